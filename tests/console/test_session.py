@@ -9,6 +9,7 @@ import httpx
 import pyotp
 import pytest
 from tests.console.conftest import SITE, Office
+from tests.signin.openid_peer import CLIENT_ID, CLIENT_SECRET, openid_peer
 
 from tokenharbor.console.app import make_app
 from tokenharbor.console.authentication import SignInAuthenticator
@@ -18,9 +19,10 @@ from tokenharbor.identity.users import find_user, make_operator
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 from tokenharbor.signin.entry import make_operator_link
+from tokenharbor.signin.openid_provider import OpenIdConfig, OpenIdProvider
 
 EMAIL, PASSWORD = "eve@example.com", "dull-otter-91-lamp"
-COOKIE = re.compile(r"(__Host-th|th)=([^;]*); (.*)")
+COOKIE = re.compile(r"((?:__Host-th|th)(?:-openid)?)=([^;]*); (.*)")
 
 
 @dataclass
@@ -255,6 +257,33 @@ async def test_an_operator_signs_in_by_the_servers_link_and_reads_mails_that_did
     eve = Person(person.client)
     await eve.ask("POST", "/api/email-verification", {"token": await token_in_mail(office, EMAIL)})
     assert (await eve.ask("GET", "/api/operator/mails")).status_code == 403
+
+
+async def test_a_browser_comes_back_from_another_service_to_a_page_of_ours(office: Office, person: Person) -> None:
+    said = await person.ask("GET", "/api/openid/start")
+    assert (said.status_code, said.headers["location"]) == (303, "/dashboard/sign-in?problem=not_found")
+    with openid_peer() as peer:
+        peer.now = office.context.world.clock.unix_ms() // 1_000
+        config = OpenIdConfig(name="Peer", issuer=peer.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+        provider = OpenIdProvider(config, office.context.world)
+        sign_in = replace(office.context.sign_in, openid=provider)
+        context = replace(office.context, sign_in=sign_in, authenticator=SignInAuthenticator(sign_in))
+        transport = httpx.ASGITransport(cast("Any", make_app(context)), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
+            eve = Person(client)
+            assert (await eve.ask("GET", "/api/edition")).json()["openid"] == "Peer"
+            said = await eve.ask("GET", "/api/openid/start?next=https://evil.example")
+            assert said.headers["location"].startswith(f"{peer.url}/authorize?")
+            assert "evil" not in said.headers["location"]
+            assert "__Host-th-openid" in eve.cookies
+            code, state = peer.authorize(said.headers["location"])
+            back = f"/api/openid/callback?code={code}&state={state}"
+            said = await Person(client).ask("GET", back, sec_fetch_site="cross-site")
+            assert said.headers["location"] == "/dashboard/sign-in?problem=sign_in_refused", "not this browser's"
+            said = await eve.ask("GET", back, sec_fetch_site="cross-site")
+            assert (said.status_code, said.headers["location"]) == (303, "/dashboard/")
+            assert eve.cookies["__Host-th-openid"] == ""
+            assert (await eve.ask("GET", "/api/session")).json()["user"]["email"] == EMAIL
 
 
 async def test_a_team_is_managed_by_session_and_by_management_key(office: Office, person: Person) -> None:

@@ -120,6 +120,17 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
     replica_url: str | None = None
 
 
+class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[openid]`: another service that people can sign in by; without `issuer` there is none. `client_secret` is a
+    reference, `name` is for people.
+    """
+
+    name: str = ""
+    issuer: PublicUrl | None = None
+    client_id: str = ""
+    client_secret: str | None = None
+
+
 class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     """What may stand at the top of the file."""
 
@@ -130,6 +141,7 @@ class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
     mail: dict[str, Any] = {}
     alerts: dict[str, Any] = {}
     operator: dict[str, Any] = {}
+    openid: dict[str, Any] = {}
     console: dict[str, Any] = {}
     processors: dict[str, Any] = {}
     providers: dict[str, Any] = {}
@@ -143,6 +155,7 @@ _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "mail": MailSettings,
     "alerts": AlertSettings,
     "operator": OperatorSettings,
+    "openid": OpenIdSettings,
     "console": ConsoleSettings,
     **{f"processors.{name}": kind for name, kind in PROCESSOR_SETTINGS.items()},
 }
@@ -150,6 +163,7 @@ _SECRETS: Final = (
     ("server", "secret"),
     ("server", "metrics_token"),
     ("mail", "password"),
+    ("openid", "client_secret"),
     *((f"processors.{name}", field_name) for name, field_name in REFERENCES),
 )
 _URLS: Final = (("database", "url"), ("redis", "url"), ("console", "replica_url"))
@@ -170,6 +184,7 @@ class Settings:
     mail: MailSettings
     alerts: AlertSettings
     operator: OperatorSettings
+    openid: OpenIdSettings
     console: ConsoleSettings
     processors: Mapping[str, Any]
     catalog: Mapping[str, Any]
@@ -214,6 +229,7 @@ def load_settings(
         mail=sections["mail"],
         alerts=sections["alerts"],
         operator=sections["operator"],
+        openid=sections["openid"],
         console=sections["console"],
         processors={name: sections[f"processors.{name}"] for name in PROCESSOR_SETTINGS},
         catalog=catalog,

@@ -1,7 +1,7 @@
 """The way in of a console's process: sign-in under its edition, with the referrals of rewards."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 
@@ -9,10 +9,12 @@ from tokenharbor.app.secrets import root_secret
 from tokenharbor.app.server_url import name_loopback
 from tokenharbor.app.settings import Settings
 from tokenharbor.editions.policy import Policy
+from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
 from tokenharbor.rewards.referrals import find_referrer, record_sign_up
 from tokenharbor.signin.context import SignIn, make_sign_in
+from tokenharbor.signin.openid_provider import OpenIdConfig, OpenIdProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def make_console_sign_in(
     settings: Settings, world: World, pool: asyncpg.Pool, policy: Callable[[], Policy], url: str
 ) -> SignIn:
     """Raises Misconfigured."""
-    return make_sign_in(
+    sign_in = make_sign_in(
         world=world,
         root=root_secret(settings, world.entropy),
         acquire=pool.acquire,
@@ -40,3 +42,16 @@ def make_console_sign_in(
         referrals=RewardReferrals(world),
         public_url=name_loopback(url),
     )
+    openid = read_openid(settings)
+    return sign_in if openid is None else replace(sign_in, openid=OpenIdProvider(openid, world))
+
+
+def read_openid(settings: Settings) -> OpenIdConfig | None:
+    """The other service that people can sign in by. Raises Misconfigured for one that lacks something."""
+    stated = settings.openid
+    if stated.issuer is None:
+        return None
+    secret = settings.secret(stated.client_secret)
+    if not stated.client_id or not stated.name or secret is None:
+        raise Misconfigured(f"{settings.file} [openid]: name, client_id and client_secret are needed with issuer")
+    return OpenIdConfig(name=stated.name, issuer=stated.issuer, client_id=stated.client_id, client_secret=secret)

@@ -25,6 +25,7 @@ from tokenharbor.console.routes.home import HOME_ROUTES
 from tokenharbor.console.routes.keys import KEY_ROUTES
 from tokenharbor.console.routes.management_keys import MANAGEMENT_KEY_ROUTES
 from tokenharbor.console.routes.models import MODEL_ROUTES
+from tokenharbor.console.routes.openid import OPENID_ROUTES
 from tokenharbor.console.routes.operator import OPERATOR_ROUTES
 from tokenharbor.console.routes.refunds import REFUND_ROUTES
 from tokenharbor.console.routes.rewards import REWARD_ROUTES
@@ -41,6 +42,7 @@ ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     read_openapi,
     *EDITION_ROUTES,
     *SESSION_ROUTES,
+    *OPENID_ROUTES,
     *USER_ROUTES,
     *ACCOUNT_ROUTES,
     *TEAM_ROUTES,

@@ -12,6 +12,7 @@ from litestar.datastructures import Cookie
 
 from tokenharbor.console.context import AnyConnection
 from tokenharbor.identity.sessions import LIFE
+from tokenharbor.signin.openid import LASTS_SECONDS
 
 SECURE_COOKIE: Final = "__Host-th"
 PLAIN_COOKIE: Final = "th"
@@ -42,6 +43,21 @@ def session_cookie(connection: AnyConnection, token: str) -> Cookie:
 def no_cookie(connection: AnyConnection) -> Cookie:
     """Takes it away."""
     return _cookie(connection, "", 0)
+
+
+def openid_cookie(connection: AnyConnection, kept: str) -> Cookie:
+    """What the browser keeps while somebody is at another service; "" takes it away."""
+    cookie = _cookie(connection, kept, LASTS_SECONDS if kept else 0)
+    cookie.key = _openid_name(connection)
+    return cookie
+
+
+def openid_kept(connection: AnyConnection) -> str:
+    return connection.cookies.get(_openid_name(connection), "")
+
+
+def _openid_name(connection: AnyConnection) -> str:
+    return f"{_name(connection)}-openid"
 
 
 def _name(connection: AnyConnection) -> str:

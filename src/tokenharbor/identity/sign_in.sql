@@ -43,6 +43,14 @@ DELETE FROM app_user u WHERE verified_at IS NULL AND created_at < $1
     AND NOT EXISTS (SELECT FROM membership m WHERE m.user_id = u.id) AND NOT EXISTS (SELECT FROM sign_in_token t WHERE t.user_id = u.id)
     AND NOT EXISTS (SELECT FROM api_key k WHERE k.created_by = u.id) AND NOT EXISTS (SELECT FROM management_key k WHERE k.created_by = u.id)
 
+-- name: find_identity
+-- Whose a person at another service is; no row comes back for an unknown one.
+SELECT user_id FROM user_identity WHERE issuer = $1 AND subject = $2
+
+-- name: add_identity
+-- A person at another service is this user.
+INSERT INTO user_identity (issuer, subject, user_id, created_at) VALUES ($1, $2, $3, $4)
+
 -- name: add_session
 -- A session, by its hash.
 INSERT INTO user_session (id, hash, user_id, created_at, seen_at, expires_at, address, agent) VALUES ($1, $2, $3, $4, $4, $5, $6, $7)

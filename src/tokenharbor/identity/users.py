@@ -29,6 +29,8 @@ class SignInQueries:
     make_operator: str
     is_member: str
     purge_users: str
+    find_identity: str
+    add_identity: str
     add_session: str
     session: str
     see_session: str
@@ -133,6 +135,16 @@ async def make_operator(conn: asyncpg.Connection, user_id: UUID) -> None:
 async def is_member(conn: asyncpg.Connection, user_id: UUID) -> bool:
     """Of any account."""
     return bool(await conn.fetchval(SQL.is_member, user_id))
+
+
+async def find_identity(conn: asyncpg.Connection, issuer: str, subject: str) -> UUID | None:
+    """The user who is this person at another service."""
+    found: UUID | None = await conn.fetchval(SQL.find_identity, issuer, subject)
+    return found
+
+
+async def add_identity(conn: asyncpg.Connection, issuer: str, subject: str, user_id: UUID, at: datetime) -> None:
+    await conn.execute(SQL.add_identity, issuer, subject, user_id, at)
 
 
 async def purge_users(conn: asyncpg.Connection, before: datetime) -> int:

@@ -35,6 +35,7 @@ class SecretPurpose(StrEnum):
     SIGN_IN = "tokenharbor sessions and tokens v1"
     SECOND_FACTORS = "tokenharbor second factors at rest v1"
     MAILS = "tokenharbor mails at rest v1"
+    OPENID = "tokenharbor sign-ins under way v1"
 
 
 _FINGERPRINT = "tokenharbor fingerprint v1"

@@ -12,6 +12,7 @@ from tokenharbor.identity.tokens import TokenHasher
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretBox, SecretPurpose
 from tokenharbor.kernel.world import World
+from tokenharbor.signin.openid_provider import OpenIdProvider
 from tokenharbor.signin.passwords import Passwords
 
 
@@ -28,7 +29,7 @@ class ReferralHooks(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
     """One process's way to let people in. `acquire` gives a connection for a step: none is kept while a password is
-    hashed. `public_url` is where links in mails lead.
+    hashed. `public_url` is where links in mails lead. `openid`: another service that people can sign in by.
     """
 
     world: World
@@ -37,10 +38,12 @@ class SignIn:
     key_hashes: DerivedSecret
     factor_seal: SecretBox
     mail_seal: SecretBox
+    openid_seal: SecretBox
     passwords: Passwords
     policy: Callable[[], Policy]
     referrals: ReferralHooks
     public_url: str
+    openid: OpenIdProvider | None = None
 
 
 def make_sign_in(
@@ -59,6 +62,7 @@ def make_sign_in(
         key_hashes=root.derive(SecretPurpose.KEY_HASHES),
         factor_seal=SecretBox(root.derive(SecretPurpose.SECOND_FACTORS), world.entropy),
         mail_seal=SecretBox(root.derive(SecretPurpose.MAILS), world.entropy),
+        openid_seal=SecretBox(root.derive(SecretPurpose.OPENID), world.entropy),
         passwords=Passwords(world.entropy),
         policy=policy,
         referrals=referrals,

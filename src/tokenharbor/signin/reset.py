@@ -48,6 +48,6 @@ async def reset_password(sign_in: SignIn, token: str, password: str, visitor: Vi
         link = await open_link(conn, sign_in, token, TokenPurpose.RESET)
         user = await get_user(conn, link.user_id)
         sign_in.passwords.check(password, user.email)
-        await welcome(conn, sign_in, link, password=hashed)
+        await welcome(conn, sign_in, link.user_id, password=hashed)
         await end_sessions(conn, link.user_id, sign_in.world.clock.now())
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="password", after="changed"))

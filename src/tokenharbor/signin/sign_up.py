@@ -24,6 +24,7 @@ from tokenharbor.identity.users import (
     verify_user,
 )
 from tokenharbor.kernel.errors import PermissionDenied, Rejected
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.signin.addresses import is_disposable
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.entry import NewSession, begin_session, open_link
@@ -48,7 +49,8 @@ async def sign_up(sign_in: SignIn, form: SignUpForm, visitor: Visitor) -> None:
 
     Raises PermissionDenied where the edition takes nobody, Rejected for what the form says, RateLimited.
     """
-    email = await _checked_email(sign_in, form)
+    email = await check_newcomer(sign_in, form.email, form.referral)
+    sign_in.passwords.check(form.password, email)
     await admit(sign_in, [(MAILS_BY_ADDRESS, network_of(visitor)), (MAILS, email)])
     hashed = await sign_in.passwords.hash(form.password)
     locale = form.locale if form.locale in LOCALES else ""
@@ -78,33 +80,43 @@ async def verify_email(sign_in: SignIn, token: str, visitor: Visitor, *, replace
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     async with sign_in.acquire() as conn, conn.transaction():
         link = await open_link(conn, sign_in, token, TokenPurpose.VERIFY)
-        user = await welcome(conn, sign_in, link, password=link.password)
+        user = await welcome(conn, sign_in, link.user_id, password=link.password, referral=link.referral)
         return await begin_session(conn, sign_in, user, visitor, replaces=replaces)
 
 
-async def welcome(conn: asyncpg.Connection, sign_in: SignIn, link: LinkToken, *, password: str) -> User:
-    """Who has shown that the e-mail is theirs, with this password (a slow hash) and an account."""
+async def welcome(
+    conn: asyncpg.Connection,
+    sign_in: SignIn,
+    user_id: UUID,
+    *,
+    password: str,
+    referral: str = "",
+    own_account: bool = True,
+) -> User:
+    """Who has shown that the e-mail is theirs, with this password (a slow hash, "" for none). Links of sign-ups with
+    the same e-mail open nothing any more. Who is no member of an account yet gets one, if it is to be.
+    """
     now = sign_in.world.clock.now()
-    await lock_user(conn, link.user_id)
-    await verify_user(conn, link.user_id, now)
-    await set_password(conn, link.user_id, password)
-    await end_tokens(conn, link.user_id, TokenPurpose.VERIFY, now)
-    if link.invitation is None and not await is_member(conn, link.user_id):
-        account_id = await add_account(conn, sign_in.world, link.user_id, sign_in.policy().name)
-        if link.referral:
-            await sign_in.referrals.record(conn, link.referral, account_id)
-    return await lock_user(conn, link.user_id)
+    await lock_user(conn, user_id)
+    await verify_user(conn, user_id, now)
+    await set_password(conn, user_id, password)
+    await end_tokens(conn, user_id, TokenPurpose.VERIFY, now)
+    if own_account and not await is_member(conn, user_id):
+        account_id = await add_account(conn, sign_in.world, user_id, sign_in.policy().name)
+        if referral:
+            await sign_in.referrals.record(conn, referral, account_id)
+    return await lock_user(conn, user_id)
 
 
-async def _checked_email(sign_in: SignIn, form: SignUpForm) -> str:
+async def check_newcomer(sign_in: SignIn, email: str, referral: str) -> str:
+    """The e-mail of somebody new, as it is stored. Raises PermissionDenied where nobody may sign up, Rejected."""
     policy = sign_in.policy().sign_up
     if not policy.enabled:
         raise PermissionDenied("Nobody can sign up here: ask the operator for an account.")
-    email = normalise_email(form.email)
+    email = normalise_email(email)
     if not policy.disposable_mail and is_disposable(email):
         raise Rejected("mail to this domain is thrown away: use another e-mail address", param="email")
-    sign_in.passwords.check(form.password, email)
-    if form.referral:
+    if referral:
         async with sign_in.acquire() as conn:
-            await sign_in.referrals.check(conn, form.referral)
+            await sign_in.referrals.check(conn, referral)
     return email

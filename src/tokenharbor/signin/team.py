@@ -115,7 +115,7 @@ async def accept_invitation(
             raise Rejected("this link is no invitation", param="token")
         if not user.password:
             sign_in.passwords.check(password, user.email)
-            user = await welcome(conn, sign_in, link, password=hashed)
+            user = await welcome(conn, sign_in, link.user_id, password=hashed, own_account=False)
             session = await begin_session(conn, sign_in, user, visitor, replaces=replaces)
         await _join(conn, sign_in.world, invitation, Actor(id=user.shown_id, role=invitation.role, user_id=user.id))
     return AcceptedInvitation(invitation.account_id, session)

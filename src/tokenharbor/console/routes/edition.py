@@ -37,11 +37,14 @@ class TopUpOfferDocument(Document, frozen=True):
 
 
 class EditionDocument(Document, frozen=True):
-    """What this service offers, and the words that agreeing to free models needs."""
+    """What this service offers, and the words that agreeing to free models needs. `openid`: another service that people
+    can sign in by.
+    """
 
     name: str
     version: str
     has_sign_up: bool
+    openid: str | None
     welcome_usd: Usd
     welcome_days: int
     codes: bool
@@ -52,11 +55,12 @@ class EditionDocument(Document, frozen=True):
     auto_topup: bool
 
     @classmethod
-    def of(cls, policy: Policy) -> Self:
+    def of(cls, policy: Policy, openid: str | None) -> Self:
         return cls(
             name=policy.name,
             version=__version__,
             has_sign_up=policy.sign_up.enabled,
+            openid=openid,
             welcome_usd=policy.grants.welcome,
             welcome_days=policy.grants.welcome_days,
             codes=policy.grants.codes,
@@ -71,7 +75,8 @@ class EditionDocument(Document, frozen=True):
 @get("/api/edition", right=Right.ANYBODY, operation_id="getEdition", tags=["edition"])
 async def read_edition(context: Context) -> EditionDocument:
     """What this service offers."""
-    return EditionDocument.of(context.policy())
+    openid = context.sign_in.openid
+    return EditionDocument.of(context.policy(), None if openid is None else openid.config.name)
 
 
 EDITION_ROUTES: Final[Sequence[HTTPRouteHandler]] = (read_edition,)

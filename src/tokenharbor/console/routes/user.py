@@ -33,7 +33,7 @@ class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new: str
 
 
-class CodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TotpBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A code of the authenticator app; to remove it, a recovery code does, too."""
 
     code: str
@@ -86,7 +86,7 @@ async def set_up_totp(caller: Caller, context: Context) -> TotpSetupDocument:
 
 @put("/api/user/totp", right=Right.SIGNED_IN, operation_id="confirmTotp", tags=["user"])
 async def confirm_totp(
-    data: JSONBody[CodeBody], request: AnyRequest, caller: Caller, context: Context
+    data: JSONBody[TotpBody], request: AnyRequest, caller: Caller, context: Context
 ) -> RecoveryCodesDocument:
     """From now on a code is asked for at sign-in."""
     async with context.sign_in.acquire() as conn:
@@ -95,7 +95,7 @@ async def confirm_totp(
 
 
 @delete("/api/user/totp", right=Right.SIGNED_IN, operation_id="dropTotp", tags=["user"])
-async def drop_totp(data: JSONBody[CodeBody], request: AnyRequest, caller: Caller, context: Context) -> None:
+async def drop_totp(data: JSONBody[TotpBody], request: AnyRequest, caller: Caller, context: Context) -> None:
     """No code is asked for at sign-in any more."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))

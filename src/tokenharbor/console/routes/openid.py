@@ -1,0 +1,63 @@
+"""Routes of sign-in by another service: a browser is sent there, and comes back. They lead to paths of ours only."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromQuery
+
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import Context
+from tokenharbor.console.cookies import openid_cookie, openid_kept, session_cookie, session_token
+from tokenharbor.console.routes.session import visitor_of
+from tokenharbor.kernel.errors import HarborError, Refusal, http_error
+from tokenharbor.signin.openid import OpenIdReturn, begin_openid, finish_openid
+
+AnyRequest = Request[Any, Any, Any]
+
+_HOME = "/dashboard/"
+_SIGN_IN = "/dashboard/sign-in"
+
+
+@get("/api/openid/start", right=Right.ANYBODY, status_code=303, operation_id="startOpenId", tags=["session"])
+async def start_openid(request: AnyRequest, context: Context, referral: FromQuery[str] = "") -> Response[None]:
+    """Go to the other service. Who is signed in is connected to it."""
+    try:
+        start = await begin_openid(context.sign_in, referral[:100])
+    except HarborError as error:
+        return _redirect(_problem(error))
+    response = _redirect(start.url)
+    response.cookies = [openid_cookie(request, start.kept)]
+    return response
+
+
+@get("/api/openid/callback", right=Right.ANYBODY, status_code=303, operation_id="finishOpenId", tags=["session"])
+async def finish(request: AnyRequest, context: Context) -> Response[None]:
+    """Come back from the other service: a session begins."""
+    query = request.query_params
+    code, state = query.get("code", ""), query.get("state", "")
+    back = OpenIdReturn(code=code, state=state, kept=openid_kept(request), session=session_token(request) or "")
+    gone = openid_cookie(request, "")
+    try:
+        begun = await finish_openid(context.sign_in, back, visitor_of(request))
+    except HarborError as error:
+        response = _redirect(_problem(error))
+        response.cookies = [gone]
+        return response
+    response = _redirect(_HOME)
+    response.cookies = [gone, session_cookie(request, begun.token)]
+    return response
+
+
+OPENID_ROUTES: Final[Sequence[HTTPRouteHandler]] = (start_openid, finish)
+
+
+def _problem(error: HarborError) -> str:
+    """The page of sign-in, which says what went wrong by its code."""
+    code = error.code if isinstance(error, Refusal) else http_error(error).code
+    return f"{_SIGN_IN}?problem={code}"
+
+
+def _redirect(url: str) -> Response[None]:
+    return Response(None, status_code=303, headers={"location": url, "cache-control": "no-store"})

@@ -1,0 +1,145 @@
+"""Sign-in by another service, with OpenID Connect: begun here, ended here, by one browser.
+
+What is under way lies sealed with the browser: state, nonce, verifier. So nobody is signed in by a link of somebody
+else's. Who is new has shown that the e-mail is theirs where the service says so. Who has an account with this e-mail
+already signs in to it first, and is connected then: a service that can be wrong about an e-mail opens no account.
+"""
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass, field
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from tokenharbor.identity.sessions import Visitor
+from tokenharbor.identity.users import (
+    User,
+    add_identity,
+    change_user,
+    ensure_user,
+    find_identity,
+    find_user,
+    is_member,
+    lock_user,
+)
+from tokenharbor.kernel.errors import Conflict, Misconfigured, Missing, SecondFactorNeeded, SignInRefused
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.signin.context import SignIn
+from tokenharbor.signin.entry import NewSession, begin_session, show_session
+from tokenharbor.signin.limits import TOKENS_BY_ADDRESS, admit, network_of
+from tokenharbor.signin.openid_provider import OpenIdPerson, OpenIdProvider, OpenIdRequest, make_request
+from tokenharbor.signin.sign_up import check_newcomer, welcome
+
+LASTS_SECONDS: Final = 600
+
+_CONTEXT = b"sign-in under way"
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIdStart:
+    """Where the browser goes, and what it keeps until it comes back."""
+
+    url: str
+    kept: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdReturn:
+    """What a browser comes back with; `kept` is what it was given, `session` what it shows."""
+
+    code: str = field(repr=False)
+    state: str = field(repr=False)
+    kept: str = field(repr=False)
+    session: str = field(default="", repr=False)
+
+
+async def begin_openid(sign_in: SignIn, referral: str) -> OpenIdStart:
+    """Raises Missing where no such service is configured, Unavailable."""
+    provider = _provider(sign_in)
+    request = make_request(sign_in.world, LASTS_SECONDS * 1_000, referral)
+    url = await provider.url(request, _redirect_uri(sign_in))
+    sealed = sign_in.openid_seal.encrypt(msgspec.json.encode(request), _CONTEXT)
+    return OpenIdStart(url, base64.urlsafe_b64encode(sealed).decode())
+
+
+async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -> NewSession:
+    """Who came back is signed in, or connected to the account that they are signed in to.
+
+    Raises SignInRefused, SecondFactorNeeded, Conflict for an e-mail that has an account, and as `check_newcomer` does.
+    """
+    await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
+    request = _unsealed(sign_in, back)
+    person = await _provider(sign_in).person(back.code, request, _redirect_uri(sign_in))
+    current = await show_session(sign_in, back.session, visitor.address)
+    user = await _known(sign_in, person, None if current is None else current.user)
+    if user is None:
+        email = await check_newcomer(sign_in, person.email, request.referral)
+    async with sign_in.acquire() as conn, conn.transaction():
+        if user is None:
+            user = await _newcomer(conn, sign_in, person, email, request.referral)
+        return await begin_session(conn, sign_in, user, visitor, replaces=back.session)
+
+
+async def _known(sign_in: SignIn, person: OpenIdPerson, current: User | None) -> User | None:
+    """The user who this person is, or becomes by being signed in; None for somebody new."""
+    async with sign_in.acquire() as conn, conn.transaction():
+        user_id = await find_identity(conn, person.issuer, person.subject)
+        if user_id is None and current is not None:
+            await add_identity(conn, person.issuer, person.subject, current.id, sign_in.world.clock.now())
+            return current
+        if user_id is None:
+            await _check_new(conn, person)
+            return None
+        user = await lock_user(conn, user_id)
+        if user.totp_at is not None and (current is None or current.id != user_id):
+            raise SecondFactorNeeded("Sign in with your password and the code of your authenticator app.")
+        return user
+
+
+async def _check_new(conn: asyncpg.Connection, person: OpenIdPerson) -> None:
+    if not person.email:
+        raise SignInRefused("The other service has not verified your e-mail address: verify it there, or sign up here.")
+    user = await find_user(conn, person.email.strip().lower())
+    if user is not None and (user.verified_at is not None or await is_member(conn, user.id)):
+        raise Conflict("there is an account with this e-mail already: sign in to it, then connect it in the settings")
+
+
+async def _newcomer(conn: asyncpg.Connection, sign_in: SignIn, person: OpenIdPerson, email: str, referral: str) -> User:
+    world = sign_in.world
+    now = world.clock.now()
+    user_id: UUID = await ensure_user(conn, world.ids.new(), email, now)
+    await lock_user(conn, user_id)
+    await _check_new(conn, person)
+    await add_identity(conn, person.issuer, person.subject, user_id, now)
+    await welcome(conn, sign_in, user_id, password="", referral=referral)
+    name = "".join(letter for letter in person.name if letter.isprintable())[:_LONGEST_NAME]
+    await change_user(conn, user_id, name, "")
+    return await lock_user(conn, user_id)
+
+
+def _unsealed(sign_in: SignIn, back: OpenIdReturn) -> OpenIdRequest:
+    """What is under way in this browser. Raises SignInRefused."""
+    refusal = SignInRefused("This sign-in was not begun in this browser, or long ago: begin again.")
+    try:
+        sealed = base64.urlsafe_b64decode(back.kept.encode())
+        request = msgspec.json.decode(sign_in.openid_seal.decrypt(sealed, _CONTEXT), type=OpenIdRequest)
+    except (Misconfigured, binascii.Error, ValueError):
+        raise refusal from None
+    fits = hmac.compare_digest(request.state.encode(), back.state.encode())
+    if not fits or not back.code or sign_in.world.clock.unix_ms() >= request.expires_ms:
+        raise refusal
+    return request
+
+
+def _provider(sign_in: SignIn) -> OpenIdProvider:
+    if sign_in.openid is None:
+        raise Missing("no other service is configured to sign in by")
+    return sign_in.openid
+
+
+def _redirect_uri(sign_in: SignIn) -> str:
+    return f"{sign_in.public_url}/api/openid/callback"
