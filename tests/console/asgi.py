@@ -36,18 +36,20 @@ async def ask(
     }
     told: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
     said: list[MutableMapping[str, Any]] = []
-    begun = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def receive() -> dict[str, Any]:
         if told:
             return told.pop()
-        await asyncio.Event().wait()
+        await ended.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: MutableMapping[str, Any]) -> None:
         said.append(message)
         if message["type"] == "http.response.start":
             begun.set()
+        elif not message.get("more_body"):
+            ended.set()
 
     task = asyncio.ensure_future(app(scope, receive, send))
     waiting = asyncio.ensure_future(begun.wait())

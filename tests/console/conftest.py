@@ -19,6 +19,7 @@ from tokenharbor.catalog.describe import ModelDocuments, ModelsOnSale
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.context import ConsoleContext
+from tokenharbor.console.live import LiveFeed
 from tokenharbor.console.principal import Principal
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.db.pool import ConnectOptions, open_pool
@@ -80,6 +81,7 @@ class Browser:
 class Office:
     """The console as tests use it, with one account."""
 
+    app: Any  # to be called as ASGI says
     context: ConsoleContext
     client: httpx.AsyncClient
     doorman: Doorman
@@ -175,6 +177,7 @@ async def office(pool: asyncpg.Pool, world: World) -> AsyncIterator[Office]:
         authenticator=doorman,
         sign_in=sign_in,
         funding=make_funding(pool, world, policy, processor),
+        live=LiveFeed(pool, world),
         alerting=Alerting(
             world=world,
             acquire=pool.acquire,
@@ -190,6 +193,7 @@ async def office(pool: asyncpg.Pool, world: World) -> AsyncIterator[Office]:
     )
     async with pool.acquire() as conn:
         account = await create_account(conn, world, "ada@example.com", policy.name)
-    transport = httpx.ASGITransport(cast("Any", make_app(context)), raise_app_exceptions=False)
+    app = cast("Any", make_app(context))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=SITE) as client:
-        yield Office(context, client, doorman, account, processor)
+        yield Office(app, context, client, doorman, account, processor)

@@ -9,7 +9,7 @@ from tests.console.asgi import Started, ask
 from tests.console.conftest import Browser, Office
 from tests.console.test_openapi import operations
 
-from tokenharbor.console.app import ROUTES, make_app
+from tokenharbor.console.app import ROUTES
 from tokenharbor.console.authority import RIGHTS, Right
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.kernel import ids
@@ -55,8 +55,7 @@ async def call(office: Office, operation: Operation, browser: Browser, account: 
     if operation.method in ("POST", "PUT", "PATCH"):
         body = b"{}"
         headers |= {"content-type": "application/json", "content-length": "2"}
-    app = make_app(office.context)
-    return await ask(app, operation.method, path, headers, body, streams=operation.streams)
+    return await ask(office.app, operation.method, path, headers, body, streams=operation.streams)
 
 
 def error_of(said: Started) -> Any:
@@ -135,5 +134,5 @@ async def test_a_management_key_is_no_user_and_no_operator(office: Office) -> No
         if each.right in (Right.SIGNED_IN, Right.OPERATE):
             path = each.path.replace("{", "").replace("}", "")
             headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-            said = await ask(make_app(office.context), each.method, path, headers)
+            said = await ask(office.app, each.method, path, headers)
             assert said.status == 403, each

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -36,11 +37,13 @@ from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.authentication import SignInAuthenticator
 from tokenharbor.console.context import ConsoleContext
+from tokenharbor.console.live import LiveFeed
 from tokenharbor.console.pages import read_dashboard
 from tokenharbor.db.pool import ConnectOptions, open_pool
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.context import Funding
+from tokenharbor.jobs.background import Background
 from tokenharbor.kernel.errors import HarborError, Misconfigured
 from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
@@ -83,14 +86,21 @@ def main() -> int:
 async def _serve(task: ConsoleTask) -> None:
     settings = load_settings(Path(task.home), Path(task.config))
     rules = _Rules(settings)
-    async with _open_context(task, settings, rules) as context:
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async with _open_context(task, settings, rules) as context, Background(failed) as background:
         server = uvicorn.Server(_server_options(make_app(context, read_dashboard(DASHBOARD_FOLDER))))
-        following = asyncio.ensure_future(_follow_parent(server, rules))
-        try:
-            with _bound(settings.home / CONSOLE_SOCKET) as listener:
-                await server.serve([listener])
-        finally:
-            following.cancel()
+
+        def end(_: object = None) -> None:
+            context.live.end()  # an open stream would be waited for
+            server.should_exit = True
+
+        failed.add_done_callback(end)
+        background.run("live", context.live.run)
+        background.run("parent", partial(_follow_parent, rules, end))
+        with _bound(settings.home / CONSOLE_SOCKET) as listener:
+            await server.serve([listener])
+        if failed.done():
+            failed.result()
 
 
 @contextlib.asynccontextmanager
@@ -120,6 +130,7 @@ def _make_context(
         authenticator=SignInAuthenticator(sign_in),
         sign_in=sign_in,
         funding=funding,
+        live=LiveFeed(pool, world),
         alerting=make_alerting(settings, world, root, pool.acquire, parts.public_url),
         key_hashes=root.derive(SecretPurpose.KEY_HASHES),
         prover=Prover(pool, receipt_signer(root), world.clock),
@@ -145,12 +156,12 @@ def _server_options(app: object) -> uvicorn.Config:
     )
 
 
-async def _follow_parent(server: uvicorn.Server, rules: _Rules) -> None:
+async def _follow_parent(rules: _Rules, end: Callable[[], None]) -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while await reader.readline():
         rules.reload()
-    server.should_exit = True
+    end()
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from tokenharbor.console.routes.alerts import ALERT_ROUTES
 from tokenharbor.console.routes.audit import AUDIT_ROUTES
 from tokenharbor.console.routes.credit import CREDIT_ROUTES
 from tokenharbor.console.routes.edition import EDITION_ROUTES
+from tokenharbor.console.routes.events import EVENT_ROUTES
 from tokenharbor.console.routes.home import HOME_ROUTES
 from tokenharbor.console.routes.keys import KEY_ROUTES
 from tokenharbor.console.routes.management_keys import MANAGEMENT_KEY_ROUTES
@@ -51,6 +52,7 @@ ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     *ALERT_ROUTES,
     *CREDIT_ROUTES,
     *HOME_ROUTES,
+    *EVENT_ROUTES,
     *KEY_ROUTES,
     *MODEL_ROUTES,
     *REFUND_ROUTES,

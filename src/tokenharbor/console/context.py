@@ -13,6 +13,7 @@ from tokenharbor.alerts.context import Alerting
 from tokenharbor.billing.proofs import Prover
 from tokenharbor.catalog.describe import ModelsOnSale
 from tokenharbor.catalog.types import Catalog
+from tokenharbor.console.live import LiveFeed
 from tokenharbor.console.principal import Authenticator, Principal
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.context import Funding
@@ -43,6 +44,7 @@ class ConsoleContext:
     sign_in: SignIn
     funding: Funding
     alerting: Alerting
+    live: LiveFeed
     key_hashes: DerivedSecret
     prover: Prover
     issuer: Issuer

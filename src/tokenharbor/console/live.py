@@ -1,0 +1,232 @@
+"""What watchers of accounts are told as it happens: balances, requests, cashback.
+
+One task of the process looks at all accounts that are watched, twice a second and in three statements, and at nothing
+while nobody watches. Nothing is written for it: a NOTIFY with each settlement would cost every request, watched or
+not, and PostgreSQL orders the commits that notify one after the other. So it works behind poolers too.
+
+An event's id is the number of the account's last entry when it was made. Who comes back with an id gets the requests
+and the cashback of the entries after it, and the balance as it is: an event may come twice, none is missed, but for
+requests that cost nothing and ended meanwhile.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from tokenharbor.accounts.credit_documents import BalanceDocument
+from tokenharbor.billing.documents import RequestDocument
+from tokenharbor.db.errors import is_unavailable
+from tokenharbor.db.partitions import lowest_id
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document, encode_document
+from tokenharbor.kernel.errors import DatabaseUnavailable
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.world import World
+from tokenharbor.ledger.live import WalletMark, read_ended, read_granted, read_marks
+from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.rewards.types import RewardKind
+
+_LOOK_SECONDS: Final = 0.5
+_AWAY_SECONDS: Final = 2.0
+_LATELY: Final = timedelta(seconds=5)  # a row may be committed that much after its time
+_SHORT: Final = timedelta(seconds=60)  # a request that costs nothing and took longer is not told
+_MOST: Final = 50  # requests of an account in one look
+_MOST_WAITING: Final = 500  # events that a watcher has not read
+_REMEMBERED: Final = 2_000  # requests that were told
+_log = structlog.get_logger("console")
+
+
+class CashbackDocument(Document, frozen=True):
+    """Cashback that was just credited."""
+
+    id: str
+    at: datetime
+    usd: Usd
+
+
+class LiveEvent(Document, frozen=True):
+    """An event for a watcher: its name, its number, and a document."""
+
+    name: str
+    number: int
+    document: Document
+
+    def encode(self) -> bytes:
+        """As an event stream has it."""
+        return b"id: %d\nevent: %s\ndata: %s\n\n" % (self.number, self.name.encode(), encode_document(self.document))
+
+
+@dataclass(eq=False)
+class Watcher:
+    """Who watches an account. None in the queue: the end."""
+
+    events: asyncio.Queue[LiveEvent | None] = field(default_factory=lambda: asyncio.Queue(_MOST_WAITING))
+
+    def tell(self, event: LiveEvent) -> None:
+        """Whoever reads too slowly is let go, and comes back with the last id that it has."""
+        try:
+            self.events.put_nowait(event)
+        except asyncio.QueueFull:
+            self.end()
+
+    def end(self) -> None:
+        while not self.events.empty():
+            self.events.get_nowait()
+        self.events.put_nowait(None)
+
+
+@dataclass(eq=False)
+class _Watched:
+    """An account that somebody watches."""
+
+    mark: WalletMark
+    watchers: set[Watcher] = field(default_factory=set)
+    told: dict[UUID, None] = field(default_factory=dict)
+
+    def tells_first(self, request_id: UUID) -> bool:
+        if request_id in self.told:
+            return False
+        self.told[request_id] = None
+        if len(self.told) > _REMEMBERED:
+            del self.told[next(iter(self.told))]
+        return True
+
+
+class LiveFeed:
+    """Looks for all watchers of the process, as long as `run` goes on."""
+
+    def __init__(self, pool: asyncpg.Pool, world: World) -> None:
+        self._pool = pool
+        self._world = world
+        self._accounts: dict[UUID, _Watched] = {}
+        self._watched = asyncio.Event()
+        self._ended = False
+
+    @contextlib.asynccontextmanager
+    async def watch(self, account_id: UUID, after: int | None = None) -> AsyncIterator[Watcher]:
+        """What happens to an account from now on, or since the entry `after`; the balance comes first."""
+        watcher = Watcher()
+        async with self._pool.acquire() as conn:
+            mark = (await read_marks(conn, [account_id]))[account_id]
+            account = self._accounts.setdefault(account_id, _Watched(mark))
+            account.watchers.add(watcher)
+            self._watched.set()
+            try:
+                for event in await self._missed(conn, account_id, mark, after):
+                    watcher.tell(event)
+            except BaseException:
+                self._forget(account_id, watcher)
+                raise
+        if self._ended:
+            watcher.end()
+        try:
+            yield watcher
+        finally:
+            self._forget(account_id, watcher)
+
+    def _forget(self, account_id: UUID, watcher: Watcher) -> None:
+        account = self._accounts[account_id]
+        account.watchers.discard(watcher)
+        if not account.watchers:
+            del self._accounts[account_id]
+        if not self._accounts:
+            self._watched.clear()
+
+    def end(self) -> None:
+        """All watchers are let go, and whoever comes later."""
+        self._ended = True
+        for account in self._accounts.values():
+            for watcher in account.watchers:
+                watcher.end()
+
+    async def run(self) -> None:
+        """For ever. A database that is unavailable is asked again."""
+        while True:
+            await self._watched.wait()
+            try:
+                await self.look()
+            except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+                if not isinstance(error, DatabaseUnavailable) and not is_unavailable(error):
+                    raise
+                _log.warning("live_feed_waits", reason=type(error).__name__)
+                await asyncio.sleep(_AWAY_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Tell what has happened since the last look."""
+        seen = {account_id: account.mark for account_id, account in self._accounts.items()}
+        async with self._pool.acquire() as conn:
+            marks = await read_marks(conn, seen)
+            happened = await self._happened(conn, {each: mark.seq for each, mark in seen.items()}, marks)
+            for account_id, mark in marks.items():
+                if mark != seen[account_id]:
+                    happened.append((account_id, await self._balance(conn, account_id, mark.seq)))
+        for account_id, mark in marks.items():
+            if account_id in self._accounts:
+                self._accounts[account_id].mark = mark
+        for account_id, event in happened:
+            account = self._accounts.get(account_id)
+            for watcher in list(account.watchers) if account is not None else ():
+                watcher.tell(event)
+
+    async def _missed(
+        self, conn: asyncpg.Connection, account_id: UUID, mark: WalletMark, after: int | None
+    ) -> Sequence[LiveEvent]:
+        missed: Sequence[tuple[UUID, LiveEvent]] = ()
+        if after is not None and after < mark.seq:
+            missed = await self._entries(conn, {account_id: after}, {account_id: mark}, self._world.clock.now())
+        return [*(event for _, event in missed), await self._balance(conn, account_id, mark.seq)]
+
+    async def _happened(
+        self, conn: asyncpg.Connection, seen: Mapping[UUID, int], marks: Mapping[UUID, WalletMark]
+    ) -> list[tuple[UUID, LiveEvent]]:
+        found = await self._entries(conn, seen, marks, self._world.clock.now() - _LATELY)
+        return [(account_id, event) for account_id, event in found if self._is_news(account_id, event)]
+
+    def _is_news(self, account_id: UUID, event: LiveEvent) -> bool:
+        account = self._accounts.get(account_id)
+        if account is None or not isinstance(event.document, RequestDocument):
+            return account is not None
+        return account.tells_first(ids.parse("req", event.document.id))
+
+    async def _entries(
+        self,
+        conn: asyncpg.Connection,
+        seen: Mapping[UUID, int],
+        marks: Mapping[UUID, WalletMark],
+        ended_after: datetime,
+    ) -> list[tuple[UUID, LiveEvent]]:
+        """Requests and cashback after the entries that were seen."""
+        began_after = lowest_id(self._world.clock.now() - _SHORT)
+        ended = await read_ended(conn, seen, began_after=began_after, ended_after=ended_after, most=_MOST)
+        granted = await read_granted(conn, seen, RewardKind.CASHBACK, _MOST)
+        events: list[tuple[UUID, Any]] = [
+            (each.account_id, ("request", RequestDocument.of(each.record, each.amount))) for each in ended
+        ]
+        events += [
+            (
+                each.account_id,
+                (
+                    "cashback",
+                    CashbackDocument(id=ids.show("ent", each.entry_id), at=to_second(each.at), usd=each.amount),
+                ),
+            )
+            for each in granted
+        ]
+        return [
+            (account_id, LiveEvent(name=name, number=marks[account_id].seq, document=document))
+            for account_id, (name, document) in events
+            if account_id in marks
+        ]
+
+    async def _balance(self, conn: asyncpg.Connection, account_id: UUID, number: int) -> LiveEvent:
+        balance = await Wallets(conn).balance(account_id, self._world.clock.now())
+        return LiveEvent(name="balance", number=number, document=BalanceDocument.of(balance))

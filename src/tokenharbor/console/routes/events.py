@@ -1,0 +1,80 @@
+"""Routes of what happens now: an account's events as a stream."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Final
+
+from litestar import Request, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import HeaderParameter
+from litestar.response import Stream
+
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountId, context_of
+from tokenharbor.console.guard import check_access
+from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.ids import UUID
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_HEARTBEAT_SECONDS: Final = 20.0
+_HEARTBEAT: Final = b"event: heartbeat\ndata: {}\n\n"
+_RETRY: Final = b"retry: 3000\n\n"
+_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+AnyRequest = Request[Any, Any, Any]
+LastEventId = Annotated[
+    str | None, HeaderParameter(name="Last-Event-ID", description="The id of the last event that was read.")
+]
+
+
+@get(
+    "/api/accounts/{account_id:str}/events",
+    right=Right.READ,
+    operation_id="streamEvents",
+    tags=["account"],
+    media_type="text/event-stream",
+)
+async def stream_events(request: AnyRequest, account: AccountId, last_event_id: LastEventId = None) -> Stream:
+    """What happens to the account, as server-sent events: `balance`, `request`, `cashback`, each with its document, and
+    a `heartbeat` after 20 seconds of silence. With `Last-Event-ID` it goes on after that event. One may come twice.
+    """
+    told = _events(request, account, event_number(last_event_id))
+    return Stream(told, media_type="text/event-stream", headers=_HEADERS)
+
+
+def event_number(last_event_id: str | None) -> int | None:
+    """What is no id of ours is none: a browser cannot be told otherwise."""
+    return int(last_event_id) if last_event_id and _NUMBER.fullmatch(last_event_id) else None
+
+
+async def _events(request: AnyRequest, account: UUID, after: int | None) -> AsyncIterator[bytes]:
+    """Until the watcher goes, or may watch no more: who asks is looked up again at each heartbeat."""
+    yield _RETRY
+    clock = context_of(request).world.clock
+    checked = clock.monotonic()
+    async with context_of(request).live.watch(account, after) as watcher:
+        while True:
+            try:
+                async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                    event = await watcher.events.get()
+                if event is None:
+                    return
+                yield event.encode()
+            except TimeoutError:
+                yield _HEARTBEAT
+            if clock.monotonic() - checked >= _HEARTBEAT_SECONDS:
+                checked = clock.monotonic()
+                if not await _may_watch(request):
+                    return
+
+
+async def _may_watch(request: AnyRequest) -> bool:
+    try:
+        await check_access(request, request.route_handler)
+    except Refusal:
+        return False
+    return True
+
+
+EVENT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (stream_events,)
