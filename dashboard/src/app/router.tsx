@@ -70,10 +70,36 @@ const home = createRoute({
   component: lazyRouteComponent(() => import("../pages/home/HomePage.tsx"), "HomePage"),
 });
 
+const keys = createRoute({
+  getParentRoute: () => shell,
+  path: "/keys",
+  component: lazyRouteComponent(() => import("../pages/keys/KeysPage.tsx"), "KeysPage"),
+});
+const newKey = createRoute({
+  getParentRoute: () => keys,
+  path: "/new",
+  component: lazyRouteComponent(() => import("../pages/keys/NewKey.tsx"), "NewKey"),
+});
+const key = createRoute({
+  getParentRoute: () => shell,
+  path: "/keys/$keyId",
+  component: lazyRouteComponent(() => import("../pages/keys/KeyPage.tsx"), "KeyPage"),
+});
+const changeKey = createRoute({
+  getParentRoute: () => key,
+  path: "/change",
+  component: lazyRouteComponent(() => import("../pages/keys/ChangeKey.tsx"), "ChangeKey"),
+});
+const rotateKey = createRoute({
+  getParentRoute: () => key,
+  path: "/rotate",
+  component: lazyRouteComponent(() => import("../pages/keys/RotateKey.tsx"), "RotateKey"),
+});
+
 export const router = createRouter({
   routeTree: root.addChildren([
     doors.addChildren([signIn, signUp, reset, verify, operator]),
-    shell.addChildren([home]),
+    shell.addChildren([home, keys.addChildren([newKey]), key.addChildren([changeKey, rotateKey])]),
   ]),
   basepath: "/dashboard",
   defaultPreload: "intent",

@@ -4,13 +4,22 @@ import { Drawer as MantineDrawer } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
 import type { ReactNode } from "react";
 
-export function Drawer({ title, onClose, children }: { title: string; onClose: () => void; children: ReactNode }) {
+interface Props {
+  title: string;
+  onClose: () => void;
+  holds?: boolean; // what it shows is not shown again: a tap beside it does not close it
+  children: ReactNode;
+}
+
+export function Drawer({ title, onClose, holds, children }: Props) {
   const phone = useMediaQuery("(max-width: 47.99em)");
   return (
     <MantineDrawer
       opened
       onClose={onClose}
       title={title}
+      closeOnClickOutside={!holds}
+      closeOnEscape={!holds}
       size={phone ? "100%" : 520}
       closeButtonProps={{ "aria-label": i18n._("Close") }}
     >

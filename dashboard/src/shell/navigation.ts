@@ -11,6 +11,7 @@ export interface NavigationItem {
 
 export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/", icon: "home", label: () => i18n._("Home") },
+  { to: "/keys", icon: "keys", label: () => i18n._("Keys") },
 ];
 
 /** Whether a page is there: what leads to one that is not is not shown. */

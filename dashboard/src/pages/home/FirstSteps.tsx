@@ -1,20 +1,18 @@
 // The first day: four steps that tick themselves, until the first call has arrived.
 import { i18n } from "@lingui/core";
-import { Button, Select } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Button } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { type Documents, Problem } from "../../api/client.ts";
+import { callOnce, firstModel } from "../../api/models.ts";
 import { toDigits } from "../../parts/amounts.ts";
+import { ClientCommand } from "../../parts/ClientCommand.tsx";
 import { Code } from "../../parts/Code.tsx";
 import { FormProblem } from "../../parts/forms.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
 import { Claim } from "./Claim.tsx";
-import { COMMANDS } from "./commands.ts";
 import style from "./Home.module.css";
 import { homeQuery, makeFirstKey } from "./queries.ts";
-import { callOnce, firstModel } from "./trial.ts";
-
-const NOT_SHOWN = "$TOKENHARBOR_KEY"; // a key that was made before is not known here
 
 export function FirstSteps({ home }: { home: Documents["HomeDocument"] }) {
   const [key, setKey] = useState<string | null>(null);
@@ -33,7 +31,7 @@ export function FirstSteps({ home }: { home: Documents["HomeDocument"] }) {
         {(now === "key" || key !== null) && <MakeKey made={key} onMade={setKey} />}
       </Step>
       <Step title={i18n._("Copy a command")} done={false} now={now === "call"}>
-        {now === "call" && <Command apiKey={key ?? NOT_SHOWN} />}
+        {now === "call" && <ClientCommand apiKey={key} />}
       </Step>
       <Step title={i18n._("See your call arrive")} done={false} now={now === "call"}>
         {now === "call" && <Arrival apiKey={key} />}
@@ -88,30 +86,6 @@ function MakeKey({ made, onMade }: { made: string | null; onMade: (key: string) 
         {i18n._("Make a key")}
       </Button>
     </>
-  );
-}
-
-function Command({ apiKey }: { apiKey: string }) {
-  const [chosen, setChosen] = useState("curl");
-  const { data: model = "MODEL" } = useQuery({
-    queryKey: ["first-model", apiKey],
-    queryFn: () => firstModel(apiKey),
-    enabled: apiKey !== NOT_SHOWN,
-  });
-  const command = COMMANDS.find((each) => each.id === chosen);
-  return (
-    <div className={style.wide}>
-      <Select
-        label={i18n._("Your client")}
-        data={COMMANDS.map(({ id, name }) => ({ value: id, label: name }))}
-        value={chosen}
-        onChange={(id) => id && setChosen(id)}
-        allowDeselect={false}
-        maw={240}
-        mb={8}
-      />
-      {command && <Code text={command.text({ origin: location.origin, key: apiKey, model })} label={command.name} />}
-    </div>
   );
 }
 

@@ -1,4 +1,4 @@
-// The first call, sent from the page as any client sends it: with a key, to the API of the models.
+// The API of the models, called from the page as any client calls it: with a key.
 
 /** The first model on the list that this key may use. */
 export async function firstModel(key: string): Promise<string> {
