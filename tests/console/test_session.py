@@ -334,3 +334,19 @@ async def test_a_team_is_managed_by_session_and_by_management_key(office: Office
         ("management_key", "", "admin ci"),
     ]
     assert [each["actor"][:4] for each in rest["data"]] == ["mkey", "user", "mkey", "user"]
+
+
+async def test_a_key_that_is_made_and_changed_is_told_with_who_and_from_where(office: Office, person: Person) -> None:
+    session = (await person.signs_up(office)).json()
+    base = f"/api/accounts/{session['accounts'][0]['id']}"
+    here = {"x_forwarded_for": "192.0.2.7"}
+    made = (await person.ask("POST", f"{base}/keys", {"name": "ci"}, **here)).json()
+    await person.ask("PATCH", f"{base}/keys/{made['id']}", {"daily_usd": "1.5"}, **here)
+    told = (await person.ask("GET", f"{base}/audit")).json()["data"]
+    assert [(each["field"], each["before"], each["after"]) for each in told][:1] == [
+        ("key.daily_usd", "", "1.500000000")
+    ]
+    assert [each["field"] for each in told] == ["key.daily_usd", "key"]
+    seen = {(each["actor"], each["address"], each["subject"]) for each in told}
+    assert seen == {(session["user"]["id"], "192.0.2.7", made["id"])}
+    assert made["key"] not in str(told)

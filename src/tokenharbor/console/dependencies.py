@@ -10,6 +10,7 @@ from litestar.di import Provide
 from tokenharbor.console.context import ConsoleContext, context_of
 from tokenharbor.console.guard import client_address
 from tokenharbor.console.principal import Principal
+from tokenharbor.identity.changes import set_actor
 from tokenharbor.kernel.errors import PermissionDenied
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.signin.records import Actor
@@ -27,6 +28,9 @@ async def provide_conn(request: AnyRequest) -> AsyncIterator[asyncpg.Connection]
             yield conn
         else:
             async with conn.transaction():
+                caller: Principal | None = request.scope.get("user")
+                if caller is not None:
+                    await set_actor(conn, caller.id, client_address(request), context_of(request).world.clock.now())
                 yield conn
 
 

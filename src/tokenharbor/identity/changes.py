@@ -56,6 +56,11 @@ async def change_account(conn: asyncpg.Connection, account: Account) -> None:
     )
 
 
+async def set_actor(conn: asyncpg.Connection, actor: str, address: str, at: datetime) -> None:
+    """Who changes what follows in this transaction: triggers write it into the audit log."""
+    await conn.execute(SQL.set_actor, actor, str(read_address(address) or ""), at.isoformat())
+
+
 async def record_change(conn: asyncpg.Connection, record_id: UUID, account_id: UUID, change: AccountChange) -> None:
     """Keep the record of a change of an account, or of what belongs to it."""
     await _add(conn, record_id, change, account_id=account_id)

@@ -43,6 +43,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 -- All of an account's, oldest first.
 SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE account_id = $1 ORDER BY at, id
 
+-- name: set_actor
+-- Who changes rows in this transaction, from where, when: the audit log has it.
+SELECT set_config('tokenharbor.actor', $1, true), set_config('tokenharbor.address', $2, true), set_config('tokenharbor.at', $3, true)
+
 -- name: changes_page
 -- An account's, newest first, those before an id.
 SELECT id, at, actor, field, before, after, wording, subject, address FROM account_change

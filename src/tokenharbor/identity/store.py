@@ -38,6 +38,7 @@ class IdentityQueries:
     change_account: str
     add_account_change: str
     account_changes: str
+    set_actor: str
     changes_page: str
     user_changes: str
     forget_addresses: str
