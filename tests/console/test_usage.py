@@ -4,6 +4,7 @@ import csv
 from datetime import timedelta
 
 import msgspec
+import pytest
 from tests.console.conftest import Office
 from tests.console.spending import spend
 
@@ -14,6 +15,7 @@ from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
+from tokenharbor.ledger import history
 from tokenharbor.ledger.types import Pool
 
 
@@ -47,6 +49,19 @@ async def test_requests_are_listed_newest_first_and_narrowed(
     choices = (await viewer.get(f"{path}/choices")).json()
     assert (choices["models"], choices["providers"]) == (["a", "b"], ["p"])
     assert choices["keys"] == [first["data"][0]["key_id"]]
+
+
+async def test_rare_requests_are_found_though_each_page_looks_at_few(
+    office: Office, database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "_MOST_LOOKED_AT", 1)
+    made = await used(office, database_url, clock)
+    viewer, cursor, pages = office.member(AccountRole.VIEWER), "", []
+    while cursor is not None:
+        page = (await viewer.get(f"{office.account_path}/requests?model=a{cursor}")).json()
+        pages.append([each["id"] for each in page["data"]])
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    assert pages == [[], [], made[2:], []]
 
 
 async def test_a_receipt_is_as_it_is_described(office: Office, database_url: str, clock: ManualClock) -> None:

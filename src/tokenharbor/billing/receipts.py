@@ -56,8 +56,8 @@ class Receipts:
 
     async def receipts(self, account_id: UUID, limit: int) -> Sequence[Mapping[str, Any]]:
         """The latest requests, newest first: without the books' side, which each one's own receipt has."""
-        rows = await self._history.requests(account_id, RequestFilter(most=limit))
-        return [plain_document(RequestDocument.of(past, amount)) for past, amount in rows]
+        page = await self._history.requests(account_id, RequestFilter(most=limit))
+        return [plain_document(RequestDocument.of(past, amount)) for past, amount in page.found]
 
 
 async def read_receipt(history: RequestHistory, prover: ReceiptProver, request_id: UUID) -> Mapping[str, Any]:

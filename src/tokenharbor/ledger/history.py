@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 
@@ -21,12 +22,17 @@ class HistoryQueries:
     request: str
     owner: str
     requests: str
+    looked_at: str
     lots: str
     price: str
     add_prices: str
 
 
 SQL = read_queries(HistoryQueries, "tokenharbor.ledger", "history.sql")
+
+_MOST_LOOKED_AT: Final = 10_000
+_WHATEVER: Final = (None,) * 4
+_LAST: Final = UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,16 @@ class RequestFilter:
     most: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """Requests with what each was charged; without their entries. Where fewer were found than asked for, more may be
+    before `looked_at`; None: there are none.
+    """
+
+    found: Sequence[tuple[RequestRecord, Usd]]
+    looked_at: UUID | None
+
+
 class RequestHistory:
     """Reads; raises DatabaseUnavailable."""
 
@@ -109,15 +125,20 @@ class RequestHistory:
             owner: UUID | None = await self._pool.fetchval(SQL.owner, request_id)
         return owner
 
-    async def requests(self, account_id: UUID, wanted: RequestFilter) -> Sequence[tuple[RequestRecord, Usd]]:
-        """The latest ones, newest first, with what each was charged; without their entries."""
+    async def requests(self, account_id: UUID, wanted: RequestFilter) -> RequestPage:
+        """The latest ones, newest first. However rare what is wanted is, the work is bounded."""
         named = (wanted.model, wanted.provider, wanted.key_id, wanted.status)
+        looks = wanted.most if named == _WHATEVER else _MOST_LOOKED_AT
+        before, looked_at = wanted.before or _LAST, None
         with as_database_unavailable():
-            rows = await self._pool.fetch(SQL.requests, account_id, wanted.before, *named, wanted.most)
-        return [
+            rows = await self._pool.fetch(SQL.requests, account_id, before, *named, looks, wanted.most)
+            if len(rows) < wanted.most and named != _WHATEVER:
+                looked_at = await self._pool.fetchval(SQL.looked_at, account_id, before, looks)
+        found = [
             (RequestRecord(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"]))
             for row in rows
         ]
+        return RequestPage(found, looked_at)
 
     async def price(self, version: bytes) -> str | None:
         """The canonical form of a price that was ever on sale."""

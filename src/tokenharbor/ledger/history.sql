@@ -16,12 +16,17 @@ WHERE r.id IS NOT NULL OR e.id IS NOT NULL
 SELECT account_id FROM request WHERE id = $1 UNION ALL SELECT account_id FROM entry WHERE id = $1 LIMIT 1
 
 -- name: requests
--- An account's latest requests that a filter takes, newest first, with what each was charged.
+-- Those of an account's latest requests that a filter takes, newest first, with what each was charged. Not more than $7 are looked at.
 SELECT r.id, r.at, r.key_id, r.model, r.provider, r.status, r.detail, coalesce(e.amount, 0) AS amount
-FROM (SELECT * FROM request WHERE account_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR model = $3)
-          AND ($4::text IS NULL OR provider = $4) AND ($5::uuid IS NULL OR key_id = $5) AND ($6::text IS NULL OR status = $6)
-      ORDER BY id DESC LIMIT $7) r
+FROM (SELECT * FROM (SELECT * FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $7) x
+      WHERE ($3::text IS NULL OR model = $3) AND ($4::text IS NULL OR provider = $4) AND ($5::uuid IS NULL OR key_id = $5)
+          AND ($6::text IS NULL OR status = $6)
+      ORDER BY id DESC LIMIT $8) r
 LEFT JOIN entry e ON e.id = r.id AND e.type = 'usage' ORDER BY r.id DESC
+
+-- name: looked_at
+-- The last of so many of an account's requests before one, if there are as many.
+SELECT id FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC OFFSET $3 - 1 LIMIT 1
 
 -- name: lots
 -- The lots that an interval of an account's line drew on, in the line's order.

@@ -7,8 +7,9 @@ SELECT ARRAY(SELECT p.account_id FROM page p LEFT JOIN usage_mark m USING (accou
        (SELECT account_id FROM page ORDER BY 1 OFFSET $2 - 1) AS last
 
 -- name: tail
--- How many entries an account has after its mark.
-SELECT coalesce((SELECT seq FROM wallet WHERE account_id = $1), 0) - coalesce((SELECT seq FROM usage_mark WHERE account_id = $1), 0)
+-- How many entries an account has after its mark; on a replica, where none can be added up, 0.
+SELECT CASE WHEN pg_is_in_recovery() THEN 0
+    ELSE coalesce((SELECT seq FROM wallet WHERE account_id = $1), 0) - coalesce((SELECT seq FROM usage_mark WHERE account_id = $1), 0) END
 
 -- name: roll_up
 -- Adds the next of an account's entries to its hours, $2 at most; how many.

@@ -65,7 +65,7 @@ async def show_home(conn: Conn, context: Context, account: AccountId) -> HomeDoc
     balance = await read_balance(conn, context.world, account)
     row = await store.get_account(conn, account)
     spent = await read_account_spending(conn, account, now)
-    requests = await RequestHistory(conn).requests(account, RequestFilter(most=_LAST_REQUESTS))
+    page = await RequestHistory(conn).requests(account, RequestFilter(most=_LAST_REQUESTS))
     stage = rewards.welcome.stage
     keys = await store.list_keys(conn, account)
     return HomeDocument(
@@ -77,13 +77,13 @@ async def show_home(conn: Conn, context: Context, account: AccountId) -> HomeDoc
             daily_budget_usd=row.limits.daily,
             monthly_budget_usd=row.limits.monthly,
         ),
-        requests=[RequestDocument.of(*each) for each in requests],
+        requests=[RequestDocument.of(*each) for each in page.found],
         rewards=RewardsDocument.of(rewards, context.funding.public_url),
         notices=[NoticeDocument.of(*each) for each in await list_notices(conn, account, _LAST_NOTICES)],
         first_steps=FirstStepsDocument(
             claimed=None if stage in (RewardStage.NONE, RewardStage.OVER) else stage is not RewardStage.OPEN,
             has_key=bool(keys),
-            has_called=bool(requests),
+            has_called=bool(page.found),
             topped_up=rewards.topped_up,
         ),
     )

@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
+from msgspec.structs import replace
 
 from tokenharbor.accounts.usage import read_usage
 from tokenharbor.accounts.usage_documents import UsageReportDocument
@@ -56,7 +57,7 @@ async def list_requests(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[RequestDocument]:
-    """The latest requests, newest first."""
+    """The latest requests, newest first. Of rare ones a page may have fewer than `limit`, and a next page."""
     wanted = RequestFilter(
         before=None if cursor is None else parse_id("req", cursor, "cursor"),
         model=model,
@@ -65,8 +66,11 @@ async def list_requests(
         status=status,
         most=limit + 1,
     )
-    rows = await RequestHistory(heavy).requests(account, wanted)
-    return page_of(rows, limit, lambda row: ids.show("req", row[0].request_id), lambda row: RequestDocument.of(*row))
+    read = await RequestHistory(heavy).requests(account, wanted)
+    page = page_of(
+        read.found, limit, lambda row: ids.show("req", row[0].request_id), lambda row: RequestDocument.of(*row)
+    )
+    return page if read.looked_at is None else replace(page, next_cursor=ids.show("req", read.looked_at))
 
 
 @get(
