@@ -53,3 +53,22 @@ def test_a_server_keeps_its_console_and_takes_it_along(tmp_path: Path, workers: 
     server.process.kill()  # nobody ends the console but the end of its stdin
     server.process.wait()
     until(lambda: not Path(f"/proc/{second}").exists())
+
+
+def test_a_live_page_keeps_no_server_from_ending(tmp_path: Path) -> None:
+    home = tmp_path / "h"
+    server = launch("serve", "--port", "0", "--home", str(home), env={"TOKENHARBOR_CONSOLE_ENABLED": "true"})
+    link = server.wait_for(r"(http://\S+)/dashboard/operator-sign-in#(\S+)")
+    url = server.wait_for(r"listening on (http://\S+)").group(1)
+    until(lambda: ask(f"{url}/api/edition") == 200)
+    with httpx.Client(base_url=url, timeout=20) as client:
+        said = client.post("/api/operator-sign-in", json={"token": link.group(2)})
+        assert said.status_code == 201
+        headers = {"cookie": f"__Host-th={said.cookies['__Host-th']}"}  # which httpx sends over TLS only
+        account = said.json()["accounts"][0]["id"]
+        with client.stream("GET", f"/api/accounts/{account}/events", headers=headers) as events:
+            lines = events.iter_lines()
+            assert "event: balance" in (next(lines) for _ in range(6))
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < 20  # not the 30 s that open requests get

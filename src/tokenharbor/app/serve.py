@@ -55,7 +55,8 @@ async def _serve_alone(settings: Settings) -> None:
         context = harbor.context
         async with console_beside(settings, context.database_url, url, context.world.clock) as console:
             _say_ready(settings.home, url, lines)
-            await serve_until_told(dataclasses.replace(harbor, reload=partial(_reload, harbor, console)), signals)
+            both = dataclasses.replace(harbor, reload=partial(_reload, harbor, console))
+            await serve_until_told(both, signals, console.leave)
 
 
 async def _reload(harbor: Harbor, console: ConsoleProcess) -> bool:
