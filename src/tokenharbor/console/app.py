@@ -19,6 +19,7 @@ from tokenharbor.console.pages import DASHBOARD, PAGE_ROUTES, DashboardFiles
 from tokenharbor.console.routes.account import ACCOUNT_ROUTES
 from tokenharbor.console.routes.alerts import ALERT_ROUTES
 from tokenharbor.console.routes.audit import AUDIT_ROUTES
+from tokenharbor.console.routes.connections import CONNECTION_ROUTES
 from tokenharbor.console.routes.credit import CREDIT_ROUTES
 from tokenharbor.console.routes.edition import EDITION_ROUTES
 from tokenharbor.console.routes.events import EVENT_ROUTES
@@ -47,6 +48,7 @@ ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     *USER_ROUTES,
     *ACCOUNT_ROUTES,
     *TEAM_ROUTES,
+    *CONNECTION_ROUTES,
     *MANAGEMENT_KEY_ROUTES,
     *AUDIT_ROUTES,
     *ALERT_ROUTES,

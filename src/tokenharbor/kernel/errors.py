@@ -26,6 +26,7 @@ HarborError
 ├── Rejected                   a use case does not take this input; `param` names the field
 ├── SignInRefused              e-mail and password, a token or a code do not open anything; it does not say which
 │   └── SecondFactorNeeded     the password is right, and a code is needed, too
+├── ConsentPending             nobody has agreed yet to what a tool asks for: it asks again
 ├── Missing                    what a use case works on is not there
 ├── Conflict                   what is there already excludes what is asked for
 ├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
@@ -195,6 +196,10 @@ class SecondFactorNeeded(SignInRefused):
     """The password is right: the code of an authenticator app is needed, too."""
 
 
+class ConsentPending(HarborError):
+    """Nobody has agreed yet to what a tool asks for."""
+
+
 class Missing(HarborError):
     """What a use case works on is not there; the message names it."""
 
@@ -293,6 +298,7 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     Rejected: HttpError(400, "invalid_request", "invalid_request_error"),
     SignInRefused: HttpError(401, "sign_in_refused", "authentication_error"),
     SecondFactorNeeded: HttpError(401, "totp_required", "authentication_error"),
+    ConsentPending: HttpError(400, "authorization_pending", "invalid_request_error"),
     Missing: HttpError(404, "not_found", "invalid_request_error"),
     Conflict: HttpError(409, "conflict", "invalid_request_error"),
     Misconfigured: HttpError(500, "misconfigured", "api_error"),

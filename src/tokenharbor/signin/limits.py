@@ -31,6 +31,8 @@ MAILS: Final = AttemptLimit("mail", 5, _HOUR)
 """Mails to one e-mail that somebody asked for who is not signed in."""
 MAILS_BY_ADDRESS: Final = AttemptLimit("mail_address", 20, _HOUR)
 TOKENS_BY_ADDRESS: Final = AttemptLimit("token_address", 50, _QUARTER)
+CODES_TYPED: Final = AttemptLimit("typed", 20, _QUARTER)
+"""Codes of tools that one user types."""
 INVITATIONS: Final = AttemptLimit("invitation", 50, _DAY)
 """Of one account."""
 

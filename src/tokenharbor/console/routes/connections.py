@@ -1,0 +1,188 @@
+"""Routes of tools that get an API key of their own: asked for, agreed to with limits, fetched once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, delete, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+
+from tokenharbor.accounts.keys import issue_key
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountActor, AccountId, Caller, Conn, Context
+from tokenharbor.console.guard import client_address
+from tokenharbor.console.parameters import positive
+from tokenharbor.console.routes.keys import Moment, NewKeyDocument
+from tokenharbor.console.routes.session import visitor_of
+from tokenharbor.identity.changes import set_actor
+from tokenharbor.identity.connections import ToolConsent
+from tokenharbor.identity.store import KeyRules
+from tokenharbor.kernel.clock import to_second
+from tokenharbor.kernel.documents import Document
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.signin import connect
+from tokenharbor.signin.connect import LASTS, POLL_SECONDS, BrowserRequest
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class ToolBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a tool calls itself."""
+
+    name: str
+
+
+class DeviceCodesDocument(Document, frozen=True):
+    """Show `user_code` and `verification_uri` to somebody, and fetch the key with `device_code`, every `interval`
+    seconds.
+    """
+
+    device_code: str
+    user_code: str
+    verification_uri: str
+    expires_in: int
+    interval: int
+
+
+class AskedConnectionDocument(Document, frozen=True):
+    """A tool that waits for consent."""
+
+    name: str
+    expires_at: datetime
+
+
+class _Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    quota_usd: Usd | None = None
+    daily_usd: Usd | None = None
+    monthly_usd: Usd | None = None
+    expires_at: Moment | None = None
+
+    def consent(self, account_id: UUID, agreed_by: str, now: datetime) -> ToolConsent:
+        if self.expires_at is not None and self.expires_at <= now:
+            raise InvalidRequest("A key expires at a time to come.", param="expires_at")
+        return ToolConsent(
+            account_id=account_id,
+            agreed_by=agreed_by,
+            quota=positive(self.quota_usd, "quota_usd"),
+            daily=positive(self.daily_usd, "daily_usd"),
+            monthly=positive(self.monthly_usd, "monthly_usd"),
+            expires_at=self.expires_at,
+        )
+
+
+class DeviceConsentBody(_Limits, frozen=True, kw_only=True):
+    """The code that the tool shows, and the limits of its key."""
+
+    user_code: str
+
+
+class BrowserConsentBody(_Limits, frozen=True, kw_only=True):
+    """What the tool asked for by the browser, and the limits of its key."""
+
+    name: str
+    code_challenge: str
+    redirect_uri: str
+    state: str = ""
+
+
+class RedirectDocument(Document, frozen=True):
+    """Where the browser goes: an address of the tool on its own machine."""
+
+    redirect_to: str
+
+
+class FetchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The device code, or the code that the browser brought, with PKCE's verifier."""
+
+    code: str
+    code_verifier: str = ""
+
+
+@post("/api/connections", right=Right.ANYBODY, operation_id="askForConnection", tags=["connections"])
+async def ask(data: JSONBody[ToolBody], request: AnyRequest, context: Context) -> DeviceCodesDocument:
+    """A tool asks for a key of its own."""
+    codes = await connect.ask_by_device(context.sign_in, data.name, visitor_of(request))
+    return DeviceCodesDocument(
+        device_code=codes.device_code,
+        user_code=codes.user_code,
+        verification_uri=f"{context.sign_in.public_url}/dashboard/connect",
+        expires_in=int(LASTS.total_seconds()),
+        interval=POLL_SECONDS,
+    )
+
+
+@get("/api/connections/{user_code:str}", right=Right.SIGNED_IN, operation_id="getConnection", tags=["connections"])
+async def show(user_code: FromPath[str], caller: Caller, context: Context) -> AskedConnectionDocument:
+    """Which tool waits under a code."""
+    found = await connect.show_asked(context.sign_in, user_code, caller.id)
+    return AskedConnectionDocument(found.name, to_second(found.expires_at))
+
+
+@delete(
+    "/api/connections/{user_code:str}", right=Right.SIGNED_IN, operation_id="refuseConnection", tags=["connections"]
+)
+async def refuse(user_code: FromPath[str], conn: Conn, context: Context) -> None:
+    """Do not agree: the tool gets no key."""
+    await connect.refuse(conn, context.sign_in, user_code)
+
+
+@post(
+    "/api/accounts/{account_id:str}/connections",
+    right=Right.MANAGE_KEYS,
+    status_code=204,
+    operation_id="agreeToConnection",
+    tags=["connections"],
+)
+async def agree(
+    data: JSONBody[DeviceConsentBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
+) -> None:
+    """Agree: the tool that shows this code gets a key with these limits."""
+    consent = data.consent(account, actor.id, context.world.clock.now())
+    await connect.agree(conn, context.sign_in, data.user_code, consent)
+
+
+@post(
+    "/api/accounts/{account_id:str}/connections/browser",
+    right=Right.MANAGE_KEYS,
+    operation_id="agreeByBrowser",
+    tags=["connections"],
+)
+async def agree_by_browser(
+    data: JSONBody[BrowserConsentBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
+) -> RedirectDocument:
+    """Agree: the browser brings the tool a code, at its address on this machine (PKCE, S256)."""
+    asked = BrowserRequest(
+        name=data.name, challenge=data.code_challenge, redirect_uri=data.redirect_uri, state=data.state
+    )
+    consent = data.consent(account, actor.id, context.world.clock.now())
+    return RedirectDocument(await connect.agree_by_browser(conn, context.sign_in, asked, consent))
+
+
+@post("/api/connections/key", right=Right.ANYBODY, operation_id="fetchConnectionKey", tags=["connections"])
+async def fetch(data: JSONBody[FetchBody], request: AnyRequest, conn: Conn, context: Context) -> NewKeyDocument:
+    """A tool fetches its key, once. `authorization_pending`: ask again."""
+    name, consent = await connect.take_connection(conn, context.sign_in, data.code, data.code_verifier)
+    await set_actor(conn, consent.agreed_by, client_address(request), context.world.clock.now())
+    rules = KeyRules(
+        name=name,
+        quota=consent.quota,
+        daily=consent.daily,
+        monthly=consent.monthly,
+        expires_at=consent.expires_at,
+    )
+    issued = await issue_key(
+        conn,
+        context.world,
+        context.sign_in.key_hashes,
+        account_id=consent.account_id,
+        rules=rules,
+        catalog=context.catalog(),
+    )
+    return NewKeyDocument.of(issued)
+
+
+CONNECTION_ROUTES: Final[Sequence[HTTPRouteHandler]] = (ask, show, refuse, agree, agree_by_browser, fetch)

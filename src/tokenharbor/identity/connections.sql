@@ -1,0 +1,32 @@
+-- Tools that ask for an API key of their own.
+
+-- name: add
+-- Asked for; with an account, agreed to already.
+INSERT INTO tool_connection (id, name, secret_hash, user_code_hash, challenge, created_at, expires_at, account_id, agreed_by, quota, daily, monthly, key_expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+
+-- name: asked
+-- What waits for consent under a code that people type.
+SELECT id, name, expires_at FROM tool_connection
+WHERE user_code_hash = $1 AND account_id IS NULL AND ended_at IS NULL AND expires_at > $2 FOR UPDATE
+
+-- name: agree
+-- Somebody may: for this account, with these limits.
+UPDATE tool_connection SET account_id = $2, agreed_by = $3, quota = $4, daily = $5, monthly = $6, key_expires_at = $7 WHERE id = $1
+
+-- name: refuse
+-- Nobody will.
+UPDATE tool_connection SET ended_at = $2 WHERE id = $1
+
+-- name: waiting
+-- By the tool's own code, locked, until it expires.
+SELECT id, name, challenge, account_id, agreed_by, quota, daily, monthly, key_expires_at FROM tool_connection
+WHERE secret_hash = $1 AND ended_at IS NULL AND expires_at > $2 FOR UPDATE
+
+-- name: end
+-- Its key was fetched.
+UPDATE tool_connection SET ended_at = $2 WHERE id = $1
+
+-- name: purge
+-- Those that ended before a time.
+DELETE FROM tool_connection WHERE expires_at < $1

@@ -1,0 +1,167 @@
+"""Tools that get an API key of their own: somebody agrees on a page, with limits, and the tool fetches the key once.
+
+A tool without a browser shows a code that somebody types (RFC 8628); one with a browser of its own machine gets a code
+back at its loopback address and proves by PKCE that it is the one that asked. No browser is sent anywhere else.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+import asyncpg
+
+from tokenharbor.identity import connections
+from tokenharbor.identity.connections import AskedConnection, ConnectionHashes, ToolConnection, ToolConsent
+from tokenharbor.identity.sessions import Visitor
+from tokenharbor.identity.tokens import LONGEST_TOKEN, make_token
+from tokenharbor.kernel.errors import ConsentPending, Missing, Rejected
+from tokenharbor.signin.context import SignIn
+from tokenharbor.signin.limits import CODES_TYPED, TOKENS_BY_ADDRESS, admit, network_of
+from tokenharbor.signin.profile import check_name
+
+LASTS: Final = timedelta(minutes=10)
+POLL_SECONDS: Final = 5
+
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels: no words; nothing that looks like another
+_USER_CODE_LETTERS = 8
+_FAIR = 256 - 256 % len(_LETTERS)
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceCodes:
+    """What a tool shows (`user_code`), and what it fetches the key with."""
+
+    device_code: str = field(repr=False)
+    user_code: str
+
+
+async def ask_by_device(sign_in: SignIn, name: str, visitor: Visitor) -> DeviceCodes:
+    """A tool asks. Raises RateLimited, Rejected."""
+    await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
+    world = sign_in.world
+    codes, now = DeviceCodes(make_token(world.entropy), _user_code(world.entropy.bytes)), world.clock.now()
+    connection = ToolConnection(id=world.ids.new(), name=_named(name))
+    async with sign_in.acquire() as conn:
+        hashes = ConnectionHashes(_hash(sign_in, codes.device_code), _hash_typed(sign_in, codes.user_code))
+        await connections.add_connection(conn, connection, hashes, now, now + LASTS)
+    return codes
+
+
+async def show_asked(sign_in: SignIn, typed: str, user_id: str) -> AskedConnection:
+    """What somebody is asked to agree to. Raises Missing, RateLimited."""
+    await admit(sign_in, [(CODES_TYPED, user_id)])
+    async with sign_in.acquire() as conn, conn.transaction():
+        return await _asked(conn, sign_in, typed)
+
+
+async def agree(conn: asyncpg.Connection, sign_in: SignIn, typed: str, consent: ToolConsent) -> None:
+    """Somebody agrees: the tool may fetch its key. Raises Missing."""
+    await connections.agree(conn, (await _asked(conn, sign_in, typed)).id, consent)
+
+
+async def refuse(conn: asyncpg.Connection, sign_in: SignIn, typed: str) -> None:
+    """Somebody does not agree. Raises Missing."""
+    await connections.refuse(conn, (await _asked(conn, sign_in, typed)).id, sign_in.world.clock.now())
+
+
+async def agree_by_browser(
+    conn: asyncpg.Connection, sign_in: SignIn, asked: "BrowserRequest", consent: ToolConsent
+) -> str:
+    """Somebody agrees on a page that the tool opened: where the browser goes back to. Raises Rejected."""
+    if _CHALLENGE.fullmatch(asked.challenge) is None:
+        raise Rejected("code_challenge is the S256 of the verifier: 43 characters", param="code_challenge")
+    back = _loopback(asked.redirect_uri)
+    world = sign_in.world
+    code, now = make_token(world.entropy), world.clock.now()
+    connection = ToolConnection(id=world.ids.new(), name=_named(asked.name), challenge=asked.challenge, consent=consent)
+    await connections.add_connection(conn, connection, ConnectionHashes(_hash(sign_in, code)), now, now + LASTS)
+    query = {"code": code} | ({"state": asked.state} if asked.state else {})
+    return f"{back}{'&' if '?' in back else '?'}{urlencode(query)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserRequest:
+    """What a tool asks for by the browser: PKCE's challenge, and its own address on this machine."""
+
+    name: str
+    challenge: str
+    redirect_uri: str
+    state: str = ""
+
+
+async def take_connection(
+    conn: asyncpg.Connection, sign_in: SignIn, code: str, verifier: str
+) -> tuple[str, ToolConsent]:
+    """A tool fetches: its name, and what was agreed to, once; in the transaction that makes the key.
+
+    Raises Rejected for a code that is unknown, used, refused or expired, ConsentPending.
+    """
+    now = sign_in.world.clock.now()
+    connection = await connections.find_waiting(conn, _hash(sign_in, code[: LONGEST_TOKEN + 1]), now)
+    if connection is None or not _proves(verifier, connection.challenge):
+        raise Rejected("this code was used, was refused, or has expired: ask again", param="code")
+    if connection.consent is None:
+        raise ConsentPending(f"Nobody has agreed yet: ask again in {POLL_SECONDS} seconds.")
+    await connections.end_connection(conn, connection.id, now)
+    return connection.name, connection.consent
+
+
+async def _asked(conn: asyncpg.Connection, sign_in: SignIn, typed: str) -> AskedConnection:
+    found = await connections.find_asked(conn, _hash_typed(sign_in, typed), sign_in.world.clock.now())
+    if found is None:
+        raise Missing("no tool waits under this code: compare it, or let the tool ask again")
+    return found
+
+
+def _proves(verifier: str, challenge: str) -> bool:
+    if not challenge:
+        return not verifier
+    if _VERIFIER.fullmatch(verifier) is None:
+        return False
+    made = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    return hmac.compare_digest(made, challenge)
+
+
+def _loopback(uri: str) -> str:
+    """An address of the tool on the browser's machine. Raises Rejected for any other."""
+    try:
+        parts = urlsplit(uri)
+        fits = parts.scheme == "http" and parts.hostname in _LOOPBACK and parts.port is not None
+    except ValueError:
+        fits = False
+    plain = uri.isascii() and uri.isprintable() and not set(uri) & set(" \\#@<>\"'")
+    if not fits or not plain or len(uri) > LONGEST_TOKEN:
+        raise Rejected("a tool gets its code at http://127.0.0.1:PORT/… on its own machine only", param="redirect_uri")
+    return uri
+
+
+def _named(name: str) -> str:
+    plain = check_name(name)
+    if not plain:
+        raise Rejected("a tool says its name", param="name")
+    return plain
+
+
+def _user_code(draw: Callable[[int], bytes]) -> str:
+    letters: list[str] = []
+    while len(letters) < _USER_CODE_LETTERS:
+        letters += [_LETTERS[byte % len(_LETTERS)] for byte in draw(16) if byte < _FAIR]
+    code = "".join(letters[:_USER_CODE_LETTERS])
+    return f"{code[:4]}-{code[4:]}"
+
+
+def _hash(sign_in: SignIn, code: str) -> bytes:
+    return sign_in.hasher.hash("tool", code)
+
+
+def _hash_typed(sign_in: SignIn, typed: str) -> bytes:
+    return sign_in.hasher.hash("typed", "".join(letter for letter in typed.upper()[:40] if letter.isalnum()))
