@@ -2,6 +2,9 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
 import { Problem } from "../api/client.ts";
 import { queryClient, sessionQuery } from "../api/queries.ts";
+import type { RequestFilter } from "../pages/usage/queries.ts";
+import { RANGES } from "../pages/usage/ranges.ts";
+import type { UsageSearch } from "../pages/usage/UsagePage.tsx";
 import { NotHere, PageFailed } from "../shell/PageFailed.tsx";
 
 const root = createRootRoute({ component: Outlet, errorComponent: PageFailed, notFoundComponent: NotHere });
@@ -70,6 +73,29 @@ const home = createRoute({
   component: lazyRouteComponent(() => import("../pages/home/HomePage.tsx"), "HomePage"),
 });
 
+const usage = createRoute({
+  getParentRoute: () => shell,
+  path: "/usage",
+  validateSearch: ({ range, by }): UsageSearch => ({ range: oneOf(RANGES, range), by: oneOf(["model", "key", "provider"], by) }),
+  component: lazyRouteComponent(() => import("../pages/usage/UsagePage.tsx"), "UsagePage"),
+});
+const requests = createRoute({
+  getParentRoute: () => shell,
+  path: "/usage/requests",
+  validateSearch: ({ model, provider, key, status }): RequestFilter => ({
+    model: text(model),
+    provider: text(provider),
+    key: text(key),
+    status: oneOf(["complete", "hung_up", "failed", "refused"], status),
+  }),
+  component: lazyRouteComponent(() => import("../pages/usage/RequestsPage.tsx"), "RequestsPage"),
+});
+const receipt = createRoute({
+  getParentRoute: () => requests,
+  path: "/$requestId",
+  component: lazyRouteComponent(() => import("../pages/usage/ReceiptPanel.tsx"), "ReceiptPanel"),
+});
+
 const keys = createRoute({
   getParentRoute: () => shell,
   path: "/keys",
@@ -96,10 +122,25 @@ const rotateKey = createRoute({
   component: lazyRouteComponent(() => import("../pages/keys/RotateKey.tsx"), "RotateKey"),
 });
 
+/** What an address says, if it is one of these. */
+function oneOf<T extends string>(values: readonly T[], value: unknown): T | undefined {
+  return values.find((each) => each === value);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
 export const router = createRouter({
   routeTree: root.addChildren([
     doors.addChildren([signIn, signUp, reset, verify, operator]),
-    shell.addChildren([home, keys.addChildren([newKey]), key.addChildren([changeKey, rotateKey])]),
+    shell.addChildren([
+      home,
+      usage,
+      requests.addChildren([receipt]),
+      keys.addChildren([newKey]),
+      key.addChildren([changeKey, rotateKey]),
+    ]),
   ]),
   basepath: "/dashboard",
   defaultPreload: "intent",

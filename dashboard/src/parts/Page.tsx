@@ -10,26 +10,27 @@ interface Tab {
 
 interface Props {
   title: string;
+  heading?: string; // of the pages that tabs hold together
   action?: ReactNode;
   tabs?: readonly Tab[];
   quiet?: boolean; // the title is for screen readers and the window only
   children: ReactNode;
 }
 
-export function Page({ title, action, tabs, quiet, children }: Props) {
+export function Page({ title, heading = title, action, tabs, quiet, children }: Props) {
   useEffect(() => {
     document.title = `${title} · Token Harbor`;
   }, [title]);
   return (
     <div className={style.page}>
       <div className={quiet ? style.quiet : style.head}>
-        <h1>{title}</h1>
+        <h1>{heading}</h1>
         {action && <div className="push">{action}</div>}
       </div>
       {tabs && (
-        <nav className={style.tabs} aria-label={title}>
+        <nav className={style.tabs} aria-label={heading}>
           {tabs.map((tab) => (
-            <Link key={tab.to} to={tab.to} activeOptions={{ exact: true }}>
+            <Link key={tab.to} to={tab.to} activeOptions={{ exact: isPrefix(tab, tabs), includeSearch: false }}>
               {tab.label}
             </Link>
           ))}
@@ -38,6 +39,11 @@ export function Page({ title, action, tabs, quiet, children }: Props) {
       {children}
     </div>
   );
+}
+
+/** Then its tab is chosen only by its own address; else by what is below it as well, such as a panel. */
+function isPrefix(tab: Tab, tabs: readonly Tab[]): boolean {
+  return tabs.some((other) => other !== tab && other.to.startsWith(tab.to));
 }
 
 /** A part of a page: its heading, what stands beside it, its contents. */

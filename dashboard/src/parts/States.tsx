@@ -1,7 +1,6 @@
 // What a page shows while it waits, when there is nothing, and when something failed.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
-import type { UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useEffect, useState } from "react";
 import { Problem } from "../api/client.ts";
 import { CopyButton } from "./CopyButton.tsx";
@@ -61,8 +60,15 @@ export function ErrorState({ error, retry }: { error: unknown; retry?: () => voi
   );
 }
 
+interface Query<T> {
+  data: T | undefined;
+  isError: boolean;
+  error: unknown;
+  refetch: () => unknown;
+}
+
 /** A query's document, or its state. `rows`: about how many will come, so that nothing jumps. */
-export function Await<T>({ query, rows, children }: { query: UseQueryResult<T>; rows?: number; children: (data: T) => ReactNode }) {
+export function Await<T>({ query, rows, children }: { query: Query<T>; rows?: number; children: (data: T) => ReactNode }) {
   if (query.data !== undefined) return children(query.data);
   if (query.isError) return <ErrorState error={query.error} retry={() => void query.refetch()} />;
   return <Loading rows={rows} />;

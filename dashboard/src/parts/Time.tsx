@@ -1,15 +1,17 @@
 // Moments and spans of time, in the reader's language and zone; the exact UTC time is the title.
 import { i18n } from "@lingui/core";
 
-type Form = "clock" | "day" | "moment";
+type Form = "clock" | "day" | "moment" | "utcDay" | "utcHour";
 
 const FORMS: Record<Form, Intl.DateTimeFormatOptions> = {
   clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
   day: { day: "numeric", month: "short" },
   moment: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
+  utcDay: { day: "numeric", month: "short", timeZone: "UTC" },
+  utcHour: { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC" },
 };
 
-/** clock: 14:02:11 · day: 14 Feb (with the year, if another) · moment: 14 Feb 2027, 09:30 */
+/** clock: 14:02:11 · day: 14 Feb (with the year, if another) · moment: 14 Feb 2027, 09:30 · utcDay, utcHour: of totals, which are by UTC */
 export function Time({ at, as }: { at: string; as: Form }) {
   return (
     <time dateTime={at} title={at.replace("T", " ").replace("Z", " UTC")}>
@@ -20,7 +22,7 @@ export function Time({ at, as }: { at: string; as: Form }) {
 
 export function showTime(at: string, as: Form): string {
   const date = new Date(at);
-  const year = as === "day" && date.getFullYear() !== new Date().getFullYear() ? ({ year: "numeric" } as const) : {};
+  const year = (as === "day" || as === "utcDay") && date.getFullYear() !== new Date().getFullYear() ? ({ year: "numeric" } as const) : {};
   return new Intl.DateTimeFormat(REGIONS[i18n.locale], { ...FORMS[as], ...year }).format(date);
 }
 

@@ -42,6 +42,11 @@ export function tokensOut(request: Request): number | null {
   return request.usage ? request.usage.output + request.usage.reasoning : null;
 }
 
+/** Tokens of the input that the vendor's cache had. */
+export function cachedTokens(request: Request): number | null {
+  return request.usage ? request.usage.cache_read : null;
+}
+
 function cachedShare(request: Request): number {
   const all = tokensIn(request);
   return all ? Math.floor((100 * (request.usage?.cache_read ?? 0)) / all) : 0;

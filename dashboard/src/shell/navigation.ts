@@ -11,6 +11,7 @@ export interface NavigationItem {
 
 export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/", icon: "home", label: () => i18n._("Home") },
+  { to: "/usage", icon: "usage", label: () => i18n._("Usage") },
   { to: "/keys", icon: "keys", label: () => i18n._("Keys") },
 ];
 

@@ -1,0 +1,141 @@
+// Usage by hour or day as bars, drawn by hand: one measure at a time, and in words what is under the pointer or the keys.
+import { i18n } from "@lingui/core";
+import { SegmentedControl } from "@mantine/core";
+import { type KeyboardEvent, type PointerEvent, useState } from "react";
+import { toCents } from "../../parts/amounts.ts";
+import { compact, count } from "../../parts/numbers.ts";
+import type { Total } from "./queries.ts";
+import { type Span, showStart, startKey } from "./ranges.ts";
+import { inputTokens } from "./totals.ts";
+import style from "./Usage.module.css";
+
+type Measure = "spent" | "calls" | "tokens";
+
+/** Of one hour or day: `low` is drawn below, `high` upon it, in another tint. Heights, not money. */
+interface Bar {
+  low: number;
+  high: number;
+}
+
+const HEIGHT = 100;
+const LEAST = 1.5; // what is not nothing is seen
+
+export function UsageChart({ span, rows }: { span: Span; rows: readonly Total[] }) {
+  const [measure, setMeasure] = useState<Measure>("spent");
+  const [chosen, setChosen] = useState<number | null>(null);
+  const found = new Map(rows.map((row) => [startKey(row.hour ?? row.day ?? "", span.by), row]));
+  const totals = span.starts.map((start) => found.get(startKey(start, span.by)));
+  const bars = totals.map((total) => barOf(total, measure));
+  const highest = bars.reduce((best, bar, index) => (heightOf(bar) > heightOf(bars[best]) ? index : best), 0);
+  const at = Math.min(chosen ?? bars.length - 1, bars.length - 1);
+  return (
+    <section className={style.chart} aria-label={i18n._("Usage over time")}>
+      <div className={style.chartHead}>
+        <p className={style.readout} aria-hidden="true">
+          {say(span, at, totals[at])}
+        </p>
+        <SegmentedControl
+          aria-label={i18n._("What is drawn")}
+          data={[
+            { value: "spent", label: i18n._("Spent") },
+            { value: "calls", label: i18n._("Calls") },
+            { value: "tokens", label: i18n._("Tokens") },
+          ]}
+          value={measure}
+          onChange={setMeasure}
+        />
+      </div>
+      <p className={`soft small ${style.peak}`}>{showMeasure(totals[highest], measure)}</p>
+      <div
+        className={style.plot}
+        role="slider"
+        tabIndex={0}
+        aria-label={span.by === "day" ? i18n._("Day") : i18n._("Hour")}
+        aria-valuemin={0}
+        aria-valuemax={bars.length - 1}
+        aria-valuenow={at}
+        aria-valuetext={say(span, at, totals[at])}
+        onKeyDown={(event) => setChosen(moved(event, at, bars.length))}
+        onPointerMove={(event) => setChosen(pointed(event, bars.length))}
+        onPointerDown={(event) => setChosen(pointed(event, bars.length))}
+        onPointerLeave={(event) => event.pointerType === "mouse" && setChosen(null)}
+      >
+        <Bars bars={bars} most={heightOf(bars[highest])} at={chosen === null ? null : at} measure={measure} />
+      </div>
+      <p className={`soft small ${style.ends}`}>
+        <span>{showStart(span.starts[0] ?? "", span.by)}</span>
+        <Legend measure={measure} />
+        <span>{showStart(span.starts.at(-1) ?? "", span.by)}</span>
+      </p>
+    </section>
+  );
+}
+
+function Bars({ bars, most, at, measure }: { bars: readonly Bar[]; most: number; at: number | null; measure: Measure }) {
+  const scale = (value: number) => (value > 0 ? Math.max(LEAST, (HEIGHT * value) / most) : 0);
+  return (
+    <svg viewBox={`0 0 ${bars.length} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+      {at !== null && <rect className={style.pointed} x={at} y={0} width={1} height={HEIGHT} />}
+      {bars.map((bar, index) => {
+        const low = scale(bar.low);
+        const high = scale(bar.high);
+        return (
+          <g key={index} data-measure={measure}>
+            <rect className={style.low} x={index + 0.11} width={0.78} y={HEIGHT - low} height={low} />
+            <rect className={style.high} x={index + 0.11} width={0.78} y={HEIGHT - low - high} height={high} />
+          </g>
+        );
+      })}
+    </svg>
+  );
+}
+
+function Legend({ measure }: { measure: Measure }) {
+  if (measure === "spent") return null;
+  const [low, high] = measure === "calls" ? [i18n._("billed"), i18n._("not billed")] : [i18n._("in and out"), i18n._("from cache")];
+  return (
+    <span className={style.legend} data-measure={measure}>
+      <i className={style.low} /> {low} <i className={style.high} /> {high}
+    </span>
+  );
+}
+
+function barOf(total: Total | undefined, measure: Measure): Bar {
+  if (!total) return { low: 0, high: 0 };
+  if (measure === "spent") return { low: Number(total.cost_usd), high: 0 };
+  if (measure === "calls") return { low: total.requests - total.unbilled, high: total.unbilled };
+  return { low: total.input + total.cache_write + total.output, high: total.cache_read };
+}
+
+function heightOf(bar: Bar | undefined): number {
+  return bar ? bar.low + bar.high : 0;
+}
+
+function showMeasure(total: Total | undefined, measure: Measure): string {
+  if (!total) return "";
+  if (measure === "spent") return toCents(total.cost_usd);
+  if (measure === "calls") return count(total.requests);
+  return compact(inputTokens(total) + total.output);
+}
+
+/** "28 Nov · $3.20 · 412 calls · 1.2M tokens" */
+function say(span: Span, index: number, total: Total | undefined): string {
+  const start = showStart(span.starts[index] ?? "", span.by);
+  if (!total) return `${start} · ${i18n._("no calls")}`;
+  const calls = i18n._("{count, plural, one {# call} other {# calls}}", { count: total.requests });
+  const tokens = i18n._("{count} tokens", { count: compact(inputTokens(total) + total.output) });
+  return [start, toCents(total.cost_usd), calls, tokens].join(" · ");
+}
+
+function moved(event: KeyboardEvent, at: number, length: number): number {
+  const steps: Record<string, number> = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: length - 1 };
+  const wanted = steps[event.key];
+  if (wanted === undefined) return at;
+  event.preventDefault();
+  return Math.max(0, Math.min(length - 1, wanted));
+}
+
+function pointed(event: PointerEvent, length: number): number {
+  const { left, width } = event.currentTarget.getBoundingClientRect();
+  return Math.max(0, Math.min(length - 1, Math.floor(((event.clientX - left) / width) * length)));
+}

@@ -1,0 +1,30 @@
+// Cells of rows of requests.
+import type { Documents } from "../api/client.ts";
+import { count as shown } from "./numbers.ts";
+import { requestStatus } from "./requests.ts";
+import { StatusDot } from "./StatusDot.tsx";
+import { Time } from "./Time.tsx";
+
+/** How it ended and when: the clock today, with the day before it. */
+export function Ended({ request }: { request: Documents["RequestDocument"] }) {
+  const { status, label } = requestStatus(request);
+  const today = new Date(request.ended_at).toDateString() === new Date().toDateString();
+  return (
+    <>
+      <StatusDot status={status} label={label} />
+      {!today && (
+        <>
+          <span className="soft">
+            <Time at={request.ended_at} as="day" />
+          </span>{" "}
+        </>
+      )}
+      <Time at={request.ended_at} as="clock" />
+    </>
+  );
+}
+
+/** A count, or that there was none to be had. */
+export function TokenCount({ count }: { count: number | null }) {
+  return count === null ? "–" : shown(count);
+}
