@@ -59,3 +59,13 @@ async def test_alerts_change_only_what_is_named(office: Office) -> None:
     assert (await admin.ask("DELETE", f"{path}/webhook")).status_code == 204
     assert (await admin.get(path)).json()["webhook"] is None
     assert (await admin.get(f"{office.account_path}/notices")).json() == []
+
+
+async def test_the_audit_log_says_who_changed_alerts_and_keys(office: Office) -> None:
+    admin = office.member(AccountRole.ADMIN)
+    await admin.ask("PATCH", f"{office.account_path}/alerts", json={"low_balance_usd": "5"})
+    await admin.ask("PUT", f"{office.account_path}/alerts/webhook", json={"url": "https://hooks.test/in"})
+    await admin.ask("POST", f"{office.account_path}/keys", json={"name": "ci"})
+    changes = (await admin.get(f"{office.account_path}/audit")).json()["data"]
+    assert len(changes) > 2
+    assert {each["actor"][:5] for each in changes} == {"user_"}, changes

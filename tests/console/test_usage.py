@@ -56,7 +56,8 @@ async def test_rare_requests_are_found_though_each_page_looks_at_few(
 ) -> None:
     monkeypatch.setattr(history, "_MOST_LOOKED_AT", 1)
     made = await used(office, database_url, clock)
-    viewer, cursor, pages = office.member(AccountRole.VIEWER), "", []
+    viewer, pages = office.member(AccountRole.VIEWER), []
+    cursor: str | None = ""
     while cursor is not None:
         page = (await viewer.get(f"{office.account_path}/requests?model=a{cursor}")).json()
         pages.append([each["id"] for each in page["data"]])

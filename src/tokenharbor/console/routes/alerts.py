@@ -1,14 +1,18 @@
 """Routes of alerts: what an account wants to be told and where, and what it was told."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Annotated, Final, Self
 
+import asyncpg
 import msgspec
 from litestar import delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 from msgspec import UNSET, UnsetType
 
+from tokenharbor.alerts.context import Alerting
 from tokenharbor.alerts.documents import AlertsDocument, NoticeDocument
 from tokenharbor.alerts.preferences import (
     AlertChange,
@@ -21,7 +25,7 @@ from tokenharbor.alerts.preferences import (
 )
 from tokenharbor.alerts.webhook import AlertWebhook
 from tokenharbor.console.authority import Right
-from tokenharbor.console.context import AccountId, Context
+from tokenharbor.console.context import AccountId, Conn, ConsoleContext, Context
 from tokenharbor.console.lists import Limit
 from tokenharbor.console.parameters import positive
 from tokenharbor.kernel.documents import Document
@@ -59,25 +63,27 @@ async def show(context: Context, account: AccountId) -> AlertsDocument:
 
 
 @patch("/api/accounts/{account_id:str}/alerts", right=Right.MANAGE, operation_id="changeAlerts", tags=["alerts"])
-async def change(context: Context, account: AccountId, data: JSONBody[AlertsBody]) -> AlertsDocument:
+async def change(conn: Conn, context: Context, account: AccountId, data: JSONBody[AlertsBody]) -> AlertsDocument:
     """Change what is named, and nothing else."""
     low = data.low_balance_usd
     wanted = AlertChange(mail=data.mail, low_balance=low if low is UNSET else positive(low or None, "low_balance_usd"))
-    return AlertsDocument.of(await change_alerts(context.alerting, account, wanted))
+    return AlertsDocument.of(await change_alerts(_by(context, conn), account, wanted))
 
 
 @put("/api/accounts/{account_id:str}/alerts/webhook", right=Right.MANAGE, operation_id="setWebhook", tags=["alerts"])
-async def set_alert_webhook(context: Context, account: AccountId, data: JSONBody[WebhookBody]) -> WebhookDocument:
+async def set_alert_webhook(
+    conn: Conn, context: Context, account: AccountId, data: JSONBody[WebhookBody]
+) -> WebhookDocument:
     """Set where notices are posted, with a new secret."""
-    return WebhookDocument.of(await set_webhook(context.alerting, account, data.url))
+    return WebhookDocument.of(await set_webhook(_by(context, conn), account, data.url))
 
 
 @delete(
     "/api/accounts/{account_id:str}/alerts/webhook", right=Right.MANAGE, operation_id="dropWebhook", tags=["alerts"]
 )
-async def drop_alert_webhook(context: Context, account: AccountId) -> None:
+async def drop_alert_webhook(conn: Conn, context: Context, account: AccountId) -> None:
     """Post nothing any more."""
-    await drop_webhook(context.alerting, account)
+    await drop_webhook(_by(context, conn), account)
 
 
 @post("/api/accounts/{account_id:str}/alerts/test", right=Right.MANAGE, operation_id="testAlerts", tags=["alerts"])
@@ -100,3 +106,8 @@ ALERT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     test,
     list_told,
 )
+
+
+def _by(context: ConsoleContext, conn: asyncpg.Connection) -> Alerting:
+    """On the transaction of the request, which knows who changes something."""
+    return replace(context.alerting, acquire=lambda: nullcontext(conn))
