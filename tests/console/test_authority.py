@@ -21,6 +21,8 @@ TO_SIGN_IN = frozenset(
     {"signUp", "verifyEmail", "signIn", "signOut", "signInAsOperator", "askPasswordReset", "resetPassword"}
     | {"acceptInvitation"}
 )
+OF_TOOLS = frozenset({"askForConnection", "fetchConnectionKey"})
+"""What a tool without a key does: nothing comes of it until somebody agrees."""
 
 
 class Operation(NamedTuple):
@@ -75,9 +77,9 @@ def test_whoever_may_only_read_changes_nothing() -> None:
         assert (each.right is Right.READ) <= reads, each
 
 
-def test_without_a_sign_in_one_can_only_sign_in() -> None:
+def test_without_a_sign_in_one_can_only_sign_in_or_ask_for_a_connection() -> None:
     changing = {each.id for each in OPERATIONS if each.right is Right.ANYBODY and each.method != "GET"}
-    assert changing == TO_SIGN_IN
+    assert changing == TO_SIGN_IN | OF_TOOLS
 
 
 @pytest.mark.parametrize("role", AccountRole)

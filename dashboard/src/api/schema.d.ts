@@ -156,6 +156,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/openid/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * StartOpenid
+         * @description Go to the other service. Who is signed in is connected to it.
+         */
+        get: operations["startOpenId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/openid/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Finish
+         * @description Come back from the other service: a session begins.
+         */
+        get: operations["finishOpenId"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/user": {
         parameters: {
             query?: never;
@@ -391,6 +431,110 @@ export interface paths {
          * @description Its link opens nothing from now on.
          */
         delete: operations["withdrawInvitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description A tool asks for a key of its own.
+         */
+        post: operations["askForConnection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{user_code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show
+         * @description Which tool waits under a code.
+         */
+        get: operations["getConnection"];
+        put?: never;
+        post?: never;
+        /**
+         * Refuse
+         * @description Do not agree: the tool gets no key.
+         */
+        delete: operations["refuseConnection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Agree
+         * @description Agree: the tool that shows this code gets a key with these limits.
+         */
+        post: operations["agreeToConnection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/connections/browser": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * AgreeByBrowser
+         * @description Agree: the browser brings the tool a code, at its address on this machine (PKCE, S256).
+         */
+        post: operations["agreeByBrowser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch
+         * @description A tool fetches its key, once. `authorization_pending`: ask again.
+         */
+        post: operations["fetchConnectionKey"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -708,6 +852,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/accounts/{account_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * StreamEvents
+         * @description What happens to the account, as server-sent events: `balance`, `request`, `cashback`, each with its document, and
+         *     a `heartbeat` after 20 seconds of silence. With `Last-Event-ID` it goes on after that event. One may come twice.
+         */
+        get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/accounts/{account_id}/keys": {
         parameters: {
             query?: never;
@@ -794,6 +959,46 @@ export interface paths {
          * @description Revoke a key: it is refused within a second, open streams finish.
          */
         post: operations["revokeKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListModels
+         * @description The models that somebody can serve here, at the prices of an account without a plan.
+         */
+        get: operations["listModels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowModel
+         * @description A model by its canonical name.
+         */
+        get: operations["getModel"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1061,7 +1266,7 @@ export interface paths {
         };
         /**
          * ListRequests
-         * @description The latest requests, newest first.
+         * @description The latest requests, newest first. Of rare ones a page may have fewer than `limit`, and a next page.
          */
         get: operations["listRequests"];
         put?: never;
@@ -1373,6 +1578,12 @@ export interface components {
             low_balance_usd: string | null;
             webhook: string | null;
         };
+        /** AskedConnectionDocument */
+        AskedConnectionDocument: {
+            name: string;
+            /** Format: date-time */
+            expires_at: string;
+        };
         /** AuditDocument */
         AuditDocument: {
             id: string;
@@ -1424,6 +1635,18 @@ export interface components {
             };
             currency?: "USD";
         };
+        /** BrowserConsentBody */
+        BrowserConsentBody: {
+            quota_usd?: string | null;
+            daily_usd?: string | null;
+            monthly_usd?: string | null;
+            expires_at?: string | null;
+            name: string;
+            code_challenge: string;
+            redirect_uri: string;
+            /** @default  */
+            state: string;
+        };
         /** CashbackDocument */
         CashbackDocument: {
             rate_bp: number;
@@ -1436,6 +1659,30 @@ export interface components {
             day_max_usd: string;
             /** @description US dollars */
             granted_usd: string;
+        };
+        /** CodeBody */
+        CodeBody: {
+            code: string;
+        };
+        /** ComingPrices */
+        ComingPrices: {
+            input?: string;
+            output?: string;
+            cache_read?: string;
+            cache_write?: string;
+            cache_write_1h?: string;
+            reasoning?: string;
+            audio_in?: string;
+            audio_out?: string;
+            image_in?: string;
+            character?: string;
+            image?: string;
+            second?: string;
+            search?: string;
+            tool_use?: string;
+            search_unit?: string;
+            from: string;
+            steps?: components["schemas"]["PriceStep"][];
         };
         /** DailyChargeDocument */
         DailyChargeDocument: {
@@ -1454,6 +1701,22 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "waiting" | "sent" | "failed" | "off";
+        /** DeviceCodesDocument */
+        DeviceCodesDocument: {
+            device_code: string;
+            user_code: string;
+            verification_uri: string;
+            expires_in: number;
+            interval: number;
+        };
+        /** DeviceConsentBody */
+        DeviceConsentBody: {
+            quota_usd?: string | null;
+            daily_usd?: string | null;
+            monthly_usd?: string | null;
+            expires_at?: string | null;
+            user_code: string;
+        };
         /** DisputeDocument */
         DisputeDocument: {
             id: string;
@@ -1488,6 +1751,7 @@ export interface components {
             name: string;
             version: string;
             has_sign_up: boolean;
+            openid: string | null;
             /** @description US dollars */
             welcome_usd: string;
             welcome_days: number;
@@ -1497,6 +1761,12 @@ export interface components {
             customer_refunds: boolean;
             withdrawals: boolean;
             auto_topup: boolean;
+        };
+        /** FetchBody */
+        FetchBody: {
+            code: string;
+            /** @default  */
+            code_verifier: string;
         };
         /** FirstStepsDocument */
         FirstStepsDocument: {
@@ -1676,6 +1946,64 @@ export interface components {
             role: components["schemas"]["AccountRole"];
             rights: components["schemas"]["Right"][];
         };
+        /** ModelDocument */
+        ModelDocument: {
+            id: string;
+            object: string;
+            type: string;
+            created: number;
+            /** Format: date-time */
+            created_at: string;
+            owned_by: string;
+            display_name: string;
+            lifecycle: string;
+            expiration_date: string | null;
+            context_length: number | null;
+            max_input_tokens: number | null;
+            max_tokens: number | null;
+            max_output_tokens: number | null;
+            capabilities: string[];
+            surfaces: string[];
+            free: boolean;
+            aliases: string[];
+            pricing: components["schemas"]["ModelPricing"] | null;
+            providers: components["schemas"]["ModelProvider"][];
+            retention: string | null;
+        };
+        /** ModelPricing */
+        ModelPricing: {
+            input?: string;
+            output?: string;
+            cache_read?: string;
+            cache_write?: string;
+            cache_write_1h?: string;
+            reasoning?: string;
+            audio_in?: string;
+            audio_out?: string;
+            image_in?: string;
+            character?: string;
+            image?: string;
+            second?: string;
+            search?: string;
+            tool_use?: string;
+            search_unit?: string;
+            currency: string;
+            prompt: string;
+            completion: string;
+            service_fee_bp: number;
+            steps?: components["schemas"]["PriceStep"][];
+            coming?: components["schemas"]["ComingPrices"][];
+            variants?: components["schemas"]["VariantPrices"][];
+        };
+        /** ModelProvider */
+        ModelProvider: {
+            name: string;
+            display_name: string;
+            region: string | null;
+            retention: string | null;
+            wires: string[];
+            pricing: components["schemas"]["ModelPricing"] | null;
+        };
         /** NewKeyDocument */
         NewKeyDocument: {
             id: string;
@@ -1831,6 +2159,25 @@ export interface components {
             /** @description US dollars */
             usd: string;
         };
+        /** PriceStep */
+        PriceStep: {
+            input?: string;
+            output?: string;
+            cache_read?: string;
+            cache_write?: string;
+            cache_write_1h?: string;
+            reasoning?: string;
+            audio_in?: string;
+            audio_out?: string;
+            image_in?: string;
+            character?: string;
+            image?: string;
+            second?: string;
+            search?: string;
+            tool_use?: string;
+            search_unit?: string;
+            above_input: number;
+        };
         /** ProfileChange */
         ProfileChange: {
             name?: string;
@@ -1949,6 +2296,10 @@ export interface components {
         /** RecoveryCodesDocument */
         RecoveryCodesDocument: {
             recovery_codes: string[];
+        };
+        /** RedirectDocument */
+        RedirectDocument: {
+            redirect_to: string;
         };
         /** ReferralDocument */
         ReferralDocument: {
@@ -2226,6 +2577,10 @@ export interface components {
             /** @description US dollars */
             credit_usd: string;
         };
+        /** ToolBody */
+        ToolBody: {
+            name: string;
+        };
         /** TopUpBody */
         TopUpBody: {
             /** @description US dollars */
@@ -2279,6 +2634,10 @@ export interface components {
          * @enum {string}
          */
         TopUpState: "open" | "pending" | "paid" | "failed" | "expired" | "review";
+        /** TotpBody */
+        TotpBody: {
+            code: string;
+        };
         /** TotpSetupDocument */
         TotpSetupDocument: {
             secret: string;
@@ -2381,6 +2740,27 @@ export interface components {
             address: string;
             agent: string;
         };
+        /** VariantPrices */
+        VariantPrices: {
+            input?: string;
+            output?: string;
+            cache_read?: string;
+            cache_write?: string;
+            cache_write_1h?: string;
+            reasoning?: string;
+            audio_in?: string;
+            audio_out?: string;
+            image_in?: string;
+            character?: string;
+            image?: string;
+            second?: string;
+            search?: string;
+            tool_use?: string;
+            search_unit?: string;
+            size: string | null;
+            quality: string | null;
+            coming?: components["schemas"]["ComingPrices"][];
+        };
         /**
          * WayOut
          * @description How a lot's credit can leave.
@@ -2470,14 +2850,6 @@ export interface components {
          * @enum {string}
          */
         WithdrawalProgress: "asked" | "approved" | "called" | "done" | "failed" | "rejected" | "cancelled";
-        /** CodeBody */
-        rewards_CodeBody: {
-            code: string;
-        };
-        /** CodeBody */
-        user_CodeBody: {
-            code: string;
-        };
         /**
          * ErrorDetail
          * @description `code` is stable, `message` is for people and says what to do next; `param` names a field or parameter.
@@ -2816,6 +3188,66 @@ export interface operations {
             };
         };
     };
+    startOpenId: {
+        parameters: {
+            query?: {
+                referral?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Object moved -- see Method and URL list */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    finishOpenId: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Object moved -- see Method and URL list */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": null;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
     getUser: {
         parameters: {
             query?: never;
@@ -2978,7 +3410,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["user_CodeBody"];
+                "application/json": components["schemas"]["TotpBody"];
             };
         };
         responses: {
@@ -3040,7 +3472,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["user_CodeBody"];
+                "application/json": components["schemas"]["TotpBody"];
             };
         };
         responses: {
@@ -3301,6 +3733,200 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    askForConnection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToolBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceCodesDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getConnection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedConnectionDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    refuseConnection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    agreeToConnection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceConsentBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    agreeByBrowser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BrowserConsentBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedirectDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    fetchConnectionKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKeyDocument"];
+                };
             };
             /** @description An error */
             default: {
@@ -3917,6 +4543,40 @@ export interface operations {
             };
         };
     };
+    streamEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the last event that was read. */
+                "Last-Event-ID"?: string | null;
+            };
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
     listKeys: {
         parameters: {
             query?: never;
@@ -4149,6 +4809,66 @@ export interface operations {
             };
         };
     };
+    listModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is on sale, by name */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getModel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The model */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
     previewRefund: {
         parameters: {
             query?: {
@@ -4358,7 +5078,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["rewards_CodeBody"];
+                "application/json": components["schemas"]["CodeBody"];
             };
         };
         responses: {
