@@ -102,6 +102,16 @@ async def test_TH_B11_the_whole_history_is_csv(office: Office, database_url: str
     assert [row["Cost USD"] for row in rows] == ["0.500000000", "0.250000000", "0.000000213"]
 
 
+async def test_exports_leave_connections_to_pages(office: Office) -> None:
+    viewer = office.member(AccountRole.VIEWER)
+    async with office.context.exports, office.context.exports:
+        said = await viewer.get(f"{office.account_path}/usage.csv")
+        assert (said.status_code, said.headers["retry-after"]) == (429, "5")
+        assert (await viewer.get(f"{office.account_path}/requests")).status_code == 200
+    assert (await viewer.get(f"{office.account_path}/usage.csv")).status_code == 200
+    assert not office.context.exports.locked()
+
+
 async def test_TH_B11_home_shows_all_in_one_call(office: Office, database_url: str, clock: ManualClock) -> None:
     viewer = office.member(AccountRole.VIEWER)
     first_day = (await viewer.get(f"{office.account_path}/home")).json()

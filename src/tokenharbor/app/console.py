@@ -36,7 +36,7 @@ from tokenharbor.catalog.describe import ModelsOnSale
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.authentication import SignInAuthenticator
-from tokenharbor.console.context import ConsoleContext
+from tokenharbor.console.context import MOST_EXPORTS, ConsoleContext
 from tokenharbor.console.live import LiveFeed
 from tokenharbor.console.pages import read_dashboard
 from tokenharbor.db.pool import ConnectOptions, open_pool
@@ -109,7 +109,7 @@ async def _open_context(task: ConsoleTask, settings: Settings, rules: _Rules) ->
     heavy = ConnectOptions(replica_url(settings) or task.database_url, "tokenharbor-console-reads", _LONG_TIMEOUT_MS)
     world = real_world()
     root = root_secret(settings, world.entropy)
-    async with await open_pool(short) as pool, await open_pool(heavy, size=2) as heavy_pool:
+    async with await open_pool(short) as pool, await open_pool(heavy, size=2 * MOST_EXPORTS) as heavy_pool:
         parts = ConsoleParts(settings, world, root, pool, lambda: rules.policy, lambda: rules.catalog, task.browser_url)
         sale = ConsoleSale(parts)
         async with open_console_funding(parts, sale) as funding:

@@ -9,7 +9,9 @@ import asyncpg
 from litestar import Response
 from litestar.response import Stream
 
+from tokenharbor.console.context import ConsoleContext
 from tokenharbor.funding.paper import Paper
+from tokenharbor.kernel.errors import RateLimited
 
 _PIECE = 64 << 10
 
@@ -17,9 +19,13 @@ CsvLines = Callable[[asyncpg.Connection], AsyncGenerator[str]]
 """Reads the lines of a CSV by a connection, the header first."""
 
 
-async def stream_csv(pool: asyncpg.Pool, lines: CsvLines, name: str) -> Stream:
-    """A CSV as a file of this name, in pieces. What fails before the first line is answered as an error."""
-    pieces = _pieces(pool, lines)
+async def stream_csv(context: ConsoleContext, lines: CsvLines, name: str) -> Stream:
+    """A CSV as a file of this name, in pieces. What fails before the first line is answered as an error. Only few are
+    written at a time: whoever reads slowly takes no connection from pages. Raises RateLimited.
+    """
+    if context.exports.locked():
+        raise RateLimited("Other exports are being written: try again shortly.", retry_after=5)
+    pieces = _pieces(context, lines)
     first = await anext(pieces)
     return Stream(_with_first(first, pieces), media_type="text/csv; charset=utf-8", headers=_file(name))
 
@@ -43,9 +49,9 @@ def _file(name: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
 
 
-async def _pieces(pool: asyncpg.Pool, lines: CsvLines) -> AsyncGenerator[bytes]:
+async def _pieces(context: ConsoleContext, lines: CsvLines) -> AsyncGenerator[bytes]:
     """The connection is held until all is read, or whoever reads has gone."""
-    async with pool.acquire() as conn, contextlib.aclosing(lines(conn)) as each:
+    async with context.exports, context.heavy_pool.acquire() as conn, contextlib.aclosing(lines(conn)) as each:
         held: list[str] = []
         size = 0
         async for line in each:

@@ -1,7 +1,8 @@
 """What routes work with: made once by the process, and given to each handler that names it as a parameter."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -28,6 +29,10 @@ from tokenharbor.signin.records import Actor
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 
+MOST_EXPORTS: Final = 2
+"""How many files are written at once, each with a connection of `heavy_pool`, which has more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleContext:
     """What there is once for the process. `pool` is for short statements, `heavy_pool` for reads that take long: it may
@@ -49,6 +54,7 @@ class ConsoleContext:
     prover: Prover
     issuer: Issuer
     models: Callable[[], ModelsOnSale]
+    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_EXPORTS))
 
     async def run_due_again(self, conn: asyncpg.Connection, account_id: UUID) -> None:
         """What is due on an account before it is shown, at most once a minute."""

@@ -67,7 +67,7 @@ async def export_ledger(
     """The ledger as CSV, oldest first, with a running balance."""
     wanted = EntryFilter(None if group is None else LEDGER_GROUPS[group], in_utc(since), in_utc(until))
     name = f"tokenharbor-ledger-{context.world.clock.now().date()}.csv"
-    return await stream_csv(context.heavy_pool, lambda conn: export(conn, account, wanted, read_lot_payments), name)
+    return await stream_csv(context, lambda conn: export(conn, account, wanted, read_lot_payments), name)
 
 
 @get("/api/accounts/{account_id:str}/statements", right=Right.READ, operation_id="getStatement", tags=["credit"])

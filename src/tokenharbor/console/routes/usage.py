@@ -124,7 +124,7 @@ async def export_requests(context: Context, account: AccountId, since: Since = N
     """A row for each request, as CSV, oldest first; by default the whole history."""
     span = UsageSpan(in_utc(since), in_utc(until))
     name = f"tokenharbor-usage-{context.world.clock.now().date()}.csv"
-    return await stream_csv(context.heavy_pool, lambda conn: export_usage(conn, account, span), name)
+    return await stream_csv(context, lambda conn: export_usage(conn, account, span), name)
 
 
 USAGE_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
