@@ -8,6 +8,7 @@ from functools import partial
 
 import asyncpg
 
+from tokenharbor.accounts.key_state import KeyReads
 from tokenharbor.app.alerts import make_alerting, make_user_post
 from tokenharbor.app.console_task import CONSOLE_SOCKET
 from tokenharbor.app.context import WorkerContext, own_metrics
@@ -264,6 +265,7 @@ def _dependencies(
         LocalLimits(keys.ring, snapshots.current, world.clock),
         reading,
         OverloadGuard((reading, books), metrics, world.clock),
+        KeyReads(database.pool),
     )
 
 

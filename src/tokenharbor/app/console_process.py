@@ -28,7 +28,7 @@ class ConsoleProcess:
         self._task = task
         self._clock = clock
         self._process: Process | None = None
-        self._leaving = False
+        self._leaving = asyncio.Event()
 
     def reload(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -46,19 +46,19 @@ class ConsoleProcess:
 
     def leave(self) -> None:
         """It is to end: its open streams would keep a server that drains waiting."""
-        self._leaving = True
+        self._leaving.set()
         if self._process is not None:
             _stdin(self._process).close()
 
     async def _keep(self) -> None:
         short = 0
-        while not self._leaving:
+        while not self._leaving.is_set():
             began = self._clock.monotonic()
             try:
                 reason = f"it ended with {await self._live()}"
             except OSError as error:  # no memory, no descriptor left
                 reason = str(error)
-            if self._leaving:
+            if self._leaving.is_set():
                 return
             _log.error("console_ended", reason=reason)
             short = 0 if self._clock.monotonic() - began > _STEADY_SECONDS else short + 1

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from tokenharbor.accounts.key_state import KeyReads
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.tasks import TaskBilling
@@ -40,3 +41,4 @@ class Dependencies:
     local_limits: LocalLimits
     reading: ReadQueue
     overload: OverloadGuard
+    keys: KeyReads

@@ -8,6 +8,7 @@ from tokenharbor.gateway.answers import rate_lines, write_refusal
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.counting import TokenCountHandler
 from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.key_state import KeyStateHandler
 from tokenharbor.gateway.kinds.chat import ChatKind
 from tokenharbor.gateway.kinds.kind import AnyKind
 from tokenharbor.gateway.listing import ReadHandler
@@ -33,6 +34,7 @@ class Handlers:
     gateway: Gateway
     counting: TokenCountHandler
     listing: ReadHandler
+    key_state: KeyStateHandler
     videos: VideoTasks
     system: SystemPaths
     dialect_of: DialectOf
@@ -47,6 +49,7 @@ def make_handlers(dependencies: Dependencies, system: SystemPaths, dialect_of: D
         Gateway(dependencies),
         TokenCountHandler(dependencies),
         ReadHandler(dependencies),
+        KeyStateHandler(dependencies.local_limits, dependencies.keys, dependencies.reads),
         VideoTasks(dependencies),
         system,
         dialect_of,

@@ -1,0 +1,58 @@
+"""What an API key may still spend and what its account has used, for the key itself to read."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.accounts.spending import MeteredKey, read_key_spending
+from tokenharbor.db.errors import as_database_unavailable
+from tokenharbor.identity.store import KeyRow, get_key
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.live import read_marks
+from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, read_totals
+
+_BY_DAY: Final[Collection[UsageDimension]] = ("day", "model", "provider")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """A key, and what it has spent: in its life, in the UTC day and month, and in the week since Monday."""
+
+    key: KeyRow
+    spent: MeteredKey
+    week: Usd
+
+
+class KeyReads:
+    """Reads; raises DatabaseUnavailable."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def state(self, account_id: UUID, key_id: UUID, now: datetime) -> KeyState:
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        monday = today - timedelta(days=today.weekday())
+        with as_database_unavailable():
+            async with self._pool.acquire() as conn:
+                key = await get_key(conn, key_id)
+                spent = await read_key_spending(conn, account_id, now)
+                week = await read_totals(conn, account_id, since=monday, until=now, by=["key"])
+        none = MeteredKey(ZERO, ZERO, ZERO, None)
+        used = next((total.charge for total in week if total.key_id == key_id), ZERO)
+        return KeyState(key, spent.get(key_id, none), used)
+
+    async def used(self, account_id: UUID) -> Usd:
+        """What the account has used in its life."""
+        with as_database_unavailable():
+            async with self._pool.acquire() as conn:
+                return Usd((await read_marks(conn, [account_id]))[account_id].spent)
+
+    async def days(self, account_id: UUID, since: datetime, until: datetime) -> Sequence[UsageTotal]:
+        """What the account used, by day, model and provider."""
+        with as_database_unavailable():
+            async with self._pool.acquire() as conn:
+                return await read_totals(conn, account_id, since=since, until=until, by=_BY_DAY)
