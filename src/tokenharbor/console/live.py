@@ -44,7 +44,7 @@ _REMEMBERED: Final = 2_000  # requests that were told
 _log = structlog.get_logger("console")
 
 
-class CashbackDocument(Document, frozen=True):
+class CashbackEventDocument(Document, frozen=True):
     """Cashback that was just credited."""
 
     id: str
@@ -216,7 +216,7 @@ class LiveFeed:
                 each.account_id,
                 (
                     "cashback",
-                    CashbackDocument(id=ids.show("ent", each.entry_id), at=to_second(each.at), usd=each.amount),
+                    CashbackEventDocument(id=ids.show("ent", each.entry_id), at=to_second(each.at), usd=each.amount),
                 ),
             )
             for each in granted
