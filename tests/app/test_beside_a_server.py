@@ -13,6 +13,8 @@ import pytest
 from tests.app.conftest import Cli
 from tests.e2e.harbor import launch
 
+from tokenharbor.app.server_url import name_loopback
+
 pytestmark = pytest.mark.slow
 
 
@@ -49,7 +51,7 @@ def server(cli: Cli, tmp_path: Path, database_url: str) -> Iterator[Server]:
 def test_a_command_prints_the_address_that_serves(cli: Cli, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     account = cli("accounts", "create", "--email", "ada@example.com", "--json").json["id"]
     opened = cli("topups", "create", account, "--usd", "10", "--json").json
-    assert opened["url"].startswith(f"{server.url}/dashboard/billing?top_up=topup_")
+    assert opened["url"].startswith(f"{name_loopback(server.url)}/dashboard/billing/top-ups/topup_")
     monkeypatch.setenv("TOKENHARBOR_SERVER_PUBLIC_URL", "https://harbor.test")
     opened = cli("topups", "create", account, "--usd", "10", "--json").json
     assert opened["url"].startswith("https://harbor.test/dashboard/billing")

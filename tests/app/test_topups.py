@@ -97,7 +97,7 @@ def test_a_top_up_is_opened_read_again_and_credited(hub: Cli) -> None:
         "USD",
         True,
     )
-    assert opened["url"].startswith("http://localhost:8080/dashboard/billing?top_up=topup_")
+    assert opened["url"].startswith("http://localhost:8080/dashboard/billing/top-ups/topup_")
     assert hub("topups", "create", made, "--usd", "12.50", "--key", "k", "--json").json == opened
     assert hub("balance", made, "--json").json["balance_usd"] == "0.000000000"
     paid = hub("topups", "sync", opened["id"], "--json").json

@@ -1,6 +1,7 @@
 // All paths of the dashboard and the page of each, loaded when it is opened. README.md says how one is added.
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
 import { Problem } from "../api/client.ts";
+import { LEDGER_TYPES, type LedgerType } from "../api/ledger.ts";
 import { queryClient, sessionQuery } from "../api/queries.ts";
 import type { RequestFilter } from "../pages/usage/queries.ts";
 import { RANGES } from "../pages/usage/ranges.ts";
@@ -122,6 +123,41 @@ const rotateKey = createRoute({
   component: lazyRouteComponent(() => import("../pages/keys/RotateKey.tsx"), "RotateKey"),
 });
 
+const billing = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing",
+  component: lazyRouteComponent(() => import("../pages/billing/BillingPage.tsx"), "BillingPage"),
+});
+const topUp = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing/top-up",
+  component: lazyRouteComponent(() => import("../pages/billing/TopUpPage.tsx"), "TopUpPage"),
+});
+const ledger = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing/ledger",
+  validateSearch: ({ type }): { type?: LedgerType } => {
+    const known = oneOf(LEDGER_TYPES, type);
+    return known ? { type: known } : {};
+  },
+  component: lazyRouteComponent(() => import("../pages/billing/LedgerPage.tsx"), "LedgerPage"),
+});
+const topUps = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing/top-ups",
+  component: lazyRouteComponent(() => import("../pages/billing/TopUpsPage.tsx"), "TopUpsPage"),
+});
+const topUpResult = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing/top-ups/$topUpId",
+  component: lazyRouteComponent(() => import("../pages/billing/TopUpResult.tsx"), "TopUpResult"),
+});
+const refund = createRoute({
+  getParentRoute: () => topUps,
+  path: "$topUpId/refund",
+  component: lazyRouteComponent(() => import("../pages/billing/RefundPanel.tsx"), "RefundPanel"),
+});
+
 /** What an address says, if it is one of these. */
 function oneOf<T extends string>(values: readonly T[], value: unknown): T | undefined {
   return values.find((each) => each === value);
@@ -138,6 +174,11 @@ export const router = createRouter({
       home,
       usage,
       requests.addChildren([receipt]),
+      billing,
+      topUp,
+      ledger,
+      topUps.addChildren([refund]),
+      topUpResult,
       keys.addChildren([newKey]),
       key.addChildren([changeKey, rotateKey]),
     ]),

@@ -12,6 +12,7 @@ export interface NavigationItem {
 export const NAVIGATION: readonly NavigationItem[] = [
   { to: "/", icon: "home", label: () => i18n._("Home") },
   { to: "/usage", icon: "usage", label: () => i18n._("Usage") },
+  { to: "/billing", icon: "billing", label: () => i18n._("Billing") },
   { to: "/keys", icon: "keys", label: () => i18n._("Keys") },
 ];
 

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from tokenharbor.app.console_task import CONSOLE_SOCKET, RELOAD, ConsoleTask
+from tokenharbor.app.server_url import name_loopback
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.workers import restart_pause_seconds
 from tokenharbor.kernel.clock import Clock
@@ -98,7 +99,7 @@ async def console_beside(
     settings: Settings, database_url: str, url: str, clock: Clock
 ) -> AsyncIterator[ConsoleProcess]:
     """The console of a server that listens at `url`, if it is to have one."""
-    browser_url = settings.server.public_url or url
+    browser_url = settings.server.public_url or name_loopback(url)
     task = ConsoleTask(str(settings.home), str(settings.file), database_url, browser_url)
     console = ConsoleProcess(task, clock)
     async with console.run() if settings.console.enabled else contextlib.nullcontext():

@@ -134,14 +134,14 @@ async def _ask_for_checkout(funding: Funding, top_up: TopUp) -> TopUp:
     """Raises ProcessorUnavailable, ProcessorRefused, Conflict for one that was never opened and is too old."""
     if funding.world.clock.now() > top_up.created_at + KEYS_LAST:
         raise Conflict(f"{top_up.shown_id} was not opened in time: use another idempotency key")
-    page = f"{funding.public_url}/dashboard/billing?top_up={top_up.shown_id}"
+    page = f"{funding.public_url}/dashboard/billing/top-ups/{top_up.shown_id}"
     order = CheckoutOrder(
         top_up_id=top_up.shown_id,
         money=top_up.money,
         method=top_up.method,
         description=f"{top_up.credit.brief_down()} USD of credit",
         return_url=page,
-        cancel_url=f"{page}&cancelled=1",
+        cancel_url=page,
         idempotency_key=f"{top_up.shown_id}/open",
         save_method=top_up.save_method,
     )

@@ -1,0 +1,129 @@
+// The ledger: every entry that moved credit, newest first, with the balance after it; as CSV too.
+import { i18n } from "@lingui/core";
+import { Button, SegmentedControl, Select } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import type { Documents } from "../../api/client.ts";
+import { LEDGER_TYPES, type LedgerType } from "../../api/ledger.ts";
+import { toCents, toDigits } from "../../parts/amounts.ts";
+import { type Column, DataTable } from "../../parts/DataTable.tsx";
+import { Page } from "../../parts/Page.tsx";
+import { Await, Empty } from "../../parts/States.tsx";
+import { Time } from "../../parts/Time.tsx";
+import { useScope } from "../../shell/account.tsx";
+import { isBuilt } from "../../shell/navigation.ts";
+import style from "./Billing.module.css";
+import { entryType } from "./describe.ts";
+import { ledgerQuery } from "./queries.ts";
+import { billingTabs } from "./tabs.ts";
+
+type Entry = Documents["LedgerEntryDocument"];
+
+const ALL = "all";
+
+export function LedgerPage() {
+  const { account } = useScope();
+  const { type = null } = useSearch({ from: "/shell/billing/ledger" });
+  const entries = useInfiniteQuery(ledgerQuery(account.id, type));
+  const { fetchNextPage, hasNextPage, isFetchingNextPage } = entries;
+  return (
+    <Page title={i18n._("Billing")} tabs={billingTabs()}>
+      <div className={style.tools}>
+        <TypeFilter type={type} />
+        <Export type={type} />
+      </div>
+      <Await query={entries} rows={12}>
+        {({ pages }) => {
+          const rows = pages.flatMap((page) => page.data);
+          if (rows.length === 0) return <Nothing filtered={type !== null} />;
+          const more = hasNextPage ? { load: () => void fetchNextPage(), busy: isFetchingNextPage } : null;
+          return <DataTable label={i18n._("Ledger")} rows={rows} columns={columns()} rowKey={(entry) => entry.id} more={more} />;
+        }}
+      </Await>
+    </Page>
+  );
+}
+
+function TypeFilter({ type }: { type: LedgerType | null }) {
+  const navigate = useNavigate();
+  const phone = useMediaQuery("(max-width: 47.99em)");
+  const choose = (chosen: string | null) => {
+    const wanted = LEDGER_TYPES.find((each) => each === chosen);
+    void navigate({ to: "/billing/ledger", search: wanted ? { type: wanted } : {} });
+  };
+  const props = { data: types(), value: type ?? ALL, onChange: choose, "aria-label": i18n._("Which entries") };
+  return phone ? <Select {...props} allowDeselect={false} /> : <SegmentedControl {...props} />;
+}
+
+function types() {
+  return [
+    { value: ALL, label: i18n._("All") },
+    { value: "top_ups", label: i18n._("Top-ups") },
+    { value: "spending", label: i18n._("Spending") },
+    { value: "cashback", label: i18n._("Cashback") },
+    { value: "referral", label: i18n._("Referral") },
+    { value: "promotional", label: i18n._("Promotional") },
+  ];
+}
+
+function Export({ type }: { type: LedgerType | null }) {
+  const { account } = useScope();
+  return (
+    <Button
+      className="push"
+      variant="default"
+      component="a"
+      download
+      href={`/api/accounts/${account.id}/ledger.csv${type ? `?type=${type}` : ""}`}
+    >
+      {i18n._("Export CSV")}
+    </Button>
+  );
+}
+
+function Nothing({ filtered }: { filtered: boolean }) {
+  const navigate = useNavigate();
+  if (!filtered)
+    return <Empty title={i18n._("No entries yet")}>{i18n._("Each top-up, grant and call is written down here, and never changed.")}</Empty>;
+  return (
+    <Empty
+      title={i18n._("No entries of this kind")}
+      action={
+        <Button variant="default" onClick={() => void navigate({ to: "/billing/ledger", search: {} })}>
+          {i18n._("Show all")}
+        </Button>
+      }
+    />
+  );
+}
+
+function columns(): Column<Entry>[] {
+  return [
+    { id: "at", head: i18n._("Time"), cell: (entry) => <Time at={entry.at} as="moment" /> },
+    { id: "type", head: i18n._("Type"), cell: (entry) => <span className="strong">{entryType(entry.type)}</span> },
+    { id: "order", head: i18n._("Order"), wide: true, narrow: "hide", cell: (entry) => <Order of={entry} /> },
+    { id: "usd", head: i18n._("Amount"), align: "end", cell: (entry) => <Amount of={entry} /> },
+    {
+      id: "balance",
+      head: i18n._("Balance"),
+      align: "end",
+      narrow: "hide",
+      cell: (entry) => <span className="soft">{toCents(entry.balance_usd, "down")}</span>,
+    },
+  ];
+}
+
+/** What the entry is about, with a way to it. */
+function Order({ of: entry }: { of: Entry }) {
+  const id = <span className="mono">{entry.order}</span>;
+  if (entry.type === "usage" && isBuilt("/usage")) return <a href={`/dashboard/usage/requests/${entry.order}`}>{id}</a>;
+  if (entry.order.startsWith("topup_")) return <a href={`/dashboard/billing/top-ups/${entry.order}`}>{id}</a>;
+  return <span className="soft">{id}</span>;
+}
+
+/** A call's in all its digits, others to the cent; with its sign. */
+function Amount({ of: entry }: { of: Entry }) {
+  const shown = entry.type === "usage" ? toDigits(entry.usd) : toCents(entry.usd);
+  return entry.usd.startsWith("-") ? <span>{shown}</span> : <span className="good">+{shown}</span>;
+}

@@ -1,0 +1,94 @@
+// Where somebody comes back to who has paid: it waits for the credit, and says what has become of the payment.
+import { i18n } from "@lingui/core";
+import { Button } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useParams } from "@tanstack/react-router";
+import { type ReactNode, useEffect } from "react";
+import { Page } from "../../parts/Page.tsx";
+import { Await, Empty } from "../../parts/States.tsx";
+import { toCents } from "../../parts/amounts.ts";
+import { useScope } from "../../shell/account.tsx";
+import style from "./Billing.module.css";
+import { inCurrency, methodName } from "./describe.ts";
+import { awaitedTopUpQuery, isWaiting, type TopUp } from "./queries.ts";
+
+export function TopUpResult() {
+  const { account } = useScope();
+  const { topUpId } = useParams({ from: "/shell/billing/top-ups/$topUpId" });
+  const topUp = useQuery(awaitedTopUpQuery(account.id, topUpId));
+  useFreshBalance(topUp.data);
+  return (
+    <Page title={i18n._("Top-up")}>
+      <div aria-live="polite" className={style.form}>
+        <Await query={topUp} rows={3}>
+          {(found) => <Outcome of={found} />}
+        </Await>
+      </div>
+    </Page>
+  );
+}
+
+function Outcome({ of: topUp }: { of: TopUp }) {
+  const { account } = useScope();
+  const processor = methodName(topUp.processor);
+  const money = inCurrency(topUp.amount, topUp.currency);
+  if (topUp.state === "paid")
+    return (
+      <>
+        <p className={`figure ${style.balance}`}>{toCents(topUp.credit_usd, "down")}</p>
+        <p className="good strong">{i18n._("is in your balance.")}</p>
+        <p className="soft">{i18n._("You paid {money} with {method}.", { money, method: methodName(topUp.method) })}</p>
+        <Actions>
+          <Button component={Link} to="/">
+            {i18n._("Go to Home")}
+          </Button>
+          <a href={`/api/accounts/${account.id}/top-ups/${topUp.id}/receipt.pdf`}>{i18n._("Receipt (PDF)")}</a>
+        </Actions>
+      </>
+    );
+  if (isWaiting(topUp))
+    return (
+      <Empty
+        title={i18n._("Waiting for {processor}. This page looks by itself.", { processor })}
+        action={topUp.state === "open" && topUp.url && <a href={topUp.url}>{i18n._("Go back to pay {money}", { money })}</a>}
+      >
+        {topUp.state === "pending"
+          ? i18n._("The payment is on its way. You can leave: your credit comes without you.")
+          : i18n._("Nothing is paid yet. If you left the payment page, you can go back to it.")}
+      </Empty>
+    );
+  if (topUp.state === "review")
+    return (
+      <Empty title={i18n._("We look at this payment.")}>
+        {i18n._("What was paid is not what was asked for. You will hear by mail; nothing is lost.")}
+      </Empty>
+    );
+  return (
+    <Empty
+      title={topUp.state === "failed" ? i18n._("The payment failed.") : i18n._("The payment was not made in time.")}
+      action={
+        <Button component={Link} to="/billing/top-up">
+          {i18n._("Try again")}
+        </Button>
+      }
+    >
+      {i18n._("No credit was added.")} {topUp.fault}
+    </Empty>
+  );
+}
+
+function Actions({ children }: { children: ReactNode }) {
+  return <div className={`row ${style.actions}`}>{children}</div>;
+}
+
+/** Balance and lots are asked for anew when it is paid. */
+function useFreshBalance(topUp: TopUp | undefined): void {
+  const { account } = useScope();
+  const client = useQueryClient();
+  const paid = topUp?.state === "paid";
+  useEffect(() => {
+    if (!paid) return;
+    for (const what of ["balance", "home", "lots", "top-ups", "ledger", "rewards"])
+      void client.invalidateQueries({ queryKey: ["account", account.id, what] });
+  }, [paid, client, account.id]);
+}
