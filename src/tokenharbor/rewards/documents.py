@@ -174,7 +174,7 @@ class ReferralsDocument(Document, frozen=True):
         )
 
 
-class CashbackOverviewDocument(Document, frozen=True):
+class CashbackDocument(Document, frozen=True):
     """What the next charge earns, in basis points, by what was spent of top-ups; and what was granted."""
 
     rate_bp: int
@@ -202,7 +202,7 @@ class RewardsDocument(Document, frozen=True):
     welcome: WelcomeDocument
     match: MatchDocument
     referral: ReferralsDocument
-    cashback: CashbackOverviewDocument
+    cashback: CashbackDocument
     life_max_usd: Usd
     life_granted_usd: Usd
 
@@ -212,7 +212,7 @@ class RewardsDocument(Document, frozen=True):
             welcome=WelcomeDocument.of(found.welcome),
             match=MatchDocument.of(found.match),
             referral=ReferralsDocument.of(found.referral, public_url),
-            cashback=CashbackOverviewDocument.of(found.cashback),
+            cashback=CashbackDocument.of(found.cashback),
             life_max_usd=found.life_most,
             life_granted_usd=found.life_granted,
         )
