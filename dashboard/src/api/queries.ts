@@ -1,6 +1,6 @@
 // What all pages read: session, edition, balance. A page's own queries are beside the page.
 import { QueryClient, queryOptions } from "@tanstack/react-query";
-import { api, ask, Problem } from "./client.ts";
+import { api, ask, type Documents, Problem } from "./client.ts";
 
 export const queryClient = new QueryClient({
   defaultOptions: {
@@ -22,6 +22,12 @@ export const editionQuery = queryOptions({
   queryFn: () => ask(api.GET("/api/edition")),
   staleTime: Number.POSITIVE_INFINITY,
 });
+
+/** The service's name as people read it: the edition's, without its dashes. */
+export function serviceName(edition: Documents["EditionDocument"] | undefined): string {
+  const words = edition?.name.split("-") ?? ["Token", "Harbor"];
+  return words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join(" ");
+}
 
 /** Never painted from a cache: it is asked for anew, and then kept by the account's events. */
 export const balanceQuery = (account_id: string) =>

@@ -44,6 +44,11 @@ const verify = createRoute({
   path: "/verify-email",
   component: lazyRouteComponent(() => import("../pages/session/Tokens.tsx"), "VerifyEmail"),
 });
+const invitation = createRoute({
+  getParentRoute: () => doors,
+  path: "/invitation",
+  component: lazyRouteComponent(() => import("../pages/session/Tokens.tsx"), "Invitation"),
+});
 const operator = createRoute({
   getParentRoute: () => doors,
   path: "/operator-sign-in",
@@ -169,7 +174,7 @@ function text(value: unknown): string | undefined {
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    doors.addChildren([signIn, signUp, reset, verify, operator]),
+    doors.addChildren([signIn, signUp, reset, verify, invitation, operator]),
     shell.addChildren([
       home,
       usage,

@@ -5,12 +5,10 @@ import style from "./Code.module.css";
 export function Code({ text, label }: { text: string; label: string }) {
   return (
     <div className={style.code}>
-      <pre tabIndex={0} aria-label={label}>
+      <pre tabIndex={0} aria-label={label} role="group">
         {text}
       </pre>
-      <div className={style.copy}>
-        <CopyButton text={text} />
-      </div>
+      <CopyButton text={text} />
     </div>
   );
 }

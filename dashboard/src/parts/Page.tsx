@@ -1,6 +1,8 @@
 // A page's frame: its title, at most one primary action, and its tabs.
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
+import { editionQuery, serviceName } from "../api/queries.ts";
 import style from "./Page.module.css";
 
 interface Tab {
@@ -18,9 +20,10 @@ interface Props {
 }
 
 export function Page({ title, heading = title, action, tabs, quiet, children }: Props) {
+  const { data: edition } = useQuery(editionQuery);
   useEffect(() => {
-    document.title = `${title} · Token Harbor`;
-  }, [title]);
+    document.title = `${title} · ${serviceName(edition)}`;
+  }, [title, edition]);
   return (
     <div className={style.page}>
       <div className={quiet ? style.quiet : style.head}>

@@ -1,10 +1,9 @@
-// A dot that says how something is; the words are for whoever does not see colour.
+// A dot that says how something is, in words too; "" where the words stand beside it.
 import style from "./StatusDot.module.css";
 
 export type Status = "good" | "bad" | "waiting" | "off";
 
 export function StatusDot({ status, label }: { status: Status; label: string }) {
-  return (
-    <span className={style.dot} data-status={status} title={label} role="img" aria-label={label} />
-  );
+  const words = label ? { title: label, role: "img", "aria-label": label } : { "aria-hidden": true };
+  return <span className={style.dot} data-status={status} {...words} />;
 }

@@ -2,7 +2,6 @@
 import { i18n } from "@lingui/core";
 import { Popover } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { useCallback, useState } from "react";
 import type { Documents } from "../api/client.ts";
 import { useLiveEvent, useLiveState } from "../api/live.ts";
@@ -13,6 +12,7 @@ import { showTime } from "../parts/Time.tsx";
 import { poolName } from "../parts/Waterline.tsx";
 import { useScope } from "./account.tsx";
 import style from "./BalancePill.module.css";
+import { isBuilt } from "./navigation.ts";
 
 const PULSE_MS = 1200;
 
@@ -41,11 +41,11 @@ export function BalancePill() {
           className={style.pill}
           data-pulses={pulses}
           data-lost={since !== null}
-          aria-label={i18n._("Balance")}
           onClick={() => setOpen(!open)}
           onPointerEnter={(event) => event.pointerType === "mouse" && setOpen(true)}
           onPointerLeave={(event) => event.pointerType === "mouse" && setOpen(false)}
         >
+          <span className={style.hidden}>{i18n._("Balance")} </span>
           {balance ? <Balance usd={balance.balance_usd} /> : <span className={style.unknown} />}
           <span className={style.line} aria-hidden="true">
             {balance && <Level balance={balance} />}
@@ -65,7 +65,6 @@ function Level({ balance }: { balance: Documents["BalanceDocument"] }) {
 }
 
 function Pools({ balance, since }: { balance: Documents["BalanceDocument"]; since: number | null }) {
-  const { account } = useScope();
   const pools = Object.entries(balance.pools).filter(([, usd]) => !isZero(usd));
   return (
     <div className={style.pools}>
@@ -92,7 +91,7 @@ function Pools({ balance, since }: { balance: Documents["BalanceDocument"]; sinc
           </div>
         )}
       </dl>
-      <Link to="/">{account.name}</Link>
+      {isBuilt("/billing") && <a href="/dashboard/billing">{i18n._("Billing")}</a>}
     </div>
   );
 }

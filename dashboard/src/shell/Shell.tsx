@@ -3,7 +3,7 @@ import { i18n } from "@lingui/core";
 import { Menu } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet } from "@tanstack/react-router";
-import { editionQuery } from "../api/queries.ts";
+import { editionQuery, serviceName } from "../api/queries.ts";
 import { BalancePill } from "./BalancePill.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { AccountMenu, UserMenu } from "./menus.tsx";
@@ -22,7 +22,7 @@ export function Shell() {
       <nav className={style.side} aria-label={i18n._("Pages")}>
         <Link to="/" className={style.brand}>
           <Mark />
-          {edition?.name ?? "Token Harbor"}
+          {serviceName(edition)}
         </Link>
         {NAVIGATION.map((item) => (
           <NavigationLink key={item.to} item={item} />

@@ -46,6 +46,11 @@ function chosenAccount(accounts: readonly Documents["MembershipDocument"][]): Do
   return found;
 }
 
+/** How an account is called: by the name it was given, else by who looks at it. */
+export function accountName(account: Documents["MembershipDocument"], user: Documents["UserDocument"]): string {
+  return account.name || user.email;
+}
+
 /** Starts the pages anew: nothing of one account is shown in another. */
 export function chooseAccount(id: string): void {
   localStorage.setItem(KEY, id);

@@ -3,26 +3,27 @@ import { i18n } from "@lingui/core";
 import { Menu, useMantineColorScheme } from "@mantine/core";
 import { api, ask } from "../api/client.ts";
 import { chooseLanguage, LANGUAGES, type Language } from "../app/words.ts";
-import { chooseAccount, useScope } from "./account.tsx";
+import { accountName, chooseAccount, useScope } from "./account.tsx";
 import { Icon } from "./icons.tsx";
 import style from "./menus.module.css";
 
 /** The one scope switcher. With one account there is nothing to switch. */
 export function AccountMenu() {
-  const { account, accounts } = useScope();
-  if (accounts.length === 1) return <span className={style.name}>{account.name}</span>;
+  const { user, account, accounts } = useScope();
+  const name = accountName(account, user);
+  if (accounts.length === 1) return <span className={style.name}>{name}</span>;
   return (
     <Menu position="bottom-start">
       <Menu.Target>
-        <button type="button" className={style.button} aria-label={i18n._("Account: {name}", { name: account.name })}>
-          <span className={style.name}>{account.name}</span>
+        <button type="button" className={style.button} aria-label={i18n._("Account: {name}", { name })}>
+          <span className={style.name}>{name}</span>
           <Icon name="down" />
         </button>
       </Menu.Target>
       <Menu.Dropdown>
         {accounts.map((each) => (
           <Menu.Item key={each.id} onClick={() => chooseAccount(each.id)} aria-current={each.id === account.id}>
-            <span className={each.id === account.id ? "strong" : undefined}>{each.name}</span>{" "}
+            <span className={each.id === account.id ? "strong" : undefined}>{accountName(each, user)}</span>{" "}
             <span className="soft small">{roleName(each.role)}</span>
           </Menu.Item>
         ))}

@@ -28,7 +28,7 @@ export function FirstSteps({ home }: { home: Documents["HomeDocument"] }) {
         </Step>
       )}
       <Step title={i18n._("Make a key")} done={has_key || key !== null} now={now === "key"}>
-        {(now === "key" || key !== null) && <MakeKey made={key} onMade={setKey} />}
+        {now !== "claim" && <MakeKey made={key} again={has_key} onMade={setKey} />}
       </Step>
       <Step title={i18n._("Copy a command")} done={false} now={now === "call"}>
         {now === "call" && <ClientCommand apiKey={key} />}
@@ -44,7 +44,7 @@ function Step({ title, done, now, children }: { title: string; done: boolean; no
   return (
     <li className={style.step} data-done={done} data-now={now} aria-current={now ? "step" : undefined}>
       <div className={style.body}>
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         {children}
       </div>
     </li>
@@ -63,7 +63,8 @@ function ClaimIfAllowed({ welcome }: { welcome: Documents["WelcomeDocument"] }) 
   );
 }
 
-function MakeKey({ made, onMade }: { made: string | null; onMade: (key: string) => void }) {
+/** `again`: there is a key, but it was shown elsewhere; another one can be tried here. */
+function MakeKey({ made, again, onMade }: { made: string | null; again: boolean; onMade: (key: string) => void }) {
   const { account } = useScope();
   const allowed = useRight("manage_keys");
   const make = useMutation({
@@ -80,10 +81,14 @@ function MakeKey({ made, onMade }: { made: string | null; onMade: (key: string) 
   if (!allowed) return <p className="soft">{i18n._("Somebody who may manage keys can make one for you.")}</p>;
   return (
     <>
-      <p className="soft">{i18n._("A key lets your tools call models. It can have limits; you can revoke it at any time.")}</p>
+      <p className="soft">
+        {again
+          ? i18n._("You have one. It was shown when it was made.")
+          : i18n._("A key lets your tools call models. It can have limits; you can revoke it at any time.")}
+      </p>
       <FormProblem problem={make.error instanceof Problem ? make.error : null} />
-      <Button onClick={() => make.mutate()} loading={make.isPending}>
-        {i18n._("Make a key")}
+      <Button variant={again ? "default" : "filled"} onClick={() => make.mutate()} loading={make.isPending}>
+        {again ? i18n._("Make another") : i18n._("Make a key")}
       </Button>
     </>
   );

@@ -1,7 +1,9 @@
 // The last ten calls, as they end.
 import { i18n } from "@lingui/core";
+import { VisuallyHidden } from "@mantine/core";
 import { useRouter } from "@tanstack/react-router";
 import type { Documents } from "../../api/client.ts";
+import { isZero } from "../../parts/amounts.ts";
 import { type Column, DataTable, useStillRows } from "../../parts/DataTable.tsx";
 import { Liveness, useFresh } from "../../parts/LiveRows.tsx";
 import { Cost } from "../../parts/Money.tsx";
@@ -10,6 +12,7 @@ import { Ended, TokenCount } from "../../parts/requestCells.tsx";
 import { requestNote, tokensIn, tokensOut } from "../../parts/requests.ts";
 import { useScope } from "../../shell/account.tsx";
 import { isBuilt } from "../../shell/navigation.ts";
+import style from "./Home.module.css";
 
 type Row = Documents["RequestDocument"];
 
@@ -41,7 +44,17 @@ function columns(): Column<Row>[] {
     { id: "provider", head: i18n._("Provider"), narrow: "hide", cell: (row) => <span className="soft">{row.provider ?? "–"}</span> },
     { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={tokensIn(row)} /> },
     { id: "out", head: i18n._("Out"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={tokensOut(row)} /> },
-    { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <Cost usd={row.cost_usd} /> },
-    { id: "note", head: "", narrow: "hide", cell: (row) => <span className="soft small">{requestNote(row)}</span> },
+    { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <CostOnAnyScreen row={row} /> },
+    { id: "note", head: <VisuallyHidden>{i18n._("Note")}</VisuallyHidden>, narrow: "hide", cell: (row) => <span className="soft small">{requestNote(row)}</span> },
   ];
+}
+
+/** Where there is no room for notes, what was free says why beside its cost. */
+function CostOnAnyScreen({ row }: { row: Row }) {
+  return (
+    <>
+      {isZero(row.cost_usd) && <span className={`soft small ${style.onPhone}`}>{requestNote(row)} · </span>}
+      <Cost usd={row.cost_usd} />
+    </>
+  );
 }

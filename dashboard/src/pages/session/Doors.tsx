@@ -1,7 +1,7 @@
 // The frame of the pages before sign-in: the service's name, a form, and the water below.
 import { Outlet } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
-import { editionQuery } from "../../api/queries.ts";
+import { editionQuery, serviceName } from "../../api/queries.ts";
 import { Mark } from "../../shell/icons.tsx";
 import style from "./Doors.module.css";
 
@@ -9,10 +9,10 @@ export function Doors() {
   const { data: edition } = useQuery(editionQuery);
   return (
     <div className={style.doors}>
-      <div className={style.brand}>
+      <header className={style.brand}>
         <Mark />
-        {edition?.name ?? "Token Harbor"}
-      </div>
+        {serviceName(edition)}
+      </header>
       <main className={style.form}>
         <Outlet />
       </main>

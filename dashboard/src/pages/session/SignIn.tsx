@@ -2,9 +2,11 @@
 import { i18n } from "@lingui/core";
 import { TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask, Problem } from "../../api/client.ts";
+import { editionQuery } from "../../api/queries.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
 import { DoorForm, EmailField, enter, PasswordField, Submit } from "./parts.tsx";
 
@@ -12,6 +14,7 @@ const NEEDS_CODE = "totp_required";
 
 export function SignIn() {
   const { next } = useSearch({ from: "/doors/sign-in" });
+  const { data: edition } = useQuery(editionQuery);
   const [asksCode, setAsksCode] = useState(false);
   const form = useForm({ mode: "uncontrolled", initialValues: { email: "", password: "", totp: "" } });
   const { busy, problem, submit } = useSubmit(form, async ({ email, password, totp }) => {
@@ -43,9 +46,11 @@ export function SignIn() {
       <Submit busy={busy}>{i18n._("Sign in")}</Submit>
       <div className="row">
         <Link to="/reset-password">{i18n._("Forgot your password?")}</Link>
-        <Link to="/sign-up" className="push">
-          {i18n._("Create an account")}
-        </Link>
+        {edition?.has_sign_up && (
+          <Link to="/sign-up" className="push">
+            {i18n._("Create an account")}
+          </Link>
+        )}
       </div>
     </DoorForm>
   );
