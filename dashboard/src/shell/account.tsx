@@ -40,9 +40,11 @@ export function ScopeProvider({ session, children }: { session: Documents["Sessi
 
 /** From a link's `?account=`, else the one chosen last, else the first. */
 function chosenAccount(accounts: readonly Documents["MembershipDocument"][]): Documents["MembershipDocument"] {
-  const wanted = new URLSearchParams(location.search).get("account") ?? localStorage.getItem(KEY);
+  const linked = new URLSearchParams(location.search).get("account");
+  const wanted = linked ?? localStorage.getItem(KEY);
   const found = accounts.find((account) => account.id === wanted) ?? accounts[0];
   if (found === undefined) throw new Error("no account");
+  if (found.id === linked) localStorage.setItem(KEY, linked); // the pages that follow have no such link
   return found;
 }
 

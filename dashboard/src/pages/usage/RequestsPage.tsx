@@ -23,7 +23,8 @@ type Row = RequestPage["data"][number];
 
 export function RequestsPage() {
   const { account } = useScope();
-  const filter = useSearch({ from: "/shell/usage/requests" });
+  const { model, provider, key, status } = useSearch({ from: "/shell/usage/requests" });
+  const filter = { model, provider, key, status }; // an address may say more
   const query = useInfiniteQuery(requestsQuery(account.id, filter));
   useLatest(filter);
   const older = {

@@ -7,7 +7,7 @@ import type { Documents } from "../../api/client.ts";
 import { Money } from "../../parts/Money.tsx";
 import { compact, count } from "../../parts/numbers.ts";
 import { Page } from "../../parts/Page.tsx";
-import { Await, Empty } from "../../parts/States.tsx";
+import { Await, Empty, Loading } from "../../parts/States.tsx";
 import { useScope } from "../../shell/account.tsx";
 import { Breakdown, type Division } from "./Breakdown.tsx";
 import { usageCsv, usageQuery } from "./queries.ts";
@@ -90,7 +90,10 @@ function Totals({ total }: { total: Documents["UsageDocument"] }) {
 }
 
 function NoCalls({ range, onLonger }: { range: Range; onLonger: () => void }) {
-  if (range === LONGEST) return <FirstCall />;
+  const { account } = useScope();
+  const { data: ever } = useQuery(usageQuery(account.id, spanOf(LONGEST), "day"));
+  if (!ever) return <Loading />;
+  if (ever.total.requests === 0) return <FirstCall />;
   return (
     <Empty
       title={i18n._("No calls in the last {span}", { span: rangeName(range) })}
