@@ -5,7 +5,7 @@ export default {
   sourceLocale: "en",
   locales: ["en", "zh"],
   catalogs: [{ path: `${process.env.WORDS ?? "<rootDir>/src/words"}/{locale}`, include: ["src"] }],
-  orderBy: "message",
+  orderBy: "messageId",
   compileNamespace: "ts",
   format: formatter({ lineNumbers: false, origins: false }),
 };
