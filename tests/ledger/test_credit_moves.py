@@ -9,6 +9,7 @@ import pytest
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.ledger import credit_moves
+from tokenharbor.ledger.checks import check_entry
 from tokenharbor.ledger.credit_state import CreditEntry
 from tokenharbor.ledger.posting import Posting
 from tokenharbor.ledger.types import Clawback, Pool
@@ -167,3 +168,11 @@ async def test_an_account_made_with_budgets_has_them_in_its_wallet(lone_scene: A
     row = await conn.fetchrow("select daily, monthly from wallet where account_id = $1", account)
     assert tuple(row) == (7, MAX_NANO)
     assert await lone_scene.fault() is None
+
+
+async def test_a_posting_that_ends_where_it_began_is_refused_before_either_book_sees_it(scene: Any) -> None:
+    paid = await scene.credit(100)
+    own, stamp = f"account/{scene.account}/paid", scene.stamp()
+    entry = CreditEntry(stamp.id, scene.account, "claw", stamp.at, (Posting(Usd(1), own, own, paid.lot_id),))
+    with pytest.raises(BooksRefused):
+        check_entry(entry)

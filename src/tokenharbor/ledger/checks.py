@@ -45,6 +45,8 @@ def check_entry(entry: CreditEntry) -> None:
         raise BooksRefused("a credit grants lots, and nothing else does")
     if not entry.postings or any(posting.amount <= 0 for posting in entry.postings):
         raise BooksRefused("an entry needs postings, each of a positive amount")
+    if any(posting.source == posting.destination for posting in entry.postings):
+        raise BooksRefused("a posting goes from one address to another")
     named = [*dict.fromkeys(posting.lot_id for posting in entry.postings)]
     if [lot_id for lot_id in named if lot_id in {lot.id for lot in entry.lots}] != [lot.id for lot in entry.lots]:
         raise BooksRefused("the lots of an entry are those that its postings name, in their order")
