@@ -2,22 +2,24 @@
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useRef } from "react";
+import { lazy, Suspense, useCallback, useRef } from "react";
 import type { Documents } from "../../api/client.ts";
 import { useLiveEvent } from "../../api/live.ts";
 import { balanceQuery } from "../../api/queries.ts";
 import { isZero } from "../../parts/amounts.ts";
 import { Balance, Money } from "../../parts/Money.tsx";
 import { Page } from "../../parts/Page.tsx";
-import { Await } from "../../parts/States.tsx";
+import { Await, Loading } from "../../parts/States.tsx";
 import { Waterline } from "../../parts/Waterline.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
 import { isBuilt } from "../../shell/navigation.ts";
-import { FirstSteps } from "./FirstSteps.tsx";
 import style from "./Home.module.css";
 import { LatestCalls } from "./LatestCalls.tsx";
 import { homeQuery } from "./queries.ts";
 import { Side } from "./Side.tsx";
+
+// Of the first day only: it has forms that Home does not need later.
+const FirstSteps = lazy(async () => ({ default: (await import("./FirstSteps.tsx")).FirstSteps }));
 
 const REFRESH_MS = 1000; // at most so often, however many calls come
 
@@ -37,7 +39,9 @@ export function HomePage() {
                 <Side home={data} />
               </div>
             ) : (
-              <FirstSteps home={data} />
+              <Suspense fallback={<Loading rows={4} />}>
+                <FirstSteps home={data} />
+              </Suspense>
             )}
           </>
         )}
