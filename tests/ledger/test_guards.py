@@ -29,6 +29,8 @@ NO_BOOKS = {
     *("referral_code", "referral", "code", "redemption"),
     *("alert_preference", "alert_webhook", "notice", "notice_delivery", "model_change_look"),
     *("usage_hour", "usage_mark", "provider_day"),
+    *("user_session", "recovery_code", "sign_in_token", "sign_in_attempt", "user_mail", "management_key"),
+    *("user_identity", "tool_connection"),
     "metadata_purge",
 }
 """Tables in which there is no money of an account and from which none follows: a balance is what entries say."""
