@@ -99,12 +99,13 @@ READS: dict[str, list[tuple[str, ...]]] = {
         ("codes", "revoke", CODE),
         ("codes", "redeem", ACCOUNT, "X"),
     ],
+    "operators": [("operators", "sign-in", "--email", "a@b.example")],
     "usage": [("usage", ACCOUNT), ("usage", ACCOUNT, "--csv")],
     "statements": [("statements", ACCOUNT, "--from", "2026-11-01", "--to", "2026-12-01")],
     "reconcile": [("reconcile", "--provider", "alibaba", "--statement", "/dev/null")],
 }
 """What reads, or needs something that is there already, by command."""
-NEEDS_NO_HOME = {"serve", "catalog", "edition", "simulator"}
+NEEDS_NO_HOME = {"serve", "catalog", "edition", "openapi", "simulator"}
 
 
 def nothing_there(outcome: Outcome, place: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, cast
 
 import httpx
@@ -336,11 +337,14 @@ async def test_a_team_is_managed_by_session_and_by_management_key(office: Office
     assert [each["actor"][:4] for each in rest["data"]] == ["mkey", "user", "mkey", "user"]
 
 
-async def test_a_key_that_is_made_and_changed_is_told_with_who_and_from_where(office: Office, person: Person) -> None:
+async def test_a_key_that_is_made_and_changed_is_told_with_who_and_from_where(
+    office: Office, person: Person, clock: ManualClock
+) -> None:
     session = (await person.signs_up(office)).json()
     base = f"/api/accounts/{session['accounts'][0]['id']}"
     here = {"x_forwarded_for": "192.0.2.7"}
     made = (await person.ask("POST", f"{base}/keys", {"name": "ci"}, **here)).json()
+    clock.advance(timedelta(milliseconds=1))  # the log is in the order of its times
     await person.ask("PATCH", f"{base}/keys/{made['id']}", {"daily_usd": "1.5"}, **here)
     told = (await person.ask("GET", f"{base}/audit")).json()["data"]
     assert [(each["field"], each["before"], each["after"]) for each in told][:1] == [
