@@ -3,11 +3,12 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
+import msgspec
 import structlog
 
 from tokenharbor.db.address import show_address
@@ -23,14 +24,22 @@ _PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.5)
 _JSONB_VERSION = b"\x01"
 
 
+class Login(msgspec.Struct, frozen=True):
+    """A role of the database, and its password."""
+
+    user: str
+    password: str
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectOptions:
-    """How to connect; the timeouts are the server's own, in milliseconds."""
+    """How to connect; the timeouts are the server's own, in milliseconds. `login` in the place of the URL's."""
 
     url: str
     application: str = "tokenharbor"
     statement_timeout_ms: int = 5_000
     lock_timeout_ms: int = 2_000
+    login: Login | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str:
@@ -67,7 +76,9 @@ async def open_pool(options: ConnectOptions, *, size: int = 4) -> asyncpg.Pool:
 
 
 def _arguments(options: ConnectOptions) -> dict[str, Any]:
+    login = {} if options.login is None else msgspec.structs.asdict(options.login)
     return {
+        **login,
         "dsn": options.url,
         "timeout": _CONNECT_SECONDS,
         "command_timeout": options.statement_timeout_ms / 1000 + _GRACE_SECONDS,
