@@ -9,6 +9,8 @@ from tokenharbor.http.head import HeaderMap, first_value, list_headers, map_head
 from tokenharbor.http.message import AnswerTooLarge, Deadlines, Headers, Phase
 from tokenharbor.kernel.errors import HarborError
 
+_LOOK_AGAIN = 1.0  # seconds
+
 
 class AnswerConnection(Protocol):
     """What an answer needs of the connection it comes on."""
@@ -173,10 +175,12 @@ class HttpAnswer:
             waiter.set_result(None)
 
     def expired_phase(self, now: float) -> Phase | None:
-        """Which timer ran out; None while bytes wait to be read, for then the silence may be ours."""
+        """Which timer ran out; None while bytes wait to be read, for then the silence may be ours. It is looked at soon
+        again: if they are content, there is another deadline by then.
+        """
         if now >= self._ends_at:
             return "total"
         if self.pieces and self.connection is not None:
-            self.connection.set_deadline(min(now + self._deadlines.between_events, self._ends_at))
+            self.connection.set_deadline(min(now + _LOOK_AGAIN, self._ends_at))
             return None
         return self._phase

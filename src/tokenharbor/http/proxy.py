@@ -61,6 +61,7 @@ async def _relay(exchange: Exchange, answer: HttpAnswer) -> None:
 
 
 def _request_head(exchange: Exchange) -> bytes:
+    method = "GET" if exchange.method == "HEAD" else exchange.method  # of the answer, only its head goes back
     target = f"{exchange.path}?{exchange.query}" if exchange.query else exchange.path
     trusted = exchange.behind_proxy
     host = exchange.header(b"host") or b""
@@ -71,7 +72,7 @@ def _request_head(exchange: Exchange) -> bytes:
         (b"x-forwarded-host", (trusted and exchange.header(b"x-forwarded-host")) or host),
     ]
     passing = _passing(exchange.headers, _OF_THE_REQUEST)
-    return f"{exchange.method} {target} HTTP/1.1\r\n".encode() + _lines(forwarded) + _lines(passing)
+    return f"{method} {target} HTTP/1.1\r\n".encode() + _lines(forwarded) + _lines(passing)
 
 
 def _passing(headers: Headers, others: frozenset[bytes]) -> Headers:

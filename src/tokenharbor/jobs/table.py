@@ -26,6 +26,7 @@ from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.lapsed import free_lapsed_runs
 from tokenharbor.ledger.purge import PurgedRows, purge_requests
+from tokenharbor.ledger.refused_calls import KEPT_DAYS, purge_refused_calls
 from tokenharbor.ledger.rollup import roll_up_all, roll_up_busy, roll_up_each
 from tokenharbor.ledger.sign import sign_books
 from tokenharbor.rewards.idle import run_idle
@@ -115,6 +116,12 @@ async def _purge_sign_in(context: JobContext) -> None:
         await purge_sign_in(conn, context.world, context.policy())
 
 
+async def _purge_refused_calls(context: JobContext) -> None:
+    """Likewise where the edition keeps metadata for less."""
+    days = min(KEPT_DAYS, context.policy().retention.metadata_days or KEPT_DAYS)
+    await purge_refused_calls(context.pool, context.world.clock.now() - timedelta(days=days))
+
+
 async def _run_rewards(context: JobContext) -> None:
     await run_idle(context.pool, context.world, context.policy())
 
@@ -158,6 +165,7 @@ JOBS = (
     Job("alert_delivery", timedelta(seconds=5), _deliver_notices),
     Job("user_mails", timedelta(seconds=2), _deliver_user_mails),
     Job("sign_in_purge", timedelta(hours=1), _purge_sign_in),
+    Job("refused_calls_purge", timedelta(hours=1), _purge_refused_calls),
     Job("rewards", timedelta(minutes=1), _run_rewards),
     Job("usage_totals", timedelta(hours=1), _roll_up_usage),
     Job("busy_usage_totals", timedelta(seconds=10), _roll_up_busy),

@@ -46,11 +46,25 @@ HarborError
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Final, NamedTuple
+from datetime import datetime
+from types import MappingProxyType
+from typing import ClassVar, Final, NamedTuple, Self
+
+from tokenharbor.kernel.reasons import ErrorReason
+
+ErrorFact = str | int | datetime  # an amount is an `Usd`
 
 
 class HarborError(Exception):
-    """The root."""
+    """The root. Pages say a `reason` in words of their own, with the facts in it; None: they show the message."""
+
+    reason: ErrorReason | None = None
+    facts: Mapping[str, ErrorFact] = MappingProxyType({})
+
+    def because(self, reason: ErrorReason, **facts: ErrorFact) -> Self:
+        """This error, with its reason; where it is raised: `raise Conflict("…").because(…)`."""
+        self.reason, self.facts = reason, facts
+        return self
 
 
 def reason_of(error: Exception) -> str:
@@ -106,6 +120,8 @@ class PermissionDenied(Refusal):
 class NotFound(Refusal):
     """Nothing stands under this path or id."""
 
+    reason = ErrorReason.NOT_FOUND
+
 
 class ModelNotFound(Refusal):
     """No model of this name; the message names the nearest."""
@@ -123,6 +139,8 @@ class MethodNotAllowed(Refusal):
 
 class RequestTooLarge(Refusal):
     """A limit of sizes; the message names it."""
+
+    reason = ErrorReason.BODY_TOO_LARGE
 
 
 class UnsupportedEncoding(Refusal):
@@ -168,6 +186,8 @@ class BoundariesLeaveNobody(NoProviderAvailable):
 class Unavailable(Refusal):
     """Our own database is unavailable: never a 401, never an unbilled request."""
 
+    reason = ErrorReason.UNAVAILABLE
+
 
 class Overloaded(Unavailable):
     """More is asked of this gateway than it can serve."""
@@ -189,7 +209,13 @@ class Rejected(HarborError):
 
 
 class SignInRefused(HarborError):
-    """What was shown opens nothing; the message does not say which part is wrong, or who exists."""
+    """What was shown opens nothing; the message does not say which part is wrong, or who exists. To somebody who is
+    signed in `param` names the field.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class SecondFactorNeeded(SignInRefused):
@@ -199,9 +225,13 @@ class SecondFactorNeeded(SignInRefused):
 class ConsentPending(HarborError):
     """Nobody has agreed yet to what a tool asks for."""
 
+    reason = ErrorReason.AUTHORIZATION_PENDING
+
 
 class Missing(HarborError):
     """What a use case works on is not there; the message names it."""
+
+    reason = ErrorReason.NOT_FOUND
 
 
 class Conflict(HarborError):
@@ -243,9 +273,13 @@ class ProcessorError(HarborError):
 class ProcessorUnavailable(ProcessorError):
     """It did not answer, or not with sense. What was asked may have happened."""
 
+    reason = ErrorReason.PROCESSOR_UNAVAILABLE
+
 
 class ProcessorRefused(ProcessorError):
     """It has not done what was asked and will not; the message says why, for people."""
+
+    reason = ErrorReason.PROCESSOR_REFUSED
 
 
 class ForgedEvent(ProcessorError):
@@ -266,6 +300,8 @@ class QueueFull(DatabaseUnavailable):
 
 class BooksRefused(BooksError):
     """An operation that the books' rules forbid; the message says which rule."""
+
+    reason = ErrorReason.BOOKS_REFUSED
 
 
 class HttpError(NamedTuple):

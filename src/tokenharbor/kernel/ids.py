@@ -7,11 +7,11 @@ from uuid import UUID, SafeUUID  # noqa: TID251  the one place where ids are mad
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.entropy import Entropy
 
-__all__ = ["UUID", "Ids", "Kind", "ShownIds", "made_at", "parse", "show"]
+__all__ = ["UUID", "Ids", "Kind", "ShownIds", "made_at", "of_digest", "parse", "show"]
 
-_Books = Literal["acct", "user", "key", "req", "ent", "hold", "lot", "video", "gw"]
+_Books = Literal["acct", "user", "key", "req", "ent", "hold", "lot", "video", "gw", "conv"]
 _Payments = Literal["topup", "rew", "code", "refund", "dispute", "payee", "withdrawal"]
-_Access = Literal["sess", "mkey", "inv", "mail", "chg"]
+_Access = Literal["sess", "mkey", "pkey", "inv", "mail", "chg"]
 Kind = _Books | _Payments | _Access
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"  # base32hex: its order is the numbers' order
@@ -21,6 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION_7 = 7 << 76 | 2 << 62  # version and variant
 _OURS = (1 << 128) - 1 & ~(15 << 76 | 3 << 62)  # every other bit
 _TAIL = 8  # letters
+_SERIES = 1 << 5 * _TAIL - 2  # what raises the letter before them: the last letter holds three bits
 _bare, _set = object.__new__, object.__setattr__
 
 
@@ -43,12 +44,23 @@ class Ids:
             self._last += 1
         return _uuid(self._last)
 
+    def series(self, kind: Kind) -> "ShownIds":
+        """Ids that cost a tenth of `new` and `show`, for answers of which nothing is kept."""
+        self.new()
+        self._last += _SERIES  # two series of one millisecond share no beginning
+        return ShownIds(kind, _uuid(self._last))
+
 
 def _uuid(value: int) -> UUID:
     uuid = _bare(UUID)  # its own constructor costs thrice as much, most of it in checks
     _set(uuid, "int", value)
     _set(uuid, "is_safe", SafeUUID.unknown)
     return uuid
+
+
+def of_digest(digest: bytes) -> UUID:
+    """The id that 16 bytes are; of no time."""
+    return _uuid(int.from_bytes(digest, "big"))
 
 
 def show(kind: Kind, uuid: UUID) -> str:
@@ -63,8 +75,8 @@ def show(kind: Kind, uuid: UUID) -> str:
 
 
 class ShownIds:
-    """Ids beside a first one, shown; for answers of which nothing is kept, since they cost a tenth of `new` and `show`.
-    They differ from it in their last letters, where `Ids` never comes to: a letter of their own, and a count.
+    """Ids beside a first one, shown: see `Ids.series`. They differ from it in their last letters, where `Ids` never
+    comes to: a letter of their own, and a count.
     """
 
     def __init__(self, kind: Kind, first: UUID) -> None:

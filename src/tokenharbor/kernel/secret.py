@@ -36,6 +36,9 @@ class SecretPurpose(StrEnum):
     SECOND_FACTORS = "tokenharbor second factors at rest v1"
     MAILS = "tokenharbor mails at rest v1"
     OPENID = "tokenharbor sign-ins under way v1"
+    CACHE = "tokenharbor kept answers v1"
+    CONVERSATIONS = "tokenharbor ids of conversations v1"
+    CONSOLE_ROLE = "tokenharbor console's role in the database v1"
 
 
 _FINGERPRINT = "tokenharbor fingerprint v1"

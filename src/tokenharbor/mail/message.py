@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from tokenharbor.kernel.errors import DeliveryRefused
+from tokenharbor.kernel.reasons import ErrorReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +45,11 @@ def _one_line(text: str) -> str:
 
 def _address(text: str) -> Address:
     if not text.isprintable() or any(letter in text for letter in " ,;<>()"):
-        raise DeliveryRefused("an address is none")
+        raise DeliveryRefused("an address is none").because(ErrorReason.MAIL_REFUSED)
     try:
         address = Address(addr_spec=text)
     except (ValueError, IndexError, MessageError):
-        raise DeliveryRefused("an address is none") from None
+        raise DeliveryRefused("an address is none").because(ErrorReason.MAIL_REFUSED) from None
     if not address.username or not address.domain:
-        raise DeliveryRefused("an address is none")
+        raise DeliveryRefused("an address is none").because(ErrorReason.MAIL_REFUSED)
     return address

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.mail.message import Mail, build_message
 
 TlsMode = Literal["starttls", "tls", "off"]
@@ -52,15 +53,19 @@ class SmtpMailer:
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _failure(min(each.code for each in error.recipients)) from None
         except aiosmtplib.SMTPAuthenticationError as error:
-            raise DeliveryUnavailable(f"the mail server refused our login ({error.code})") from None
+            raise DeliveryUnavailable(f"the mail server refused our login ({error.code})").because(
+                ErrorReason.MAIL_UNAVAILABLE
+            ) from None
         except aiosmtplib.SMTPResponseException as error:
             raise _failure(error.code) from None
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise DeliveryUnavailable(f"the mail server cannot be used: {type(error).__name__}") from None
+            raise DeliveryUnavailable(f"the mail server cannot be used: {type(error).__name__}").because(
+                ErrorReason.MAIL_UNAVAILABLE
+            ) from None
 
 
 def _failure(code: int) -> DeliveryUnavailable | DeliveryRefused:
     """By the class of the reply: 5xx is final."""
     if code >= 500:
-        return DeliveryRefused(f"the mail server refused the mail ({code})")
-    return DeliveryUnavailable(f"the mail server did not take the mail ({code})")
+        return DeliveryRefused(f"the mail server refused the mail ({code})").because(ErrorReason.MAIL_REFUSED)
+    return DeliveryUnavailable(f"the mail server did not take the mail ({code})").because(ErrorReason.MAIL_UNAVAILABLE)
