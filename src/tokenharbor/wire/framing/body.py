@@ -170,6 +170,12 @@ def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> 
     return b"".join(pieces)
 
 
+def add_members(raw: bytes, added: Mapping[str, object]) -> bytes:
+    """An object, or null for none, with further members, or with these instead of its own."""
+    values: dict[str, bytes | None] = {name: msgspec.json.encode(value) for name, value in added.items()}
+    return edit(b"{}", {}, values) if raw == b"null" else edit(raw, scan(raw), values)
+
+
 def _replace(body: bytes, members: Members, replaced: str, new: bytes) -> bytes:
     """One member's value, in a body without spaces between tokens."""
     start = 1

@@ -10,6 +10,7 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.chat import Advice, Chat, Feature, VendorOptions
 from tokenharbor.wire.neutral.events import Event
 from tokenharbor.wire.neutral.failure import Failure
+from tokenharbor.wire.neutral.plain import CacheReader
 from tokenharbor.wire.neutral.request import Edit, Request
 from tokenharbor.wire.neutral.translate import Reply
 
@@ -213,6 +214,10 @@ class Dialect(ProviderDialect, Protocol):
     withheld_values: tuple[
         bytes, ...
     ]  # how values of these begin that stay behind: what they switch on has its own price
+
+    @property
+    def caching(self) -> CacheReader:
+        """What a cache must know of this dialect."""
 
     def read_request(self, body: bytes, place: ModelInPath | None = None) -> Request:
         """Check and read; `place` is set for a dialect that says the model in the path. Raises InvalidRequest."""

@@ -1,4 +1,4 @@
-"""Our own fields in a request, the same in every dialect: `provider`, `cache`, `usage`."""
+"""Our own fields in a request, the same in every dialect: `provider`, `cache`, `usage`, `session_id`."""
 
 from typing import NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ from tokenharbor.wire.framing.fields import is_null, wrong_shape
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.request import CacheRules, MaxPrice, ProviderRules, Request, UsageRules
 
-NAMES = ("provider", "cache", "usage")
+NAMES = ("provider", "cache", "usage", "session_id")
 """They are removed from the body on its way to a vendor."""
 
 REMOVED: dict[str, bytes | None] = dict.fromkeys(NAMES)
@@ -25,6 +25,7 @@ _PROVIDER = msgspec.json.Decoder(ProviderRules)
 _CACHE = msgspec.json.Decoder(CacheRules)
 _USAGE = msgspec.json.Decoder(UsageRules)
 _TEXT = msgspec.json.Decoder(str).decode
+_LONGEST_SESSION = 256
 
 
 class _Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,11 +52,22 @@ NONE = Extensions()
 def read_extensions(members: Members) -> Extensions:
     """Raises InvalidRequest that names the field."""
     rules, cache, usage = members.get("provider"), members.get("cache"), members.get("usage")
+    if "session_id" in members and not is_null(members["session_id"]):
+        _check_session(members["session_id"])
     return Extensions(
         None if rules is None or is_null(rules) else read_rules(rules),
         None if cache is None or is_null(cache) else _read(_CACHE, "cache", cache),
         False if usage is None or is_null(usage) else _read(_USAGE, "usage", usage).include,
     )
+
+
+def _check_session(raw: msgspec.Raw) -> None:
+    try:
+        if len(_TEXT(raw)) <= _LONGEST_SESSION:
+            return
+    except UNREADABLE:
+        pass
+    raise InvalidRequest(f"`session_id` must be a string of at most {_LONGEST_SESSION} characters.", param="session_id")
 
 
 def extended(request: Request, ours: Extensions) -> Request:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from tokenharbor.wire.framing.json_values import NULL
+from tokenharbor.wire.neutral.chat import Chat, VendorOptions
 
 Name = Annotated[str, msgspec.Meta(max_length=128)]
 Names = Annotated[tuple[Name, ...], msgspec.Meta(max_length=64)]
@@ -103,6 +104,13 @@ class Request(msgspec.Struct, frozen=True):
     demand: MediaDemand | None = None  # set on every surface but chat
 
 
+class StatedEffort(msgspec.Struct, frozen=True):
+    """How much to reason, which the caller left open: the chat that asks for it, and what its vendor takes."""
+
+    chat: Chat
+    order: VendorOptions
+
+
 class Edit(msgspec.Struct, frozen=True):
     """What is changed on the way to the vendor: top-level members only."""
 
@@ -111,3 +119,4 @@ class Edit(msgspec.Struct, frozen=True):
     ask_usage: bool = False  # add stream_options.include_usage
     max_field: str | None = None  # the one for the maximum that the provider obeys, where a dialect has two
     variant: tuple[tuple[str, str], ...] = ()  # fields that a price depends on and the caller left open
+    effort: StatedEffort | None = None  # of reasoning, where the caller said nothing of it

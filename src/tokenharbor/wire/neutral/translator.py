@@ -20,7 +20,7 @@ A whole answer is no stream of events: its reader makes a `Reply`, whose blocks 
 Only where it must be cut is it replayed as events.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -293,6 +293,18 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
 def _size(text: str) -> int:
     """In bytes of UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
+
+
+def identified(events: Iterable[Event], recipient: ReplyContext) -> Iterator[Event]:
+    """The events with an id of ours where an answer or a tool call has none, as a client of another dialect needs."""
+    for event in events:
+        match event:
+            case Started():
+                yield _named(event, recipient)
+            case BlockOpened():
+                yield _called(event, recipient)
+            case _:
+                yield event
 
 
 def _named(started: Started, recipient: ReplyContext) -> Started:

@@ -2,6 +2,7 @@
 
 from tokenharbor.wire.dialects.anthropic_messages import failures, read_chat, requests, write_chat
 from tokenharbor.wire.dialects.anthropic_messages.answer import measure, read_answer
+from tokenharbor.wire.dialects.anthropic_messages.caching import AnthropicCaching
 from tokenharbor.wire.dialects.anthropic_messages.counts import read_count_request, write_count
 from tokenharbor.wire.dialects.anthropic_messages.models import write_model, write_models
 from tokenharbor.wire.dialects.anthropic_messages.reader import AnthropicReader, read_reply
@@ -43,6 +44,7 @@ class AnthropicMessages:
     status_of = staticmethod(own_status)
     write_refusal = staticmethod(failures.write_refusal)
     write_stream_refusal = staticmethod(failures.write_stream_refusal)
+    caching = AnthropicCaching()
     reader = AnthropicReader
     writer = AnthropicWriter
 

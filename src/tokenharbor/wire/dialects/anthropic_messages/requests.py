@@ -4,7 +4,8 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.anthropic_messages.media import MediaTally, mark_tool, measure
-from tokenharbor.wire.framing.body import Members, edit, read_members, refuse_variants
+from tokenharbor.wire.dialects.anthropic_messages.thinking import stated
+from tokenharbor.wire.framing.body import Members, add_members, edit, read_members, refuse_variants
 from tokenharbor.wire.framing.fields import (
     Check,
     need_list,
@@ -188,4 +189,7 @@ def write(request: Request, change: Edit) -> bytes:
         changes["model"] = msgspec.json.encode(change.model)
     if change.max_output is not None:
         changes["max_tokens"] = b"%d" % change.max_output
+    if change.effort is not None:
+        for name, said in stated(change.effort.chat, change.effort.order).items():
+            changes[name] = add_members(bytes(request.members.get(name, NULL)), said)
     return edit(request.body, request.members, changes) if changes else request.body

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import msgspec
 
 from tokenharbor.wire.dialects.anthropic_messages.json_arguments import cached, object_of
-from tokenharbor.wire.dialects.anthropic_messages.turns import is_own, system_and_turns
+from tokenharbor.wire.dialects.anthropic_messages.thinking import most_output, thinking_of, thinks
+from tokenharbor.wire.dialects.anthropic_messages.turns import system_and_turns
 from tokenharbor.wire.fitting.ids import LONG, fit
 from tokenharbor.wire.fitting.json_mode_hint import instruct_json
 from tokenharbor.wire.fitting.json_schema import close_objects
-from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
 from tokenharbor.wire.fitting.unique_call_ids import unique_call_ids
 from tokenharbor.wire.neutral.chat import (
     SAMPLING,
@@ -17,14 +17,10 @@ from tokenharbor.wire.neutral.chat import (
     Chat,
     Feature,
     Message,
-    Reasoning,
-    ReasoningRequest,
-    Role,
     Sampling,
     Tool,
     ToolCall,
     ToolChoiceMode,
-    ToolResult,
     VendorOptions,
     callable_tools,
 )
@@ -57,7 +53,6 @@ _HEEDS = frozenset(
     }
 )
 
-_LEAST_BUDGET = 1_024
 _CHOOSING = {
     ToolChoiceMode.AUTO: "auto",
     ToolChoiceMode.REQUIRED: "any",
@@ -70,10 +65,10 @@ _encode = msgspec.json.Encoder().encode
 
 def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
     """The vendor refuses to be told how to draw tokens while the model thinks, and `top_p` beside a temperature."""
-    heeded, sampling, said = _HEEDS, chat.sampling, _thinking(chat, order)
+    heeded, sampling, said = _HEEDS, chat.sampling, thinking_of(chat, order)
     if not said:
         heeded -= {Advice.REASONING}
-    if _thinks(said):
+    if thinks(said):
         heeded -= SAMPLING
     elif sampling.temperature not in (None, 1):
         heeded -= {Advice.TOP_P}
@@ -87,15 +82,15 @@ def stops(chat: Chat) -> tuple[str, ...]:
 
 def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     """Raises InvalidRequest."""
-    said = _thinking(chat, order)
+    said = thinking_of(chat, order)
     thinking, config = said.get("thinking"), said.get("output_config")
     system, turns = system_and_turns(instruct_json(chat, unique_call_ids(chat.messages)))
-    body: dict[str, object] = {"model": order.model, "max_tokens": _most(order)}
+    body: dict[str, object] = {"model": order.model, "max_tokens": most_output(order)}
     if system:
         body["system"] = system
     body["messages"] = turns
     body.update(_tools(chat, order))
-    _sample(body, chat.sampling, thinks=_thinks(said))
+    _sample(body, chat.sampling, thinks=thinks(said))
     if chat.stop and (sequences := stops(chat)):
         body["stop_sequences"] = sequences
     if thinking is not None:
@@ -110,71 +105,6 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
     if order.stream:
         body["stream"] = True
     return _encode(body)
-
-
-def _most(order: VendorOptions) -> int:
-    return order.most_output if order.max_output is None else order.max_output
-
-
-def _thinks(said: dict[str, dict[str, object]]) -> bool:
-    return "thinking" in said and said["thinking"]["type"] in ("enabled", "adaptive")
-
-
-def _thinking(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]]:
-    """`thinking`, and the effort in `output_config`; empty where it cannot be asked for."""
-    asked = chat.thinking
-    if asked is None or "reasoning" not in order.capabilities:
-        return {}
-    if asked.effort == "none" or asked.budget == 0:
-        # Models that cannot but think refuse to be told so: the least effort is nearest to it.
-        always = "always_reasoning" in order.capabilities
-        return {"output_config": {"effort": "low"}} if always else {"thinking": {"type": "disabled"}}
-    forced = chat.tool_choice is not None and chat.tool_choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED)
-    # The vendor refuses to think before a forced call and in the middle of a beginning that it was given.
-    if forced or (chat.messages and chat.messages[-1].role is Role.ASSISTANT):
-        return {}
-    shown: dict[str, object] = {}
-    if asked.shown is not None:
-        shown["display"] = "summarized" if asked.shown else "omitted"
-    if "adaptive_reasoning" in order.capabilities:
-        return {"thinking": {"type": "adaptive", **shown}, **_effort(asked)}
-    budget = _budget(asked, _most(order))
-    # A call and its result may only be gone on with thinking if the call stood behind signed thinking: one that
-    # another vendor's model made did not.
-    if budget is None or not _signed(chat.messages):
-        return {}
-    return {"thinking": {"type": "enabled", "budget_tokens": budget, **shown}}
-
-
-def _effort(asked: ReasoningRequest) -> dict[str, dict[str, object]]:
-    effort = asked.effort
-    if effort is None and asked.budget is not None:
-        effort = effort_of(asked.budget)
-    return {"output_config": {"effort": "low" if effort == "minimal" else effort}} if effort else {}
-
-
-def _budget(asked: ReasoningRequest, most: int) -> int | None:
-    """Less than the whole answer's maximum; None where that leaves no room to think."""
-    if asked.budget is None:
-        budget = budget_of(asked.effort or "medium", most)
-    else:
-        budget = min(max(asked.budget, _LEAST_BUDGET), most - 1)
-    return budget if budget >= _LEAST_BUDGET else None
-
-
-def _signed(messages: Iterable[Message]) -> bool:
-    """Whether the turn that goes on, if one does, began with thinking that the vendor signed: a turn goes back over
-    calls and results to what the user said before.
-    """
-    turn: list[Message] = []
-    for message in reversed(tuple(messages)):
-        if message.role is Role.ASSISTANT:
-            turn.append(message)
-        elif turn and any(not isinstance(part, ToolResult) for part in message.parts if message.role is Role.USER):
-            break
-    if not turn or not any(isinstance(part, ToolCall) for part in turn[0].parts):
-        return True
-    return any(isinstance(part, Reasoning) and is_own(part) for part in turn[-1].parts)
 
 
 def _sample(body: dict[str, object], sampling: Sampling, *, thinks: bool) -> None:

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from tokenharbor.wire.dialects.gemini import failures, requests
 from tokenharbor.wire.dialects.gemini.answer import measure, read_answer
+from tokenharbor.wire.dialects.gemini.caching import GeminiCaching
 from tokenharbor.wire.dialects.gemini.models import write_model, write_models
 from tokenharbor.wire.dialects.gemini.paths import PATHS
 from tokenharbor.wire.dialects.gemini.read_chat import read_chat
@@ -42,6 +43,7 @@ class Gemini:
     status_of = staticmethod(own_status)
     write_refusal = staticmethod(failures.write_refusal)
     write_stream_refusal = staticmethod(failures.write_stream_refusal)
+    caching = GeminiCaching()
     reader = GeminiReader
     writer = GeminiWriter
 

@@ -6,6 +6,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.gemini import request_schema
 from tokenharbor.wire.dialects.gemini.media import measure
 from tokenharbor.wire.dialects.gemini.names import as_list, is_blank, name_in, to_known_spelling
+from tokenharbor.wire.dialects.gemini.thinking import stated
 from tokenharbor.wire.framing.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
 from tokenharbor.wire.framing.fields import (
     MOST_TOKENS,
@@ -23,7 +24,7 @@ from tokenharbor.wire.framing.json_values import NULL
 from tokenharbor.wire.framing.names import fold
 from tokenharbor.wire.neutral import extensions
 from tokenharbor.wire.neutral.dialect import ModelInPath
-from tokenharbor.wire.neutral.request import Edit, Request
+from tokenharbor.wire.neutral.request import Edit, Request, StatedEffort
 
 NAME = "gemini"
 
@@ -195,14 +196,18 @@ def write(request: Request, change: Edit) -> bytes:
     changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model and not is_null(members.get("model")):
         changes["model"] = msgspec.json.encode(_PREFIX + change.model)
-    if change.max_output is not None:
+    if change.max_output is not None or change.effort is not None:
         name = name_in(members, _CONFIG)
-        changes[name] = _capped(bytes(members.get(name, NULL)), change.max_output)
+        changes[name] = _configured(bytes(members.get(name, NULL)), change.max_output, change.effort)
     return edit(request.body, members, changes) if changes else request.body
 
 
-def _capped(config: bytes, most: int) -> bytes:
-    if config == b"null":
-        return b'{"maxOutputTokens":%d}' % most
-    members = scan(config)
-    return edit(config, members, {name_in(members, "maxOutputTokens"): b"%d" % most})
+def _configured(config: bytes, most: int | None, effort: StatedEffort | None) -> bytes:
+    """The caller's `generationConfig` with a maximum, and with how much to think where it says nothing of that."""
+    members = scan(config) if config != b"null" else {}
+    changes: dict[str, bytes | None] = {}
+    if most is not None:
+        changes[name_in(members, "maxOutputTokens")] = b"%d" % most
+    if effort is not None and effort.chat.thinking is not None and (said := stated(effort.chat.thinking, effort.order)):
+        changes[name_in(members, "thinkingConfig")] = msgspec.json.encode(said)
+    return edit(config if members else b"{}", members, changes)

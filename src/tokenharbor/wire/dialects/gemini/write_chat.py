@@ -2,15 +2,14 @@
 
 import msgspec
 
+from tokenharbor.wire.dialects.gemini.thinking import thinking_of
 from tokenharbor.wire.dialects.gemini.turns import system_and_contents
 from tokenharbor.wire.fitting.ids import LONG, fit_begun
 from tokenharbor.wire.fitting.json_schema import strip_beside_references
-from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
 from tokenharbor.wire.neutral.chat import (
     Advice,
     Chat,
     Feature,
-    ReasoningRequest,
     Sampling,
     Tool,
     ToolChoice,
@@ -54,17 +53,7 @@ _CHOOSING = {
     ToolChoiceMode.REQUIRED: "ANY",
     ToolChoiceMode.NAMED: "ANY",
 }
-_LEVELS = {
-    "none": "MINIMAL",
-    "minimal": "MINIMAL",
-    "low": "LOW",
-    "medium": "MEDIUM",
-    "high": "HIGH",
-    "xhigh": "HIGH",
-    "max": "HIGH",
-}
 _BESIDE = frozenset({"description", "default"})  # what may stand next to a reference in a function's schema
-_LEAST_BUDGET = 128  # of models that cannot but think
 
 _encode = msgspec.json.Encoder().encode
 
@@ -106,7 +95,7 @@ def _config(chat: Chat, order: VendorOptions) -> dict[str, object]:
         if chat.format.schema is not None:
             config["responseJsonSchema"] = msgspec.Raw(strip_beside_references(chat.format.schema, frozenset()))
     if chat.thinking is not None and "reasoning" in order.capabilities:
-        config["thinkingConfig"] = _thinking(chat.thinking, order)
+        config["thinkingConfig"] = thinking_of(chat.thinking, order)
     return config
 
 
@@ -120,35 +109,6 @@ def _sampling(sampling: Sampling) -> dict[str, object]:
         "seed": sampling.seed if _has_seed(sampling) else None,
     }
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _thinking(asked: ReasoningRequest, order: VendorOptions) -> dict[str, object]:
-    """Newer models take a level, older ones a budget; none of them both."""
-    said: dict[str, object] = {}
-    off, always = asked.effort == "none" or asked.budget == 0, "always_reasoning" in order.capabilities
-    if "adaptive_reasoning" in order.capabilities:
-        effort = asked.effort or (None if asked.budget is None else effort_of(asked.budget))
-        if effort is not None:
-            level = _LEVELS[effort]
-            said["thinkingLevel"] = "LOW" if always and level == "MINIMAL" else level
-    elif (budget := _budget(asked, order)) is not None:
-        said["thinkingBudget"] = max(budget, _LEAST_BUDGET) if always else budget
-    if not off and said.get("thinkingBudget") != 0:  # thoughts of a model that has none may not be asked for
-        said["includeThoughts"] = asked.shown is not False
-    return said
-
-
-def _budget(asked: ReasoningRequest, order: VendorOptions) -> int | None:
-    """The vendor refuses more than the model's own limit."""
-    if asked.effort == "none" or asked.budget == 0:
-        return 0
-    if asked.budget is not None:
-        budget = asked.budget
-    elif asked.effort is not None:
-        budget = budget_of(asked.effort, order.most_output if order.max_output is None else order.max_output)
-    else:
-        return None
-    return budget if order.max_thinking is None else min(budget, order.max_thinking)
 
 
 def _tools(chat: Chat) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from tokenharbor.wire.dialects.openai_chat import failures, read_chat, requests, write_chat
 from tokenharbor.wire.dialects.openai_chat.answer import measure, read_answer
+from tokenharbor.wire.dialects.openai_chat.caching import OpenAICaching
 from tokenharbor.wire.dialects.openai_chat.models import write_model, write_models
 from tokenharbor.wire.dialects.openai_chat.reader import OpenAIReader, read_reply
 from tokenharbor.wire.dialects.openai_chat.splice import OpenAISplicer
@@ -39,6 +40,7 @@ class OpenAIChat:
     status_of = staticmethod(own_status)
     write_refusal = staticmethod(failures.write_refusal)
     write_stream_refusal = staticmethod(failures.write_stream_refusal)
+    caching = OpenAICaching()
     reader = OpenAIReader
     writer = OpenAIWriter
 

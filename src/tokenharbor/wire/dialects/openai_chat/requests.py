@@ -4,7 +4,16 @@ import msgspec
 
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.dialects.openai_chat.media import measure
-from tokenharbor.wire.framing.body import Members, UnreadableError, edit, read_members, refuse_variants, scan
+from tokenharbor.wire.dialects.openai_chat.write_chat import thinking_of
+from tokenharbor.wire.framing.body import (
+    Members,
+    UnreadableError,
+    add_members,
+    edit,
+    read_members,
+    refuse_variants,
+    scan,
+)
 from tokenharbor.wire.framing.fields import (
     Check,
     is_null,
@@ -213,6 +222,9 @@ def write(request: Request, change: Edit) -> bytes:
         changes.update(_maximum(request, change))
     if change.ask_usage and request.stream and not request.wants_usage:
         changes["stream_options"] = _asking(request)
+    if change.effort is not None:
+        said = thinking_of(change.effort.chat, change.effort.order)
+        changes.update({name: msgspec.json.encode(value) for name, value in said.items()})
     return edit(request.body, request.members, changes) if changes else request.body
 
 
@@ -232,7 +244,4 @@ def _maximum(request: Request, change: Edit) -> dict[str, bytes | None]:
 
 def _asking(request: Request) -> bytes:
     """The caller's `stream_options` with the usage asked for."""
-    options = bytes(request.members.get("stream_options", NULL))
-    if options != b"null":
-        return edit(options, scan(options), {"include_usage": b"true"})
-    return b'{"include_usage":true}'
+    return add_members(bytes(request.members.get("stream_options", NULL)), {"include_usage": True})

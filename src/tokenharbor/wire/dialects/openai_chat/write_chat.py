@@ -22,7 +22,6 @@ from tokenharbor.wire.neutral.chat import (
     Message,
     Part,
     Reasoning,
-    ReasoningRequest,
     RefusalText,
     Role,
     Sampling,
@@ -101,8 +100,7 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
         body["stop"] = stops(chat)
     if chat.format is not None:
         body["response_format"] = _format(chat.format)
-    if thinks and chat.thinking is not None:
-        body.update(_thinking(chat.thinking, always="always_reasoning" in order.capabilities))
+    body.update(thinking_of(chat, order))
     if chat.verbosity is not None:
         body["verbosity"] = chat.verbosity
     if order.max_output is not None and order.max_field != "":
@@ -128,11 +126,15 @@ def _sampling(sampling: Sampling) -> Said:
     return said
 
 
-def _thinking(thinking: ReasoningRequest, *, always: bool) -> Said:
+def thinking_of(chat: Chat, order: VendorOptions) -> Said:
+    """How much to think, where the chat says so and the model does."""
+    thinking = chat.thinking
+    if thinking is None or "reasoning" not in order.capabilities:
+        return {}
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
-    if effort == "none" and always:
+    if effort == "none" and "always_reasoning" in order.capabilities:
         effort = "low"  # a model that cannot but reason refuses to be told so
     return {"reasoning_effort": effort} if effort else {}
 

@@ -5,6 +5,7 @@ from tokenharbor.wire.dialects.openai_chat.models import write_model, write_mode
 from tokenharbor.wire.dialects.openai_responses import failures, requests
 from tokenharbor.wire.dialects.openai_responses.answer import measure, read_answer
 from tokenharbor.wire.dialects.openai_responses.answer_schema import DIALECT
+from tokenharbor.wire.dialects.openai_responses.caching import ResponsesCaching
 from tokenharbor.wire.dialects.openai_responses.counts import write_count
 from tokenharbor.wire.dialects.openai_responses.read_chat import read_chat
 from tokenharbor.wire.dialects.openai_responses.reader import ResponsesReader, read_reply
@@ -47,6 +48,7 @@ class OpenAIResponses:
     status_of = staticmethod(failures.status_of)
     write_refusal = staticmethod(write_refusal)
     write_stream_refusal = staticmethod(failures.write_stream_refusal)
+    caching = ResponsesCaching()
     reader = ResponsesReader
     writer = ResponsesWriter
 

@@ -13,6 +13,7 @@ from tokenharbor.wire.dialects.openai_responses.tools import (
     refuse_forced_search,
     without_searches,
 )
+from tokenharbor.wire.dialects.openai_responses.write_chat import thinking_of
 from tokenharbor.wire.framing.body import Members, edit, read_members, refuse_variants
 from tokenharbor.wire.framing.fields import Check, only, read_count, read_flag, read_model, refuse_if_set, run_checks
 from tokenharbor.wire.framing.json_values import NULL
@@ -137,4 +138,7 @@ def write(request: Request, change: Edit) -> bytes:
         kept = without_searches(members["tools"])
         if kept is not None:
             changes["tools"] = kept
+    if change.effort is not None:
+        said = thinking_of(change.effort.chat, change.effort.order)
+        changes.update({name: msgspec.json.encode(value) for name, value in said.items()})
     return edit(request.body, members, changes) if changes else request.body

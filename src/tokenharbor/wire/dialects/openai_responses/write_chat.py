@@ -24,7 +24,6 @@ from tokenharbor.wire.neutral.chat import (
     OpaquePart,
     Part,
     Reasoning,
-    ReasoningRequest,
     RefusalText,
     Role,
     Text,
@@ -94,7 +93,7 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
         body["max_output_tokens"] = order.max_output
     if "reasoning" in order.capabilities:
         body["include"] = ["reasoning.encrypted_content"]
-        body |= _reasoning(chat.thinking, always="always_reasoning" in order.capabilities)
+    body |= thinking_of(chat, order)
     body |= _tools(chat)
     body |= _text(chat)
     settings = {
@@ -184,14 +183,16 @@ def _file(file: File) -> Json:
     return {"type": "input_file", "filename": file.name or "document.pdf", "file_data": write_url(file.source)}
 
 
-def _reasoning(thinking: ReasoningRequest | None, *, always: bool) -> Json:
-    if thinking is None:
+def thinking_of(chat: Chat, order: VendorOptions) -> Json:
+    """How much to think, where the chat says so and the model does."""
+    thinking = chat.thinking
+    if thinking is None or "reasoning" not in order.capabilities:
         return {}
     settings: Json = {}
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
-    if effort == "none" and always:
+    if effort == "none" and "always_reasoning" in order.capabilities:
         effort = "low"  # a model that cannot but reason refuses to be told so
     if effort is not None:
         settings["effort"] = effort

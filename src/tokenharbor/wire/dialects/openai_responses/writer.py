@@ -202,9 +202,13 @@ class ResponsesWriter(_Items):
         return self._event("output_item.done", output_index=place, item=item)
 
     def _finish(self, event: Finished) -> bytes:
+        """Leaves the writer as it was: an ending is written for its caller, and again as it is kept."""
+        before = self._message, self._number
         status, more = ending(event.reason, self._usage, self.cost_usd, in_words=self._refused)
         out = self._end_message(status)
-        return out + self._event(status, response=self._envelope.write(status, self._output(), **more))
+        out += self._event(status, response=self._envelope.write(status, self._output(), **more))
+        self._message, self._number = before
+        return out
 
     def _fail(self, failure: Failure) -> bytes:
         error = write_failure(failure)

@@ -1,0 +1,94 @@
+"""How a model is told to think in Anthropic's dialect, and when the vendor would refuse to be told so."""
+
+from collections.abc import Iterable
+
+from tokenharbor.wire.dialects.anthropic_messages.turns import is_own
+from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
+from tokenharbor.wire.neutral.chat import (
+    Chat,
+    Message,
+    Reasoning,
+    ReasoningRequest,
+    Role,
+    ToolCall,
+    ToolChoiceMode,
+    ToolResult,
+    VendorOptions,
+)
+
+_LEAST_BUDGET = 1_024
+
+
+def most_output(order: VendorOptions) -> int:
+    return order.most_output if order.max_output is None else order.max_output
+
+
+def thinks(said: dict[str, dict[str, object]]) -> bool:
+    return "thinking" in said and said["thinking"]["type"] in ("enabled", "adaptive")
+
+
+def thinking_of(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]]:
+    """`thinking`, and the effort in `output_config`; empty where it cannot be asked for."""
+    asked = chat.thinking
+    if asked is None or "reasoning" not in order.capabilities:
+        return {}
+    if asked.effort == "none" or asked.budget == 0:
+        # Models that cannot but think refuse to be told so: the least effort is nearest to it.
+        always = "always_reasoning" in order.capabilities
+        return {"output_config": {"effort": "low"}} if always else {"thinking": {"type": "disabled"}}
+    forced = chat.tool_choice is not None and chat.tool_choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED)
+    # The vendor refuses to think before a forced call and in the middle of a beginning that it was given.
+    if forced or (chat.messages and chat.messages[-1].role is Role.ASSISTANT):
+        return {}
+    shown: dict[str, object] = {}
+    if asked.shown is not None:
+        shown["display"] = "summarized" if asked.shown else "omitted"
+    if "adaptive_reasoning" in order.capabilities:
+        return {"thinking": {"type": "adaptive", **shown}, **_effort(asked)}
+    budget = _budget(asked, most_output(order))
+    # A call and its result may only be gone on with thinking if the call stood behind signed thinking: one that
+    # another vendor's model made did not.
+    if budget is None or not _signed(chat.messages):
+        return {}
+    return {"thinking": {"type": "enabled", "budget_tokens": budget, **shown}}
+
+
+def stated(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]]:
+    """What states how much to think in a caller's own body. A model that takes an effort is told no more than that:
+    whether it thinks is the caller's affair.
+    """
+    said = thinking_of(chat, order)
+    if "adaptive_reasoning" in order.capabilities:
+        said.pop("thinking", None)
+    return said
+
+
+def _effort(asked: ReasoningRequest) -> dict[str, dict[str, object]]:
+    effort = asked.effort
+    if effort is None and asked.budget is not None:
+        effort = effort_of(asked.budget)
+    return {"output_config": {"effort": "low" if effort == "minimal" else effort}} if effort else {}
+
+
+def _budget(asked: ReasoningRequest, most: int) -> int | None:
+    """Less than the whole answer's maximum; None where that leaves no room to think."""
+    if asked.budget is None:
+        budget = budget_of(asked.effort or "medium", most)
+    else:
+        budget = min(max(asked.budget, _LEAST_BUDGET), most - 1)
+    return budget if budget >= _LEAST_BUDGET else None
+
+
+def _signed(messages: Iterable[Message]) -> bool:
+    """Whether the turn that goes on, if one does, began with thinking that the vendor signed: a turn goes back over
+    calls and results to what the user said before.
+    """
+    turn: list[Message] = []
+    for message in reversed(tuple(messages)):
+        if message.role is Role.ASSISTANT:
+            turn.append(message)
+        elif turn and any(not isinstance(part, ToolResult) for part in message.parts if message.role is Role.USER):
+            break
+    if not turn or not any(isinstance(part, ToolCall) for part in turn[0].parts):
+        return True
+    return any(isinstance(part, Reasoning) and is_own(part) for part in turn[-1].parts)

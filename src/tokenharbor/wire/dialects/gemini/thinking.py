@@ -1,0 +1,50 @@
+"""How a model is told to think in Gemini's dialect: by a level, or by a budget."""
+
+from collections.abc import Mapping
+
+from tokenharbor.wire.fitting.reasoning_effort import budget_of, effort_of
+from tokenharbor.wire.neutral.chat import ReasoningRequest, VendorOptions
+
+_LEVELS: Mapping[str, str] = {
+    "none": "MINIMAL",
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "HIGH",
+    "max": "HIGH",
+}
+_LEAST_BUDGET = 128  # of models that cannot but think
+
+
+def thinking_of(asked: ReasoningRequest, order: VendorOptions) -> dict[str, object]:
+    """`thinkingConfig`, with thoughts where they may be asked for: a model that has none may not be."""
+    said = stated(asked, order)
+    off = asked.effort == "none" or asked.budget == 0
+    if not off and said.get("thinkingBudget") != 0:
+        said["includeThoughts"] = asked.shown is not False
+    return said
+
+
+def stated(asked: ReasoningRequest, order: VendorOptions) -> dict[str, object]:
+    """How much to think. Newer models take a level, older ones a budget; none of them both."""
+    always = "always_reasoning" in order.capabilities
+    if "adaptive_reasoning" in order.capabilities:
+        effort = asked.effort or (None if asked.budget is None else effort_of(asked.budget))
+        level = None if effort is None else _LEVELS[effort]
+        return {} if level is None else {"thinkingLevel": "LOW" if always and level == "MINIMAL" else level}
+    budget = _budget(asked, order)
+    return {} if budget is None else {"thinkingBudget": max(budget, _LEAST_BUDGET) if always else budget}
+
+
+def _budget(asked: ReasoningRequest, order: VendorOptions) -> int | None:
+    """The vendor refuses more than the model's own limit."""
+    if asked.effort == "none" or asked.budget == 0:
+        return 0
+    if asked.budget is not None:
+        budget = asked.budget
+    elif asked.effort is not None:
+        budget = budget_of(asked.effort, order.most_output if order.max_output is None else order.max_output)
+    else:
+        return None
+    return budget if order.max_thinking is None else min(budget, order.max_thinking)
