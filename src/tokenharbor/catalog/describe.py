@@ -32,6 +32,14 @@ MayUse = Callable[[str], bool]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class PricedEndpoint:
+    """An endpoint that is sold, its price under the terms of whom it is shown to."""
+
+    endpoint: Endpoint
+    rates: Rates
+
+
 class ModelDocuments:
     """Every model's object, worked out anew only when a minute has passed, for prices may change with time."""
 
@@ -59,13 +67,26 @@ class ModelDocuments:
             found = self._objects[name] = self._describe(self._models[name], minute)
         return found
 
-    def _describe(self, model: Model, at: datetime) -> dict[str, Any]:
-        terms = account_terms(self._selling, self._plan, model.name)
-        rates = {
-            endpoint.name: self._tariff.rates(endpoint.price, terms)
+    def catalog_model(self, name: str) -> Model:
+        """A model by its canonical name, as the catalogue has it."""
+        return self._models[name]
+
+    def priced(self, model: Model) -> Sequence[PricedEndpoint]:
+        """Its endpoints that have a price."""
+        terms = self.terms(model)
+        return [
+            PricedEndpoint(endpoint, self._tariff.rates(endpoint.price, terms))
             for endpoint in model.endpoints
             if endpoint.price is not None
-        }
+        ]
+
+    def terms(self, model: Model) -> Terms:
+        """What is put on the prices of its vendors."""
+        return account_terms(self._selling, self._plan, model.name)
+
+    def _describe(self, model: Model, at: datetime) -> dict[str, Any]:
+        terms = self.terms(model)
+        rates = {each.endpoint.name: each.rates for each in self.priced(model)}
         pricing = {name: self._pricing(each, at) for name, each in rates.items()}
         for endpoint in model.endpoints:
             if len(endpoint.variants) > 1:
@@ -91,19 +112,19 @@ class ModelDocuments:
             "aliases": list(model.aliases),
             "pricing": pricing.get(cheapest),
             "providers": _providers(model, pricing),
-            "retention": _worst([endpoint.provider.retention for endpoint in model.endpoints]),
+            "retention": worst_retention([endpoint.provider.retention for endpoint in model.endpoints]),
         }
 
     def _variant(self, variant: PriceVariant, terms: Terms, at: datetime) -> dict[str, Any]:
         rates = self._tariff.rates(variant.price, terms)
-        return {"size": variant.size, "quality": variant.quality, **_prices(rates, at, 0), **_coming(rates, at)}
+        return {"size": variant.size, "quality": variant.quality, **unit_prices(rates, at, 0), **_coming(rates, at)}
 
     def _pricing(self, rates: Rates, at: datetime) -> dict[str, Any]:
         sold = rates.terms.sold
         prompt, completion = rates.pico("input", at) * sold, rates.pico("output", at) * sold
         return {
             "currency": "USD",
-            **_prices(rates, at, 0),
+            **unit_prices(rates, at, 0),
             "prompt": show_one(prompt, BP * BP),
             "completion": show_one(completion, BP * BP),
             "service_fee_bp": rates.terms.fee_bp,
@@ -122,13 +143,13 @@ class ModelsOnSale:
 
 def _steps(rates: Rates, at: datetime) -> dict[str, Any]:
     _, *steps = rates.thresholds(at)
-    return {"steps": [{"above_input": step, **_prices(rates, at, step)} for step in steps]} if steps else {}
+    return {"steps": [{"above_input": step, **unit_prices(rates, at, step)} for step in steps]} if steps else {}
 
 
 def _coming(rates: Rates, at: datetime) -> dict[str, Any]:
     """What holds from later times on, the next first."""
     changes = rates.changes(at)
-    coming = [{"from": show_time(since), **_prices(rates, since, 0), **_steps(rates, since)} for since in changes]
+    coming = [{"from": show_time(since), **unit_prices(rates, since, 0), **_steps(rates, since)} for since in changes]
     return {"coming": coming} if coming else {}
 
 
@@ -142,19 +163,20 @@ def describe_price(price: Price) -> list[dict[str, Any]]:
             "usd": fields[line.unit][2](line.pico),
             "per": fields[line.unit][1],
             "above_input": line.above_input,
-            "hours": None if line.hours is None else _hours(line.hours),
+            "hours": None if line.hours is None else show_hours(line.hours),
             "from": show_time(line.since),
         }
         for line in price.components
     ]
 
 
-def _hours(hours: PriceHours) -> str:
+def show_hours(hours: PriceHours) -> str:
+    """As prices state them, UTC."""
     times = (f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.start, hours.end))
     return f"{'-'.join(times)} {','.join(DAYS[day] for day in hours.days)}"
 
 
-def _prices(rates: Rates, at: datetime, threshold: int) -> dict[str, str]:
+def unit_prices(rates: Rates, at: datetime, threshold: int) -> dict[str, str]:
     """The priced units under the names that the catalogue's files use, for an input just above the threshold."""
     sold = rates.terms.sold
     millions = {
@@ -201,7 +223,7 @@ def _plain_price(rates: Rates, at: datetime) -> int:
     return rates.pico("input", at) + rates.pico("output", at)
 
 
-def _worst(retentions: Iterable[str | None]) -> str | None:
+def worst_retention(retentions: Iterable[str | None]) -> str | None:
     """The longest that any of them keeps data; None, unknown, counts as the worst."""
     known = list(retentions)
     return None if None in known or not known else max((each for each in known if each), key=retention_days)

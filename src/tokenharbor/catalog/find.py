@@ -13,7 +13,7 @@ does not sell the model here, its prefix pins nothing, so that names copied from
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tokenharbor.catalog.types import Catalog, Model, ResolvedName
 
@@ -49,7 +49,12 @@ class NameIndex:
             likeness[model] = max(score, likeness.get(model, 0.0))
         best = sorted(likeness, key=lambda model: (-likeness[model], model))
         alike = tuple(model for model in best[:count] if likeness[model] > 0.3)
-        return alike or tuple(difflib.get_close_matches(name, likeness, n=count, cutoff=0.6))  # a slip in a short name
+        return alike or close_names(name, likeness, count)  # a slip in a short name
+
+
+def close_names(name: str, known: Collection[str], count: int = 3) -> tuple[str, ...]:
+    """Those that differ from a name by a slip, the closest first."""
+    return tuple(difflib.get_close_matches(name[:_LONGEST], known, n=count, cutoff=0.6))
 
 
 def _own_names(model: Model) -> Iterator[tuple[str, str | None]]:

@@ -169,6 +169,16 @@ class Rates:
         model = min(total, round_up(vendor_pico * self._model[0], self._model[1]))
         return Charge(total, total - model, vendor_cost)
 
+    def saved_by_vendor(self, usage: Usage, at: datetime, total: Usd) -> Usd:
+        """How much less `usage`, rated at `total`, costs than without its vendor's cache; negative if it only wrote."""
+        prices = self._only_table or self._table(usage, at)
+        whole = prices.input
+        pico = _VENDOR_PICO(usage, prices) + usage.cache_read * (whole - prices.cache_read)
+        if usage.cache_write_5m or usage.cache_write_1h:
+            pico += usage.cache_write_5m * (whole - prices.cache_write_5m)
+            pico += usage.cache_write_1h * (whole - prices.cache_write_1h)
+        return Usd(round_up(pico * self._total[0], self._total[1]) - int(total))
+
     def upper_bound(self, bound: UsageBound, at: datetime) -> Usd:
         """The most that a usage within `bound` can cost at the prices of `at`."""
         ceiling = self._only_ceiling or self._ceiling(bound, at)

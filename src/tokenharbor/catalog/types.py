@@ -134,6 +134,12 @@ class Endpoint:
         """Unique: a company that speaks two wires sells a model at an endpoint in each."""
         return f"{self.provider.name}/{self.model}:{self.provider.wire}"
 
+    def prices(self) -> tuple[tuple[str, Price], ...]:
+        """Each of its prices under a name of its own: one, or one for each size and quality."""
+        if len(self.variants) > 1:
+            return tuple((f"{self.name} {each.size} {each.quality}", each.price) for each in self.variants)
+        return () if self.price is None else ((self.name, self.price),)
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

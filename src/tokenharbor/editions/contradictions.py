@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tokenharbor.editions.policy import Sections
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.tables import did_you_mean
 
 _CNY = "CNY"
 _ALL = 10_000  # basis points
@@ -147,6 +148,22 @@ def _of_auto_topup(stated: Sections) -> Found:
         yield Contradiction("auto_topup", "month_usd", "is less than the smallest top-up")
 
 
+def _of_orchestra(stated: Sections) -> Found:
+    orchestra = stated.orchestra
+    for stage, pool in orchestra.pools().items():
+        if orchestra.name and not pool:
+            yield Contradiction("orchestra", stage, "an empty pool: name a model")
+        if not orchestra.name and pool:
+            yield Contradiction("orchestra", stage, 'name is "", so there are no pools: state []')
+        if len(set(pool)) < len(pool):
+            yield Contradiction("orchestra", stage, "names a model twice")
+    for stage in orchestra.effort:
+        if stage not in orchestra.pools():
+            yield Contradiction("orchestra", "effort", f"no stage {stage!r}{did_you_mean(stage, orchestra.pools())}")
+    if orchestra.warm_minutes > orchestra.pin_minutes:
+        yield Contradiction("orchestra", "warm_minutes", "must be no more than pin_minutes")
+
+
 _CHECKS: Sequence[Callable[[Sections], Found]] = (
     _of_price,
     _of_free,
@@ -160,4 +177,5 @@ _CHECKS: Sequence[Callable[[Sections], Found]] = (
     _of_refunds,
     _of_withdrawals,
     _of_auto_topup,
+    _of_orchestra,
 )

@@ -1,6 +1,6 @@
 """Types of the fields of policy, and what they may hold."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -13,7 +13,11 @@ Days = Annotated[int, msgspec.Meta(ge=0, le=36_500)]  # what 0 means, the field 
 Months = Annotated[int, msgspec.Meta(ge=0, le=1_200)]  # likewise
 Maturity = Annotated[int, msgspec.Meta(ge=45, le=36_500)]  # days; fewer would pay out before a dispute can arrive
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+SupportUrl = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^(https://|mailto:)[^\s<>\"']+$")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+ModelName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+PublicName = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")]
+Effort = Literal["minimal", "low", "medium", "high", "xhigh", "max"]
 Currency = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$")]
 Rate = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
 """Units of a currency for a US dollar, as an exact decimal."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -20,8 +20,10 @@ from tokenharbor.editions.fields import (
     Rate,
     Retention,
     Share,
+    SupportUrl,
     Word,
 )
+from tokenharbor.editions.orchestra import OrchestraPolicy
 from tokenharbor.kernel.money import Usd
 
 PLAN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -313,6 +315,41 @@ class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     metadata_days: Limit  # 0: for ever
 
 
+class CachePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[cache]`: answers that are given again, at no charge."""
+
+    exact: bool  # whether an identical request has the same answer
+    seconds: Count  # for which an answer is kept
+    memory_mib: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # of sealed answers, in each worker
+    replay_mib_s: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # the most that a worker gives of them in a second
+    semantic: bool  # whether accounts may turn on that a question in other words has the same answer
+    semantic_minutes: Annotated[int, msgspec.Meta(ge=1, le=60)]  # for which an answer is kept for that
+    semantic_memory_mib: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # of such answers, in each worker
+    semantic_trial: Count  # hits of an account that are compared with the provider's answer before the first is given
+    semantic_compared_in: Count  # of so many hits that are given, one is compared
+    semantic_compared_usd: Amount  # the most that such comparisons cost the operator in a UTC day
+
+    @property
+    def semantic_compared(self) -> Usd:
+        return Usd.parse(self.semantic_compared_usd)
+
+
+class SupportLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `[pages] support`: where help is."""
+
+    label: Line
+    url: SupportUrl
+
+
+class PagePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`[pages]`: what the dashboard calls its pages, and where its reader finds help."""
+
+    home: Literal["home", "console"]
+    requests: Literal["requests", "logs"]
+    keys: Literal["keys", "tokens"]
+    support: tuple[SupportLink, ...]
+
+
 class Sections(msgspec.Struct, frozen=True, kw_only=True):
     """An edition's file. Every field of every section is stated in it, so that nothing is policy by default."""
 
@@ -335,6 +372,9 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
     auto_topup: AutoTopUpPolicy
     disputes: DisputePolicy
     retention: RetentionPolicy
+    orchestra: OrchestraPolicy
+    cache: CachePolicy
+    pages: PagePolicy
     plans: Mapping[str, PlanPolicy]
 
 
@@ -342,6 +382,11 @@ class Policy(Sections, frozen=True, kw_only=True):
     """The policy in force, under its edition's name."""
 
     name: str
+
+    @property
+    def rewards(self) -> bool:
+        """Whether anything is given here: within the cap for life, or by codes."""
+        return self.incentives.life > Usd(0) or self.grants.codes
 
     def plan_name(self, stated: str) -> str:
         """The plan that an account has: the one that its row states, else the default one. "" is none."""

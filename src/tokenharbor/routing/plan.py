@@ -13,6 +13,7 @@ from tokenharbor.kernel.errors import (
     PermissionDenied,
     Refusal,
 )
+from tokenharbor.routing.drops import DropCode
 
 
 class RouteCandidate(msgspec.Struct, frozen=True):
@@ -69,6 +70,7 @@ class DroppedEndpoint(msgspec.Struct, frozen=True):
     """
 
     endpoint: Endpoint
+    code: DropCode
     reason: str
     by_key: bool = False
     by_request: bool = False
@@ -107,7 +109,9 @@ def plan_route(request: RouteRequest) -> Route:
         kept.sort(key=_preference(request))
     if len(kept) > request.max_providers:
         reason = f"over the limit of {request.max_providers} providers for one request"
-        dropped.extend(DroppedEndpoint(endpoint, reason) for endpoint in kept[request.max_providers :])
+        dropped.extend(
+            DroppedEndpoint(endpoint, DropCode.AT_MOST, reason) for endpoint in kept[request.max_providers :]
+        )
     return Route(kept[: request.max_providers], dropped)
 
 
@@ -156,20 +160,26 @@ def _in_dialect(candidates: Sequence[RouteCandidate], dialect: str) -> Iterator[
 def _check_candidate(candidate: RouteCandidate, request: RouteRequest) -> DroppedEndpoint | None:
     endpoint = candidate.endpoint
     if candidate.unavailable is not None:
-        return DroppedEndpoint(endpoint, candidate.unavailable, by_plan=candidate.by_plan)
+        code = DropCode.PLAN if candidate.by_plan else DropCode.UNAVAILABLE
+        return DroppedEndpoint(endpoint, code, candidate.unavailable, by_plan=candidate.by_plan)
     if request.boundaries is not NO_BOUNDARIES:
-        reason = _request_rule_against(candidate, request.boundaries)
-        if reason is not None:
-            return DroppedEndpoint(endpoint, reason, by_request=True)
+        rule = _request_rule_against(candidate, request.boundaries)
+        if rule is not None:
+            return DroppedEndpoint(endpoint, *rule, by_request=True)
     if request.key is not NO_ROUTING_RULES:
         reason = key_rule_against(endpoint.provider.name, request.key)
         if reason is not None:
-            return DroppedEndpoint(endpoint, reason, by_key=True)
+            return DroppedEndpoint(endpoint, DropCode.KEY, reason, by_key=True)
     if request.untranslatable and endpoint.provider.wire != request.dialect:
         refusal = request.untranslatable.get(endpoint.provider.wire)
         if refusal is not None:
-            return DroppedEndpoint(endpoint, refusal.message, refusal=refusal)
+            return untold_endpoint(endpoint, refusal)
     return None
+
+
+def untold_endpoint(endpoint: Endpoint, refusal: InvalidRequest) -> DroppedEndpoint:
+    """One that the request has no form for."""
+    return DroppedEndpoint(endpoint, DropCode.UNSUPPORTED, refusal.message, refusal=refusal)
 
 
 def key_rule_against(provider: str, rules: RoutingRules) -> str | None:
@@ -181,21 +191,21 @@ def key_rule_against(provider: str, rules: RoutingRules) -> str | None:
     return None
 
 
-def _request_rule_against(candidate: RouteCandidate, rules: Boundaries) -> str | None:
+def _request_rule_against(candidate: RouteCandidate, rules: Boundaries) -> tuple[DropCode, str] | None:
     endpoint = candidate.endpoint
     provider = endpoint.provider
     if rules.only and provider.name not in rules.only:
-        return "not in provider.only"
+        return DropCode.PINNED, "not in provider.only"
     if provider.name in rules.ignore:
-        return "in provider.ignore"
+        return DropCode.IGNORED, "in provider.ignore"
     if rules.region is not None and (endpoint.region or provider.region) != rules.region:
-        return f"not in provider.region {rules.region}"
+        return DropCode.REGION, f"not in provider.region {rules.region}"
     if rules.retention is not None and not keeps_no_longer(provider.retention, rules.retention):
-        return f"its data retention is longer than provider.retention {rules.retention}"
+        return DropCode.RETENTION, f"its data retention is longer than provider.retention {rules.retention}"
     if rules.max_input_pico is not None and candidate.input_pico > rules.max_input_pico:
-        return "its input price is above provider.max_price.input"
+        return DropCode.MAX_PRICE, "its input price is above provider.max_price.input"
     if rules.max_output_pico is not None and candidate.output_pico > rules.max_output_pico:
-        return "its output price is above provider.max_price.output"
+        return DropCode.MAX_PRICE, "its output price is above provider.max_price.output"
     return None
 
 
