@@ -1,0 +1,1 @@
+"""Prompts that ask the same in other words: reading, guards, embedding, verification."""

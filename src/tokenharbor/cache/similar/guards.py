@@ -1,0 +1,87 @@
+"""What two prompts must agree in before one answer may serve both: each guard has a name."""
+
+from collections import Counter
+from typing import Final
+
+from tokenharbor.cache.canonical import TWO_MEANINGS
+from tokenharbor.cache.similar.reading import WORDS, Reading
+
+_NO_PLACE: Final = frozenset(("and", "best"))  # where they stand says nothing
+
+
+def disagreement(stored: Reading, asked: Reading) -> str | None:
+    """Name the first thing in which two prompts differ, or return None."""
+    if stored.literals != asked.literals:
+        return "literals"
+    if stored.marks != asked.marks:
+        return "marks"
+    if stored.owned != asked.owned or not _same_persons(stored, asked):
+        return "persons"
+    if _spelled(stored) != _spelled(asked):
+        return "names"
+    if asked.reasons and not stored.reasons:
+        return "reasons"
+    if differ := _differ(stored, asked):
+        return _named(differ, stored, asked)
+    mine, other = ([symbol.name for symbol in reading.symbols] for reading in (stored, asked))
+    return None if _same_order(mine, other) else "order"
+
+
+def form_of(reading: Reading) -> tuple[object, ...]:
+    """Return what is equal in all prompts that agree: where two forms differ, some guard does."""
+    return (
+        sorted(_counted(reading).items()),
+        reading.literals,
+        reading.marks,
+        reading.owned,
+        sorted(_spelled(reading)),
+    )
+
+
+def _same_persons(stored: Reading, asked: Reading) -> bool:
+    if stored.persons == asked.persons:
+        return True
+    return stored.anyone and asked.anyone and not (stored.persons and asked.persons)
+
+
+def _spelled(reading: Reading) -> set[str]:
+    return {name for name in reading.names if WORDS.is_function(name) or name in TWO_MEANINGS}
+
+
+def _counted(reading: Reading) -> Counter[str]:
+    return Counter(symbol.name for symbol in reading.symbols if symbol.name != "and")
+
+
+def _differ(stored: Reading, asked: Reading) -> Counter[str]:
+    mine, other = _counted(stored), _counted(asked)
+    return (mine - other) + (other - mine)
+
+
+def _named(differ: Counter[str], stored: Reading, asked: Reading) -> str:
+    if any(letter.isdigit() for name in differ for letter in name):
+        return "numbers"
+    if differ.keys() & WORDS.lists["negation"]:
+        return "negation"
+    if differ.keys() & WORDS.lists["comparison"]:
+        return "comparison"
+    if differ.keys() & (stored.names | asked.names):
+        return "names"
+    functions = {symbol.name for symbol in (*stored.symbols, *asked.symbols) if not symbol.content}
+    return "function words" if differ.keys() & functions else "content"
+
+
+def _same_order(mine: list[str], other: list[str]) -> bool:
+    """Tell whether words stand in one order, but for two sides of a comparison."""
+    if [name for name in mine if name not in _NO_PLACE] == [name for name in other if name not in _NO_PLACE]:
+        return True
+    if WORDS.lists["either_way"].isdisjoint(mine):
+        return False
+    while mine and other and mine[0] == other[0]:
+        mine, other = mine[1:], other[1:]
+    while mine and other and mine[-1] == other[-1]:
+        mine, other = mine[:-1], other[:-1]
+    for join in ("and", "or"):
+        if mine.count(join) == other.count(join) == 1:
+            at = mine.index(join)
+            return [*mine[at + 1 :], join, *mine[:at]] == other
+    return False

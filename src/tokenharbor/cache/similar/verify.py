@@ -1,0 +1,29 @@
+"""Whether one answer may serve two prompts: guards, then likeness of the whole, then of each word."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tokenharbor.cache.similar.embedder import Vectors, alignment, likeness
+from tokenharbor.cache.similar.guards import disagreement
+from tokenharbor.cache.similar.reading import Reading
+
+# Fixed on development data; scripts/cache/evaluate.py shows what they do on other data.
+LEAST_LIKENESS: Final = 0.85
+LEAST_ALIGNMENT: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as it is compared. Its text is not kept."""
+
+    reading: Reading
+    vectors: Vectors
+
+
+def refusal(stored: Prompt, asked: Prompt) -> str | None:
+    """Name what keeps the stored prompt's answer from the one who asks, or return None."""
+    if differs := disagreement(stored.reading, asked.reading):
+        return differs
+    if likeness(stored.vectors, asked.vectors) < LEAST_LIKENESS:
+        return "likeness"
+    return "alignment" if alignment(stored.vectors, asked.vectors) < LEAST_ALIGNMENT else None
