@@ -1,0 +1,121 @@
+"""Which stage a request is for: override, fingerprint, then a small linear model with a gate."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from math import exp
+from typing import Any
+
+import msgspec
+
+from tokenharbor.orchestra.features import features, word_of
+from tokenharbor.orchestra.fingerprints import Fingerprints, KnownAgent, ModeSign, declared_mode, load_fingerprints
+from tokenharbor.orchestra.lexicon import Lexicon, load_lexicon
+from tokenharbor.orchestra.shape import Shape, read_shape
+from tokenharbor.orchestra.stage import DecidedBy, DeclaredMode, Stage, StageDecision
+from tokenharbor.wire.neutral.chat import Chat
+
+_REASONS = 5  # features that a decision names
+_AGENTS_OWN_STAGE = 1000  # thousandths for the stage of an agent that does whatever its user asks
+
+
+class StageModel(msgspec.Struct, frozen=True):
+    """Frozen weights: of each feature, in thousandths, one for each of `stages`. A guess below `gate` is not taken.
+    `vocabulary`: the words among the features.
+    """
+
+    stages: tuple[Stage, ...]
+    gate: float
+    temperature: float
+    weights: Mapping[str, tuple[int, ...]]
+    vocabulary: frozenset[str]
+
+    def probabilities(self, found: Mapping[str, float], usual: Stage | None = None) -> dict[Stage, float]:
+        """How likely each stage is; `usual` is what an agent does where nothing else is asked for."""
+        code = general = plan = review = summarise = 0.0
+        weights = self.weights
+        for name in found.keys() & weights.keys():  # unrolled: this is the inner loop
+            value = found[name]
+            one, two, three, four, five = weights[name]
+            code, general, plan = code + value * one, general + value * two, plan + value * three
+            review, summarise = review + value * four, summarise + value * five
+        sums = [code, general, plan, review, summarise]
+        if usual is not None:
+            sums[self.stages.index(usual)] += _AGENTS_OWN_STAGE
+        highest, scale = max(sums), 1000 * self.temperature
+        powers = [exp((each - highest) / scale) for each in sums]
+        whole = sum(powers)
+        return {stage: power / whole for stage, power in zip(self.stages, powers, strict=True)}
+
+    def reasons(self, found: Mapping[str, float], stage: Stage) -> tuple[str, ...]:
+        """The features that spoke most for a stage; a feature's weights sum to nothing, so none has to be compared."""
+        index, weights = self.stages.index(stage), self.weights
+        said = [(found[name] * weights[name][index], name) for name in found.keys() & weights.keys()]
+        for_it = sorted([each for each in said if each[0] > 0], reverse=True)  # `nlargest` takes twice as long
+        return tuple([name for _, name in for_it[:_REASONS]])
+
+
+class StageClassifier(msgspec.Struct, frozen=True):
+    """Everything that decides about a request's stage. Pure: no I/O, no state."""
+
+    model: StageModel
+    lexicon: Lexicon
+    fingerprints: Fingerprints
+
+    def classify(self, chat: Chat, override: Stage | None = None, gate: float | None = None) -> StageDecision:
+        """The stage of one request; `override` is what the caller named, `gate` another one than the model's own."""
+        return self._decide(chat, self.fingerprints.sign_of(chat), override, gate)
+
+    def declared_mode(self, chat: Chat) -> DeclaredMode:
+        """What the client itself declares now."""
+        return declared_mode(chat, self.fingerprints.sign_of(chat))
+
+    def classify_in_mode(
+        self, chat: Chat, override: Stage | None = None, gate: float | None = None
+    ) -> tuple[StageDecision, DeclaredMode]:
+        """Both, for less than each by itself."""
+        sign = self.fingerprints.sign_of(chat)
+        return self._decide(chat, sign, override, gate), declared_mode(chat, sign)
+
+    def _decide(self, chat: Chat, sign: ModeSign | None, override: Stage | None, gate: float | None) -> StageDecision:
+        shape = read_shape(chat, self.fingerprints.preambles)
+        known = self.fingerprints.prompt_of(shape)
+        if override is not None:
+            alone = known is not None and known.alone
+            return StageDecision(override, 1.0, DecidedBy.OVERRIDE, (override.value,), alone)
+        if known is not None and known.alone:
+            return StageDecision(known.stage, 1.0, DecidedBy.FINGERPRINT, (known.name,), alone=True)
+        if sign is not None and (found := sign.begins):
+            return StageDecision(found.stage, 1.0, DecidedBy.FINGERPRINT, (found.name,))
+        if known is not None:
+            return StageDecision(known.stage, 1.0, DecidedBy.FINGERPRINT, (known.name,))
+        if sign is not None and sign.ends and sign.fresh:
+            name = sign.reminder.name if sign.reminder else "a call ended the plan"
+            return StageDecision(Stage.CODE, 1.0, DecidedBy.FINGERPRINT, (name,))
+        return self._by_model(shape, self.fingerprints.agent_of(shape), self.model.gate if gate is None else gate)
+
+    def _by_model(self, shape: Shape, agent: KnownAgent | None, gate: float) -> StageDecision:
+        """A known agent's system prompt is the same at every stage, so it says nothing: the request does."""
+        if agent is not None:
+            shape = msgspec.structs.replace(shape, system="")
+        found = features(shape, self.lexicon, self.model.vocabulary)
+        chances = self.model.probabilities(found, agent.stage if agent else None)
+        stage = max(chances, key=lambda each: chances[each])
+        chance, because = round(chances[stage], 3), self.model.reasons(found, stage)
+        if chance >= gate or (stage is Stage.GENERAL and agent is None):
+            return StageDecision(stage, chance, DecidedBy.CLASSIFIER, because)
+        if agent is not None:
+            usual = round(chances[agent.stage], 3)
+            return StageDecision(agent.stage, usual, DecidedBy.FINGERPRINT, (agent.name, *because), guess=stage)
+        return StageDecision(Stage.GENERAL, chance, DecidedBy.GATE, because, guess=stage)
+
+
+def load_classifier() -> StageClassifier:
+    """Read weights, cues and fingerprints: once, by whoever constructs."""
+    tables = tomllib.loads(files(__package__).joinpath("model/weights.toml").read_text("utf-8"))
+    return StageClassifier(_model(tables), load_lexicon(), load_fingerprints())
+
+
+def _model(tables: Mapping[str, Any]) -> StageModel:
+    words = frozenset(word for name in tables["weights"] if (word := word_of(name)))
+    return msgspec.convert({**tables, "vocabulary": words}, StageModel, strict=False)

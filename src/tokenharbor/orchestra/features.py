@@ -1,0 +1,141 @@
+"""From the shape of a conversation to counted features, each with a name that people can read."""
+
+from collections import Counter
+from collections.abc import Mapping
+from math import log1p
+
+from tokenharbor.orchestra.lexicon import Lexicon
+from tokenharbor.orchestra.shape import Shape
+
+_SIGNS = b'!"#$%&()*+,./:;<=>?@[\\]^_`{|}~'  # hyphens and apostrophes join words
+_MORE_SIGNS = "“”«»„。，：；！？（）「」、…–—"
+_PUNCTUATION = bytes.maketrans(_SIGNS, b" " * len(_SIGNS))
+_HEAD = 260  # characters in which a text says what it is for
+_SHORT = 400  # characters of a request that is nothing but what is asked for
+_MOST_LINES = 150
+_SOFTWARE = frozenset({"code_words", "change", "fix", "test", "refactor", "developer_role"})
+_TOOL_KINDS: Mapping[str, tuple[str, ...]] = {
+    "edit": ("edit", "write", "patch", "replace", "create", "insert", "diff"),
+    "run": ("bash", "shell", "exec", "run", "terminal", "command", "python"),
+    "read": ("read", "grep", "glob", "search", "list", "ls", "view", "find", "cat"),
+    "web": ("web", "fetch", "browser", "http"),
+    "plan": ("plan", "todo", "question", "mode"),
+}
+_MARKS: Mapping[str, tuple[str, ...]] = {
+    "diff": ("diff --git", "\n@@ ", "+++ b/", "```diff"),
+    "trace": ("traceback (most recent", "\n    at ", "stack trace", "exception in thread", "error:"),
+    "code": ("```", "def ", "function ", "class ", "import ", "#include", "();"),
+    "dialogue": ("[user]:", "[assistant]:", "user:", "assistant:"),
+    "template": ("{{", "$arguments", "{0}", "$diff"),
+    "list": ("\n- ", "\n* ", "\n1. "),
+    "heading": ("\n## ", "\n# "),
+    "json": ("json", '{"'),
+    "checklist": ("- [ ]", "☐"),
+    "question": ("?", "？"),
+    "issue": ("steps to reproduce", "expected result", "actual result", "expected behavior", "action performed"),
+}
+
+
+def features(shape: Shape, lexicon: Lexicon, vocabulary: frozenset[str] = frozenset()) -> dict[str, float]:
+    """Named features and their values; words count by themselves only if the vocabulary has them."""
+    found: dict[str, float] = {"bias": 1.0}
+    fields = (("system", shape.system), ("first", shape.first), ("last", shape.last))
+    seen = [_of_text(found, name, text, lexicon, vocabulary) for name, text in fields if text]
+    software = bool(shape.tools) or any(concepts.keys() & _SOFTWARE for concepts in seen)
+    opening = "system head " if shape.system else "last head "
+    begins = len(opening)
+    found.update({f"opening {name[begins:]}": 1.0 for name in found if name.startswith(opening)})
+    if not software:
+        found["no software"] = 1.0
+        found.update({f"no software, {concept}": 1.0 for concept in (seen[-1] if seen else ())})
+    if shape.last and len(shape.last) < _SHORT:
+        found.update({f"short, {concept}": 1.0 for concept in seen[-1]})
+        found["short"] = 1.0
+    _of_marks(found, shape)
+    _of_tools(found, shape)
+    _of_position(found, shape)
+    return found
+
+
+def word_of(name: str) -> str:
+    """The word that a feature counts, empty if it counts something else."""
+    return name.partition("“")[2].removesuffix("”")
+
+
+def tokens_of(text: str) -> list[str]:
+    """A text's words, without punctuation."""
+    return _without_signs(text).split()
+
+
+def _without_signs(text: str) -> str:
+    """Spaces for punctuation; lines stay. `str.translate` takes ten times as long where a text is not all ASCII."""
+    plain = text.encode("utf-8", "surrogatepass").translate(_PUNCTUATION).decode("utf-8", "surrogatepass")
+    if not plain.isascii():
+        for sign in _MORE_SIGNS:
+            plain = plain.replace(sign, " ")
+    return plain
+
+
+def _concepts(text: str, lexicon: Lexicon) -> dict[str, int]:
+    words = text.split()
+    return lexicon.concepts(Counter(words), " ".join(words))
+
+
+def _of_text(
+    found: dict[str, float], name: str, text: str, lexicon: Lexicon, vocabulary: frozenset[str]
+) -> dict[str, int]:
+    text = _without_signs(text)
+    if len(text) < _SHORT:  # one mistyped word may be all that says what is asked for
+        text = "\n".join(" ".join(lexicon.mended(line.split())) for line in text.split("\n"))
+    words = text.split()
+    counts = Counter(words)
+    concepts = lexicon.concepts(counts, " ".join(words))
+    total = sum(concepts.values()) or 1
+    for concept, count in concepts.items():
+        found[f"{name} {concept}"] = log1p(count) / 3
+        found[f"{name} share {concept}"] = 2 * count / total
+    for concept in _concepts(text[:_HEAD], lexicon):
+        found[f"{name} head {concept}"] = 1.0
+    if name == "last" and len(text) > _HEAD:
+        for concept in _concepts(text[-_HEAD:], lexicon):
+            found[f"last tail {concept}"] = 1.0
+    _of_lines(found, name, text, lexicon)
+    for word in vocabulary.intersection(counts):  # `keys() &` would go through the vocabulary
+        found[f"{name} “{word}”"] = 0.3
+    return concepts
+
+
+def _of_lines(found: dict[str, float], name: str, text: str, lexicon: Lexicon) -> None:
+    """What lines begin with: headings and orders say what is to be done."""
+    starts: list[str] = []
+    for line in text.split("\n", _MOST_LINES)[:_MOST_LINES]:
+        starts += line[:60].split(None, 2)[:2]
+    concepts = lexicon.concepts(Counter(starts), "")
+    total = sum(concepts.values()) or 1
+    for concept, count in concepts.items():
+        found[f"{name} lines {concept}"] = count / total
+
+
+def _of_marks(found: dict[str, float], shape: Shape) -> None:
+    for name, text in (("system", shape.system), ("last", shape.last)):
+        for mark, signs in _MARKS.items():
+            for sign in signs:
+                if sign in text:
+                    found[f"{name} has {mark}"] = 1.0
+                    break
+
+
+def _of_tools(found: dict[str, float], shape: Shape) -> None:
+    names = "\n".join(shape.tools)
+    for kind, words in _TOOL_KINDS.items():
+        for word in words:
+            if word in names:
+                found[f"tools {kind}"] = 1.0
+                break
+    if not shape.tools:
+        found["no tools"] = 1.0
+
+
+def _of_position(found: dict[str, float], shape: Shape) -> None:
+    found["several turns"] = float(shape.several_turns)
+    found["no system prompt"] = float(not shape.system)

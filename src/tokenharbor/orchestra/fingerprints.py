@@ -1,0 +1,155 @@
+"""Known agents' prompts for one stage, and the modes that clients declare, found by fingerprints.toml."""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
+
+from tokenharbor.orchestra.shape import MOST_CHARACTERS, Shape, in_tool_loop, texts_of, user_words
+from tokenharbor.orchestra.stage import DeclaredMode, Stage
+from tokenharbor.wire.neutral.chat import Chat, Message, Role, ToolCall, ToolResult
+
+_MOST_MESSAGES = 100  # that are searched for the newest sign of a mode
+
+
+class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One prompt of one agent: the anchors by which it is known, and what it says."""
+
+    name: str
+    page: str
+    stage: Stage
+    place: Literal["system", "request", "reminder"]
+    words: tuple[str, ...]
+    mode: Literal["", "begins", "ends", "none"] = ""
+    alone: bool = False
+
+    def is_in(self, text: str) -> bool:
+        return _has_all(text, self.words)
+
+
+class KnownAgent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An agent by its own system prompt: what it does where its user asks for nothing else."""
+
+    name: str
+    page: str
+    stage: Stage
+    words: tuple[str, ...]
+
+    def is_in(self, text: str) -> bool:
+        return _has_all(text, self.words)
+
+
+class ModeSign(msgspec.Struct, frozen=True):
+    """The newest sign of a mode: a reminder, or (`reminder` is None) a call that ended a plan. `fresh`: the user has
+    said nothing since.
+    """
+
+    reminder: Fingerprint | None
+    fresh: bool
+
+    @property
+    def begins(self) -> Fingerprint | None:
+        return self.reminder if self.reminder is not None and self.reminder.mode == "begins" else None
+
+    @property
+    def ends(self) -> bool:
+        return self.reminder is None or self.reminder.mode == "ends"
+
+
+class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that is known of agents; `reminders` are the prompts whose place is beside the user's words."""
+
+    plan_ends: tuple[str, ...]
+    preambles: tuple[str, ...]
+    reminder_tags: tuple[str, ...]
+    prompts: tuple[Fingerprint, ...]
+    reminders: tuple[Fingerprint, ...] = ()
+    agents: tuple[KnownAgent, ...] = ()
+
+    def prompt_of(self, shape: Shape) -> Fingerprint | None:
+        """The known prompt that this request is, by its newest words or its system prompt."""
+        places = {"system": shape.system, "request": shape.last}
+        found = [
+            each
+            for each in self.prompts
+            if each.words[0] in places[each.place] and each.is_in(places[each.place])  # the first for speed
+        ]
+        return min(found, key=lambda each: not each.alone, default=None)
+
+    def agent_of(self, shape: Shape) -> KnownAgent | None:
+        return next((each for each in self.agents if each.is_in(shape.system)), None)
+
+    def sign_of(self, chat: Chat) -> ModeSign | None:
+        """The newest sign of a mode, searched from the end."""
+        left, fresh = MOST_CHARACTERS, True
+        for message in reversed(chat.messages[-_MOST_MESSAGES:]):
+            if message.role is Role.ASSISTANT:
+                ends = [part.id for part in _calls(message) if part.name.lower() in self.plan_ends]
+                if ends and not _taken_calls(chat).isdisjoint(ends):
+                    return ModeSign(None, fresh)
+                continue
+            texts = texts_of(message)
+            for text in reversed(texts):
+                said = text if message.role is Role.SYSTEM else self._beside_the_user(text)
+                if said and (found := _newest(self.reminders, _in_lower_case(said))):
+                    return ModeSign(found, fresh)
+            left -= sum(map(len, texts))
+            if left <= 0:
+                return None
+            fresh = fresh and not (texts and message.role is Role.USER and user_words(message))
+        return None
+
+    def _beside_the_user(self, text: str) -> str:
+        """What an agent says in its user's message, from its first tag on."""
+        starts = [at for tag in self.reminder_tags if (at := text.find(tag)) >= 0] if "<" in text else []
+        return text[min(starts) :] if starts else ""
+
+
+def declared_mode(chat: Chat, sign: ModeSign | None) -> DeclaredMode:
+    """What the client itself declares now, by its newest sign alone."""
+    begins = sign.begins if sign else None
+    return DeclaredMode(
+        mode=begins.name if begins else "",
+        stage=begins.stage if begins else None,
+        plan_ended=sign is not None and sign.ends,
+        in_tool_loop=in_tool_loop(chat),
+    )
+
+
+def _in_lower_case(text: str) -> str:
+    """As far as anchors go, which are ASCII: `str.lower` takes six times as long where a text is not."""
+    return text.encode("ascii", "replace").lower().decode("ascii")
+
+
+def _has_all(text: str, words: Sequence[str]) -> bool:
+    for word in words:  # noqa: SIM110  `all` takes three times as long
+        if word not in text:
+            return False
+    return True
+
+
+def _newest(reminders: Sequence[Fingerprint], text: str) -> Fingerprint | None:
+    """The reminder that stands last in a text."""
+    found = [each for each in reminders if each.is_in(text)]
+    return max(found, key=lambda each: text.rfind(each.words[0]), default=None)
+
+
+def _calls(message: Message) -> Iterator[ToolCall]:
+    return (part for part in message.parts if isinstance(part, ToolCall))
+
+
+def _taken_calls(chat: Chat) -> frozenset[str]:
+    """The calls whose result is no refusal."""
+    results = (part for each in chat.messages[-_MOST_MESSAGES:] for part in each.parts if isinstance(part, ToolResult))
+    return frozenset(result.call_id for result in results if not result.failed)
+
+
+def load_fingerprints() -> Fingerprints:
+    """The prompts and agents of fingerprints.toml."""
+    tables = tomllib.loads(files(__package__).joinpath("fingerprints.toml").read_text("utf-8"))
+    known = msgspec.convert(tables, Fingerprints, strict=False)
+    reminders = tuple(each for each in known.prompts if each.place == "reminder")
+    prompts = tuple(each for each in known.prompts if each.place != "reminder")
+    return msgspec.structs.replace(known, prompts=prompts, reminders=reminders)
