@@ -5,11 +5,14 @@ import asyncio
 from tokenharbor.billing.counting import BilledUsage, billable_usage, find_excess
 from tokenharbor.billing.detail import OwnDetail, Status, cache_layer, join_detail
 from tokenharbor.billing.meter import Meter, MeterState
+from tokenharbor.billing.quote import Offer
 from tokenharbor.billing.releases import Releases
 from tokenharbor.billing.settlements import Settlements
+from tokenharbor.cache.answers import CacheHit
 from tokenharbor.kernel.errors import BooksError, BooksRefused, Unavailable
 from tokenharbor.kernel.ids import show
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.usage import token_count
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.types import Product, Release, Settlement
 
@@ -82,8 +85,13 @@ class Settler:
     def _settlement(self, meter: Meter, status: Status) -> Settlement:
         offer = meter.offer
         assert offer is not None, "only a request that was sent to an endpoint can be settled"  # noqa: S101  for mypy
+        if meter.hit is not None:
+            return self._settlement_of_hit(meter, meter.hit, offer, status)
         counted = billable_usage(meter)
-        charge = offer.rates.rate(counted.usage, meter.started_at)  # at the prices of the quote
+        usage = counted.usage
+        charge = offer.rates.rate(usage, meter.started_at)  # at the prices of the quote
+        if usage.cache_read or usage.cache_write_5m or usage.cache_write_1h:
+            meter.saved = offer.rates.saved_by_vendor(usage, meter.started_at, charge.total)
         meter.status = status
         return Settlement(
             meter.request_id,
@@ -100,9 +108,30 @@ class Settler:
             counted.tokens,
         )
 
+    def _settlement_of_hit(self, meter: Meter, hit: CacheHit, offer: Offer, status: Status) -> Settlement:
+        """An answer that was kept costs nothing; its receipt says what it would have cost, at the prices of now."""
+        usage = hit.answer.usage
+        counted = BilledUsage(usage, "vendor", token_count(usage))
+        meter.saved = offer.rates.rate(usage, meter.started_at).total
+        meter.status = status
+        return Settlement(
+            meter.request_id,
+            meter.payer,
+            offer.product,
+            status,
+            self._detail(meter, counted),
+            self._entropy.bytes(_SALT_BYTES),
+            self._clock.now(),
+            ZERO,
+            ZERO,
+            ZERO,
+            ZERO,
+            counted.tokens,
+        )
+
     def _release(self, meter: Meter, status: Status = "failed") -> Release:
         loss = _lost(meter)
-        product = Product(meter.model, "", meter.policy.name) if meter.offer is None else meter.offer.product
+        product = Product(meter.lane.model_name, "", meter.policy.name) if meter.offer is None else meter.offer.product
         meter.status = status
         detail, salt = self._detail(meter, None), self._entropy.bytes(_SALT_BYTES)
         return Release(meter.request_id, meter.payer, product, status, detail, salt, self._clock.now(), loss)
@@ -122,14 +151,15 @@ class Settler:
             meter.delivered_bytes if counted and counted.source == "estimated" else None,
             tuple(meter.attempts),
             tuple(meter.alarms) if meter.alarms else (),
-            cache_layer(usage),
+            cache_layer(usage) if meter.hit is None else meter.hit.layer,
             meter.refusal,
             meter.client_request_id,
             meter.capped,
             meter.left_out,
             int(meter.hold),  # msgspec writes no subclass of int
+            int(meter.saved),
         )
-        return join_detail(meter.lane.detail_head(meter.offer), own)
+        return join_detail(meter.lane.detail_head(meter.offer), own, meter.not_asked, meter.session)
 
 
 def _lost(meter: Meter) -> Usd:
@@ -137,7 +167,7 @@ def _lost(meter: Meter) -> Usd:
     and at least by our own count.
     """
     reported = meter.usage or meter.usage_so_far
-    if meter.offer is None or reported is None:
+    if meter.offer is None or reported is None or meter.hit is not None:  # who is not asked is owed nothing
         return ZERO
     usages = [billable_usage(meter).usage]
     if meter.quote is None or find_excess(reported, meter.quote) is None:

@@ -1,5 +1,6 @@
 """The detail of a request: what its receipt tells beside the money. No content, no digest of content."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -10,6 +11,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.usage import Usage
 
 UsageSource = Literal["vendor", "counted", "estimated", "none"]
+CacheLayer = Literal["exact", "semantic", "prefix"]
 Status = Literal["complete", "hung_up", "failed", "refused"]
 
 
@@ -21,6 +23,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: str
     ms: int
     status: int | None = None
+    model: str | None = None  # where the route is of several
 
 
 class ServedBy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,10 +70,13 @@ class OwnDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     max_output_capped: int | None = None
     left_out: tuple[str, ...] = ()  # the names of fields that the vendor was not told
     hold: int = 0
+    saved: int = 0  # by a cache: how much more the request would have cost without it; negative if it only filled one
 
 
 class RequestDetail(OwnDetail, frozen=True, kw_only=True):
-    """Both, as they are read."""
+    """All of it, as it is read. Stage and session stand last in what is written: PostgreSQL looks for them there only
+    (`name_request`).
+    """
 
     asked: str
     model: str
@@ -78,6 +84,17 @@ class RequestDetail(OwnDetail, frozen=True, kw_only=True):
     served: ServedBy | None = None
     key_id: UUID | None = None
     edition: str = ""
+    not_asked: tuple[tuple[str, ...], ...] = ()
+    """Candidates that the plan did not ask first: provider, `DropCode`, and of one that cannot be told a field, its
+    name ("": none); where the route is of several models, the model. Those on the route may have been asked in the end:
+    then `attempts` has them, too.
+    """
+
+    confidence: str = ""  # of a request whose model stands for many, as the next ones
+    why: str = ""  # of `orchestra/pins.py`
+    turn: int | None = None  # of its user in the conversation
+    stage: str = ""
+    session: str = ""  # a keyed hash of what the client calls it
 
 
 def cache_layer(usage: Usage | None) -> str:
@@ -94,8 +111,23 @@ def write_head(shared: SharedDetail) -> bytes:
     return _ENCODER.encode(shared)[:-1] + b","
 
 
-def join_detail(head: bytes, own: OwnDetail) -> bytes:
-    return head + _ENCODER.encode(own)[1:]
+def write_not_asked(candidates: Sequence[tuple[str, ...]]) -> bytes:
+    """What follows a request's own, made once for a decision on a route. It stands behind what totals look for
+    (`sum_usage`).
+    """
+    return b',"not_asked":%b' % _ENCODER.encode(candidates) if candidates else b""
+
+
+def write_stage(stage: str, confidence: str, why: str, turn: int | None) -> bytes:
+    """What follows that, for a request whose model stands for many."""
+    told = {"confidence": confidence, "why": why} | ({} if turn is None else {"turn": turn}) | {"stage": stage}
+    return b"," + _ENCODER.encode(told)[1:-1]
+
+
+def join_detail(head: bytes, own: OwnDetail, not_asked: bytes = b"", session: str = "") -> bytes:
+    """`not_asked` is as made by the two above, one after the other."""
+    end = b',"session":"%b"}' % session.encode() if session else b"}"
+    return head + _ENCODER.encode(own)[1:-1] + not_asked + end
 
 
 def write_detail(detail: RequestDetail) -> bytes:

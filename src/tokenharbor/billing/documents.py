@@ -17,6 +17,8 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.ledger.history import RequestRecord
 from tokenharbor.ledger.types import Pool
+from tokenharbor.orchestra.pins import Why
+from tokenharbor.routing.drops import DropCode
 
 
 class UsageVectorDocument(Usage, frozen=True, omit_defaults=False):
@@ -44,9 +46,13 @@ class RequestDocument(Document, frozen=True, kw_only=True):
     provider: str | UnsetType | None = UNSET
     stream: bool | UnsetType = UNSET
     cache: str | UnsetType = UNSET
+    saved_usd: Usd | UnsetType = UNSET
     usage: UsageVectorDocument | UnsetType | None = UNSET
     usage_source: UsageSource | UnsetType = UNSET
     total_ms: int | UnsetType = UNSET
+    session: str | UnsetType | None = UNSET
+    stage: str | UnsetType | None = UNSET
+    turn: int | UnsetType | None = UNSET
 
     @classmethod
     def of(cls, past: RequestRecord, amount: Usd) -> Self:
@@ -68,9 +74,13 @@ class RequestDocument(Document, frozen=True, kw_only=True):
             provider=detail.served.provider if detail.served else None,
             stream=detail.stream,
             cache=detail.cache,
+            saved_usd=Usd(detail.saved),
             usage=None if detail.usage is None else UsageVectorDocument.of(detail.usage),
             usage_source=detail.usage_source,
             total_ms=detail.total_ms,
+            session=detail.session or None,
+            stage=detail.stage or None,
+            turn=detail.turn,
         )
 
 
@@ -82,6 +92,19 @@ class ReceiptAttempt(Document, frozen=True):
     outcome: str
     ms: int
     status: int | None
+    model: str | None  # where the route was of several
+
+
+class ReceiptCandidate(Document, frozen=True):
+    """A provider that could have served and was not asked; `field` is what it cannot be told, `model` its model where
+    the route was of several.
+    """
+
+    provider: str
+    code: DropCode
+    why: str
+    field: str | None
+    model: str | None
 
 
 class ReceiptEntry(Document, frozen=True):
@@ -147,9 +170,12 @@ class ReceiptDocument(RequestDocument, frozen=True, kw_only=True):
     upstream_model: str | UnsetType | None = UNSET
     upstream_request_id: str | UnsetType | None = UNSET
     client_request_id: str | UnsetType | None = UNSET
-    stage: str | UnsetType | None = UNSET
+    confidence: str | UnsetType | None = UNSET
+    why: str | UnsetType | None = UNSET
+    why_code: Why | UnsetType | None = UNSET
     first_content_ms: int | UnsetType | None = UNSET
     attempts: Sequence[ReceiptAttempt] | UnsetType = UNSET
+    not_asked: Sequence[ReceiptCandidate] | UnsetType = UNSET
     usage_quarantined: bool | UnsetType = UNSET
     delivered_bytes: int | UnsetType | None = UNSET
     max_output_capped: int | UnsetType | None = UNSET

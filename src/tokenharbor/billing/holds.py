@@ -57,7 +57,7 @@ class Holds:
                 meter.held(quote)
                 return
             meter.state = MeterState.OPEN
-            left = _left(outcome) if quote is whole else None
+            left = _left(outcome) if quote is whole and meter.hit is None else None
             if left is None:
                 if await self._credit_comes(meter, outcome):
                     quote = whole

@@ -8,6 +8,7 @@ from tokenharbor.billing.alarms import Alarm
 from tokenharbor.billing.detail import Attempt, Status
 from tokenharbor.billing.lane import BillingLane
 from tokenharbor.billing.quote import Offer, Quote
+from tokenharbor.cache.answers import CacheHit
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
@@ -37,8 +38,10 @@ class Meter:
     state = MeterState.OPEN
     status: Status = "refused"
     refusal = ""
+    hit: CacheHit | None = None  # the answer was kept, and costs nothing
     lingers = False  # the caller has left, and the provider is read on for a moment
     cut = False  # by us, because the answer went far beyond its bound: what was delivered is billed
+    saved: Usd = ZERO  # by a cache
     hold: Usd = ZERO  # the amount of the quote that stood: the most that is charged
     quote: Quote | None = None  # what is held, and the bound that it was made for
     capped: int | None = None
@@ -55,6 +58,9 @@ class Meter:
     measure: Callable[[], int] | None = None  # the same of a whole answer, if it must be known
     client_request_id = ""
     left_out: tuple[str, ...] = ()  # names of fields that the vendor was not told
+    pooled = False  # its route is of several models: `model` is the one that was asked last
+    session = ""  # which of the account's it belongs to, shown
+    not_asked = b""  # what its detail says of the route: see `join_detail`
 
     def __init__(self, request_id: UUID, started_at: datetime, started: float) -> None:
         self.request_id = request_id
@@ -81,6 +87,14 @@ class Meter:
             self.quote = self.quote.of(offer)
         self.upstream_id = upstream_id
         self.first_at = now
+
+    def found(self, offer: Offer, hit: CacheHit) -> None:
+        """An answer was kept that this endpoint gave to an earlier request: it is not asked."""
+        self.offer = offer
+        self.model = offer.model.name
+        self.hit = hit
+        self.usage = hit.answer.usage
+        self.ended = True
 
     def held(self, quote: Quote) -> None:
         self.quote = quote

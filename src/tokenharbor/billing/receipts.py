@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from tokenharbor.billing.detail import RequestDetail, ServedBy, read_detail
-from tokenharbor.billing.documents import RequestDocument
+from tokenharbor.billing.documents import ReceiptCandidate, RequestDocument
 from tokenharbor.catalog.price import load_price
 from tokenharbor.catalog.pricing import Rates
 from tokenharbor.db.errors import as_database_unavailable
@@ -20,6 +20,10 @@ from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.history import RequestCharge, RequestFilter, RequestHistory, RequestRecord
 from tokenharbor.ledger.types import Balance
 from tokenharbor.ledger.wallets import Wallets
+from tokenharbor.orchestra.pins import WHY_WORDS, Why
+from tokenharbor.routing.drops import DROP_WORDS, DropCode
+
+_ON_THE_ROUTE = DropCode.COOLING, DropCode.BEHIND
 
 
 class ReceiptProver(Protocol):
@@ -88,9 +92,12 @@ def _explained(detail: RequestDetail) -> dict[str, Any]:
         "upstream_model": detail.served.upstream_model if detail.served else None,
         "upstream_request_id": detail.upstream_id or None,
         "client_request_id": detail.client_request_id or None,
-        "stage": None,
+        "confidence": detail.confidence or None,
+        "why": _why(detail.why),
+        "why_code": detail.why or None,
         "first_content_ms": detail.first_ms,
         "attempts": [msgspec.structs.asdict(attempt) for attempt in detail.attempts],
+        "not_asked": [plain_document(each) for each in _not_asked(detail)],
         "usage_quarantined": detail.quarantined,
         "delivered_bytes": detail.delivered_bytes,
         "max_output_capped": detail.max_output_capped,
@@ -98,6 +105,22 @@ def _explained(detail: RequestDetail) -> dict[str, Any]:
         "refusal": detail.refusal or None,
         "hold_usd": str(Usd(detail.hold)),
     }
+
+
+def _not_asked(detail: RequestDetail) -> Sequence[ReceiptCandidate]:
+    """Who stood behind and was asked in the end is among the attempts."""
+    asked = {(attempt.provider, attempt.model) for attempt in detail.attempts}
+    candidates = [_candidate(*told) for told in detail.not_asked]
+    return [each for each in candidates if each.code not in _ON_THE_ROUTE or (each.provider, each.model) not in asked]
+
+
+def _candidate(provider: str, told: str, field: str = "", model: str | None = None) -> ReceiptCandidate:
+    code = DropCode(told)
+    return ReceiptCandidate(provider, code, DROP_WORDS[code], field or None, model)
+
+
+def _why(told: str) -> str | None:
+    return WHY_WORDS[Why(told)] if told else None
 
 
 def _booked(request_id: UUID, charged: RequestCharge) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tokenharbor.ledger.line import NEVER, drawn, is_whole, line_end, next_expir
 from tokenharbor.ledger.metering import KeyMeterAudit
 from tokenharbor.ledger.pages import AccountState, StoredEntry
 from tokenharbor.ledger.posting import Posting
+from tokenharbor.ledger.stage_audit import StageAudit
 from tokenharbor.ledger.totals_audit import TotalsAudit
 from tokenharbor.ledger.types import Restriction
 
@@ -58,11 +59,13 @@ class AccountAudit:
     unexplained: UUID | None = None  # the latest request whose row is gone, of a day whose rows are there
     cuts: CutAudit = field(init=False)
     totals: TotalsAudit = field(init=False)
+    stages: StageAudit = field(init=False)
 
     def __post_init__(self) -> None:
         self.metering = KeyMeterAudit(self.state.meters)
         self.cuts = CutAudit(self.state.cuts)
         self.totals = TotalsAudit(self.state.counted, self.state.hours)
+        self.stages = StageAudit(self.state.counted, self.state.stages)
 
     def take(self, written: StoredEntry) -> None:
         self._take_in_order(written)
@@ -84,6 +87,7 @@ class AccountAudit:
         self.metering.close(self.spent)
         self.cuts.close(self.state.line)
         self.totals.close(self.seq)
+        self.stages.close()
 
     def _take_in_order(self, written: StoredEntry) -> None:
         entry = written.entry
@@ -108,7 +112,8 @@ class AccountAudit:
         if written.key_id is None and f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
             self.unexplained = max(entry.id, self.unexplained or entry.id)
         self.metering.take(entry, written.key_id)
-        self.totals.take(entry)
+        self.totals.take(written)
+        self.stages.take(written)
 
     def _take_postings(self, written: StoredEntry) -> None:
         entry = written.entry

@@ -14,7 +14,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.ledger import address
 from tokenharbor.ledger.export import SPENDABLE, WITHOUT_CAPTURE, PaymentReader
-from tokenharbor.ledger.types import Pool
+from tokenharbor.ledger.types import Pool, Restriction
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,16 @@ SQL = read_queries(EntryListQueries, "tokenharbor.ledger", "entry_list.sql")
 _POOLS: Final = msgspec.json.Decoder(dict[Pool, int])
 
 
+LOCKED_ONLY: Final = frozenset({"match_cancelled", "match_ended", "match_restored"})
+"""Kinds of entries that move locked credit alone: it was taken back, expired, or returned. A CSV has no row of them."""
+
+
 LEDGER_GROUPS: Final[Mapping[str, frozenset[str]]] = {
     "top_ups": frozenset({"recharge", "payout", "restore", "returned"}),
     "spending": frozenset({"usage"}),
     "cashback": frozenset({"cashback"}),
     "referral": frozenset({"referral"}),
-    "promotional": frozenset({"welcome", "streak", "code", "operator", "match", "unlock"}),
+    "promotional": frozenset({"welcome", "streak", "code", "operator", "match", "unlock", *LOCKED_ONLY}),
 }
 """What people look for in a ledger, and the kinds of entries that it is. What expired or was taken back is in none."""
 
@@ -42,7 +46,8 @@ LEDGER_GROUPS: Final[Mapping[str, frozenset[str]]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedEntry:
     """An entry, with what it added to the account's spendable and held credit, by pool, and that credit after it.
-    `order_id` is a top-up's, a request's or the entry's own, as it is shown.
+    `locked` is what it added to locked credit, which is in neither. `order_id` is a top-up's, a request's or the
+    entry's own, as it is shown.
     """
 
     id: UUID
@@ -50,6 +55,7 @@ class ListedEntry:
     at: datetime
     kind: str
     amount: Usd
+    locked: Usd
     pools: Mapping[Pool, Usd]
     balance: Usd
     order_id: str
@@ -68,7 +74,9 @@ async def list_entries(
     """The latest ones of some kinds, or of all, with a number below `before`."""
     pools = [address.account(account_id, pool) for pool in sorted(SPENDABLE)]
     wanted = None if kinds is None else sorted(kinds)
-    rows = await conn.fetch(SQL.entry_page, account_id, pools, MAX_NANO if before is None else before, wanted, most)
+    locked = address.account(account_id, Restriction.LOCKED)
+    upto = MAX_NANO if before is None else before
+    rows = await conn.fetch(SQL.entry_page, account_id, pools, upto, wanted, most, locked)
     payments = await read_payments(conn, account_id)
     found = []
     for row in rows:
@@ -81,6 +89,7 @@ async def list_entries(
             at=row["at"],
             kind=kind,
             amount=Usd(row["amount"]),
+            locked=Usd(row["locked"]),
             pools={pool: Usd(amount) for pool, amount in _POOLS.decode(row["pools"]).items()},
             balance=Usd(row["balance"]),
             order_id=paid[0].order_id if paid and kind == "recharge" else own_id,

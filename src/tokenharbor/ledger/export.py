@@ -29,7 +29,7 @@ HEADER = (
     "Order ID",
     "PayPal capture ID",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
+_FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # what a spreadsheet would compute, the wide forms in East Asia
 SPENDABLE = frozenset(Pool) - {Pool.LOCKED}
 WITHOUT_CAPTURE = ("usage", "loss", "expiry")
 

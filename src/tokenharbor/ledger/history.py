@@ -31,7 +31,7 @@ class HistoryQueries:
 SQL = read_queries(HistoryQueries, "tokenharbor.ledger", "history.sql")
 
 _MOST_LOOKED_AT: Final = 10_000
-_WHATEVER: Final = (None,) * 4
+_WHATEVER: Final = (None,) * 6
 _LAST: Final = UUID(int=2**128 - 1)
 
 
@@ -87,6 +87,8 @@ class RequestFilter:
     provider: str | None = None
     key_id: UUID | None = None
     status: str | None = None
+    cache: str | None = None
+    stage: str | None = None
     most: int = 100
 
 
@@ -112,7 +114,7 @@ class RequestHistory:
             if row is None:
                 return None
             lots: Sequence[asyncpg.Record] = ()
-            if row["type"] == "usage":
+            if row["type"] == "usage" and row["amount"]:
                 lots = await self._pool.fetch(SQL.lots, account_id, row["pos"], row["pos"] + row["amount"])
         charged = _charged(row, lots) if row["type"] == "usage" else None
         entry = None if row["type"] is None else _entry(request_id, account_id, row)
@@ -127,7 +129,7 @@ class RequestHistory:
 
     async def requests(self, account_id: UUID, wanted: RequestFilter) -> RequestPage:
         """The latest ones, newest first. However rare what is wanted is, the work is bounded."""
-        named = (wanted.model, wanted.provider, wanted.key_id, wanted.status)
+        named = (wanted.model, wanted.provider, wanted.key_id, wanted.status, wanted.cache, wanted.stage)
         looks = wanted.most if named == _WHATEVER else _MOST_LOOKED_AT
         before, looked_at = wanted.before or _LAST, None
         with as_database_unavailable():

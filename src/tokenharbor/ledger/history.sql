@@ -16,12 +16,14 @@ WHERE r.id IS NOT NULL OR e.id IS NOT NULL
 SELECT account_id FROM request WHERE id = $1 UNION ALL SELECT account_id FROM entry WHERE id = $1 LIMIT 1
 
 -- name: requests
--- Those of an account's latest requests that a filter takes, newest first, with what each was charged. Not more than $7 are looked at.
+-- Those of an account's latest requests that a filter takes, newest first, with what each was charged. Not more than $9 are looked at.
+-- A detail as a gateway writes it has no space between its tokens, and quotes within a string are escaped.
 SELECT r.id, r.at, r.key_id, r.model, r.provider, r.status, r.detail, coalesce(e.amount, 0) AS amount
-FROM (SELECT * FROM (SELECT * FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $7) x
+FROM (SELECT * FROM (SELECT * FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $9) x
       WHERE ($3::text IS NULL OR model = $3) AND ($4::text IS NULL OR provider = $4) AND ($5::uuid IS NULL OR key_id = $5)
-          AND ($6::text IS NULL OR status = $6)
-      ORDER BY id DESC LIMIT $8) r
+          AND ($6::text IS NULL OR status = $6) AND ($7::text IS NULL OR position(convert_to('"cache":"' || $7 || '"', 'UTF8') IN detail) > 0)
+          AND ($8::text IS NULL OR stage = $8)
+      ORDER BY id DESC LIMIT $10) r
 LEFT JOIN entry e ON e.id = r.id AND e.type = 'usage' ORDER BY r.id DESC
 
 -- name: looked_at

@@ -60,8 +60,8 @@ async def read_marks(conn: asyncpg.Connection, accounts: Collection[UUID]) -> Ma
 async def read_ended(
     conn: asyncpg.Connection, seen: Mapping[UUID, int], *, began_after: UUID, ended_after: datetime, most: int
 ) -> Sequence[EndedRequest]:
-    """Of each account, requests whose entries come after the number that was `seen`, `most` of them, and those that
-    ended lately without an entry, since nothing was charged.
+    """Of each account, requests whose entries come after the number that was `seen`, and those that ended lately, which
+    may have no entry, since nothing was charged: the newest, `most` of either.
     """
     rows = await conn.fetch(SQL.ended, list(seen), began_after, ended_after, list(seen.values()), most)
     return [

@@ -5,9 +5,11 @@
 SELECT account_id, seq, spent, held, debt, line_end FROM wallet WHERE account_id = ANY ($1::uuid[])
 
 -- name: ended
--- Requests of accounts that began after an id and ended after a time, and those of entries after a number of each account, oldest first.
+-- Of each account, the newest requests that began after an id and ended after a time, and those of the newest entries after a number, oldest
+-- first. Both are cut off: a busy account has thousands a second.
 SELECT r.account_id, r.id, r.at, r.key_id, r.detail, coalesce(e.amount, 0) AS amount
-FROM (SELECT account_id, id FROM request WHERE account_id = ANY ($1::uuid[]) AND id > $2 AND at > $3
+FROM (SELECT a.id AS account_id, n.id FROM unnest($1::uuid[]) a (id) CROSS JOIN LATERAL (
+          SELECT id FROM request WHERE account_id = a.id AND id > $2 AND at > $3 ORDER BY id DESC LIMIT $5) n
       UNION
       SELECT a.id, n.id FROM unnest($1::uuid[], $4::bigint[]) a (id, seq) CROSS JOIN LATERAL (
           SELECT id FROM entry WHERE account_id = a.id AND seq > a.seq ORDER BY seq DESC LIMIT $5) n) found

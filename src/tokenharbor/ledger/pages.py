@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import asyncpg
@@ -11,6 +11,7 @@ import msgspec
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.usage import NO_USAGE, Usage
 from tokenharbor.ledger.entry import Entry, EntryType
 from tokenharbor.ledger.line import Line, LineSegment, Lot
 from tokenharbor.ledger.posting import Posting
@@ -33,6 +34,7 @@ class PageQueries:
     cuts: str
     counted: str
     hours: str
+    stages: str
     entry_page: str
     postings: str
     seals: str
@@ -81,6 +83,7 @@ class AccountState(StoredCredit):
     cuts: Sequence[Cut]
     counted: int  # the number of the last entry that is in the totals
     hours: Mapping[datetime, Sequence[int]]  # the totals: see `TotalsAudit`
+    stages: Mapping[tuple[date, str], Sequence[int]]  # likewise: see `StageAudit`
 
 
 class StoredRequest(msgspec.Struct, frozen=True, gc=False):
@@ -108,16 +111,36 @@ class RequestEntry(msgspec.Struct, frozen=True, gc=False):
     price_version: bytes
 
 
+class SummedDetail(msgspec.Struct, frozen=True):
+    """What of a detail is summed: of a stage what it used, and how much a cache saved in nano-USD, and which one."""
+
+    cache: str = ""
+    saved: int = 0
+    stage: str = ""
+    usage: Usage = NO_USAGE
+
+    @property
+    def layer(self) -> int:
+        """Its cache's place among the exact one, the semantic one and the vendors' own."""
+        return _LAYERS.get(self.cache, 2)
+
+
+_LAYERS = {"exact": 0, "semantic": 1}
+_NOTHING_SUMMED = SummedDetail()
+_read_summed = msgspec.json.Decoder(SummedDetail).decode
+
+
 class StoredEntry(msgspec.Struct, frozen=True, gc=False):
-    """An entry as it stands, with its own postings, and the key of its request: None where the row of the request is
-    gone. `sealed_line` is the digest of the line as the entry left it; None for requests, and for entries older than
-    seals.
+    """An entry as it stands, with its own postings, and of its request the key and what is summed of its detail: None
+    where the row, or the detail, of the request is gone. `sealed_line` is the digest of the line as the entry left it;
+    None for requests, and for entries older than seals.
     """
 
     entry: Entry
     postings: Sequence[Posting]
     sealed_line: bytes | None
     key_id: UUID | None
+    told: SummedDetail | None
 
 
 async def count_entries(conn: asyncpg.Connection) -> int:
@@ -155,6 +178,7 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState
         cuts = await conn.fetch(SQL.cuts, account_id)
         counted = await conn.fetchval(SQL.counted, account_id)
         hours = await conn.fetch(SQL.hours, account_id)
+        stages = await conn.fetch(SQL.stages, account_id)
     return AccountState(
         line=credit.line,
         lots=credit.lots,
@@ -165,6 +189,7 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState
         cuts=[read_cut(row) for row in cuts],
         counted=counted,
         hours={row["hour"]: (*row,)[1:] for row in hours},
+        stages={(day, stage): (*sums,) for day, stage, *sums in stages},
     )
 
 
@@ -176,22 +201,36 @@ async def entries(
     while rows := await conn.fetch(SQL.entry_page, account_id, seq, last_seq, PAGE):
         page = [_entry(row) for row in rows]
         asked = [entry.id for entry in page if with_keys and entry.type in _OF_REQUESTS]
-        keys = await _request_keys(conn, account_id, asked)
+        told = await _requests_of(conn, account_id, asked)
         moves = [entry.id for entry in page if entry.type != "usage"]
         postings = await _postings(conn, moves)
         seals = {row["entry_id"]: row["line"] for row in await conn.fetch(SQL.seals, moves)} if moves else {}
         yield [
-            StoredEntry(entry, postings.get(entry.id, ()), seals.get(entry.id), keys.get(entry.id)) for entry in page
+            StoredEntry(entry, postings.get(entry.id, ()), seals.get(entry.id), *told.get(entry.id, _UNKNOWN))
+            for entry in page
         ]
         seq = page[-1].seq
 
 
-async def _request_keys(conn: asyncpg.Connection, account_id: UUID, request_ids: Sequence[UUID]) -> Mapping[UUID, UUID]:
+_UNKNOWN = (None, None)
+
+
+async def _requests_of(
+    conn: asyncpg.Connection, account_id: UUID, request_ids: Sequence[UUID]
+) -> Mapping[UUID, tuple[UUID, SummedDetail | None]]:
+    """The key of each, and what is summed of its detail."""
     if not request_ids:
         return {}
     bounds = min(request_ids), max(request_ids)
     rows = await conn.fetch(SQL.request_keys, account_id, request_ids, *bounds)
-    return {row["id"]: row["key_id"] for row in rows}
+    return {id_: (key_id, _summed(detail) if told else None) for id_, key_id, told, detail in rows}
+
+
+def _summed(detail: bytes | None) -> SummedDetail | None:
+    try:
+        return _NOTHING_SUMMED if detail is None else _read_summed(detail)
+    except msgspec.DecodeError:  # it was changed: the audit of requests says so
+        return None
 
 
 async def _postings(conn: asyncpg.Connection, entry_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Posting]]:

@@ -29,8 +29,13 @@ SELECT coalesce(max(seq), 0) FROM usage_mark WHERE account_id = $1
 -- name: hours
 -- What an account's totals have of each hour with billed requests or losses.
 SELECT hour, sum(requests - unbilled)::bigint AS billed, sum(charge)::bigint AS charge, sum(fee)::bigint AS fee, sum(vendor_cost)::bigint AS vendor_cost,
-       sum(over)::bigint AS over, sum(loss)::bigint AS loss
+       sum(over)::bigint AS over, sum(loss)::bigint AS loss, sum(saved_exact)::bigint AS saved_exact, sum(saved_semantic)::bigint AS saved_semantic,
+       sum(saved_vendor)::bigint AS saved_vendor
 FROM usage_hour WHERE account_id = $1 GROUP BY 1
+
+-- name: stages
+-- What an account's totals have of each day and stage.
+SELECT day, stage, requests, charge, input_tokens, output_tokens, saved_exact, saved_semantic, saved_vendor FROM stage_day WHERE account_id = $1
 
 -- name: entry_page
 -- Some of an account's entries in order. (A join with their requests would be made of whole tables, again for each page.)
@@ -38,8 +43,10 @@ SELECT id, account_id, at, type, detail_digest, seq, pos, step, ordinal, amount,
 FROM entry WHERE account_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4
 
 -- name: request_keys
--- The keys of those of some requests of an account that are still there.
-SELECT id, key_id FROM request WHERE account_id = $1 AND id = ANY ($2) AND id BETWEEN $3 AND $4
+-- The keys of those of some requests of an account that are still there, whether their details are, and those that have a stage or may say what a
+-- cache saved.
+SELECT id, key_id, detail IS NOT NULL AS told, CASE WHEN stage IS NOT NULL OR position('"saved"' IN detail) > 0 THEN detail END AS detail
+FROM request WHERE account_id = $1 AND id = ANY ($2) AND id BETWEEN $3 AND $4
 
 -- name: postings
 -- The postings of entries that are not usage.
@@ -137,9 +144,10 @@ WHERE (m.account_id, m.quota, m.daily, m.monthly) IS DISTINCT FROM (k.account_id
        coalesce(k.daily, 9223372036854775807), coalesce(k.monthly, 9223372036854775807)) LIMIT 1
 
 -- name: account_beside_wallet
--- An account whose wallet has other budgets than the account; no limit is the largest number.
+-- An account whose wallet has other budgets than the lower of the operator's and its own; no limit is the largest number.
 SELECT a.id FROM account a JOIN wallet w ON w.account_id = a.id
-WHERE (w.daily, w.monthly) IS DISTINCT FROM (coalesce(a.daily, 9223372036854775807), coalesce(a.monthly, 9223372036854775807)) LIMIT 1
+WHERE (w.daily, w.monthly) IS DISTINCT FROM (coalesce(least(a.daily, a.daily_budget), 9223372036854775807),
+       coalesce(least(a.monthly, a.monthly_budget), 9223372036854775807)) LIMIT 1
 
 -- name: odd_task
 -- A task that was changed since it was taken, or whose state is not that of its hold and its entry.

@@ -32,6 +32,7 @@ class PurgeQueries:
     purge_tasks: str
     named_usage: str
     strip_usage: str
+    purge_stages: str
 
 
 SQL = read_queries(PurgeQueries, "tokenharbor.ledger", "purge.sql")
@@ -60,6 +61,7 @@ async def purge_requests(conn: asyncpg.Connection, before: datetime) -> PurgedRo
     while accounts := await conn.fetch(SQL.named_usage, hour, _ROWS):
         for row in accounts:
             hours += await conn.fetchval(SQL.strip_usage, row["account_id"], hour)
+    await conn.execute(SQL.purge_stages, before.date())
     return PurgedRows(requests, tasks, hours)
 
 

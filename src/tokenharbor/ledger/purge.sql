@@ -24,6 +24,10 @@ SELECT DISTINCT account_id FROM (
 -- Keeps requests and money of an account's hours before $2; how many rows went.
 SELECT strip_usage($1, $2)
 
+-- name: purge_stages
+-- Deletes what stages of work used in days before $1.
+DELETE FROM stage_day WHERE day < $1
+
 -- name: purge_tasks
 -- Deletes closed tasks of before $1, at most so many; answers how many.
 WITH gone AS (

@@ -22,8 +22,9 @@ from tokenharbor.db.each_row import EachRow
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.usage import UNITS, Usage, input_size
+from tokenharbor.ledger.savings import Savings
 
 UsageDimension = Literal["hour", "day", "key", "model", "provider"]
 
@@ -31,8 +32,8 @@ _STEP: Final = 1000  # entries in one transaction
 _LOOK: Final = 10_000  # wallets that one statement looks at
 _MANY: Final = 500  # entries after the mark, from which on a job adds them up soon: half a step
 _LONG_TAIL: Final = 2000  # from which on a reader adds them up first
-_COUNTS: Final = ("requests", "unbilled", "cached")
-_AMOUNTS: Final = ("charge", "fee", "vendor_cost", "over", "loss")
+_COUNTS: Final = ("requests", "unbilled", "cached", "timed", "first_ms", "total_ms", "failed", "hung_up")
+_AMOUNTS: Final = ("charge", "fee", "vendor_cost", "over", "loss", "saved_exact", "saved_semantic", "saved_vendor")
 _NOBODY: Final = UUID(int=0)
 
 
@@ -55,7 +56,11 @@ class UsageTotal:
 
     `requests` ended; `unbilled` of them were not billed, and `loss` is what these cost us all the same. `cached` ones
     were served by a cache, in part at least. `charge` includes `fee`. A key of None, a model or provider of "": erased,
-    or nobody served; or the total is not divided by it.
+    or nobody served; or the total is not divided by it. `timed` ones with an answer took `first_ms` to their first
+    content and `total_ms` in all, together. `failed` and `hung_up` are of the unbilled, as far as is known how they
+    ended. `saved_exact` and `saved_semantic` is what hits of our caches would have cost; `saved_vendor`, what reads of
+    vendors' caches saved less what writes to them cost more. `label` is for readers who divide a total by what they
+    know of its keys.
     """
 
     start: datetime | None = None
@@ -71,11 +76,34 @@ class UsageTotal:
     over: Usd
     loss: Usd
     usage: Usage
+    timed: int = 0
+    first_ms: int = 0
+    total_ms: int = 0
+    failed: int = 0
+    hung_up: int = 0
+    saved_exact: Usd = ZERO
+    saved_semantic: Usd = ZERO
+    saved_vendor: Usd = ZERO
+    label: str = ""
+
+    @property
+    def saved(self) -> Savings:
+        return Savings(self.saved_exact, self.saved_semantic, self.saved_vendor)
 
     @property
     def cache_share_bp(self) -> int:
         """How much of the input a provider's cache gave, in basis points."""
         return 10_000 * self.usage.cache_read // max(input_size(self.usage), 1)
+
+    @property
+    def mean_first_ms(self) -> int | None:
+        """From a request's beginning to its answer's first content; None: there was none."""
+        return self.first_ms // self.timed if self.timed else None
+
+    @property
+    def mean_total_ms(self) -> int | None:
+        """From a request's beginning to its end, likewise."""
+        return self.total_ms // self.timed if self.timed else None
 
 
 async def roll_up_all(conn: asyncpg.Connection | asyncpg.Pool) -> None:
@@ -151,18 +179,12 @@ def _hour(moment: datetime) -> datetime:
 
 
 def _total(row: asyncpg.Record) -> UsageTotal:
+    counts: dict[str, Any] = {name: row[name] for name in _COUNTS} | {name: Usd(row[name]) for name in _AMOUNTS}
     return UsageTotal(
         start=row["start"],
         key_id=row["key_id"] if row["key_id"] != _NOBODY else None,
         model=row["model"],
         provider=row["provider"],
-        requests=row["requests"],
-        unbilled=row["unbilled"],
-        cached=row["cached"],
-        charge=Usd(row["charge"]),
-        fee=Usd(row["fee"]),
-        vendor_cost=Usd(row["vendor_cost"]),
-        over=Usd(row["over"]),
-        loss=Usd(row["loss"]),
+        **counts,
         usage=Usage(**{unit: row[unit] for unit in UNITS}),
     )

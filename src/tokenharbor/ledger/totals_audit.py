@@ -4,27 +4,31 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from tokenharbor.ledger.entry import Entry
 from tokenharbor.ledger.faults import FaultError
+from tokenharbor.ledger.pages import StoredEntry
 
 _HOUR = timedelta(hours=1)
-_NOTHING = (0,) * 6
+_MONEY = 6
+_NOTHING = (0,) * 9
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class TotalsAudit:
     """Takes the entries of requests. `counted` is the number of the last entry that is in the hours; they have billed
-    requests, charge, fee, vendor's cost, overrun and loss.
+    requests, charge, fee, vendor's cost, overrun and loss, and what the exact, the semantic and the vendors' caches
+    saved.
     """
 
     def __init__(self, counted: int, hours: Mapping[datetime, Sequence[int]]) -> None:
         self._counted = counted
         self._hours = hours
         self._sums: defaultdict[datetime, list[int]] = defaultdict(lambda: [*_NOTHING])
+        self._untold: set[datetime] = set()  # hours with a request whose detail is gone
         self._from = self._until = _NEVER
         self._latest = [*_NOTHING]
 
-    def take(self, entry: Entry) -> None:
+    def take(self, written: StoredEntry) -> None:
+        entry, told = written.entry, written.told
         if entry.seq > self._counted:
             return
         if not self._from <= entry.at < self._until:
@@ -35,6 +39,10 @@ class TotalsAudit:
         sums[2] += entry.fee
         sums[3 if billed else 5] += entry.vendor_cost
         sums[4] += entry.over
+        if told is None:
+            self._untold.add(self._from)
+        elif told.saved:
+            sums[_MONEY + told.layer] += told.saved
 
     def _turn_to(self, at: datetime) -> None:
         """Entries come by number: most are of the hour of the one before."""
@@ -47,5 +55,8 @@ class TotalsAudit:
         if self._counted > last:
             raise FaultError(f"totals count the entries to {self._counted}, but the last entry is {last}")
         for hour in sorted({*self._sums, *self._hours}):
-            if (*self._sums.get(hour, _NOTHING),) != (*self._hours.get(hour, _NOTHING),):
+            sums, hours = (*self._sums.get(hour, _NOTHING),), (*self._hours.get(hour, _NOTHING),)
+            if sums[:_MONEY] != hours[:_MONEY]:
                 raise FaultError(f"the totals of the hour of {hour:%Y-%m-%d %H:%M} differ from its entries")
+            if hour not in self._untold and sums != hours:
+                raise FaultError(f"what caches saved in the hour of {hour:%Y-%m-%d %H:%M} differs from its requests")

@@ -15,6 +15,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger import pages
 from tokenharbor.ledger.audit import AccountAudit
+from tokenharbor.ledger.comparisons import verify_comparisons
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.pages import PAGE, SQL, StoredEntry
 from tokenharbor.ledger.request_audit import find_request_fault, verify_prices
@@ -82,6 +83,7 @@ async def _verify_whole(conn: asyncpg.Connection, trust: TrustAnchors | None, re
     await _verify_tables(conn)
     await _verify_holds(conn)
     await _verify_postings(conn)
+    await verify_comparisons(conn)
 
 
 async def _verify_accounts(conn: asyncpg.Connection, only: Collection[UUID], report: VerifyReport) -> None:

@@ -1,0 +1,66 @@
+"""The operator's expense for comparing given answers with the provider's: held before, spent after, capped by day."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import asyncpg
+
+from tokenharbor.db.errors import as_database_unavailable
+from tokenharbor.db.queries import read_queries
+from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.faults import FaultError
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonQueries:
+    """The SQL of comparisons.sql."""
+
+    reserve: str
+    settle: str
+    unequal: str
+
+
+SQL = read_queries(ComparisonQueries, "tokenharbor.ledger", "comparisons.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonHold:
+    """What is held of a day."""
+
+    day: date
+    amount: Usd
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedModel:
+    """Who was asked, and for which model by its name there: as a provider's bill has it."""
+
+    provider: str
+    upstream_model: str
+
+
+class ComparisonExpense:
+    """No account pays for it: it is owed to the provider, as `expense/comparison`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def reserve(self, at: datetime, amount: Usd, most: Usd) -> ComparisonHold | None:
+        """None where the day's most would be passed. Raises DatabaseUnavailable."""
+        day = at.astimezone(UTC).date()
+        with as_database_unavailable():
+            held = await self._pool.fetchval(SQL.reserve, day, int(amount), int(most))
+        return None if held is None else ComparisonHold(day, amount)
+
+    async def settle(self, hold: ComparisonHold, model: ComparedModel, cost: Usd) -> None:
+        """Raises DatabaseUnavailable: then the hold stands until its day is over."""
+        asked = model.provider, model.upstream_model
+        with as_database_unavailable():
+            await self._pool.execute(SQL.settle, hold.day, *asked, int(hold.amount), int(cost))
+
+
+async def verify_comparisons(conn: asyncpg.Connection) -> None:
+    """Raises FaultError."""
+    day = await conn.fetchval(SQL.unequal)
+    if day is not None:
+        raise FaultError(f"comparisons of {day}: what was spent is not the sum of what is owed to providers")

@@ -1,0 +1,62 @@
+"""What an account has on hold now, for which requests: as the books have it, without a lock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from tokenharbor.db.queries import read_queries
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHoldQueries:
+    """The SQL of open_holds.sql."""
+
+    open_holds: str
+
+
+SQL = read_queries(OpenHoldQueries, "tokenharbor.ledger", "open_holds.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHold:
+    """What is held for a request that has not ended. `model` is known of a task alone: of another request it is written
+    when it ends. Not `open`: its gateway is gone, and the next one gives the money back or bills it.
+    """
+
+    request_id: UUID
+    key_id: UUID
+    key_name: str
+    model: str | None
+    amount: Usd
+    open: bool
+
+    @property
+    def since(self) -> datetime:
+        """When the request came."""
+        return ids.made_at(self.request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCredit:
+    """All that is held, the oldest holds, and how many there are."""
+
+    held: Usd
+    count: int
+    oldest: Sequence[OpenHold]
+
+
+async def read_open_holds(conn: asyncpg.Connection, account_id: UUID, most: int) -> HeldCredit:
+    """Of one moment; `most` of them."""
+    rows = await conn.fetch(SQL.open_holds, account_id, most)
+    oldest = [_hold(row) for row in rows if row["request_id"] is not None]
+    return HeldCredit(Usd(rows[0]["held"]) if rows else ZERO, rows[0]["count"] if rows else 0, oldest)
+
+
+def _hold(row: asyncpg.Record) -> OpenHold:
+    name = row["key_name"] or ""
+    return OpenHold(row["request_id"], row["key_id"], name, row["model"], Usd(row["amount"]), row["open"])

@@ -1,0 +1,146 @@
+"""Sessions of clients and stages of work, read from the books: which requests belong together, and what each used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.db.errors import as_database_unavailable
+from tokenharbor.db.queries import read_queries
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import Usd
+from tokenharbor.ledger.history import RequestRecord
+from tokenharbor.ledger.rollup import shorten_tail
+from tokenharbor.ledger.savings import Savings
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQueries:
+    """The SQL of sessions.sql."""
+
+    sessions: str
+    looked_at: str
+    session: str
+    requests: str
+    stages: str
+
+
+SQL = read_queries(SessionQueries, "tokenharbor.ledger", "sessions.sql")
+
+_MOST_LOOKED_AT: Final = 10_000
+_MOST_OF_EACH: Final = 1_000
+_MOST_OF_ONE: Final = 5_000
+_LAST: Final = UUID(int=2**128 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """A session as a list shows it; what is summed is of its latest thousand requests. `saved`: by all caches."""
+
+    session: str
+    last_id: UUID
+    requests: int
+    first_at: datetime
+    last_at: datetime
+    amount: Usd
+    saved: Usd
+
+
+@dataclass(frozen=True, slots=True)
+class SessionList:
+    """Sessions, the latest first. Where fewer were found than asked for, more may be before `looked_at`; None: none."""
+
+    found: Sequence[SessionSummary]
+    looked_at: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTotals:
+    """One session, of its latest five thousand requests. `turns` of its user are known where the conversation was read.
+    `cached` is the part of the input that came from providers' caches.
+    """
+
+    requests: int
+    first_at: datetime
+    last_at: datetime
+    amount: Usd
+    saved: Savings
+    turns: int | None
+    input: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageTotal:
+    """What billed requests of a stage used in a day (UTC); None: in all days that were asked for."""
+
+    day: date | None
+    stage: str
+    requests: int
+    amount: Usd
+    input: int
+    output: int
+    saved: Savings
+
+
+async def list_sessions(conn: asyncpg.Connection, account_id: UUID, before: UUID | None, most: int) -> SessionList:
+    """Those whose last request is before one. However rare they are, the work is bounded."""
+    until, looked_at = before or _LAST, None
+    with as_database_unavailable():
+        rows = await conn.fetch(SQL.sessions, account_id, until, _MOST_LOOKED_AT, most, _MOST_OF_EACH)
+        if len(rows) < most:
+            looked_at = await conn.fetchval(SQL.looked_at, account_id, until, _MOST_LOOKED_AT)
+    return SessionList(
+        [SessionSummary(**{**row, "amount": Usd(row["amount"]), "saved": Usd(row["saved"])}) for row in rows], looked_at
+    )
+
+
+async def read_session(conn: asyncpg.Connection, account_id: UUID, session: str) -> SessionTotals | None:
+    """None if the account has no such session."""
+    with as_database_unavailable():
+        row = await conn.fetchrow(SQL.session, account_id, session, _MOST_OF_ONE)
+    if not row["requests"]:
+        return None
+    return SessionTotals(
+        requests=row["requests"],
+        first_at=row["first_at"],
+        last_at=row["last_at"],
+        amount=Usd(row["amount"]),
+        saved=_savings(row),
+        turns=row["turns"],
+        input=row["input"],
+        cached=row["cached"],
+    )
+
+
+async def session_requests(
+    conn: asyncpg.Connection, account_id: UUID, session: str, before: UUID | None, most: int
+) -> Sequence[tuple[RequestRecord, Usd]]:
+    """The latest ones before one, newest first, each with what it was charged."""
+    with as_database_unavailable():
+        rows = await conn.fetch(SQL.requests, account_id, session, before or _LAST, most)
+    return [
+        (RequestRecord(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"]))
+        for row in rows
+    ]
+
+
+async def read_stages(
+    conn: asyncpg.Connection, account_id: UUID, since: date, until: date, *, by_day: bool = False
+) -> Sequence[StageTotal]:
+    """What each stage used from one day up to another."""
+    with as_database_unavailable():
+        await shorten_tail(conn, account_id)
+        rows = await conn.fetch(SQL.stages, account_id, since, until, by_day)
+    return [
+        StageTotal(
+            row["day"], row["stage"], row["requests"], Usd(row["charge"]), row["input"], row["output"], _savings(row)
+        )
+        for row in rows
+    ]
+
+
+def _savings(row: asyncpg.Record) -> Savings:
+    return Savings(Usd(row["saved_exact"]), Usd(row["saved_semantic"]), Usd(row["saved_vendor"]))

@@ -1,0 +1,46 @@
+"""The totals of an account's stages of work, compared with what the details of its requests say."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from tokenharbor.kernel.usage import INPUT_UNITS, OUTPUT_UNITS
+from tokenharbor.ledger.faults import FaultError
+from tokenharbor.ledger.pages import StoredEntry
+
+_NOTHING = (0,) * 7
+_SAVED = 4  # where savings begin
+
+
+class StageAudit:
+    """Takes the entries of requests. `counted` is the number of the last entry that is in the totals; these have billed
+    requests, charge, tokens of input and output, and what the exact, the semantic and the vendors' caches saved, of
+    each day (UTC) and stage.
+    """
+
+    def __init__(self, counted: int, totals: Mapping[tuple[date, str], Sequence[int]]) -> None:
+        self._counted = counted
+        self._totals = totals
+        self._sums: defaultdict[tuple[date, str], list[int]] = defaultdict(lambda: [*_NOTHING])
+        self._untold: set[date] = set()  # days with a request whose detail is gone
+
+    def take(self, written: StoredEntry) -> None:
+        entry, told = written.entry, written.told
+        if entry.seq > self._counted or entry.type != "usage":
+            return
+        if told is None:
+            self._untold.add(entry.at.date())
+        elif told.stage:
+            sums, used = self._sums[entry.at.date(), told.stage], told.usage
+            sums[0] += 1
+            sums[1] += entry.amount
+            sums[2] += sum([getattr(used, unit) for unit in INPUT_UNITS])
+            sums[3] += sum([getattr(used, unit) for unit in OUTPUT_UNITS])
+            sums[_SAVED + told.layer] += told.saved
+
+    def close(self) -> None:
+        """Raises FaultError."""
+        for day, stage in sorted({*self._sums, *self._totals}):
+            sums = (*self._sums.get((day, stage), _NOTHING),)
+            if day not in self._untold and sums != (*self._totals.get((day, stage), _NOTHING),):
+                raise FaultError(f"the totals of the stage {stage!r} on {day} differ from its requests")
