@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from tokenharbor.accounts.stated import stated_fields
 from tokenharbor.catalog.types import Catalog
-from tokenharbor.editions.policy import DEFAULT_PLAN, FreePolicy, Policy
+from tokenharbor.editions.policy import DEFAULT_PLAN, Policy
 from tokenharbor.identity import changes, store
 from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.changes import AccountChange
@@ -72,17 +72,24 @@ async def change_limits(
 
 
 async def change_consent(
-    conn: asyncpg.Connection, world: World, account_id: UUID, *, on: bool, free: FreePolicy, actor: str
+    conn: asyncpg.Connection, world: World, account_id: UUID, agreed: str, *, actor: str, address: str = ""
 ) -> Account:
-    """Turn free models on, which agrees to the edition's wording, or off. Raises Missing."""
-    return await _change(
-        conn,
-        world,
-        account_id,
-        lambda account: replace(account, free_models=on),
-        actor=actor,
-        wording=free.consent if on else "",
-    )
+    """Turn free models on by what was agreed to, the edition's wording; "" turns them off. Where they are on, agreeing
+    to other words than the last time is recorded, too. Raises Missing.
+    """
+    on = bool(agreed)
+    async with conn.transaction():
+        account = await changes.lock_account(conn, account_id)
+        if account.free_models == on:
+            last = await changes.read_consent(conn, account_id) if on else None
+            if last is None or last.wording == agreed:
+                return account
+        edited = replace(account, free_models=on)
+        await changes.change_account(conn, edited)
+        before, after = _switch(on=account.free_models), _switch(on=on)
+        change = AccountChange(world.clock.now(), actor, "free_models", before, after, agreed, address=address)
+        await changes.record_change(conn, world.ids.new(), account_id, change)
+    return edited
 
 
 async def list_changes(conn: asyncpg.Connection, account_id: UUID) -> Sequence[AccountChange]:
@@ -119,7 +126,6 @@ async def _change(
     edit: Callable[[Account], Account],
     *,
     actor: str,
-    wording: str = "",
 ) -> Account:
     """What an edit makes of an account, stored with a record of each field that it changes."""
     async with conn.transaction():
@@ -131,7 +137,7 @@ async def _change(
         if changed:
             await changes.change_account(conn, edited)
         for field in changed:
-            change = AccountChange(now, actor, field, before[field], after[field], wording)
+            change = AccountChange(now, actor, field, before[field], after[field])
             await changes.record_change(conn, world.ids.new(), account_id, change)
     return edited
 
@@ -143,7 +149,11 @@ def _fields(account: Account) -> Mapping[str, str]:
     key_rates = {f"key_{name}": value for name, value in msgspec.structs.asdict(limits.key_rates).items()}
     budgets = {"daily_usd": limits.daily, "monthly_usd": limits.monthly}
     stated = {name: "" if value is None else str(value) for name, value in (rates | key_rates | budgets).items()}
-    return {"plan": account.plan, **stated, "free_models": "on" if account.free_models else "off"}
+    return {"plan": account.plan, **stated}
+
+
+def _switch(*, on: bool) -> str:
+    return "on" if on else "off"
 
 
 def _changed_rates(rates: StatedRates, stated: Mapping[str, int | None], prefix: str) -> StatedRates:

@@ -12,21 +12,25 @@ from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.entry_list import ListedEntry
 from tokenharbor.ledger.lots import LotBalance
+from tokenharbor.ledger.open_holds import HeldCredit, OpenHold
 from tokenharbor.ledger.types import Balance, Credit, Pool, Restriction
 
 
 class BalanceDocument(Document, frozen=True):
-    """What can be spent, what is held, and every pool, held credit included."""
+    """What can be spent, what is held, what is owed, and every pool, held credit included. As long as something is
+    owed, nothing can be spent: the next credit pays it first.
+    """
 
     balance_usd: Usd
     held_usd: Usd
+    debt_usd: Usd
     pools: Mapping[Pool, Usd]
     currency: Literal["USD"] | UnsetType = UNSET
 
     @classmethod
     def of(cls, balance: Balance) -> Self:
         pools = {pool: balance.pools.get(pool, ZERO) for pool in Pool}
-        return cls(balance_usd=balance.available, held_usd=balance.held, pools=pools)
+        return cls(balance_usd=balance.available, held_usd=balance.held, debt_usd=balance.debt, pools=pools)
 
 
 class CreditDocument(Document, frozen=True):
@@ -51,10 +55,11 @@ class CreditDocument(Document, frozen=True):
 
 class LotDocument(Document, frozen=True):
     """What is left of a lot; `held_usd` of it is what open requests may take. `restriction` says why it cannot be
-    spent: it is locked, or on its way out.
+    spent: it is locked, or on its way out. `more` are the ids of further lots, alike and beside it, that it stands for.
     """
 
     id: str
+    more: Sequence[str]
     pool: Pool
     origin: str
     granted_usd: Usd
@@ -70,6 +75,7 @@ class LotDocument(Document, frozen=True):
         lot = found.lot
         return cls(
             id=ids.show("lot", lot.id),
+            more=[ids.show("lot", each) for each in found.more],
             pool=lot.pool,
             origin=lot.origin,
             granted_usd=lot.amount,
@@ -82,15 +88,54 @@ class LotDocument(Document, frozen=True):
         )
 
 
+class HoldDocument(Document, frozen=True):
+    """What is held for a request that has not ended, since when. `model` is known of a task alone: of other requests it
+    is written when they end. Not `open`: its server is gone, and the next one gives the money back or bills it.
+    """
+
+    request: str
+    key: str
+    key_name: str
+    model: str | None
+    since: datetime
+    usd: Usd
+    open: bool
+
+    @classmethod
+    def of(cls, found: OpenHold) -> Self:
+        return cls(
+            request=ids.show("req", found.request_id),
+            key=ids.show("key", found.key_id),
+            key_name=found.key_name,
+            model=found.model,
+            since=to_second(found.since),
+            usd=found.amount,
+            open=found.open,
+        )
+
+
+class HeldCreditDocument(Document, frozen=True):
+    """All that is held of an account, and for how many requests; the oldest of them."""
+
+    held_usd: Usd
+    count: int
+    oldest: Sequence[HoldDocument]
+
+    @classmethod
+    def of(cls, found: HeldCredit) -> Self:
+        return cls(held_usd=found.held, count=found.count, oldest=[HoldDocument.of(each) for each in found.oldest])
+
+
 class LedgerEntryDocument(Document, frozen=True):
-    """An entry: what it added to the spendable and held credit, by pool, and that credit after it. `order` is a
-    top-up's id, a request's, or the entry's own.
+    """An entry: what it added to the spendable and held credit, by pool, and that credit after it. `locked_usd` is what
+    it added to locked credit, which is in neither. `order` is a top-up's id, a request's, or the entry's own.
     """
 
     id: str
     at: datetime
     type: str
     usd: Usd
+    locked_usd: Usd
     balance_usd: Usd
     pools: Mapping[Pool, Usd]
     order: str
@@ -103,6 +148,7 @@ class LedgerEntryDocument(Document, frozen=True):
             at=to_second(found.at),
             type=found.kind,
             usd=found.amount,
+            locked_usd=found.locked,
             balance_usd=found.balance,
             pools=found.pools,
             order=found.order_id,

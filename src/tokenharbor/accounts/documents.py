@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from tokenharbor.accounts.providers import ProviderHealth
-from tokenharbor.editions.policy import PlanPolicy, Policy
+from tokenharbor.editions.policy import FreePolicy, PlanPolicy, Policy
 from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.changes import AccountChange
 from tokenharbor.identity.keys import PREFIX
@@ -59,16 +59,21 @@ class PlanDocument(PlanPolicy, frozen=True, kw_only=True):
 
 
 class AccountDocument(Document, frozen=True):
-    """An account. `plan` of None: the edition's default. `terms` are shown where they are asked for; None: no plan."""
+    """An account. `plan` of None: the edition's default. `daily_budget_usd` and `monthly_budget_usd` are what it gives
+    itself; none of them lifts its `limits`. `terms` are shown where they are asked for; None: no plan.
+    """
 
     id: str
     created_at: datetime
+    name: str
     edition: str
     region: str
     emails: Sequence[str]
     plan: str | None
     limits: StatedLimitsDocument
     free_models: bool
+    daily_budget_usd: Usd | None
+    monthly_budget_usd: Usd | None
     terms: PlanDocument | UnsetType | None = UNSET
 
     @classmethod
@@ -77,12 +82,15 @@ class AccountDocument(Document, frozen=True):
         return cls(
             id=ids.show("acct", account.id),
             created_at=to_second(account.created_at),
+            name=account.name,
             edition=account.edition,
             region=account.region,
             emails=account.emails,
             plan=account.plan or None,
             limits=StatedLimitsDocument.of(account.limits),
             free_models=account.free_models,
+            daily_budget_usd=account.budgets.daily,
+            monthly_budget_usd=account.budgets.monthly,
             terms=UNSET if policy is None else _terms(policy, account.plan),
         )
 
@@ -96,7 +104,9 @@ class LimitDocument(Document, frozen=True):
 
 
 class LimitsDocument(Document, frozen=True):
-    """The limits of an account that are in force, and of each of its keys; and the account's budgets."""
+    """The limits of an account that are in force, and of each of its keys; and the account's budgets: the operator's
+    (`daily_usd`) and those that it gives itself (`daily_budget_usd`), of which the lower is in force.
+    """
 
     id: str
     rpm: LimitDocument
@@ -107,6 +117,8 @@ class LimitsDocument(Document, frozen=True):
     key_concurrency: LimitDocument
     daily_usd: Usd | None
     monthly_usd: Usd | None
+    daily_budget_usd: Usd | None
+    monthly_budget_usd: Usd | None
 
     @classmethod
     def of(cls, account: Account, limits: PlanLimits) -> Self:
@@ -122,6 +134,8 @@ class LimitsDocument(Document, frozen=True):
             key_concurrency=key_concurrency,
             daily_usd=account.limits.daily,
             monthly_usd=account.limits.monthly,
+            daily_budget_usd=account.budgets.daily,
+            monthly_budget_usd=account.budgets.monthly,
         )
 
 
@@ -147,12 +161,49 @@ class AccountChangeDocument(Document, frozen=True):
         )
 
 
+class ConsentDocument(Document, frozen=True):
+    """Who agreed, when, and to which words. `by`: a user's id, a management key's, or `operator`."""
+
+    at: datetime
+    by: str
+    wording: str
+
+    @classmethod
+    def of(cls, change: AccountChange) -> Self:
+        return cls(at=to_second(change.at), by=change.actor, wording=change.wording)
+
+
+class FreeModelsDocument(Document, frozen=True):
+    """Whether an account may call free models. `wording` is what agreeing to them needs now, `consent` what was agreed
+    to last; None while they are off. `requests` are in `window_hours`; who has topped up has `topped_up_requests`.
+    """
+
+    on: bool
+    wording: str
+    consent: ConsentDocument | None
+    requests: int
+    topped_up_requests: int
+    window_hours: int
+
+    @classmethod
+    def of(cls, free: FreePolicy, consent: AccountChange | None, *, on: bool) -> Self:
+        return cls(
+            on=on,
+            wording=free.consent,
+            consent=None if consent is None or not on else ConsentDocument.of(consent),
+            requests=free.requests,
+            topped_up_requests=free.topped_up_requests,
+            window_hours=free.window_hours,
+        )
+
+
 class KeyDocument(Document, frozen=True):
     """A key without itself. An empty list: no rule; None: no limit."""
 
     id: str
     key: str
     name: str
+    label: str
     models: Sequence[str]
     providers: Sequence[str]
     deny_providers: Sequence[str]
@@ -174,6 +225,7 @@ class KeyDocument(Document, frozen=True):
             id=ids.show("key", row.id),
             key=f"{PREFIX}{row.first4}…{row.last4}",
             name=rules.name,
+            label=rules.label,
             models=rules.models,
             providers=rules.providers,
             deny_providers=rules.denied_providers,

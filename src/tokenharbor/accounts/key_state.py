@@ -1,21 +1,44 @@
 """What an API key may still spend and what its account has used, for the key itself to read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 import asyncpg
 
 from tokenharbor.accounts.spending import MeteredKey, read_key_spending
 from tokenharbor.db.errors import as_database_unavailable
-from tokenharbor.identity.store import KeyRow, get_key
+from tokenharbor.identity.store import KeyRow, KeyRules, get_key
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.ledger.live import read_marks
 from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, read_totals
 
 _BY_DAY: Final[Collection[UsageDimension]] = ("day", "model", "provider")
+
+RESETS: Final[Mapping[str | None, str]] = {None: "quota", "monthly": "monthly", "daily": "daily"}
+"""When a key's limits of spending begin anew, and what its rules call them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MainLimit:
+    """The one limit of a key for clients that know of one. `limit` None: there is none; `reset` None: it is in all."""
+
+    limit: Usd | None = None
+    left: Usd | None = None
+    reset: Literal["daily", "monthly"] | None = None
+
+
+def main_limit(rules: KeyRules, spent: MeteredKey) -> MainLimit:
+    """Of several, the one in all, else the one of a month, else the one of a day."""
+    if rules.quota is not None:
+        return MainLimit(rules.quota, max(rules.quota - spent.life, ZERO))
+    if rules.monthly is not None:
+        return MainLimit(rules.monthly, max(rules.monthly - spent.month, ZERO), "monthly")
+    if rules.daily is not None:
+        return MainLimit(rules.daily, max(rules.daily - spent.day, ZERO), "daily")
+    return MainLimit()
 
 
 @dataclass(frozen=True, slots=True)

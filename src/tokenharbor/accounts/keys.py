@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -20,9 +21,13 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.secret import DerivedSecret
 from tokenharbor.kernel.tables import did_you_mean
 from tokenharbor.kernel.world import World
+
+MOST: Final = 10_000
+"""Keys of an account that are not deleted, revoked ones too: lists of them are read whole, and gateways know each."""
 
 _NAMING = ("models", "providers", "denied_providers")
 
@@ -39,6 +44,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
     """What is changed of a key's rules. Empty: no rule; None: no limit, as in `KeyRules`."""
 
     name: str | UnsetType = UNSET
+    label: str | UnsetType = UNSET
     models: tuple[str, ...] | UnsetType = UNSET
     providers: tuple[str, ...] | UnsetType = UNSET
     denied_providers: tuple[str, ...] | UnsetType = UNSET
@@ -52,7 +58,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int | UnsetType | None = UNSET
 
 
-async def issue_key(
+async def issue_key(  # noqa: PLR0913  each by its name
     conn: asyncpg.Connection,
     world: World,
     derived: DerivedSecret,
@@ -60,10 +66,14 @@ async def issue_key(
     account_id: UUID,
     rules: KeyRules,
     catalog: Catalog,
+    also: Collection[str] = (),
 ) -> IssuedKey:
-    """`derived` hashes keys. Raises Missing for the account, Rejected for rules that name what is not there."""
+    """`derived` hashes keys; `also` are names that stand for many models. Raises Missing for the account, Rejected for
+    rules that name what is not there, Conflict for a key too many.
+    """
     await store.get_account(conn, account_id)
-    named = name_rules(rules, catalog)
+    await _check_room(conn, account_id)
+    named = name_rules(rules, catalog, also)
     made = make_key(world.entropy)
     key_id = await store.add_key(conn, world, derived, account_id=account_id, key=made, rules=named)
     return IssuedKey(key_id, made.key)
@@ -75,18 +85,20 @@ async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyR
     return await store.list_keys(conn, account_id)
 
 
-async def change_key(conn: asyncpg.Connection, key_id: UUID, change: KeyChange, *, catalog: Catalog) -> KeyRow:
+async def change_key(
+    conn: asyncpg.Connection, key_id: UUID, change: KeyChange, *, catalog: Catalog, also: Collection[str] = ()
+) -> KeyRow:
     """Change what is stated in `change`, and nothing else; gateways follow within a second.
 
     Raises Missing, Conflict for a revoked key, Rejected for rules that name what is not there.
     """
-    named = name_rules(change_rules(KeyRules(), change), catalog)
+    named = name_rules(change_rules(KeyRules(), change), catalog, also)
     stated = stated_fields(change).keys()
     change = msgspec.structs.replace(change, **{name: getattr(named, name) for name in _NAMING if name in stated})
     async with conn.transaction():
         row = await store.lock_key(conn, key_id)
         if row.revoked_at is not None:
-            raise Conflict(f"{ids.show('key', key_id)} is revoked: create another key")
+            raise Conflict(f"{ids.show('key', key_id)} is revoked: create another key").because(ErrorReason.KEY_REVOKED)
         rules = change_rules(row.rules, change)
         await store.change_key(conn, key_id, rules)
     return replace(row, rules=rules)
@@ -102,14 +114,17 @@ async def rotate_key(
 ) -> IssuedKey:
     """Another key with the same rules. The old one ends after `overlap`, or when it would have ended before.
 
-    Raises Missing, Conflict for a key that is revoked or has expired.
+    Raises Missing; Conflict for a key that is revoked or has expired, and for a key too many.
     """
     now = world.clock.now()
     async with conn.transaction():
         row = await store.lock_key(conn, key_id)
         expires_at = row.rules.expires_at
         if row.revoked_at is not None or (expires_at is not None and expires_at <= now):
-            raise Conflict(f"{ids.show('key', key_id)} is in force no more: create another key")
+            raise Conflict(f"{ids.show('key', key_id)} is in force no more: create another key").because(
+                ErrorReason.KEY_REVOKED
+            )
+        await _check_room(conn, row.account_id)
         made = make_key(world.entropy)
         new_id = await store.add_key(conn, world, derived, account_id=row.account_id, key=made, rules=row.rules)
         ends_at = now + overlap if expires_at is None else min(expires_at, now + overlap)
@@ -130,24 +145,35 @@ def change_rules(rules: KeyRules, change: KeyChange) -> KeyRules:
     return replace(rules, **stated, rates=msgspec.structs.replace(rules.rates, **rates))
 
 
-def name_rules(rules: KeyRules, catalog: Catalog) -> KeyRules:
+def name_rules(rules: KeyRules, catalog: Catalog, also: Collection[str] = ()) -> KeyRules:
     """The rules with models by the names that the gateway compares: a rule that names nothing would exclude
     everything. Raises Rejected.
     """
     for param, names in (("providers", rules.providers), ("deny_providers", rules.denied_providers)):
         _check_providers(names, catalog.providers, param)
-    return replace(rules, models=_canonical_models(rules.models, catalog))
+    return replace(rules, models=_canonical_models(rules.models, catalog, also))
 
 
-def _canonical_models(names: Collection[str], catalog: Catalog) -> tuple[str, ...]:
+async def _check_room(conn: asyncpg.Connection, account_id: UUID) -> None:
+    """Raises Conflict."""
+    if await store.count_keys(conn, account_id) >= MOST:
+        raise Conflict(f"the account has {MOST} keys: delete some first").because(ErrorReason.KEYS_MOST, most=MOST)
+
+
+def _canonical_models(names: Collection[str], catalog: Catalog, also: Collection[str]) -> tuple[str, ...]:
     index = NameIndex(catalog)
     found = []
     for name in names:
+        if name in also:
+            found.append(name)
+            continue
         model = index.find(name)
         if model is None:
             near = index.nearest(name, 1)
             hint = f"did you mean {near[0]!r}?" if near else "the catalogue lists them all"
-            raise Rejected(f"no model {name!r}; {hint}", param="models")
+            raise Rejected(f"no model {name!r}; {hint}", param="models").because(
+                ErrorReason.MODEL_UNKNOWN, name=name, near=near[0] if near else ""
+            )
         found.append(model.model.name)
     return tuple(dict.fromkeys(found))
 
@@ -155,4 +181,6 @@ def _canonical_models(names: Collection[str], catalog: Catalog) -> tuple[str, ..
 def _check_providers(names: Collection[str], known: Collection[str], param: str) -> None:
     for name in names:
         if name not in known:
-            raise Rejected(f"no provider {name!r}{did_you_mean(name, known)}", param=param)
+            raise Rejected(f"no provider {name!r}{did_you_mean(name, known)}", param=param).because(
+                ErrorReason.PROVIDER_UNKNOWN, name=name
+            )

@@ -1,8 +1,10 @@
-"""Usage: what an account used, by time, key, model and provider."""
+"""Usage: what an account used, by time, key, label of keys, model and provider."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal, NamedTuple, get_args
 
 import asyncpg
 
@@ -10,7 +12,10 @@ from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 from tokenharbor.identity import store
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, read_totals, shorten_tail, whole_hours
+from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, add_up, read_totals, shorten_tail, whole_hours
+
+UsageDivision = UsageDimension | Literal["label"]
+USAGE_DIVISIONS: Sequence[UsageDivision] = (*get_args(UsageDimension), "label")
 
 _LONGEST_REQUEST = timedelta(days=1)
 
@@ -41,13 +46,41 @@ async def read_usage(
     *,
     since: datetime,
     until: datetime,
-    by: Collection[UsageDimension] = ("day", "model", "provider"),
+    by: Collection[UsageDivision] = ("day", "model", "provider"),
 ) -> UsageReport:
     """Of the requests that ended in [since, until), widened to whole hours; divided as asked. Raises Missing."""
     await store.get_account(conn, account_id)
     await shorten_tail(conn, account_id)
     since, until = whole_hours(since, until)
-    return UsageReport(since, until, await read_totals(conn, account_id, since=since, until=until, by=by))
+    kept: list[UsageDimension] = [each for each in by if each != "label"]
+    if "label" not in by:
+        return UsageReport(since, until, await read_totals(conn, account_id, since=since, until=until, by=kept))
+    totals = await read_totals(conn, account_id, since=since, until=until, by={*kept, "key"})
+    labels = await store.read_key_labels(conn, account_id)
+    return UsageReport(since, until, _by_label(totals, labels, keep_keys="key" in by))
+
+
+def _by_label(totals: Sequence[UsageTotal], labels: Mapping[UUID, str], *, keep_keys: bool) -> Sequence[UsageTotal]:
+    """Totals of keys as those of their labels; of keys without one, and of requests whose key is not known: ""."""
+    groups: defaultdict[_Group, list[UsageTotal]] = defaultdict(list)
+    for each in totals:
+        label = "" if each.key_id is None else labels.get(each.key_id, "")
+        key = each.key_id if keep_keys else None
+        groups[_Group(each.start, label, key, each.model, each.provider)].append(each)
+    return [
+        replace(add_up(found), **group._asdict())
+        for group, found in sorted(groups.items(), key=lambda item: tuple(map(str, item[0])))
+    ]
+
+
+class _Group(NamedTuple):
+    """What totals that are added up have in common."""
+
+    start: datetime | None
+    label: str
+    key_id: UUID | None
+    model: str
+    provider: str
 
 
 def lowest_request_id(ended_since: datetime) -> UUID:

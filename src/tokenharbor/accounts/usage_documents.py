@@ -6,51 +6,66 @@ from typing import Self
 
 from msgspec import UNSET, UnsetType
 
-from tokenharbor.accounts.usage import UsageReport
+from tokenharbor.accounts.usage import UsageDivision, UsageReport
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, add_up
+from tokenharbor.ledger.rollup import UsageTotal, add_up
+from tokenharbor.ledger.savings import SavedDocument
 
 
 class UsageDocument(Document, frozen=True, kw_only=True):
-    """A total of usage. What it is divided by comes first; the others of these are not there."""
+    """A total of usage. What it is divided by comes first; the others of these are not there. `failed` and `hung_up`
+    are of the `unbilled`, as far as it was kept how they ended; the means are of requests with an answer.
+    """
 
     hour: datetime | UnsetType | None = UNSET
     day: date | UnsetType | None = UNSET
     key: str | UnsetType | None = UNSET
+    label: str | UnsetType = UNSET
     model: str | UnsetType = UNSET
     provider: str | UnsetType = UNSET
     requests: int
     unbilled: int
+    failed: int
+    hung_up: int
     cached: int
     cache_share_bp: int
+    mean_first_content_ms: int | None
+    mean_total_ms: int | None
     input: int
     cache_read: int
     cache_write: int
     output: int
     cost_usd: Usd
+    saved: SavedDocument
 
     @classmethod
-    def of(cls, total: UsageTotal, by: Collection[UsageDimension]) -> Self:
+    def of(cls, total: UsageTotal, by: Collection[UsageDivision]) -> Self:
         used, start = total.usage, total.start
         return cls(
             hour=to_second(start) if "hour" in by else UNSET,
             day=UNSET if "day" not in by else start and start.date(),
             key=UNSET if "key" not in by else _key(total.key_id),
+            label=total.label if "label" in by else UNSET,
             model=total.model if "model" in by else UNSET,
             provider=total.provider if "provider" in by else UNSET,
             requests=total.requests,
             unbilled=total.unbilled,
+            failed=total.failed,
+            hung_up=total.hung_up,
             cached=total.cached,
             cache_share_bp=total.cache_share_bp,
+            mean_first_content_ms=total.mean_first_ms,
+            mean_total_ms=total.mean_total_ms,
             input=used.input,
             cache_read=used.cache_read,
             cache_write=used.cache_write_5m + used.cache_write_1h,
             output=used.output + used.reasoning,
             cost_usd=total.charge,
+            saved=SavedDocument.of(total.saved),
         )
 
 
@@ -63,7 +78,7 @@ class UsageReportDocument(Document, frozen=True):
     data: Sequence[UsageDocument]
 
     @classmethod
-    def of(cls, report: UsageReport, by: Collection[UsageDimension]) -> Self:
+    def of(cls, report: UsageReport, by: Collection[UsageDivision]) -> Self:
         return cls(
             since=to_second(report.since),
             until=to_second(report.until),

@@ -33,6 +33,7 @@ HEADER = (
     "Cache layer",
     "Cost USD",
     "Service fee USD",
+    "Saved USD",
 )
 _PAGE = 1000
 _ALL = UUID(int=2**128 - 1)
@@ -55,6 +56,7 @@ class _UsedDetail(msgspec.Struct, frozen=True):
     usage: Usage | None = None
     usage_source: str = "none"
     cache: str = "none"
+    saved: int = 0
 
     @property
     def cache_layer(self) -> str:
@@ -105,5 +107,6 @@ def _row(row: asyncpg.Record, cost: Usd, fee: Usd) -> str:
             detail.cache_layer,
             cost,
             fee,
+            Usd(detail.saved),
         )
     )

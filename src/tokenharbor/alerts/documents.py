@@ -17,6 +17,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 
 
 class AlertsDocument(Document, frozen=True):
@@ -38,7 +39,7 @@ class AlertsDocument(Document, frozen=True):
 
 
 class NoticeDeliveryDocument(Document, frozen=True):
-    """A notice on its way by one channel."""
+    """A notice on its way by one channel. `fault` says why it is not there; `fault_status`: what a webhook answered."""
 
     channel: NoticeChannel
     state: DeliveryState
@@ -46,6 +47,8 @@ class NoticeDeliveryDocument(Document, frozen=True):
     next_try_at: datetime | None
     sent_at: datetime | None
     fault: str | None
+    fault_code: ErrorReason | None
+    fault_status: int | None
 
     @classmethod
     def of(cls, delivery: NoticeDelivery) -> Self:
@@ -55,7 +58,9 @@ class NoticeDeliveryDocument(Document, frozen=True):
             tries=delivery.tries,
             next_try_at=to_second(delivery.next_look_at),
             sent_at=to_second(delivery.sent_at),
-            fault=delivery.fault or None,
+            fault=delivery.fault.sentence or None,
+            fault_code=delivery.fault.reason,
+            fault_status=delivery.fault.status,
         )
 
 

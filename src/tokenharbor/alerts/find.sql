@@ -14,16 +14,16 @@ FROM moved WHERE is_low
 ON CONFLICT (account_id, kind, period) DO NOTHING
 
 -- name: budgets
--- Budgets of a day or a month of which half, four fifths or all is spent; of a leap over several, the highest.
+-- Budgets of a day or a month of which half, four fifths or all is spent; of a leap over several, the highest; a changed budget is told of anew.
 INSERT INTO notice (account_id, kind, period, at, facts)
-SELECT a.id, b.kind, b.period || '/' || p.percent, $1::timestamptz,
+SELECT a.id, b.kind, concat_ws('/', b.period, b.budget, p.percent), $1::timestamptz,
     jsonb_build_object('percent', p.percent, 'of', b.period, 'spent_nano', b.spent, 'budget_nano', b.budget)
 FROM account a JOIN wallet w ON w.account_id = a.id
 CROSS JOIN LATERAL (VALUES
-    ('daily_budget', to_char($1::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD'), a.daily, w.day_spent, w.day_end),
-    ('monthly_budget', to_char($1::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM'), a.monthly, w.month_spent, w.month_end)) b(kind, period, budget, spent, ends)
+    ('daily_budget', to_char($1::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD'), least(a.daily, a.daily_budget), w.day_spent, w.day_end),
+    ('monthly_budget', to_char($1::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM'), least(a.monthly, a.monthly_budget), w.month_spent, w.month_end)) b(kind, period, budget, spent, ends)
 CROSS JOIN LATERAL (SELECT max(t) AS percent FROM unnest(ARRAY[50, 80, 100]) t WHERE b.spent::numeric * 100 >= b.budget::numeric * t) p
-WHERE (a.daily IS NOT NULL OR a.monthly IS NOT NULL) AND $1 < b.ends AND p.percent IS NOT NULL
+WHERE (a.daily IS NOT NULL OR a.monthly IS NOT NULL OR a.daily_budget IS NOT NULL OR a.monthly_budget IS NOT NULL) AND $1 < b.ends AND p.percent IS NOT NULL
 ON CONFLICT (account_id, kind, period) DO NOTHING
 
 -- name: quotas

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import asyncpg
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -57,6 +58,19 @@ async def drop_webhook(alerting: Alerting, account_id: UUID) -> None:
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         await store.drop_webhook(conn, account_id)
+
+
+async def restore_alerts(
+    conn: asyncpg.Connection, alerting: Alerting, account_id: UUID, *, webhook: bool, mail: bool
+) -> tuple[bool, bool]:
+    """Where somebody else may have set them: no webhook, and mail again; whether there was one, and none."""
+    now, wanted = alerting.world.clock.now(), await store.read_preferences(conn, account_id)
+    dropped, restored = webhook and wanted.webhook is not None, mail and not wanted.mail
+    if dropped:
+        await store.drop_webhook(conn, account_id)
+    if restored:
+        await store.write_preferences(conn, replace(wanted, mail=True), now)
+    return dropped, restored
 
 
 async def send_test(alerting: Alerting, account_id: UUID) -> tuple[Notice, Sequence[NoticeDelivery]]:

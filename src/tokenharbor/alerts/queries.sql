@@ -26,8 +26,8 @@ SET url = excluded.url, sealed = excluded.sealed, seal_key_id = excluded.seal_ke
 DELETE FROM alert_webhook WHERE account_id = $1
 
 -- name: owners
--- Where an account's mail goes.
-SELECT u.email FROM membership m JOIN app_user u ON u.id = m.user_id
+-- Where an account's mail goes, and in which language.
+SELECT u.email, coalesce(nullif(u.locale, ''), u.seen_locale) AS language FROM membership m JOIN app_user u ON u.id = m.user_id
 WHERE m.account_id = $1 AND m.role = 'owner' AND u.email IS NOT NULL ORDER BY m.created_at, u.id
 
 -- name: add_test
@@ -36,7 +36,7 @@ INSERT INTO notice (account_id, kind, period, at, facts) VALUES ($1, 'test', gen
 
 -- name: notices
 -- An account's, newest first, with each delivery.
-SELECT n.id, n.account_id, n.kind, n.at, n.facts, d.channel, d.state, d.tries, d.next_look_at, d.sent_at, d.fault
+SELECT n.id, n.account_id, n.kind, n.at, n.facts, d.channel, d.state, d.tries, d.next_look_at, d.sent_at, d.fault, d.fault_code, d.fault_status
 FROM (SELECT * FROM notice WHERE account_id = $1 ORDER BY at DESC, id LIMIT $2) n JOIN notice_delivery d ON d.notice_id = n.id
 ORDER BY n.at DESC, n.id, d.channel
 
@@ -53,6 +53,6 @@ RETURNING n.id, n.account_id, n.kind, n.at, n.facts, d.channel, d.tries
 
 -- name: set_delivery
 -- What became of a try. A delivery that still waits keeps the time of its next one.
-UPDATE notice_delivery SET state = $3, fault = $4, sent_at = CASE WHEN $3 = 'sent' THEN $5::timestamptz END,
+UPDATE notice_delivery SET state = $3, fault = $4, fault_code = $6, fault_status = $7, sent_at = CASE WHEN $3 = 'sent' THEN $5::timestamptz END,
     next_look_at = CASE WHEN $3 = 'waiting' THEN next_look_at END
 WHERE notice_id = $1 AND channel = $2

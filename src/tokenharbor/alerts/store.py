@@ -8,8 +8,10 @@ import asyncpg
 import msgspec
 
 from tokenharbor.alerts.types import (
+    AccountOwner,
     AlertPreferences,
     ClaimedDelivery,
+    DeliveryFault,
     DeliveryState,
     Notice,
     NoticeChannel,
@@ -22,6 +24,7 @@ from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.secret import SecretBox
 
 
@@ -80,9 +83,9 @@ async def drop_webhook(conn: asyncpg.Connection, account_id: UUID) -> None:
     await conn.execute(SQL.drop_webhook, account_id)
 
 
-async def read_owners(conn: asyncpg.Connection, account_id: UUID) -> tuple[str, ...]:
-    """Their e-mails."""
-    return tuple(row["email"] for row in await conn.fetch(SQL.owners, account_id))
+async def read_owners(conn: asyncpg.Connection, account_id: UUID) -> Sequence[AccountOwner]:
+    """The oldest first."""
+    return [AccountOwner(**row) for row in await conn.fetch(SQL.owners, account_id)]
 
 
 async def add_test(conn: asyncpg.Connection, account_id: UUID, at: datetime) -> UUID:
@@ -115,9 +118,12 @@ async def claim_deliveries(
 
 
 async def write_delivery(
-    conn: asyncpg.Connection, claimed: ClaimedDelivery, state: DeliveryState, fault: str, at: datetime
+    conn: asyncpg.Connection, claimed: ClaimedDelivery, state: DeliveryState, fault: DeliveryFault, at: datetime
 ) -> None:
-    await conn.execute(SQL.set_delivery, claimed.notice.id, claimed.channel.value, state.value, fault, at)
+    await conn.execute(
+        SQL.set_delivery,
+        claimed.notice.id, claimed.channel.value, state.value, fault.sentence, at, fault.reason or "", fault.status,
+    )  # fmt: skip
 
 
 def _notice(row: asyncpg.Record) -> Notice:
@@ -127,7 +133,10 @@ def _notice(row: asyncpg.Record) -> Notice:
 
 def _delivery(row: asyncpg.Record) -> NoticeDelivery:
     channel, state = NoticeChannel(row["channel"]), DeliveryState(row["state"])
-    return NoticeDelivery(channel, state, row["tries"], row["next_look_at"], row["sent_at"], row["fault"])
+    code = row["fault_code"]
+    reason = ErrorReason(code) if code in list(ErrorReason) else None  # another release may know more
+    fault = DeliveryFault(row["fault"], reason, row["fault_status"])
+    return NoticeDelivery(channel, state, row["tries"], row["next_look_at"], row["sent_at"], fault)
 
 
 def _context(account_id: UUID) -> bytes:

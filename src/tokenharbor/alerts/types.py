@@ -1,13 +1,14 @@
 """The types of alerts: what an account wants to be told, what it was told, and how that was delivered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 
 
 class NoticeKind(StrEnum):
@@ -62,6 +63,14 @@ class AlertPreferences:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountOwner:
+    """Who gets an account's mail. `language` "": not known."""
+
+    email: str = field(repr=False)
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """What an account is told, once in a period. `facts` are ids, amounts and times, as they stand in the row."""
 
@@ -73,15 +82,24 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryFault:
+    """Why a notice is not there: a sentence, "" if nothing went wrong; its reason; the status that a webhook gave."""
+
+    sentence: str = ""
+    reason: ErrorReason | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeDelivery:
-    """A notice on its way by one channel. `fault` is why it is not there, "" if nothing went wrong."""
+    """A notice on its way by one channel."""
 
     channel: NoticeChannel
     state: DeliveryState
     tries: int
     next_look_at: datetime | None
     sent_at: datetime | None
-    fault: str
+    fault: DeliveryFault
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable, Rejected
+from tokenharbor.kernel.reasons import ErrorReason
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  the words before a secret
 LONGEST_URL: Final = 2_000
@@ -59,13 +60,15 @@ def check_webhook_url(url: str, *, private: bool) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise Rejected("the address of a webhook is no URL", param="url") from None
+        raise Rejected("the address of a webhook is no URL", param="url").because(ErrorReason.URL_INVALID) from None
     if not url.isascii() or not url.isprintable() or " " in url or len(url) > LONGEST_URL or port == 0:
-        raise Rejected("the address of a webhook is no URL", param="url")
+        raise Rejected("the address of a webhook is no URL", param="url").because(ErrorReason.URL_INVALID)
     if parts.scheme not in (("https", "http") if private else ("https",)):
-        raise Rejected("the address of a webhook begins with https://", param="url")
+        raise Rejected("the address of a webhook begins with https://", param="url").because(ErrorReason.URL_NOT_HTTPS)
     if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment:
-        raise Rejected("the address of a webhook has a host, and neither a user nor a fragment", param="url")
+        raise Rejected("the address of a webhook has a host, and neither a user nor a fragment", param="url").because(
+            ErrorReason.URL_PARTS
+        )
     return parts
 
 
@@ -90,15 +93,19 @@ class WebhookSender:
         try:
             parts = check_webhook_url(url, private=self.private)
         except Rejected as error:
-            raise DeliveryRefused(str(error)) from None
+            raise DeliveryRefused(str(error)).because(error.reason or ErrorReason.URL_INVALID) from None
         try:
             async with asyncio.timeout(_SECONDS):
                 address = await self._resolve(parts)
                 status = await _post(parts, address, headers, body)
         except TimeoutError:
-            raise DeliveryUnavailable(f"the webhook did not answer within {_SECONDS} s") from None
+            raise DeliveryUnavailable(f"the webhook did not answer within {_SECONDS} s").because(
+                ErrorReason.WEBHOOK_TIMEOUT
+            ) from None
         if not 200 <= status <= 299:
-            raise DeliveryUnavailable(f"the webhook answered with status {status}")
+            raise DeliveryUnavailable(f"the webhook answered with status {status}").because(
+                ErrorReason.WEBHOOK_STATUS, status=status
+            )
 
     async def _resolve(self, parts: SplitResult) -> str:
         """An address of the host, when all that it has may be posted to."""
@@ -107,10 +114,14 @@ class WebhookSender:
             loop = asyncio.get_running_loop()
             found = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise DeliveryUnavailable("the webhook's host has no address") from None
+            raise DeliveryUnavailable("the webhook's host has no address").because(
+                ErrorReason.WEBHOOK_NO_ADDRESS
+            ) from None
         addresses = [str(each[4][0]).partition("%")[0] for each in found]
         if not self.private and not all(is_public(ip_address(each)) for each in addresses):
-            raise DeliveryRefused("the webhook's host has an address that is not public")
+            raise DeliveryRefused("the webhook's host has an address that is not public").because(
+                ErrorReason.WEBHOOK_NOT_PUBLIC
+            )
         return addresses[0]
 
 
@@ -131,4 +142,6 @@ async def _post(parts: SplitResult, address: str, headers: Mapping[str, str], bo
         ):
             return response.status_code
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise DeliveryUnavailable(f"the webhook cannot be reached: {type(error).__name__}") from None
+        raise DeliveryUnavailable(f"the webhook cannot be reached: {type(error).__name__}").because(
+            ErrorReason.WEBHOOK_UNREACHABLE
+        ) from None

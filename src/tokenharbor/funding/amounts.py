@@ -9,6 +9,7 @@ from tokenharbor.editions.policy import TopUpPolicy
 from tokenharbor.funding.types import ExchangeRate, TopUp
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.money import NANO_PER_CENT, ZERO, Money, Usd, round_down, round_up
+from tokenharbor.kernel.reasons import ErrorReason
 
 BOOKS_CURRENCY: Final = "USD"
 
@@ -49,11 +50,15 @@ def price_top_up(
     """
     _check_amount(policy, amount)
     if currency not in policy.currencies:
-        raise Rejected(f"top-ups are in {', '.join(policy.currencies)}, not in {currency[:10]!r}", param="currency")
+        raise Rejected(
+            f"top-ups are in {', '.join(policy.currencies)}, not in {currency[:10]!r}", param="currency"
+        ).because(ErrorReason.CURRENCY_NOT_SOLD, currencies=", ".join(policy.currencies))
     if currency == BOOKS_CURRENCY:
         return TopUpPrice(Money.of_usd_down(amount), amount)
     if rate is None or not is_rate_within(policy, rate.per_usd):
-        raise Rejected(f"there is no exchange rate for {currency} now: pay in {BOOKS_CURRENCY}", param="currency")
+        raise Rejected(
+            f"there is no exchange rate for {currency} now: pay in {BOOKS_CURRENCY}", param="currency"
+        ).because(ErrorReason.EXCHANGE_RATE_MISSING, currency=currency)
     minor = round_up(amount * rate_micro(rate.per_usd), _NANO_PER_MINOR_AT_ONE)
     until = now + timedelta(minutes=policy.cny_rate_minutes)
     return TopUpPrice(Money(currency, int(minor)), amount, rate.per_usd, until)
@@ -95,9 +100,11 @@ def _check_amount(policy: TopUpPolicy, amount: Usd) -> None:
         return
     packs = ", ".join(f"${pack.brief_down()}" for pack in policy.packs)
     if not policy.custom:
-        raise Rejected(f"a top-up is one of {packs}", param="amount")
+        raise Rejected(f"a top-up is one of {packs}", param="amount").because(ErrorReason.TOP_UP_PACKS, packs=packs)
     if not policy.minimum <= amount <= policy.maximum:
         least, most = policy.minimum.brief_up(), policy.maximum.brief_down()
-        raise Rejected(f"a top-up is one of {packs}, or any amount from ${least} to ${most}", param="amount")
+        raise Rejected(f"a top-up is one of {packs}, or any amount from ${least} to ${most}", param="amount").because(
+            ErrorReason.TOP_UP_BOUNDS, least_usd=policy.minimum, most_usd=policy.maximum
+        )
     if amount % NANO_PER_CENT:
-        raise Rejected("a top-up is a whole number of cents", param="amount")
+        raise Rejected("a top-up is a whole number of cents", param="amount").because(ErrorReason.WHOLE_CENTS)

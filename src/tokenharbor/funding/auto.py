@@ -7,9 +7,10 @@ key or an account that suddenly spends many times its usual, switch it off with 
 disputes. A debt keeps it waiting.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Final
 
@@ -19,16 +20,17 @@ from tokenharbor.db.each_row import EachRow
 from tokenharbor.editions.policy import AutoTopUpPolicy, Policy
 from tokenharbor.funding import auto_store, store
 from tokenharbor.funding.amounts import BOOKS_CURRENCY, price_top_up
-from tokenharbor.funding.auto_store import AutoTopUpSituation, KeySpending
+from tokenharbor.funding.auto_store import AutoTopUpSituation, ChargeableMethod, KeySpending
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.topups import FIRST_LOOK
-from tokenharbor.funding.types import AutoTopUp, TopUp, TopUpState
+from tokenharbor.funding.types import AutoTopUp, AutoTopUpStop, TopUp, TopUpState
 from tokenharbor.identity.store import get_account
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import Missing, ProcessorUnavailable, Rejected
+from tokenharbor.kernel.errors import ProcessorUnavailable, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import ProcessorAbility
 
@@ -47,43 +49,78 @@ class AutoTopUpWish:
     processor: str | None = None
 
 
-async def show_auto_top_up(funding: Funding, account_id: UUID) -> AutoTopUp:
-    """Raises Missing, also where it was never switched on."""
+class AutoTopUpBrake(StrEnum):
+    """What keeps the next charge waiting."""
+
+    IN_FLIGHT = "in_flight"  # one is not final
+    DEBT = "debt"
+    CEILING = "ceiling"  # of the month
+    PAUSE = "pause"  # between two
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoTopUpOutlook:
+    """What an account wants, None if it never did; what keeps the next charge waiting, and until when, if that is
+    known; what was charged in this UTC month; the methods that can be charged; the edition's bounds.
+    """
+
+    account_id: UUID
+    wanted: AutoTopUp | None
+    brake: AutoTopUpBrake | None
+    goes_on_at: datetime | None
+    this_month: Usd
+    saved: Sequence[ChargeableMethod]
+    policy: AutoTopUpPolicy
+
+    @property
+    def enabled(self) -> bool:
+        return self.wanted is not None and self.wanted.enabled
+
+    @property
+    def stop_code(self) -> AutoTopUpStop | None:
+        """The same, for words in other languages."""
+        return None if self.wanted is None else self.wanted.stop_code
+
+    @property
+    def stop_reason(self) -> str:
+        """Why it is off, if nobody switched it off."""
+        return "" if self.wanted is None else self.wanted.stop_reason
+
+
+async def show_auto_top_up(funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
+    """Raises Missing."""
     async with funding.acquire() as conn:
-        await get_account(conn, account_id)
-        found = await auto_store.get(conn, account_id)
-    return _there(found, account_id)
+        return await _look(conn, funding, account_id)
 
 
-async def set_auto_top_up(funding: Funding, account_id: UUID, wish: AutoTopUpWish) -> AutoTopUp:
+async def set_auto_top_up(funding: Funding, account_id: UUID, wish: AutoTopUpWish) -> AutoTopUpOutlook:
     """Switch it on. Raises Missing, Rejected for what the edition does not allow, and without a saved method."""
     policy, now = funding.policy(), funding.world.clock.now()
     _check_wish(policy.auto_topup, wish)
     price_top_up(policy.topups, wish.amount, BOOKS_CURRENCY, None, now)
-    async with funding.acquire() as conn:
+    async with funding.change() as conn:
         await get_account(conn, account_id)
         processor = await _processor_with_method(conn, funding, account_id, wish.processor)
-        return await auto_store.put(
-            conn,
-            AutoTopUp(
-                account_id=account_id,
-                enabled=True,
-                processor=processor,
-                threshold=wish.threshold,
-                amount=wish.amount,
-                month_most=wish.month_most,
-                changed_at=now,
-                actor=wish.actor,
-            ),
+        wanted = AutoTopUp(
+            account_id=account_id,
+            enabled=True,
+            processor=processor,
+            threshold=wish.threshold,
+            amount=wish.amount,
+            month_most=wish.month_most,
+            changed_at=now,
+            actor=wish.actor,
         )
+        await auto_store.put(conn, wanted)
+        return await _look(conn, funding, account_id)
 
 
-async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str) -> AutoTopUp:
-    """Raises Missing, also where it was never switched on."""
-    async with funding.acquire() as conn:
+async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str) -> AutoTopUpOutlook:
+    """Raises Missing."""
+    async with funding.change() as conn:
         await get_account(conn, account_id)
-        found = await auto_store.switch_off(conn, account_id, funding.world.clock.now(), actor)
-    return _there(found, account_id)
+        await auto_store.switch_off(conn, account_id, funding.world.clock.now(), actor)
+        return await _look(conn, funding, account_id)
 
 
 async def top_up_low_accounts(funding: Funding) -> None:
@@ -110,7 +147,7 @@ async def _top_up(funding: Funding, account_id: UUID) -> None:
 async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
     """The intent, committed; None where a brake holds."""
     now = funding.world.clock.now()
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         await Wallets(conn).lock_wallet(account_id, now)  # and nobody else decides for this account from here on
         wanted = await auto_store.lock(conn, account_id)
         situation = await auto_store.read_situation(conn, account_id, _month_of(now))
@@ -118,36 +155,77 @@ async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
             return None
         keys = await auto_store.read_key_spending(conn, account_id, now)
         reason = _reason_to_stop(funding.policy(), wanted, keys, now)
-        if not reason:
+        if reason is None:
             return await store.add_top_up(conn, _intent(funding, wanted, now))
-        await auto_store.stop(conn, account_id, reason, now)
+        await auto_store.stop(conn, account_id, *reason, now)
     funding.report(FundingAlarm.AUTO_TOP_UP_STOPPED, ids.show("acct", account_id), wanted.processor)
     return None
 
 
+async def _look(conn: asyncpg.Connection, funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
+    """Raises Missing."""
+    policy, now = funding.policy().auto_topup, funding.world.clock.now()
+    await get_account(conn, account_id)
+    wanted = await auto_store.get(conn, account_id)
+    situation = await auto_store.read_situation(conn, account_id, _month_of(now))
+    charging = {processor.name for processor in funding.offered(ProcessorAbility.CHARGE_SAVED)}
+    saved = [each for each in await auto_store.list_saved(conn, account_id) if each.processor in charging]
+    brake = None if wanted is None else _find_brake(policy, wanted, situation, now)
+    return AutoTopUpOutlook(
+        account_id=account_id,
+        wanted=wanted,
+        brake=brake,
+        goes_on_at=_goes_on_at(policy, situation, brake, now),
+        this_month=situation.this_month,
+        saved=saved,
+        policy=policy,
+    )
+
+
 def _is_due(policy: AutoTopUpPolicy, wanted: AutoTopUp, situation: AutoTopUpSituation, now: datetime) -> bool:
-    if not (policy.enabled and wanted.enabled) or situation.debt or situation.in_flight:
-        return False
-    if situation.unspent >= wanted.threshold:
-        return False
+    is_wanted = policy.enabled and wanted.enabled and situation.unspent < wanted.threshold
+    return is_wanted and _find_brake(policy, wanted, situation, now) is None
+
+
+def _find_brake(
+    policy: AutoTopUpPolicy, wanted: AutoTopUp, situation: AutoTopUpSituation, now: datetime
+) -> AutoTopUpBrake | None:
+    if situation.in_flight:
+        return AutoTopUpBrake.IN_FLIGHT
+    if situation.debt:
+        return AutoTopUpBrake.DEBT
     if situation.this_month + wanted.amount > min(wanted.month_most, policy.month):
-        return False
-    pause = timedelta(minutes=policy.cooldown_minutes)
-    return situation.latest is None or situation.latest + pause <= now
+        return AutoTopUpBrake.CEILING
+    if situation.latest is not None and situation.latest + timedelta(minutes=policy.cooldown_minutes) > now:
+        return AutoTopUpBrake.PAUSE
+    return None
 
 
-def _reason_to_stop(policy: Policy, wanted: AutoTopUp, keys: Iterable[KeySpending], now: datetime) -> str:
-    """Empty if there is none. An edition in force may no longer sell what it did when this was switched on."""
+def _goes_on_at(
+    policy: AutoTopUpPolicy, situation: AutoTopUpSituation, brake: AutoTopUpBrake | None, now: datetime
+) -> datetime | None:
+    if brake is AutoTopUpBrake.CEILING:
+        return _month_of(_month_of(now) + timedelta(days=31))
+    if brake is AutoTopUpBrake.PAUSE and situation.latest is not None:
+        return situation.latest + timedelta(minutes=policy.cooldown_minutes)
+    return None
+
+
+def _reason_to_stop(
+    policy: Policy, wanted: AutoTopUp, keys: Iterable[KeySpending], now: datetime
+) -> tuple[AutoTopUpStop, str] | None:
+    """None if there is none. An edition in force may no longer sell what it did when this was switched on."""
     try:
         price_top_up(policy.topups, wanted.amount, BOOKS_CURRENCY, None, now)
     except Rejected as error:
-        return str(error)
+        return AutoTopUpStop.NOT_SOLD, str(error)
     suspect = find_suspect(keys, wanted.amount, policy.auto_topup.theft_factor)
     if suspect is None:
-        return ""
+        return None
     who = "all keys together" if suspect.key_id is None else ids.show("key", suspect.key_id)
     usual = Usd(suspect.before // suspect.days)
-    return f"{who} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD a day before: stolen?"
+    said = f"{who} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD a day before: stolen?"
+    return AutoTopUpStop.SPENDING, said
 
 
 def find_suspect(keys: Iterable[KeySpending], amount: Usd, factor: int) -> KeySpending | None:
@@ -186,14 +264,20 @@ def _intent(funding: Funding, wanted: AutoTopUp, now: datetime) -> TopUp:
 
 def _check_wish(policy: AutoTopUpPolicy, wish: AutoTopUpWish) -> None:
     if not policy.enabled:
-        raise Rejected("this edition has no auto top-up", param="auto_topup")
+        raise Rejected("this edition has no auto top-up", param="auto_topup").because(
+            ErrorReason.AUTO_TOP_UP_NOT_OFFERED
+        )
     if wish.threshold < policy.min_threshold:
-        raise Rejected(f"the threshold is at least ${policy.min_threshold.brief_up()}", param="threshold")
+        raise Rejected(f"the threshold is at least ${policy.min_threshold.brief_up()}", param="threshold").because(
+            ErrorReason.THRESHOLD_LEAST, least_usd=policy.min_threshold
+        )
     if not wish.amount <= wish.month_most <= policy.month:
         most = policy.month.brief_down()
-        raise Rejected(f"the ceiling of a month is at least the amount, and at most ${most}", param="month")
+        raise Rejected(f"the ceiling of a month is at least the amount, and at most ${most}", param="month").because(
+            ErrorReason.MONTH_CEILING, most_usd=policy.month
+        )
     if wish.amount <= ZERO:
-        raise Rejected("an amount must be above 0", param="amount")
+        raise Rejected("an amount must be above 0", param="amount").because(ErrorReason.AMOUNT_NOT_POSITIVE)
 
 
 async def _processor_with_method(
@@ -203,14 +287,10 @@ async def _processor_with_method(
     for processor in funding.offered(ProcessorAbility.CHARGE_SAVED):
         if wanted in (None, processor.name) and await store.read_saved_method(conn, account_id, processor.name):
             return processor.name
-    raise Rejected("there is no saved method of payment: make a top-up that saves it", param="processor")
+    raise Rejected("there is no saved method of payment: make a top-up that saves it", param="processor").because(
+        ErrorReason.METHOD_NOT_SAVED
+    )
 
 
 def _month_of(now: datetime) -> datetime:
     return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _there(found: AutoTopUp | None, account_id: UUID) -> AutoTopUp:
-    if found is None:
-        raise Missing(f"auto top-up of {ids.show('acct', account_id)} was never switched on")
-    return found

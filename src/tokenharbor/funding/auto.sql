@@ -13,16 +13,16 @@ SELECT * FROM auto_top_up WHERE account_id = $1 FOR UPDATE
 INSERT INTO auto_top_up (account_id, enabled, processor, threshold, amount, month_most, changed_at, actor)
 VALUES ($1, true, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (account_id) DO UPDATE SET enabled = true, processor = excluded.processor, threshold = excluded.threshold, amount = excluded.amount,
-    month_most = excluded.month_most, changed_at = excluded.changed_at, actor = excluded.actor, stopped_at = NULL, stop_reason = ''
+    month_most = excluded.month_most, changed_at = excluded.changed_at, actor = excluded.actor, stopped_at = NULL, stop_reason = '', stop_code = ''
 RETURNING *
 
 -- name: stop
 -- Off, and why.
-UPDATE auto_top_up SET enabled = false, stopped_at = $3, stop_reason = $2 WHERE account_id = $1 AND enabled RETURNING account_id
+UPDATE auto_top_up SET enabled = false, stopped_at = $3, stop_reason = $2, stop_code = $4 WHERE account_id = $1 AND enabled RETURNING account_id
 
 -- name: switch_off
 -- Off, as somebody wants it.
-UPDATE auto_top_up SET enabled = false, changed_at = $2, actor = $3, stopped_at = NULL, stop_reason = '' WHERE account_id = $1 RETURNING *
+UPDATE auto_top_up SET enabled = false, changed_at = $2, actor = $3, stopped_at = NULL, stop_reason = '', stop_code = '' WHERE account_id = $1 RETURNING *
 
 -- name: low
 -- Accounts that may be due: less is left than they want, whether held or not, and none is in flight.
@@ -50,3 +50,9 @@ UNION ALL SELECT m.key_id, CASE WHEN $2 >= m.day_end THEN 0 ELSE m.day_spent END
     m.spent - CASE WHEN $2 >= m.day_end THEN 0 ELSE m.day_spent END AS before,
     ($2 AT TIME ZONE 'UTC')::date - (k.created_at AT TIME ZONE 'UTC')::date AS days
 FROM key_meter m JOIN api_key k ON k.id = m.key_id WHERE m.account_id = $1 AND k.revoked_at IS NULL
+
+-- name: saved
+-- What an account's payers have agreed to be charged later, and the method of the top-up at which they did, oldest first.
+SELECT s.processor, s.saved_at, (SELECT t.method FROM top_up t WHERE t.account_id = s.account_id AND t.processor = s.processor AND t.save_method
+                                 AND t.state = 'paid' ORDER BY t.paid_at DESC LIMIT 1) AS method
+FROM saved_method s WHERE s.account_id = $1 ORDER BY s.saved_at, s.processor

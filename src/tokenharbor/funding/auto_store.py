@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 
 from tokenharbor.db.queries import read_queries
-from tokenharbor.funding.types import AutoTopUp
+from tokenharbor.funding.types import AutoTopUp, AutoTopUpStop
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 
@@ -24,6 +24,7 @@ class AutoTopUpQueries:
     low: str
     situation: str
     spending: str
+    saved: str
 
 
 SQL = read_queries(AutoTopUpQueries, "tokenharbor.funding", "auto.sql")
@@ -50,6 +51,15 @@ class KeySpending:
     days: int
 
 
+@dataclass(frozen=True, slots=True)
+class ChargeableMethod:
+    """A method of payment that a payer has agreed to be charged later; `method` as it was at that top-up."""
+
+    processor: str
+    method: str | None
+    saved_at: datetime
+
+
 async def get(conn: asyncpg.Connection, account_id: UUID) -> AutoTopUp | None:
     row = await conn.fetchrow(SQL.get, account_id)
     return None if row is None else _auto_top_up(row)
@@ -70,9 +80,9 @@ async def put(conn: asyncpg.Connection, wanted: AutoTopUp) -> AutoTopUp:
     return _auto_top_up(row)
 
 
-async def stop(conn: asyncpg.Connection, account_id: UUID, reason: str, at: datetime) -> bool:
+async def stop(conn: asyncpg.Connection, account_id: UUID, why: AutoTopUpStop, reason: str, at: datetime) -> bool:
     """Whether it was on. A refund, a withdrawal and a dispute call this in their own transaction."""
-    return await conn.fetchval(SQL.stop, account_id, reason, at) is not None
+    return await conn.fetchval(SQL.stop, account_id, reason, at, why.value) is not None
 
 
 async def switch_off(conn: asyncpg.Connection, account_id: UUID, at: datetime, actor: str) -> AutoTopUp | None:
@@ -98,6 +108,16 @@ async def read_key_spending(conn: asyncpg.Connection, account_id: UUID, now: dat
     return [KeySpending(row["key_id"], Usd(row["today"]), Usd(row["before"]), row["days"]) for row in rows]
 
 
+async def list_saved(conn: asyncpg.Connection, account_id: UUID) -> Sequence[ChargeableMethod]:
+    """Oldest first."""
+    return [ChargeableMethod(**row) for row in await conn.fetch(SQL.saved, account_id)]
+
+
 def _auto_top_up(row: asyncpg.Record) -> AutoTopUp:
     amounts = {name: Usd(row[name]) for name in ("threshold", "amount", "month_most")}
-    return AutoTopUp(**{**row, **amounts})
+    return AutoTopUp(**{**row, **amounts, "stop_code": _stop_code(row["stop_code"])})
+
+
+def _stop_code(text: str) -> AutoTopUpStop | None:
+    """None: it was not stopped, or by another release."""
+    return AutoTopUpStop(text) if text in list(AutoTopUpStop) else None

@@ -20,7 +20,10 @@ moves (address, amount) AS (
     WHERE u.type = 'loss'
     UNION ALL
     SELECT a.address, a.amount FROM processor_fee f CROSS JOIN LATERAL (VALUES ('expense/processor_fee', -f.amount),
-        ('clearing/' || f.processor || '/usd', f.amount)) a (address, amount))
+        ('clearing/' || f.processor || '/usd', f.amount)) a (address, amount)
+    UNION ALL
+    SELECT a.address, a.amount FROM comparison_cost c CROSS JOIN LATERAL (VALUES ('expense/comparison', c.cost),
+        ('payable/provider/' || c.provider, -c.cost)) a (address, amount))
 SELECT address, sum(amount)::bigint AS amount FROM moves WHERE NOT starts_with(address, 'account/') GROUP BY 1 HAVING sum(amount) <> 0 ORDER BY 1
 
 -- name: accounts

@@ -1,6 +1,7 @@
 """What the use cases of this room work with: the world, the processors, the policy, connections, and who is told."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,10 +11,12 @@ import asyncpg
 
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.types import Capture
+from tokenharbor.identity.changes import set_actor
 from tokenharbor.kernel.errors import Missing, ProcessorUnavailable
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.world import World
+from tokenharbor.ledger.posting import Posting
 from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.types import ProcessorAbility
 
@@ -45,6 +48,13 @@ class RewardReturn(Protocol):
     def reduced(self) -> Usd: ...
 
 
+class PlannedReturn(RewardReturn, Protocol):
+    """Likewise, before it is done; `postings` say from which lots."""
+
+    @property
+    def postings(self) -> Sequence[Posting]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class NothingReturned:
     """A top-up that brought no rewards."""
@@ -52,6 +62,7 @@ class NothingReturned:
     locked: Usd = ZERO
     cashback: Usd = ZERO
     reduced: Usd = ZERO
+    postings: Sequence[Posting] = ()
 
 
 class CreditHooks(Protocol):
@@ -69,7 +80,7 @@ class CreditHooks(Protocol):
 
     async def preview_return(
         self, conn: asyncpg.Connection, account_id: UUID, lot_id: UUID, amount: Usd
-    ) -> RewardReturn:
+    ) -> PlannedReturn:
         """What `take_back` would take; nothing is changed."""
         ...
 
@@ -97,7 +108,7 @@ class NoHooks:
 
     async def preview_return(
         self, conn: asyncpg.Connection, account_id: UUID, lot_id: UUID, amount: Usd
-    ) -> RewardReturn:
+    ) -> PlannedReturn:
         del conn, account_id, lot_id, amount
         return NothingReturned()
 
@@ -118,11 +129,19 @@ Report = Callable[[FundingAlarm, str, str], None]
 """Raises an alarm: its kind, the id of what it is about as it is shown, and the processor."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, by their shown id, and from where: for the audit log. "": not known."""
+
+    actor: str = ""
+    address: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funding:
     """One process's way to payments. `acquire` gives a connection for a step: none is kept while a processor is asked.
     `pretended` names the processors with which no money moves; they are used only while `may_pretend` says so. `policy`
-    is the edition in force. `public_url` is where browsers find us.
+    is the edition in force. `public_url` is where browsers find us. `asker` is whose request it serves, if it is one's.
     """
 
     world: World
@@ -134,6 +153,14 @@ class Funding:
     public_url: str
     report: Report
     hooks: CreditHooks
+    asker: Asker = Asker()
+
+    @contextlib.asynccontextmanager
+    async def change(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection in a transaction, of whose changes the audit log says who asks for them, and our time."""
+        async with self.acquire() as conn, conn.transaction():
+            await set_actor(conn, self.asker.actor, self.asker.address, self.world.clock.now())
+            yield conn
 
     def processor(self, name: str) -> Processor:
         """Raises ProcessorUnavailable for one that is configured no more: what it knows cannot be read."""

@@ -22,6 +22,7 @@ from tokenharbor.funding.dispute_steps import DisputeStep
 from tokenharbor.funding.dispute_store import Dispute
 from tokenharbor.funding.losses import recover_losses
 from tokenharbor.funding.refund_types import CaptureBalance
+from tokenharbor.funding.types import AutoTopUpStop
 from tokenharbor.funding.withdrawals import end_uncalled
 from tokenharbor.kernel.errors import ProcessorRefused, ProcessorUnavailable
 from tokenharbor.kernel.ids import UUID
@@ -50,7 +51,7 @@ async def take_dispute(funding: Funding, processor: str, told: ProcessorDispute)
 
     Raises ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused.
     """
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         capture = await _lock_capture(conn, funding, processor, told)
         known = await dispute_store.find_by_object(conn, processor, told.dispute_id)
         await funding.hooks.run_due(conn, capture.account_id)
@@ -101,5 +102,5 @@ async def _add(conn: asyncpg.Connection, funding: Funding, capture: CaptureBalan
     )
     why = f"{dispute.shown_id}: a top-up is disputed"
     await end_uncalled(conn, funding, dispute.account_id, why)
-    await auto_store.stop(conn, dispute.account_id, why, now)
+    await auto_store.stop(conn, dispute.account_id, AutoTopUpStop.DISPUTE, why, now)
     return await dispute_store.add_dispute(conn, dispute)

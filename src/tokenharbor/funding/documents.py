@@ -12,17 +12,43 @@ from tokenharbor.funding.dispute_store import Dispute
 from tokenharbor.funding.pretended import KeptCredit
 from tokenharbor.funding.reconcile import ClearingTotal, Reconciliation, RecordDifference
 from tokenharbor.funding.refund_types import Refund, RefundOrigin, RefundProgress
-from tokenharbor.funding.refunds import RefundPreview
-from tokenharbor.funding.types import AutoTopUp, ExchangeRate, TopUp, TopUpState
+from tokenharbor.funding.refunds import LeavingCredit, RefundPreview
+from tokenharbor.funding.top_up_rests import NOTHING_PAID, TopUpRest
+from tokenharbor.funding.types import ExchangeRate, TopUp, TopUpMatch, TopUpState
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.ledger.types import Restriction
 from tokenharbor.payments.types import DisputeState
 
 
+class TopUpMatchDocument(Document, frozen=True):
+    """The match that a top-up has brought: a dollar of it unlocks for each dollar that is spent of that top-up, until
+    `expires_at`. `cancelled_usd` went with its part of the top-up, or ended.
+    """
+
+    granted_usd: Usd
+    unlocked_usd: Usd
+    locked_usd: Usd
+    cancelled_usd: Usd
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, match: TopUpMatch) -> Self:
+        return cls(
+            granted_usd=match.granted,
+            unlocked_usd=match.unlocked,
+            locked_usd=match.locked,
+            cancelled_usd=match.cancelled,
+            expires_at=to_second(match.expires_at),
+        )
+
+
 class TopUpDocument(Document, frozen=True):
-    """A top-up. `amount` is what is paid, `tax` in it included; `credit_usd` what was agreed for it."""
+    """A top-up. `amount` is what is paid, `tax` in it included; `credit_usd` what was agreed for it. `left_usd` of that
+    is neither spent nor held nor gone back; `refundable_usd` is what its customer can ask back now.
+    """
 
     id: str
     account: str
@@ -44,9 +70,13 @@ class TopUpDocument(Document, frozen=True):
     created_at: datetime
     paid_at: datetime | None
     fault: str | None
+    left_usd: Usd
+    refundable_usd: Usd
+    refundable_until: datetime | None
+    match: TopUpMatchDocument | None
 
     @classmethod
-    def of(cls, top_up: TopUp) -> Self:
+    def of(cls, top_up: TopUp, rest: TopUpRest = NOTHING_PAID) -> Self:
         return cls(
             id=top_up.shown_id,
             account=ids.show("acct", top_up.account_id),
@@ -68,6 +98,10 @@ class TopUpDocument(Document, frozen=True):
             created_at=to_second(top_up.created_at),
             paid_at=to_second(top_up.paid_at),
             fault=top_up.fault or None,
+            left_usd=rest.left,
+            refundable_usd=rest.refundable,
+            refundable_until=to_second(rest.refundable_until),
+            match=None if rest.match is None else TopUpMatchDocument.of(rest.match),
         )
 
 
@@ -117,9 +151,22 @@ class RefundDocument(Document, frozen=True):
         )
 
 
+class LeavingCreditDocument(Document, frozen=True):
+    """What leaves a lot; `restriction` as in the list of lots: of what is locked, or null, of what can be spent."""
+
+    lot: str
+    usd: Usd
+    restriction: Restriction | None
+
+    @classmethod
+    def of(cls, found: LeavingCredit) -> Self:
+        return cls(lot=ids.show("lot", found.lot_id), usd=found.amount, restriction=found.restriction)
+
+
 class RefundPreviewDocument(Document, frozen=True):
     """What a refund would bring. `reduced_usd` is cashback that was spent; `locked_usd` and `cashback_usd` are taken
-    back besides. `review`: an operator decides first.
+    back besides. `leaving` is all of that by lot; `max_usd` is what can be asked for at most. `review`: an operator
+    decides first.
     """
 
     top_up: str
@@ -129,6 +176,8 @@ class RefundPreviewDocument(Document, frozen=True):
     locked_usd: Usd
     cashback_usd: Usd
     reduced_usd: Usd
+    leaving: Sequence[LeavingCreditDocument]
+    max_usd: Usd
     review: bool
 
     @classmethod
@@ -141,6 +190,8 @@ class RefundPreviewDocument(Document, frozen=True):
             locked_usd=preview.rewards.locked,
             cashback_usd=preview.rewards.cashback,
             reduced_usd=preview.rewards.reduced,
+            leaving=[LeavingCreditDocument.of(each) for each in preview.leaving],
+            max_usd=preview.most,
             review=preview.review,
         )
 
@@ -265,36 +316,6 @@ class ReconciliationDocument(Document, frozen=True):
             differences=[RecordDifferenceDocument.of(each) for each in found.differences],
             totals=[ClearingTotalDocument.of(each) for each in found.totals],
             fees_usd={"ours": ours, "theirs": theirs},
-        )
-
-
-class AutoTopUpDocument(Document, frozen=True):
-    """An account's auto top-up: `amount_usd` is charged when less than `threshold_usd` is left."""
-
-    account: str
-    enabled: bool
-    processor: str
-    threshold_usd: Usd
-    amount_usd: Usd
-    month_usd: Usd
-    changed_at: datetime
-    actor: str
-    stopped_at: datetime | None
-    stop_reason: str | None
-
-    @classmethod
-    def of(cls, wanted: AutoTopUp) -> Self:
-        return cls(
-            account=ids.show("acct", wanted.account_id),
-            enabled=wanted.enabled,
-            processor=wanted.processor,
-            threshold_usd=wanted.threshold,
-            amount_usd=wanted.amount,
-            month_usd=wanted.month_most,
-            changed_at=to_second(wanted.changed_at),
-            actor=wanted.actor,
-            stopped_at=to_second(wanted.stopped_at),
-            stop_reason=wanted.stop_reason or None,
         )
 
 

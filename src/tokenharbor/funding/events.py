@@ -80,7 +80,7 @@ async def _sweep(funding: Funding, processor: str) -> None:
     async with funding.acquire() as conn:
         since = await conn.fetchval(SQL.swept_until, processor) or now - _FIRST_SWEEP
     events = await funding.processor(processor).list_events(min(since, now) - _OVERLAP)
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         for event in events:
             await _add(conn, processor, event, now)
         await conn.execute(SQL.set_swept, processor, now)

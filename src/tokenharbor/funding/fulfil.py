@@ -23,7 +23,7 @@ from tokenharbor.funding import auto_store, store
 from tokenharbor.funding.amounts import add_months, credit_of, fee_in_usd, tax_of
 from tokenharbor.funding.charges import charge_again
 from tokenharbor.funding.context import Funding, FundingAlarm
-from tokenharbor.funding.types import MANUAL, Capture, TopUp, TopUpState
+from tokenharbor.funding.types import MANUAL, AutoTopUpStop, Capture, TopUp, TopUpState
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import BooksRefused, ProcessorRefused
 from tokenharbor.kernel.ids import UUID
@@ -70,7 +70,7 @@ async def fulfil(funding: Funding, top_up_id: UUID) -> TopUp:
 async def take_payment(funding: Funding, top_up_id: UUID, payment: Payment) -> TopUp:
     """What follows from a payment as it was read, in one transaction. Raises Missing, DatabaseUnavailable."""
     try:
-        async with funding.acquire() as conn, conn.transaction():
+        async with funding.change() as conn:
             taken = await take_payment_on(conn, funding, top_up_id, payment)
     except BooksRefused as error:
         async with funding.acquire() as conn:
@@ -202,7 +202,8 @@ async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: dateti
     """The wallet is locked. While it is in doubt what was charged, nothing more is charged without the payer."""
     reviewed = await store.set_state(conn, top_up.id, TopUpState.REVIEW, why)
     if top_up.automatic and reviewed.state is TopUpState.REVIEW:
-        await auto_store.stop(conn, top_up.account_id, f"{top_up.shown_id}: {why}", now)
+        said = f"{top_up.shown_id}: {why}"
+        await auto_store.stop(conn, top_up.account_id, AutoTopUpStop.PAYMENT_REVIEW, said, now)
     return TakenPayment(reviewed, FundingAlarm.PAYMENT_MISMATCH)
 
 
@@ -210,17 +211,18 @@ async def _stop(conn: asyncpg.Connection, top_up: TopUp, payment: Payment, now: 
     """A charge without the payer that failed, or that they would have to confirm: auto top-up ends with it, once."""
     if top_up.state is TopUpState.FAILED:
         return TakenPayment(top_up)
-    why = payment.fault or "the payment failed"
+    why, stop = payment.fault or "the payment failed", AutoTopUpStop.PAYMENT_FAILED
     if payment.state is PaymentState.NEEDS_PAYER:
+        stop = AutoTopUpStop.PAYER_NEEDED
         why = f"the payer would have to confirm it: {why}"
     failed = await store.set_state(conn, top_up.id, TopUpState.FAILED, why, payment.processor_id)
-    await auto_store.stop(conn, top_up.account_id, f"{top_up.shown_id}: {why}", now)
+    await auto_store.stop(conn, top_up.account_id, stop, f"{top_up.shown_id}: {why}", now)
     return TakenPayment(failed, FundingAlarm.AUTO_TOP_UP_STOPPED)
 
 
 async def _set_review(funding: Funding, top_up: TopUp, why: str) -> TopUp:
     now = funding.world.clock.now()
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         await Wallets(conn).lock_wallet(top_up.account_id, now)
         reviewed = await _review(conn, top_up, why, now)
     funding.report(FundingAlarm.PAYMENT_MISMATCH, top_up.shown_id, top_up.processor)

@@ -38,7 +38,7 @@ async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
     reference = _check(payment)
     if MANUAL not in funding.processors:
         raise Rejected("recorded payments are off: set enabled = true in [processors.manual]", param="processor")
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         await get_account(conn, payment.account_id)
         try:
             async with conn.transaction():
@@ -60,7 +60,7 @@ async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopU
     """
     if not actor.strip():
         raise Rejected("a payment is confirmed by somebody", param="actor")
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         account_id = (await store.get_top_up(conn, top_up_id)).account_id
         await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())  # before any row of this room
         top_up = await store.lock_top_up(conn, top_up_id)

@@ -24,6 +24,7 @@ class PayeeQueries:
     lock: str
     address: str
     payees: str
+    count: str
     set_verified: str
     set_removed: str
     erase_address: str
@@ -74,6 +75,12 @@ async def list_payees(
 ) -> Sequence[tuple[SavedPayee, str | None]]:
     """Oldest first, each with its address."""
     return [(_payee(row), row["address"]) for row in await conn.fetch(SQL.payees, account_id)]
+
+
+async def count_payees(conn: asyncpg.Connection, account_id: UUID) -> int:
+    """How many an account has."""
+    found: int = await conn.fetchval(SQL.count, account_id)
+    return found
 
 
 async def set_verified(conn: asyncpg.Connection, payee_id: UUID, now: datetime, actor: str) -> SavedPayee:

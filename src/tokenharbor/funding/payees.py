@@ -5,6 +5,7 @@ that can be erased; the digest beside it, of a secret salt, shows whether that r
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,11 +18,18 @@ from tokenharbor.funding.context import Funding
 from tokenharbor.funding.payee_store import PayeeAddress
 from tokenharbor.funding.people import is_same_person
 from tokenharbor.funding.withdrawal_types import SavedPayee
+from tokenharbor.identity.attempts import AttemptLimit, count_attempt
 from tokenharbor.identity.store import get_account
-from tokenharbor.kernel.errors import Conflict, Missing, Rejected
+from tokenharbor.kernel.errors import Conflict, Missing, RateLimited, Rejected
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import Payee, ProcessorAbility
+
+MOST: Final = 20
+"""Payees of an account that were not removed: an operator has to verify each."""
+ADDED: Final = AttemptLimit("payee", 20, timedelta(days=1))
+"""Payees that an account adds, those that it removes, too: an address of one is no other account's meanwhile."""
 
 _LONGEST: Final = 200
 _SALT_BYTES: Final = 16
@@ -42,7 +50,9 @@ class NewPayee:
 
 
 async def add_payee(funding: Funding, wanted: NewPayee) -> SavedPayee:
-    """Not verified yet. Raises Missing, Rejected, Conflict for an address that is a payee's already."""
+    """Not verified yet. Raises Missing, Rejected; Conflict, RateLimited for a payee too many; Conflict for an address
+    that is a payee's already.
+    """
     _check(funding, wanted)
     address = PayeeAddress(wanted.address, funding.world.entropy.bytes(_SALT_BYTES))
     payee = SavedPayee(
@@ -54,10 +64,13 @@ async def add_payee(funding: Funding, wanted: NewPayee) -> SavedPayee:
         added_at=funding.world.clock.now(),
         actor=wanted.actor,
     )
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         await get_account(conn, wanted.account_id)
+        await _check_room(conn, wanted.account_id, payee.added_at)
         if not await payee_store.add_payee(conn, payee, address):
-            raise Conflict("this address is a payee already, of this account or of another one")
+            raise Conflict("this address is a payee already, of this account or of another one").because(
+                ErrorReason.PAYEE_KNOWN
+            )
     return payee
 
 
@@ -67,7 +80,7 @@ async def verify_payee(funding: Funding, payee_id: UUID, actor: str) -> SavedPay
     """
     if not actor.strip():
         raise Rejected("a payee is verified by somebody", param="actor")
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         payee = await payee_store.lock_payee(conn, payee_id)
         if payee.removed_at is not None or payee.verified_at is not None:
             raise Conflict(f"{payee.shown_id} was {'removed' if payee.removed_at else 'verified'}")
@@ -79,13 +92,13 @@ async def verify_payee(funding: Funding, payee_id: UUID, actor: str) -> SavedPay
 async def remove_payee(funding: Funding, payee_id: UUID) -> SavedPayee:
     """Its address is erased. Raises Missing, Conflict while a withdrawal to it has not ended."""
     now = funding.world.clock.now()
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         await Wallets(conn).lock_wallet((await payee_store.get_payee(conn, payee_id)).account_id, now)
         payee = await payee_store.lock_payee(conn, payee_id)
         if payee.removed_at is not None:
             return payee
         if await withdrawal_store.count_open_to(conn, payee_id):
-            raise Conflict(f"a withdrawal to {payee.shown_id} has not ended")
+            raise Conflict(f"a withdrawal to {payee.shown_id} has not ended").because(ErrorReason.PAYEE_IN_USE)
         return await payee_store.set_removed(conn, payee_id, now)
 
 
@@ -95,11 +108,17 @@ async def check_payee(conn: asyncpg.Connection, funding: Funding, account_id: UU
     if payee.account_id != account_id:
         raise Missing(f"the account has no payee {payee.shown_id}")
     if payee.removed_at is not None:
-        raise Conflict(f"{payee.shown_id} was removed")
+        raise Conflict(f"{payee.shown_id} was removed").because(ErrorReason.PAYEE_REMOVED)
     policy, now = funding.policy().withdrawals, funding.world.clock.now()
     if not is_payable(policy, payee, now):
-        raise Conflict(f"{payee.shown_id} is not verified: an operator has to")
+        raise Conflict(f"{payee.shown_id} is not verified: an operator has to").because(ErrorReason.PAYEE_NOT_VERIFIED)
     return payee
+
+
+def payee_kinds(funding: Funding) -> Mapping[str, frozenset[str]]:
+    """The kinds of address that each processor pays to, of those that pay out."""
+    paying = {name: each for name, each in funding.processors.items() if ProcessorAbility.PAY_OUT in each.abilities}
+    return {name: each.payee_kinds for name, each in paying.items()}
 
 
 def is_payable(policy: WithdrawalPolicy, payee: SavedPayee, now: datetime) -> bool:
@@ -112,8 +131,21 @@ async def read_payee(conn: asyncpg.Connection, payee: SavedPayee) -> Payee:
     """As its processor is to be told. Raises Conflict if the address is not the one that was added."""
     address = await payee_store.find_address(conn, payee.id)
     if address is None or _digest(payee.kind, address) != payee.digest:
-        raise Conflict(f"the address of {payee.shown_id} is not the one that was added")
+        raise Conflict(f"the address of {payee.shown_id} is not the one that was added").because(
+            ErrorReason.PAYEE_ADDRESS_CHANGED
+        )
     return Payee(payee.kind, address.address)
+
+
+async def _check_room(conn: asyncpg.Connection, account_id: UUID, now: datetime) -> None:
+    """Raises Conflict, RateLimited."""
+    await Wallets(conn).lock_wallet(account_id, now)  # so that nobody else adds one meanwhile
+    if await payee_store.count_payees(conn, account_id) >= MOST:
+        raise Conflict(f"the account has {MOST} payees: remove one first").because(ErrorReason.PAYEES_MOST, most=MOST)
+    if await count_attempt(conn, ADDED, account_id.bytes, now) is not None:
+        raise RateLimited(f"{ADDED.most} payees were added today: add this one tomorrow").because(
+            ErrorReason.PAYEES_DAY, most=ADDED.most
+        )
 
 
 def _digest(kind: str, address: PayeeAddress) -> bytes:
@@ -122,14 +154,19 @@ def _digest(kind: str, address: PayeeAddress) -> bytes:
 
 def _check(funding: Funding, wanted: NewPayee) -> None:
     """Raises Rejected."""
-    processor = funding.processors.get(wanted.processor)
-    if processor is None or ProcessorAbility.PAY_OUT not in processor.abilities:
-        paying = [name for name, each in funding.processors.items() if ProcessorAbility.PAY_OUT in each.abilities]
-        raise Rejected(f"payouts are made by {' or '.join(paying) or 'no processor here'}", param="processor")
-    if wanted.kind not in processor.payee_kinds:
-        raise Rejected(f"{processor.name} pays to {' or '.join(sorted(processor.payee_kinds))}", param="kind")
+    paying = payee_kinds(funding)
+    if wanted.processor not in paying:
+        raise Rejected(f"payouts are made by {' or '.join(paying) or 'no processor here'}", param="processor").because(
+            ErrorReason.PAYOUTS_BY, processors=", ".join(paying)
+        )
+    if wanted.kind not in paying[wanted.processor]:
+        raise Rejected(
+            f"{wanted.processor} pays to {' or '.join(sorted(paying[wanted.processor]))}", param="kind"
+        ).because(ErrorReason.PAYEE_KIND, kinds=", ".join(sorted(paying[wanted.processor])))
     address = wanted.address
     if not 3 <= len(address) <= _LONGEST or not address.isprintable() or address != address.strip():
-        raise Rejected(f"an address has 3 to {_LONGEST} printable characters", param="address")
+        raise Rejected(f"an address has 3 to {_LONGEST} printable characters", param="address").because(
+            ErrorReason.PAYEE_ADDRESS_INVALID, most=_LONGEST
+        )
     if not wanted.actor.strip():
         raise Rejected("a payee is added by somebody", param="actor")

@@ -26,6 +26,10 @@ SELECT address, salt FROM payee_address WHERE payee_id = $1
 SELECT p.*, a.address FROM payee p LEFT JOIN payee_address a ON a.payee_id = p.id
 WHERE ($1::uuid IS NULL OR p.account_id = $1) AND p.removed_at IS NULL ORDER BY p.id
 
+-- name: count
+-- How many an account has; those that were removed aside.
+SELECT count(*) FROM payee WHERE account_id = $1 AND removed_at IS NULL
+
 -- name: set_verified
 -- An operator knows that it is the account's.
 UPDATE payee SET verified_at = $2, verified_by = $3 WHERE id = $1 RETURNING *

@@ -12,13 +12,14 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Money
+from tokenharbor.kernel.reasons import ErrorReason
 
 
 async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer: Issuer) -> Paper:
     """Raises Missing for the top-up, Conflict for one that is not paid."""
     top_up = await store.get_top_up(conn, top_up_id)
     if top_up.state is not TopUpState.PAID or top_up.paid_at is None:
-        raise Conflict(f"{top_up.shown_id} is not paid: there is no receipt of it")
+        raise Conflict(f"{top_up.shown_id} is not paid: there is no receipt of it").because(ErrorReason.TOP_UP_NOT_PAID)
     payment = (await store.read_lot_payments(conn, top_up.account_id)).values()
     credited = next(each.credited for each in payment if each.order_id == top_up.shown_id)
     account = await get_account(conn, top_up.account_id)

@@ -3,17 +3,25 @@
 An `amount` is a decimal string of its `currency`, with two places.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
-from tokenharbor.funding.withdrawable import LotOutlook, WayOut
+from tokenharbor.funding.withdrawable import (
+    WITHHELD_WORDS,
+    LotOutlook,
+    WayOut,
+    WithdrawalWay,
+    WithheldReason,
+    join_outlooks,
+)
 from tokenharbor.funding.withdrawal_types import SavedPayee, Withdrawal, WithdrawalPart, WithdrawalProgress
 from tokenharbor.funding.withdrawals import AccountOutlook, WithdrawalPreview
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 
 
 class WithdrawalPartDocument(Document, frozen=True):
@@ -121,6 +129,7 @@ class LotOutlookDocument(Document, frozen=True):
     to: str | None
     since: datetime | None
     why: str | None
+    why_code: WithheldReason | None
 
     @classmethod
     def of(cls, outlook: LotOutlook) -> Self:
@@ -131,27 +140,56 @@ class LotOutlookDocument(Document, frozen=True):
             way=outlook.way,
             to=None if outlook.top_up_id is None else ids.show("topup", outlook.top_up_id),
             since=to_second(outlook.since),
-            why=outlook.why or None,
+            why=None if outlook.why is None else WITHHELD_WORDS[outlook.why],
+            why_code=outlook.why,
         )
 
 
+class WithdrawalWayDocument(Document, frozen=True):
+    """What can leave now to one place: `top_up`: to what paid for it; null: to a payee."""
+
+    top_up: str | None
+    amount_usd: Usd
+
+    @classmethod
+    def of(cls, way: WithdrawalWay) -> Self:
+        return cls(top_up=None if way.top_up_id is None else ids.show("topup", way.top_up_id), amount_usd=way.amount)
+
+
 class AccountOutlookDocument(Document, frozen=True):
-    """What of an account's credit can leave. `day_left_usd` is what may still be asked for today (UTC); `frozen` says
-    why nothing leaves now.
+    """What of an account's credit can leave. `now_usd` is what can leave now, and `ways` where to; `frozen` says why
+    nothing leaves now. `day_left_usd` is what may still be asked for today (UTC). The edition: `min_usd` is the least
+    of one withdrawal, `approval`: somebody approves each, `payee_days`: after so many a payee is paid without having
+    been verified, 0: never. `payee_kinds` are the kinds of address that each processor pays to. Neighbours that leave
+    alike are one in `lots`.
     """
 
     account: str
     frozen: str | None
+    frozen_code: ErrorReason | None
+    now_usd: Usd
     day_left_usd: Usd
+    min_usd: Usd
+    approval: bool
+    payee_days: int
+    payee_kinds: Mapping[str, Sequence[str]]
+    ways: Sequence[WithdrawalWayDocument]
     lots: Sequence[LotOutlookDocument]
 
     @classmethod
     def of(cls, outlook: AccountOutlook) -> Self:
         return cls(
             account=ids.show("acct", outlook.account_id),
-            frozen=outlook.frozen or None,
+            frozen=None if outlook.frozen is None else str(outlook.frozen),
+            frozen_code=None if outlook.frozen is None else outlook.frozen.reason,
+            now_usd=Usd(sum(way.amount for way in outlook.ways)),
             day_left_usd=outlook.day_left,
-            lots=[LotOutlookDocument.of(each) for each in outlook.lots],
+            min_usd=outlook.policy.minimum,
+            approval=outlook.policy.approval,
+            payee_days=outlook.policy.payee_days,
+            payee_kinds={name: sorted(kinds) for name, kinds in outlook.payee_kinds.items()},
+            ways=[WithdrawalWayDocument.of(each) for each in outlook.ways],
+            lots=[LotOutlookDocument.of(each) for each in join_outlooks(outlook.lots)],
         )
 
 

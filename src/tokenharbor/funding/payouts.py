@@ -33,6 +33,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Missing, ProcessorError, ProcessorRefused, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger import address
 from tokenharbor.ledger.credit_state import CreditState
 from tokenharbor.ledger.wallets import Wallets
@@ -56,16 +57,20 @@ class _Call:
 async def check_free(conn: asyncpg.Connection, funding: Funding, state: CreditState) -> None:
     """Whether anything may leave the account now. Raises Rejected where the edition pays nothing out, Conflict."""
     if not funding.policy().withdrawals.enabled:
-        raise Rejected("this edition pays no credit out", param="account")
+        raise Rejected("this edition pays no credit out", param="account").because(ErrorReason.WITHDRAWALS_NOT_OFFERED)
     if state.debt:
-        raise Conflict(f"the account owes ${state.debt.brief_up()}: nothing is paid out until that is paid")
+        raise Conflict(f"the account owes ${state.debt.brief_up()}: nothing is paid out until that is paid").because(
+            ErrorReason.WITHDRAWAL_DEBT, owed_usd=state.debt
+        )
     if await dispute_store.count_open(conn, state.account_id):
-        raise Conflict("a payment of the account is disputed: nothing is paid out until that has ended")
+        raise Conflict("a payment of the account is disputed: nothing is paid out until that has ended").because(
+            ErrorReason.WITHDRAWAL_DISPUTE
+        )
 
 
 async def follow_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
     """Ask the processor for it, or what has become of it. Raises Missing, ProcessorUnavailable, DatabaseUnavailable."""
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         call = await _begin(conn, funding, withdrawal_id)
     if isinstance(call, Withdrawal):
         return call
@@ -87,7 +92,7 @@ async def look_at_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawa
 
 async def take_payout(funding: Funding, withdrawal_id: UUID, told: ProcessorPayout) -> Withdrawal:
     """What follows from a payout as it was read, in one transaction. Raises Missing, DatabaseUnavailable."""
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         before = await _lock(conn, funding, withdrawal_id)
         after = await _take(conn, funding, before, told)
     if after.state is WithdrawalProgress.FAILED is not before.state:
@@ -118,7 +123,7 @@ async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | 
     if reference is not None and withdrawal.processor != MANUAL:
         told = await funding.processor(withdrawal.processor).read_payout(reference)
     paid = None if reference is None or told is not None else read_reference(reference)
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         withdrawal = await _lock(conn, funding, withdrawal_id)
         _check_settled_by_hand(withdrawal)
         if paid is not None:
@@ -229,7 +234,7 @@ async def _ask(funding: Funding, call: _Call) -> ProcessorPayout:
 
 async def _refused(funding: Funding, call: _Call, why: str) -> Withdrawal:
     """The first call that is refused has paid nothing. Refused later, somebody else has to say what became of it."""
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         current = await _lock(conn, funding, call.withdrawal.id)
         if current.state is not WithdrawalProgress.CALLED:
             return current

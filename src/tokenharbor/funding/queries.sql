@@ -68,6 +68,13 @@ RETURNING capture_id
 -- The captures of an account, by lot.
 SELECT lot_id, top_up_id, capture_id, captured FROM capture WHERE account_id = $1
 
+-- name: matches
+-- The matches that some top-ups have brought: what was granted, what of it can be spent, what not yet, and when that ends.
+SELECT c.top_up_id, l.amount AS granted, m.unlocked, coalesce(r.amount, 0) AS locked, l.expires_at
+FROM capture c JOIN top_up_match m ON m.top_up_lot = c.lot_id JOIN lot l ON l.id = m.match_lot
+LEFT JOIN restricted_credit r ON r.account_id = m.account_id AND r.lot_id = m.match_lot AND r.place = 'locked'
+WHERE c.top_up_id = ANY ($1::uuid[])
+
 -- name: add_topped_up
 -- What an account has topped up in all, net.
 UPDATE wallet SET topped_up = topped_up + $2 WHERE account_id = $1

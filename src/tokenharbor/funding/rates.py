@@ -30,7 +30,7 @@ async def set_exchange_rate(
     if not actor.strip():
         raise Rejected("a rate is set by somebody", param="actor")
     now = funding.world.clock.now()
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         before = await store.list_rates_since(conn, currency, now - _COMPARED)
         ends_at = None if lasts is None else now + lasts
         rate = ExchangeRate(currency, now, per_usd, ends_at, actor, waits=_is_leap(per_usd, before))
@@ -45,7 +45,7 @@ async def confirm_exchange_rate(funding: Funding, currency: str, actor: str) -> 
     if not actor.strip():
         raise Rejected("a rate is confirmed by somebody", param="actor")
     now = funding.world.clock.now()
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         rate = await store.lock_last_rate(conn, currency)
         if rate is None or not rate.waits:
             raise Conflict(f"no rate of {currency[:10]} waits for a second person")

@@ -1,9 +1,13 @@
 -- What we have on record, to be compared with what providers and processors state.
 
 -- name: vendor_costs
--- What a provider is owed for what was settled on the days (UTC) from $2 to $3, by day and the model's name there.
-SELECT day, upstream_model AS model, sum(vendor_cost + loss)::bigint AS amount FROM provider_day
-WHERE provider = $1 AND day BETWEEN $2 AND $3 GROUP BY 1, 2 HAVING sum(vendor_cost + loss) > 0
+-- What a provider is owed for what was settled on the days (UTC) from $2 to $3, and for comparisons of given answers that began then, by day and
+-- the model's name there: '' for comparisons of before it was kept.
+SELECT day, model, sum(amount)::bigint AS amount FROM (
+    SELECT day, upstream_model AS model, vendor_cost + loss AS amount FROM provider_day WHERE provider = $1 AND day BETWEEN $2 AND $3
+    UNION ALL
+    SELECT day, upstream_model, cost FROM comparison_cost WHERE provider = $1 AND day BETWEEN $2 AND $3) owed
+GROUP BY 1, 2 HAVING sum(amount) > 0
 
 -- name: processor_records
 -- Captures, refunds and withdrawals of a processor in [$2, $3), and those of the ids $4 whenever they were; what its disputes moved in that time.

@@ -23,6 +23,7 @@ from tokenharbor.funding.payouts import check_free
 from tokenharbor.funding.refund_steps import close, close_again, credit_returns, fail, reopen, take_credit
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.returns import amount_of
+from tokenharbor.funding.types import AutoTopUpStop
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import (
     Conflict,
@@ -64,7 +65,7 @@ async def look_at_refund(funding: Funding, refund_id: UUID) -> Refund:
 
 async def take_refund(funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
     """What follows from a refund as it was read, in one transaction. Raises Missing, DatabaseUnavailable."""
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         refund = await take_refund_on(conn, funding, refund_id, told)
     _report(funding, refund, told)
     return refund
@@ -99,7 +100,7 @@ async def take_reported(funding: Funding, processor: str, told: ProcessorRefund)
 
     Raises ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused.
     """
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         capture = await refund_store.find_capture(conn, processor, told.capture_id)
         if capture is None:
             raise ProcessorUnavailable(f"no top-up of ours has the capture {told.capture_id[:80]} yet")
@@ -145,7 +146,7 @@ async def _ask(funding: Funding, refund: Refund) -> ProcessorRefund:
             if told.refund_id == refund.shown_id:
                 return told
     if refund.origin is RefundOrigin.WITHDRAWAL:
-        async with funding.acquire() as conn, conn.transaction():
+        async with funding.change() as conn:
             await check_free(conn, funding, await Wallets(conn).lock(refund.account_id, funding.world.clock.now()))
     return await processor.refund(
         RefundOrder(
@@ -161,7 +162,7 @@ async def _refused(funding: Funding, refund: Refund, why: str) -> Refund:
     """Refused when it was asked for: it has failed. Refused when it was read: somebody else has to say what became
     of it.
     """
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         await Wallets(conn).lock_wallet(refund.account_id, funding.world.clock.now())
         current = await refund_store.get_refund(conn, refund.id)
         if current.state is RefundProgress.ASKED and current.processor_refund_id is None:
@@ -222,7 +223,9 @@ async def _add_reported(conn: asyncpg.Connection, funding: Funding, processor: s
         next_look_at=now,
     )
     await credit_returns(conn, funding, refund, capture).set_aside(refund.set_aside)
-    await auto_store.stop(conn, refund.account_id, f"{refund.shown_id}: a top-up was refunded", now)
+    await auto_store.stop(
+        conn, refund.account_id, AutoTopUpStop.REFUND, f"{refund.shown_id}: a top-up was refunded", now
+    )
     return await refund_store.add_refund(conn, refund)
 
 

@@ -6,6 +6,7 @@ was given for the top-up goes with it: locked credit, and cashback; cashback tha
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,11 +20,15 @@ from tokenharbor.funding.refund_calls import look_at_refund, take_refund_on
 from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.returns import CreditReturn, CreditReturns, ReturnedMoney, clearing_of, money_of
-from tokenharbor.funding.types import MANUAL
+from tokenharbor.funding.types import MANUAL, AutoTopUpStop
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.reasons import ErrorReason
+from tokenharbor.ledger import address
+from tokenharbor.ledger.posting import Posting
+from tokenharbor.ledger.types import Restriction
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import ProcessorRefund, RefundState
 
@@ -45,15 +50,27 @@ class RefundRequest:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LeavingCredit:
+    """What leaves a lot; `restriction` says of which part of it: what is locked, or None, what can be spent."""
+
+    lot_id: UUID
+    amount: Usd
+    restriction: Restriction | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundPreview:
     """What will come back: `returned` is the money and the credit that leaves for it. `rewards` are what is taken back
-    with it. `review`: an operator decides first.
+    with it. `leaving` is all credit that leaves, by lot; `most` is what can be asked for at most. `review`: an operator
+    decides first.
     """
 
     top_up_id: UUID
     returned: ReturnedMoney
     rewards: RewardReturn
+    leaving: Sequence[LeavingCredit]
+    most: Usd
     review: bool
 
 
@@ -67,21 +84,31 @@ class RecordedRefund:
 
 @dataclass(frozen=True, slots=True)
 class _Refundable:
-    """A capture of which something can be refunded, and how much before rewards count."""
+    """A capture of which something can be refunded: how much of what was asked for, before rewards count; and the most
+    that can be asked for.
+    """
 
     capture: CaptureBalance
-    most: ReturnedMoney
+    asked: ReturnedMoney
+    most: Usd
     review: bool
 
 
 async def preview_refund(funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin) -> RefundPreview:
     """What `ask_refund` would do now. Raises Missing, Rejected, Conflict."""
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         found = await _look(conn, funding, top_up_id, amount, origin)
         capture = found.capture
-        rewards = await funding.hooks.preview_return(conn, capture.account_id, capture.lot_id, found.most.amount)
+        rewards = await funding.hooks.preview_return(conn, capture.account_id, capture.lot_id, found.asked.amount)
         returned = _reduced(found, rewards)
-    return RefundPreview(top_up_id=top_up_id, returned=returned, rewards=rewards, review=found.review)
+    return RefundPreview(
+        top_up_id=top_up_id,
+        returned=returned,
+        rewards=rewards,
+        leaving=_leaving(capture, returned, rewards.postings),
+        most=found.most,
+        review=found.review,
+    )
 
 
 async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
@@ -91,22 +118,24 @@ async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
     Raises Missing, Rejected for what cannot be refunded, Conflict for a key that was used for something else.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
-        raise Rejected(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key")
-    async with funding.acquire() as conn, conn.transaction():
+        raise Rejected(
+            f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
+        ).because(ErrorReason.IDEMPOTENCY_KEY_INVALID)
+    async with funding.change() as conn:
         refund = (await record_refund(conn, funding, request)).refund
     return await look_at_refund(funding, refund.id) if refund.state is RefundProgress.ASKED else refund
 
 
 async def approve_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
     """What waited for an operator goes on. Raises Missing, Conflict for one that does not wait."""
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         await let_go_on(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
     return await look_at_refund(funding, refund_id)
 
 
 async def reject_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
     """What waited for an operator is not done: the credit is back. Raises Missing, Conflict likewise."""
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         return await turn_down(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
 
 
@@ -130,7 +159,7 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
     Raises Missing, Conflict for one of a processor that says so itself, and for a reference that was used.
     """
     paid = None if reference is None else read_reference(reference)
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         refund = await _lock_refund(conn, funding, refund_id)
         if refund.processor != MANUAL or refund.state is not RefundProgress.CALLED:
             raise Conflict(f"{refund.shown_id} is {refund.state} at {refund.processor}: there is nothing to settle")
@@ -158,13 +187,15 @@ async def record_refund(
     known = await refund_store.find_by_key(conn, account_id, request.idempotency_key)
     if known is not None:
         if (known.top_up_id, known.asked) != (request.top_up_id, request.amount):
-            raise Conflict(f"the key {request.idempotency_key!r} was used for another refund: {known.shown_id}")
+            raise Conflict(
+                f"the key {request.idempotency_key!r} was used for another refund: {known.shown_id}"
+            ).because(ErrorReason.IDEMPOTENCY_KEY_USED)
         return RecordedRefund(known, NothingReturned())
     found = await _look(conn, funding, request.top_up_id, request.amount, request.origin)
     review = waits or found.review
     refund_id, capture, now = funding.world.ids.new(), found.capture, funding.world.clock.now()
     rewards = await funding.hooks.take_back(
-        conn, account_id, capture.lot_id, found.most.amount, return_id=refund_id, disputed=False
+        conn, account_id, capture.lot_id, found.asked.amount, return_id=refund_id, disputed=False
     )
     returned = _reduced(found, rewards)
     refund = Refund(
@@ -190,7 +221,7 @@ async def record_refund(
     why = f"refund {refund.shown_id}"
     wanted = CreditReturn(account_id=account_id, lot_id=capture.lot_id, clearing=clearing_of(capture), reason=why)
     await CreditReturns(conn, funding, wanted).set_aside(returned.amount)
-    await auto_store.stop(conn, account_id, f"{refund.shown_id}: a top-up is refunded", now)
+    await auto_store.stop(conn, account_id, AutoTopUpStop.REFUND, f"{refund.shown_id}: a top-up is refunded", now)
     return RecordedRefund(await refund_store.add_refund(conn, refund), rewards)
 
 
@@ -201,23 +232,37 @@ async def _look(
     top_up, now = await store.get_top_up(conn, top_up_id), funding.world.clock.now()
     await Wallets(conn).lock_wallet(top_up.account_id, now)
     if amount is not None and amount <= ZERO:
-        raise Rejected("an amount must be above 0", param="amount")
+        raise Rejected("an amount must be above 0", param="amount").because(ErrorReason.AMOUNT_NOT_POSITIVE)
     capture = None
     if top_up.capture_id is not None:
         capture = await refund_store.find_capture(conn, top_up.processor, top_up.capture_id)
     if capture is None:
-        raise Conflict(f"{top_up.shown_id} is {top_up.state}: there is nothing to refund")
+        raise Conflict(f"{top_up.shown_id} is {top_up.state}: there is nothing to refund").because(
+            ErrorReason.TOP_UP_NOT_PAID
+        )
     _check_window(funding, capture, origin, now)
     await funding.hooks.run_due(conn, top_up.account_id)
     state = await Wallets(conn).lock(top_up.account_id, now)
     if state.debt:
-        raise Conflict(f"the account owes ${state.debt.brief_up()}: nothing is refunded until that is paid")
+        raise Conflict(f"the account owes ${state.debt.brief_up()}: nothing is refunded until that is paid").because(
+            ErrorReason.REFUND_DEBT, owed_usd=state.debt
+        )
     unspent = min(state.unspent(capture.lot_id), capture.left - capture.leaving)
-    most = money_of(capture, unspent if amount is None else min(amount, unspent))
+    most = money_of(capture, unspent)
     if not most.money.minor:
-        raise Conflict(f"nothing of {top_up.shown_id} can be refunded: it is spent, held or already on its way back")
+        raise Conflict(
+            f"nothing of {top_up.shown_id} can be refunded: it is spent, held or already on its way back"
+        ).because(ErrorReason.REFUND_NOTHING_LEFT)
+    if amount is not None and amount > unspent:
+        words = f"at most ${most.amount.brief_down()} of {top_up.shown_id} can be refunded now"
+        raise Rejected(words, param="amount").because(ErrorReason.REFUND_MOST, most_usd=most.amount)
+    asked = most if amount is None else money_of(capture, amount)
+    if not asked.money.minor:
+        raise Rejected(f"${amount} is less than a cent of what was paid", param="amount").because(
+            ErrorReason.REFUND_TOO_LITTLE
+        )
     review = origin is RefundOrigin.CUSTOMER and await _needs_review(conn, funding, top_up.account_id, now)
-    return _Refundable(capture, most, review)
+    return _Refundable(capture, asked, most.amount, review)
 
 
 def _check_window(funding: Funding, capture: CaptureBalance, origin: RefundOrigin, now: datetime) -> None:
@@ -225,14 +270,20 @@ def _check_window(funding: Funding, capture: CaptureBalance, origin: RefundOrigi
     policy = funding.policy().refunds
     last = capture.processor_refundable_until
     if last is not None and now > last:
-        raise Conflict(f"{capture.processor} refunds nothing of a payment after {last:%Y-%m-%d}")
+        raise Conflict(f"{capture.processor} refunds nothing of a payment after {last:%Y-%m-%d}").because(
+            ErrorReason.REFUND_PROCESSOR_OVER, until=last
+        )
     if origin is not RefundOrigin.CUSTOMER:
         return
     if not policy.customer:
-        raise Rejected("this edition refunds only for failures of the service: an operator decides", param="top_up")
+        raise Rejected(
+            "this edition refunds only for failures of the service: an operator decides", param="top_up"
+        ).because(ErrorReason.REFUND_NOT_OFFERED)
     if capture.refundable_until is None or now > capture.refundable_until:
         shown = ids.show("topup", capture.top_up_id)
-        raise Conflict(f"{shown} was paid on {capture.paid_at:%Y-%m-%d}: its refund window is over")
+        raise Conflict(f"{shown} was paid on {capture.paid_at:%Y-%m-%d}: its refund window is over").because(
+            ErrorReason.REFUND_WINDOW_OVER, paid_at=capture.paid_at
+        )
 
 
 async def _needs_review(conn: asyncpg.Connection, funding: Funding, account_id: UUID, now: datetime) -> bool:
@@ -246,12 +297,26 @@ async def _needs_review(conn: asyncpg.Connection, funding: Funding, account_id: 
 
 def _reduced(found: _Refundable, rewards: RewardReturn) -> ReturnedMoney:
     """What comes back. Raises Conflict if nothing is left of it."""
-    returned = found.most
+    returned = found.asked
     if rewards.reduced:
         returned = money_of(found.capture, returned.amount - rewards.reduced)
     if not returned.money.minor:
-        raise Conflict("nothing would come back: the cashback that this top-up earned was spent")
+        raise Conflict("nothing would come back: the cashback that this top-up earned was spent").because(
+            ErrorReason.REFUND_CASHBACK_SPENT
+        )
     return returned
+
+
+def _leaving(capture: CaptureBalance, returned: ReturnedMoney, postings: Sequence[Posting]) -> Sequence[LeavingCredit]:
+    """By lot: what goes back of the top-up's own, and what is taken back of rewards with it."""
+    own = address.own(capture.account_id)
+    amounts: dict[tuple[UUID, Restriction | None], Usd] = {(capture.lot_id, None): returned.amount}
+    for posting in postings:
+        if posting.lot_id is not None and posting.source.startswith(own):
+            locked = posting.source == address.account(capture.account_id, Restriction.LOCKED)
+            place = (posting.lot_id, Restriction.LOCKED if locked else None)
+            amounts[place] = amounts.get(place, ZERO) + posting.amount
+    return [LeavingCredit(lot_id, amount, restriction) for (lot_id, restriction), amount in amounts.items()]
 
 
 async def _lock_refund(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:

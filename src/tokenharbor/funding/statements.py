@@ -26,6 +26,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Money, Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger import address, pages
 from tokenharbor.ledger.export import SPENDABLE, entry_kind
 from tokenharbor.ledger.line import drawn
@@ -113,7 +114,7 @@ class Statement:
 async def read_statement(conn: asyncpg.Connection, account_id: UUID, span: StatementSpan) -> Statement:
     """Raises Missing for the account, Rejected for a span that ends before it begins, DatabaseUnavailable."""
     if span.until <= span.since:
-        raise Rejected("a statement ends after it begins", param="to")
+        raise Rejected("a statement ends after it begins", param="to").because(ErrorReason.STATEMENT_SPAN)
     with as_database_unavailable():
         account = await get_account(conn, account_id)
         await shorten_tail(conn, account_id)

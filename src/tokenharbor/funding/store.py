@@ -4,7 +4,7 @@ Each function takes a connection and leaves the transaction to whoever calls. A 
 room.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from tokenharbor.db.queries import read_queries
-from tokenharbor.funding.types import Capture, ExchangeRate, TopUp, TopUpState
+from tokenharbor.funding.types import Capture, ExchangeRate, TopUp, TopUpMatch, TopUpState
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
@@ -40,6 +40,7 @@ class FundingQueries:
     add_capture: str
     pretended: str
     lot_payments: str
+    matches: str
     add_topped_up: str
     save_method: str
     saved_method: str
@@ -169,6 +170,12 @@ async def read_lot_payments(conn: asyncpg.Connection, account_id: UUID) -> Mappi
     return {row["lot_id"]: _lot_payment(row) for row in rows}
 
 
+async def read_matches(conn: asyncpg.Connection, top_up_ids: Collection[UUID]) -> Mapping[UUID, TopUpMatch]:
+    """The matches of those that have one, by top-up."""
+    rows = await conn.fetch(SQL.matches, [*top_up_ids])
+    return {row["top_up_id"]: _match(row) for row in rows}
+
+
 async def add_topped_up(conn: asyncpg.Connection, account_id: UUID, amount: Usd) -> None:
     await conn.execute(SQL.add_topped_up, account_id, amount)
 
@@ -219,6 +226,10 @@ async def confirm_rate(conn: asyncpg.Connection, rate: ExchangeRate, actor: str,
 async def list_rates(conn: asyncpg.Connection) -> Sequence[ExchangeRate]:
     """Oldest first."""
     return [ExchangeRate(**row) for row in await conn.fetch(SQL.rates)]
+
+
+def _match(row: asyncpg.Record) -> TopUpMatch:
+    return TopUpMatch(Usd(row["granted"]), Usd(row["unlocked"]), Usd(row["locked"]), row["expires_at"])
 
 
 def _lot_payment(row: asyncpg.Record) -> LotPayment:

@@ -16,6 +16,7 @@ from tokenharbor.identity.store import get_account
 from tokenharbor.kernel.errors import Conflict, ProcessorRefused, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.types import CheckoutOrder, ProcessorAbility
@@ -55,7 +56,9 @@ async def open_top_up(funding: Funding, request: TopUpRequest) -> TopUp:
     where too many are open, ProcessorUnavailable (ask again with the same key), ProcessorRefused.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
-        raise Rejected(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key")
+        raise Rejected(
+            f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
+        ).because(ErrorReason.IDEMPOTENCY_KEY_INVALID)
     top_up = await _record(funding, request)
     if top_up.state is not TopUpState.OPEN or top_up.url is not None:
         return top_up
@@ -65,19 +68,23 @@ async def open_top_up(funding: Funding, request: TopUpRequest) -> TopUp:
 async def _record(funding: Funding, request: TopUpRequest) -> TopUp:
     """The intent, committed; or the one that this key stands for."""
     now = funding.world.clock.now()
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         await get_account(conn, request.account_id)
         await Wallets(conn).lock_wallet(request.account_id, now)  # of many at once, each counts those before it
         known = await store.find_by_key(conn, request.account_id, request.idempotency_key)
         if known is None:
             if await store.count_open(conn, request.account_id) >= MOST_OPEN:
-                raise Conflict(f"{MOST_OPEN} top-ups of this account are open: pay one, or wait until some expire")
+                raise Conflict(
+                    f"{MOST_OPEN} top-ups of this account are open: pay one, or wait until some expire"
+                ).because(ErrorReason.TOP_UPS_OPEN, most=MOST_OPEN)
             sold = request.currency in funding.policy().topups.currencies
             rate = await store.read_rate(conn, request.currency, now) if sold else None
             price = price_top_up(funding.policy().topups, request.amount, request.currency, rate, now)
             known = await store.add_top_up(conn, _intent(funding, request, price, now))
     if known is None or not _is_same(known, request):
-        raise Conflict(f"the idempotency key {request.idempotency_key[:40]!r} was used for another top-up")
+        raise Conflict(f"the idempotency key {request.idempotency_key[:40]!r} was used for another top-up").because(
+            ErrorReason.IDEMPOTENCY_KEY_USED
+        )
     return known
 
 
@@ -113,12 +120,16 @@ def _choose(funding: Funding, request: TopUpRequest) -> tuple[Processor, str]:
         if request.processor in (None, processor.name):
             takes = [name for name, currencies in processor.methods.items() if request.currency in currencies]
             wanted = [name for name in takes if name in sold or processor.name in funding.pretended]
+            if request.save_method:
+                wanted = [name for name in wanted if name in processor.savable]
             found = [name for name in wanted if request.method in (None, name)]
             if found:
                 return processor, found[0]
     asked = " ".join(each for each in (request.processor, request.method, request.currency) if each)
     names = ", ".join(processor.name for processor in offered) or "none is configured"
-    raise Rejected(f"no processor takes {asked[:100]}; processors: {names}", param="processor")
+    raise Rejected(f"no processor takes {asked[:100]}; processors: {names}", param="processor").because(
+        ErrorReason.METHOD_NOT_OFFERED
+    )
 
 
 def _is_same(top_up: TopUp, request: TopUpRequest) -> bool:
@@ -133,7 +144,9 @@ def _is_same(top_up: TopUp, request: TopUpRequest) -> bool:
 async def _ask_for_checkout(funding: Funding, top_up: TopUp) -> TopUp:
     """Raises ProcessorUnavailable, ProcessorRefused, Conflict for one that was never opened and is too old."""
     if funding.world.clock.now() > top_up.created_at + KEYS_LAST:
-        raise Conflict(f"{top_up.shown_id} was not opened in time: use another idempotency key")
+        raise Conflict(f"{top_up.shown_id} was not opened in time: use another idempotency key").because(
+            ErrorReason.TOP_UP_NOT_OPENED
+        )
     page = f"{funding.public_url}/dashboard/billing/top-ups/{top_up.shown_id}"
     order = CheckoutOrder(
         top_up_id=top_up.shown_id,

@@ -90,6 +90,19 @@ class Capture:
     tax: Usd = ZERO
 
 
+class AutoTopUpStop(StrEnum):
+    """What switched auto top-up off."""
+
+    PAYMENT_FAILED = "payment_failed"
+    PAYER_NEEDED = "payer_needed"  # they would have to confirm it
+    PAYMENT_REVIEW = "payment_review"  # what was charged is in doubt
+    REFUND = "refund"
+    WITHDRAWAL = "withdrawal"
+    DISPUTE = "dispute"
+    SPENDING = "spending"  # many times the usual
+    NOT_SOLD = "not_sold"  # the edition sells such a top-up no more
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoTopUp:
     """An account's auto top-up: `amount` is charged when less than `threshold` is left, in a UTC month `month_most` at
@@ -106,6 +119,24 @@ class AutoTopUp:
     actor: str
     stopped_at: datetime | None = None
     stop_reason: str = ""
+    stop_code: AutoTopUpStop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpMatch:
+    """The match that a top-up has brought. One dollar of it unlocks for each dollar spent of that top-up; what is
+    still locked at `expires_at` ends.
+    """
+
+    granted: Usd
+    unlocked: Usd
+    locked: Usd
+    expires_at: datetime | None
+
+    @property
+    def cancelled(self) -> Usd:
+        """What went with its part of the top-up, or ended before it was unlocked."""
+        return max(ZERO, self.granted - self.unlocked - self.locked)
 
 
 @dataclass(frozen=True, slots=True)

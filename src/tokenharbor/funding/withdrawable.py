@@ -9,9 +9,10 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import groupby
 from typing import Final
 
 import asyncpg
@@ -41,6 +42,35 @@ class WayOut(StrEnum):
     NONE = "none"
 
 
+class WithheldReason(StrEnum):
+    """Why a lot's credit cannot leave, or not yet."""
+
+    LOCKED = "locked"
+    GIVEN = "given"
+    NO_PAYMENT = "no_payment"
+    NO_PROCESSOR = "no_processor"
+    CURRENCY = "currency"
+    ORIGINAL_ONLY = "original_only"
+    NOT_EARNED = "not_earned"
+    NOT_MATURED = "not_matured"
+    DISPUTABLE = "disputable"
+    TOP_UPS_OPEN = "top_ups_open"
+
+
+WITHHELD_WORDS: Final[Mapping[WithheldReason, str]] = {
+    WithheldReason.LOCKED: "locked until its top-up is spent",
+    WithheldReason.GIVEN: "credit that was given is not paid out",
+    WithheldReason.NO_PAYMENT: "no payment is known for it",
+    WithheldReason.NO_PROCESSOR: "what paid for it is not configured any more",
+    WithheldReason.CURRENCY: "paid in another currency: it could only go back to what paid, and no longer can",
+    WithheldReason.ORIGINAL_ONLY: "a top-up can go back only to what paid for it",
+    WithheldReason.NOT_EARNED: "not until a top-up was paid, and, of a referral, spent and past its last dispute",
+    WithheldReason.NOT_MATURED: "not matured",
+    WithheldReason.DISPUTABLE: "not until it can be disputed no more",
+    WithheldReason.TOP_UPS_OPEN: "not until no top-up can be refunded or disputed any more",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class LotOutlook:
     """What of a lot is unspent, and how it can leave. `since` is None where no time is known; `top_up_id` is the one to
@@ -52,11 +82,42 @@ class LotOutlook:
     way: WayOut
     since: datetime | None = None
     top_up_id: UUID | None = None
-    why: str = ""
+    why: WithheldReason | None = None
 
     def leaves(self, way: WayOut, now: datetime) -> bool:
         """Whether it can leave so now."""
         return self.way is way and self.since is not None and self.since <= now
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalWay:
+    """What can leave now to one place: to what paid for a top-up, or, None, to a payee."""
+
+    top_up_id: UUID | None
+    amount: Usd
+
+
+def list_ways(lots: Sequence[LotOutlook], now: datetime) -> Sequence[WithdrawalWay]:
+    """Those by which something can leave; to a payee last."""
+    original = [
+        WithdrawalWay(each.top_up_id, each.amount)
+        for each in lots
+        if each.amount and each.top_up_id is not None and each.leaves(WayOut.ORIGINAL, now)
+    ]
+    to_payee = Usd(sum(each.amount for each in lots if each.leaves(WayOut.PAYEE, now)))
+    return [*original, WithdrawalWay(None, to_payee)] if to_payee else original
+
+
+def join_outlooks(lots: Sequence[LotOutlook]) -> Sequence[LotOutlook]:
+    """Neighbours that leave alike as the first of them, with what all have, from when on all of it may leave: cashback
+    is a lot or two of each day.
+    """
+    found = []
+    for _, group in groupby(lots, lambda each: (each.lot.pool, each.lot.origin, each.way, each.top_up_id, each.why)):
+        alike = list(group)
+        since = max((each.since for each in alike if each.since is not None), default=None)
+        found.append(replace(alike[0], amount=Usd(sum(each.amount for each in alike)), since=since))
+    return found
 
 
 async def read_outlook(conn: asyncpg.Connection, funding: Funding, state: CreditState) -> Sequence[LotOutlook]:
@@ -65,7 +126,7 @@ async def read_outlook(conn: asyncpg.Connection, funding: Funding, state: Credit
     held_back = await funding.hooks.held_back(conn, state.account_id)
     rules = _Rules(captures, held_back, frozenset(funding.processors), funding.world.clock.now())
     locked = [
-        LotOutlook(state.lots[lot_id], amount, WayOut.NONE, why="locked until its top-up is spent")
+        LotOutlook(state.lots[lot_id], amount, WayOut.NONE, why=WithheldReason.LOCKED)
         for (lot_id, place), amount in state.restricted.items()
         if place is Restriction.LOCKED and amount
     ]
@@ -84,36 +145,33 @@ class _Rules:
     def look(self, piece: LotAmount) -> LotOutlook:
         lot = piece.lot
         if lot.pool is not Pool.PAID:
-            return LotOutlook(lot, piece.amount, WayOut.NONE, why="credit that was given is not paid out")
+            return LotOutlook(lot, piece.amount, WayOut.NONE, why=WithheldReason.GIVEN)
         if lot.id in self.captures:
             return self._top_up(piece, self.captures[lot.id])
         if lot.origin in _MATURING:
             return self._maturing(piece)
         if lot.origin == RETURNED:
             return self._returned(piece)
-        return LotOutlook(lot, piece.amount, WayOut.NONE, why="no payment is known for it")
+        return LotOutlook(lot, piece.amount, WayOut.NONE, why=WithheldReason.NO_PAYMENT)
 
     def _top_up(self, piece: LotAmount, capture: CaptureBalance) -> LotOutlook:
         last = capture.processor_refundable_until
         if capture.processor not in self.processors:
-            why = f"{capture.processor} is not configured"
-            return LotOutlook(piece.lot, piece.amount, WayOut.ORIGINAL, why=why)
+            return LotOutlook(piece.lot, piece.amount, WayOut.ORIGINAL, why=WithheldReason.NO_PROCESSOR)
         if last is None or self.now <= last:
             most = max(Usd(0), min(piece.amount, capture.left - capture.leaving))
             return LotOutlook(piece.lot, most, WayOut.ORIGINAL, capture.paid_at, capture.top_up_id)
         if capture.money.currency != BOOKS_CURRENCY:
-            why = f"paid in {capture.money.currency}: it could only go back to what paid, until {last:%Y-%m-%d}"
-            return LotOutlook(piece.lot, piece.amount, WayOut.NONE, why=why)
+            return LotOutlook(piece.lot, piece.amount, WayOut.NONE, why=WithheldReason.CURRENCY)
         since = max(last, capture.dispute_until or last)
-        why = "" if since <= self.now else "not until it can be disputed no more"
+        why = None if since <= self.now else WithheldReason.DISPUTABLE
         return LotOutlook(piece.lot, piece.amount, WayOut.PAYEE, since, why=why)
 
     def _maturing(self, piece: LotAmount) -> LotOutlook:
         lot = piece.lot
         if lot.id in self.held_back:
-            why = "not until a top-up was paid, and, of a referral, spent and past its last dispute"
-            return LotOutlook(lot, piece.amount, WayOut.PAYEE, why=why)
-        why = "" if lot.withdrawable_from and lot.withdrawable_from <= self.now else "not matured"
+            return LotOutlook(lot, piece.amount, WayOut.PAYEE, why=WithheldReason.NOT_EARNED)
+        why = None if lot.withdrawable_from and lot.withdrawable_from <= self.now else WithheldReason.NOT_MATURED
         return LotOutlook(lot, piece.amount, WayOut.PAYEE, lot.withdrawable_from, why=why)
 
     def _returned(self, piece: LotAmount) -> LotOutlook:
@@ -124,7 +182,7 @@ class _Rules:
         ]
         foreign = any(each.money.currency != BOOKS_CURRENCY for each in self.captures.values())
         if foreign or _NEVER in lasts or not lasts:
-            return LotOutlook(piece.lot, piece.amount, WayOut.NONE, why="a top-up can go back only to what paid for it")
+            return LotOutlook(piece.lot, piece.amount, WayOut.NONE, why=WithheldReason.ORIGINAL_ONLY)
         since = max(lasts)
-        why = "" if since < self.now else "not until no top-up can be refunded or disputed any more"
+        why = None if since < self.now else WithheldReason.TOP_UPS_OPEN
         return LotOutlook(piece.lot, piece.amount, WayOut.PAYEE, since, why=why)

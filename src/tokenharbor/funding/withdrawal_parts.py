@@ -29,10 +29,13 @@ class RewardSums:
 
 @dataclass(frozen=True, slots=True)
 class TakenParts:
-    """What lots give, in whole cents together; and what was taken back with it."""
+    """What lots give, in whole cents together; and what was taken back with it. `given` is how much of what was asked
+    for that is, before what reduces it: where it is less, it is all that can leave.
+    """
 
     parts: Sequence[WithdrawalPart]
     rewards: RewardSums
+    given: Usd
 
 
 async def take_parts(conn: asyncpg.Connection, funding: Funding, account_id: UUID, most: Usd | None) -> TakenParts:
@@ -44,8 +47,8 @@ async def take_parts(conn: asyncpg.Connection, funding: Funding, account_id: UUI
     state = await wallets.lock(account_id, now)
     lots = [each.lot for each in await read_outlook(conn, funding, state) if each.leaves(WayOut.PAYEE, now)]
     there = Usd(sum(state.unspent(lot.id) for lot in lots))
-    rest = there if most is None else min(most, there)
-    rest = rest - rest % NANO_PER_CENT
+    asked = there if most is None else min(most, there)
+    rest = asked = asked - asked % NANO_PER_CENT
     from_top_ups = await withdrawal_store.read_topped_up(conn, account_id)
     from_top_ups = from_top_ups - await withdrawal_store.sum_from_top_ups(conn, account_id)
     parts: list[WithdrawalPart] = []
@@ -63,7 +66,7 @@ async def take_parts(conn: asyncpg.Connection, funding: Funding, account_id: UUI
         if part.amount > ZERO:
             parts.append(part)
             rest = rest - amount
-    return TakenParts(_in_whole_cents(parts), rewards)
+    return TakenParts(_in_whole_cents(parts), rewards, asked - rest)
 
 
 async def _take_back(

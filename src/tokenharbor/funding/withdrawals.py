@@ -7,16 +7,17 @@ have matured, it goes to a payee. `funding/withdrawable.py` says what goes where
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
 
+from tokenharbor.editions.policy import WithdrawalPolicy
 from tokenharbor.funding import auto_store, refund_store, store, withdrawal_store
 from tokenharbor.funding.context import Funding, FundingAlarm, RewardReturn
-from tokenharbor.funding.payees import check_payee
+from tokenharbor.funding.payees import check_payee, payee_kinds
 from tokenharbor.funding.payouts import (
     check_free,
     give_up_payout,
@@ -29,12 +30,14 @@ from tokenharbor.funding.refund_calls import look_at_refund
 from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import Refund, RefundOrigin
 from tokenharbor.funding.refunds import RefundRequest, let_go_on, record_refund, settle_refund, turn_down
-from tokenharbor.funding.withdrawable import LotOutlook, read_outlook
+from tokenharbor.funding.types import AutoTopUpStop
+from tokenharbor.funding.withdrawable import LotOutlook, WithdrawalWay, list_ways, read_outlook
 from tokenharbor.funding.withdrawal_parts import take_parts
 from tokenharbor.funding.withdrawal_types import Withdrawal, WithdrawalProgress
-from tokenharbor.kernel.errors import Conflict, Missing, Rejected
+from tokenharbor.kernel.errors import Conflict, HarborError, Missing, Rejected
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import ZERO, Money, Usd
+from tokenharbor.kernel.money import NANO_PER_CENT, ZERO, Money, Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger.wallets import Wallets
 
 FIRST_LOOK: Final = timedelta(seconds=5)
@@ -68,18 +71,23 @@ class WithdrawalPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountOutlook:
-    """What of an account's credit can leave, now or later; `frozen` says why nothing does now."""
+    """What of an account's credit can leave, now or later; `frozen` says why nothing does now. Without that, `ways` are
+    what can leave now, by where it goes; `policy` are the edition's bounds.
+    """
 
     account_id: UUID
     lots: Sequence[LotOutlook]
     day_left: Usd
-    frozen: str = ""
+    ways: Sequence[WithdrawalWay]
+    policy: WithdrawalPolicy
+    payee_kinds: Mapping[str, frozenset[str]]
+    frozen: HarborError | None = None
 
 
 async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
     """What can be withdrawn. Raises Missing."""
-    frozen = ""
-    async with funding.acquire() as conn, conn.transaction():
+    frozen = None
+    async with funding.change() as conn:
         now = funding.world.clock.now()
         await Wallets(conn).lock_wallet(account_id, now)
         await funding.hooks.run_due(conn, account_id)
@@ -87,9 +95,17 @@ async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
         try:
             await check_free(conn, funding, state)
         except (Rejected, Conflict) as error:
-            frozen = str(error)
+            frozen = error
         lots, left = await read_outlook(conn, funding, state), await _day_left(conn, funding, account_id)
-    return AccountOutlook(account_id=account_id, lots=lots, day_left=left, frozen=frozen)
+    return AccountOutlook(
+        account_id=account_id,
+        lots=lots,
+        day_left=left,
+        ways=() if frozen else list_ways(lots, now),
+        policy=funding.policy().withdrawals,
+        payee_kinds=payee_kinds(funding),
+        frozen=frozen,
+    )
 
 
 async def preview_withdrawal(funding: Funding, request: WithdrawalRequest) -> WithdrawalPreview:
@@ -110,10 +126,12 @@ async def ask_withdrawal(funding: Funding, request: WithdrawalRequest) -> Withdr
     Raises Missing, Rejected for what cannot be withdrawn, Conflict.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
-        raise Rejected(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key")
+        raise Rejected(
+            f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
+        ).because(ErrorReason.IDEMPOTENCY_KEY_INVALID)
     if not request.actor.strip():
         raise Rejected("a withdrawal is asked for by somebody", param="actor")
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         known = await _find_known(conn, funding, request)
         withdrawal = known or (await _record(conn, funding, request)).withdrawal
     if known is None and withdrawal.state is WithdrawalProgress.ASKED:
@@ -127,7 +145,7 @@ async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, 
     """
     if not actor.strip():
         raise Rejected("a withdrawal is approved by somebody", param="actor")
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         withdrawal, now = await _lock_waiting(conn, funding, withdrawal_id), funding.world.clock.now()
         if is_same_person(withdrawal.actor, actor):
             raise Conflict(f"{actor} has asked for {withdrawal.shown_id}: another person has to approve it")
@@ -165,17 +183,28 @@ async def settle_withdrawal(funding: Funding, withdrawal_id: UUID, reference: st
     return await _read(funding, withdrawal_id)
 
 
-async def end_uncalled(conn: asyncpg.Connection, funding: Funding, account_id: UUID, why: str) -> None:
+async def end_uncalled(
+    conn: asyncpg.Connection,
+    funding: Funding,
+    account_id: UUID,
+    why: str,
+    *,
+    of: Callable[[Withdrawal], bool] = lambda _: True,
+) -> Sequence[Withdrawal]:
     """Withdrawals of which no processor has heard have failed, and their credit is back. The wallet is locked."""
-    now = funding.world.clock.now()
+    now, ended = funding.world.clock.now(), []
     for withdrawal_id in await withdrawal_store.list_uncalled(conn, account_id):
         withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
+        if not of(withdrawal):
+            continue
+        ended.append(withdrawal)
         if withdrawal.refund_id is None:
             await give_up_payout(conn, funding, withdrawal)
             await withdrawal_store.set_failed(conn, withdrawal_id, None, now, why)
         else:
             await give_up(conn, funding, await _refund(conn, withdrawal))
             await refund_store.set_failed(conn, withdrawal.refund_id, None, now, why)
+    return ended
 
 
 async def _go_on(funding: Funding, withdrawal: Withdrawal) -> Withdrawal:
@@ -201,16 +230,20 @@ async def _find_known(conn: asyncpg.Connection, funding: Funding, request: Withd
         return None
     top_up_id = None if known.refund_id is None else (await _refund(conn, known)).top_up_id
     if (known.payee_id, top_up_id, known.asked) != (request.payee_id, request.top_up_id, request.amount):
-        raise Conflict(f"the key {request.idempotency_key!r} was used for another withdrawal: {known.shown_id}")
+        raise Conflict(
+            f"the key {request.idempotency_key!r} was used for another withdrawal: {known.shown_id}"
+        ).because(ErrorReason.IDEMPOTENCY_KEY_USED)
     return known
 
 
 async def _record(conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> WithdrawalPreview:
     """The withdrawal, with its credit set aside. Raises Missing, Rejected, Conflict."""
     if (request.top_up_id is None) == (request.payee_id is None):
-        raise Rejected("a withdrawal goes to a top-up's payment or to a payee", param="to")
+        raise Rejected("a withdrawal goes to a top-up's payment or to a payee", param="to").because(
+            ErrorReason.WITHDRAWAL_TARGET_MISSING
+        )
     if request.amount is not None and request.amount <= ZERO:
-        raise Rejected("an amount must be above 0", param="amount")
+        raise Rejected("an amount must be above 0", param="amount").because(ErrorReason.AMOUNT_NOT_POSITIVE)
     now = funding.world.clock.now()
     await Wallets(conn).lock_wallet(request.account_id, now)
     await funding.hooks.run_due(conn, request.account_id)
@@ -218,7 +251,8 @@ async def _record(conn: asyncpg.Connection, funding: Funding, request: Withdrawa
     draft = _Draft(conn, funding, request)
     made = await (draft.to_payee() if request.top_up_id is None else draft.to_what_paid(request.top_up_id))
     await _check_amount(conn, funding, made.withdrawal)
-    await auto_store.stop(conn, request.account_id, f"{made.withdrawal.shown_id}: credit is withdrawn", now)
+    why = f"{made.withdrawal.shown_id}: credit is withdrawn"
+    await auto_store.stop(conn, request.account_id, AutoTopUpStop.WITHDRAWAL, why, now)
     kept = await withdrawal_store.add_withdrawal(conn, made.withdrawal)
     return dataclasses.replace(made, withdrawal=kept)
 
@@ -228,10 +262,14 @@ async def _check_amount(conn: asyncpg.Connection, funding: Funding, withdrawal: 
     least = funding.policy().withdrawals.minimum
     if withdrawal.amount < least:
         shown = withdrawal.amount.brief_down()
-        raise Rejected(f"${shown} can leave; a withdrawal is of ${least.brief_up()} at least", param="amount")
+        raise Rejected(f"${shown} can leave; a withdrawal is of ${least.brief_up()} at least", param="amount").because(
+            ErrorReason.WITHDRAWAL_LEAST, amount_usd=withdrawal.amount, least_usd=least
+        )
     left = await _day_left(conn, funding, withdrawal.account_id)
     if withdrawal.amount > left:
-        raise Conflict(f"${left.brief_down()} can be withdrawn today (UTC)")
+        raise Conflict(f"${left.brief_down()} can be withdrawn today (UTC)").because(
+            ErrorReason.WITHDRAWAL_DAY, left_usd=left
+        )
 
 
 async def _day_left(conn: asyncpg.Connection, funding: Funding, account_id: UUID) -> Usd:
@@ -243,7 +281,7 @@ async def _day_left(conn: asyncpg.Connection, funding: Funding, account_id: UUID
 async def _turn_down(
     funding: Funding, withdrawal_id: UUID, state: WithdrawalProgress, actor: str, reason: str
 ) -> Withdrawal:
-    async with funding.acquire() as conn, conn.transaction():
+    async with funding.change() as conn:
         withdrawal, now = await _lock_waiting(conn, funding, withdrawal_id), funding.world.clock.now()
         if withdrawal.refund_id is None:
             await give_up_payout(conn, funding, withdrawal)
@@ -258,7 +296,9 @@ async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, withdrawal_i
     await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())
     withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
     if withdrawal.state is not WithdrawalProgress.ASKED:
-        raise Conflict(f"{withdrawal.shown_id} waits for nobody: it is {withdrawal.state}")
+        raise Conflict(f"{withdrawal.shown_id} waits for nobody: it is {withdrawal.state}").because(
+            ErrorReason.WITHDRAWAL_DECIDED
+        )
     return withdrawal
 
 
@@ -305,7 +345,8 @@ class _Draft:
         taken = await take_parts(self._conn, self._funding, self._request.account_id, self._request.amount)
         amount = Usd(sum(part.amount for part in taken.parts))
         if not amount:
-            raise Conflict("nothing can leave to a payee now")
+            raise Conflict("nothing can leave to a payee now").because(ErrorReason.WITHDRAWAL_NOTHING)
+        self._check_given(taken.given)
         withdrawal_id = self._funding.world.ids.new()
         made = self._made(withdrawal_id, payee.processor, amount, Money.of_usd_down(amount))
         made = dataclasses.replace(made, payee_id=payee.id, parts=taken.parts)
@@ -313,13 +354,25 @@ class _Draft:
             await part_returns(self._conn, self._funding, made, part).set_aside(part.amount)
         return WithdrawalPreview(withdrawal=made, rewards=taken.rewards)
 
+    def _check_given(self, given: Usd) -> None:
+        """Whether that is what was asked for, to the cent. Raises Rejected, with the most that can be."""
+        asked, most = self._request.amount, Usd(given - given % NANO_PER_CENT)
+        if asked is not None and most < asked - asked % NANO_PER_CENT:
+            raise Rejected(f"at most ${most.brief_down()} can leave to a payee now", param="amount").because(
+                ErrorReason.WITHDRAWAL_MOST, most_usd=most
+            )
+
     async def _check_pretended(self, processor: str) -> None:
         """Credit of pretended payments leaves as pretended money, and no other does."""
         has_pretended = await withdrawal_store.has_pretended(self._conn, self._request.account_id)
         if has_pretended and processor not in self._funding.pretended:
-            raise Conflict(f"the account has credit of pretended payments: {processor} pays nothing out of it")
+            raise Conflict(f"the account has credit of pretended payments: {processor} pays nothing out of it").because(
+                ErrorReason.WITHDRAWAL_PRETENDED
+            )
         if not has_pretended and processor in self._funding.pretended:
-            raise Conflict(f"the account's payments are not pretended: {processor} would pay nothing")
+            raise Conflict(f"the account's payments are not pretended: {processor} would pay nothing").because(
+                ErrorReason.WITHDRAWAL_NOT_PRETENDED
+            )
 
     def _made(self, withdrawal_id: UUID, processor: str, amount: Usd, money: Money) -> Withdrawal:
         """As it would be to a payee; the caller says to whom it goes."""

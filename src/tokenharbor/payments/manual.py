@@ -7,6 +7,7 @@ from typing import Final
 
 from tokenharbor.kernel.errors import ForgedEvent, ProcessorRefused
 from tokenharbor.kernel.money import CURRENCIES, Money
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.payments.types import (
     CheckoutOrder,
     Methods,
@@ -50,13 +51,16 @@ class ManualProcessor:
     name: Final = "manual"
     abilities: Final = frozenset({ProcessorAbility.REFUND, ProcessorAbility.PAY_OUT})
     payee_kinds: Final = frozenset({"bank_account"})
+    savable: Final = frozenset[str]()
 
     @property
     def methods(self) -> Methods:
         return {"bank_transfer": frozenset(CURRENCIES)}
 
     async def open_checkout(self, order: CheckoutOrder) -> OpenCheckout:
-        raise ProcessorRefused(f"a bank transfer has no page to pay on; an operator enters it as {order.top_up_id}")
+        raise ProcessorRefused(
+            f"a bank transfer has no page to pay on; an operator enters it as {order.top_up_id}"
+        ).because(ErrorReason.BANK_TRANSFER)
 
     async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:
         raise ProcessorRefused(f"nobody can be asked for transfer {processor_id} of {top_up_id}")

@@ -58,6 +58,7 @@ class PayPalProcessor:
     name: Final = "paypal"
     abilities: Final = frozenset({ProcessorAbility.CHECKOUT, ProcessorAbility.REFUND, ProcessorAbility.PAY_OUT})
     payee_kinds: Final = frozenset(_PAYEE_KINDS)
+    savable: Final = frozenset[str]()
 
     def __init__(self, config: PayPalConfig, clock: Clock, hash_instrument: HashInstrument) -> None:
         from tokenharbor.payments.paypal_signature import PayPalSignatures  # noqa: PLC0415  cryptography is slow to load

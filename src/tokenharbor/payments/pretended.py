@@ -41,6 +41,7 @@ class PretendedProcessor:
     name: Final = "pretended"
     abilities: Final = frozenset(ProcessorAbility)
     payee_kinds: Final = frozenset({"pretended"})
+    savable: Final = frozenset({"pretended"})
 
     def __init__(self, clock: Clock) -> None:
         self.methods: Methods = {"pretended": frozenset(CURRENCIES)}

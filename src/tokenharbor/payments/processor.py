@@ -38,6 +38,11 @@ class Processor(Protocol):
     def methods(self) -> Methods: ...
 
     @property
+    def savable(self) -> frozenset[str]:
+        """The methods that can be charged later without the payer."""
+        ...
+
+    @property
     def abilities(self) -> frozenset[ProcessorAbility]:
         """What is not among them is refused."""
         ...

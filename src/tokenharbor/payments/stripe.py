@@ -51,6 +51,7 @@ _EXPANDED: Final = [f"payment_intent.{_CHARGE}"]
 _PAGE: Final = 100
 _MOST_PAGES: Final = 100
 _ABILITIES: Final = frozenset({ProcessorAbility.CHECKOUT, ProcessorAbility.CHARGE_SAVED, ProcessorAbility.REFUND})
+_SAVABLE: Final = "card"
 _SETTLED_LAST: Final = (PaymentState.EXPIRED, PaymentState.FAILED)
 
 
@@ -71,6 +72,7 @@ class StripeProcessor:
     """Stripe, behind the protocol of processors."""
 
     payee_kinds: Final = frozenset[str]()
+    savable: Final = frozenset({_SAVABLE})
 
     def __init__(self, config: StripeConfig, clock: Clock, hash_instrument: HashInstrument) -> None:
         self._config = config
@@ -265,7 +267,7 @@ def _charge_params(charge: SavedCharge) -> "PaymentIntentCreateParams":
         "currency": charge.money.currency.lower(),
         "customer": charge.saved_method.customer_id,
         "payment_method": charge.saved_method.method_id,
-        "allowed_payment_method_types": ["card"],
+        "allowed_payment_method_types": [_SAVABLE],
         "off_session": True,
         "confirm": True,
         "description": charge.description,

@@ -13,6 +13,7 @@ from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.rewards import store
@@ -69,18 +70,18 @@ async def create_code(conn: asyncpg.Connection, world: World, terms: CodeTerms, 
 async def redeem(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID, text: str) -> Reward:
     """Raises Missing for the account and the code, Conflict where it gives nothing (more), BooksRefused."""
     if not policy.grants.codes:
-        raise Conflict(f"the edition {policy.name} takes no codes")
+        raise Conflict(f"the edition {policy.name} takes no codes").because(ErrorReason.CODES_NOT_OFFERED)
     async with conn.transaction():
         await get_account(conn, account_id)
         now = world.clock.now()
         await Wallets(conn).lock_wallet(account_id, now)  # before any row of this room
         code = await store.lock_code(conn, _digest(text))
         if code.revoked_at is not None or (code.expires_at is not None and code.expires_at <= now):
-            raise Conflict("the code is no longer valid")
+            raise Conflict("the code is no longer valid").because(ErrorReason.CODE_OVER)
         if not await store.add_redemption(conn, code.id, account_id, now):
-            raise Conflict("the account has redeemed this code already")
+            raise _redeemed()
         if code.used >= code.uses:
-            raise Conflict("the code is used up")
+            raise Conflict("the code is used up").because(ErrorReason.CODE_USED_UP)
         await store.use_code(conn, code.id)
         incentive = Incentive(
             account_id=account_id,
@@ -89,7 +90,11 @@ async def redeem(conn: asyncpg.Connection, world: World, policy: Policy, account
             amount=code.amount,
             expires_at=None if code.lasts is None else now + code.lasts,
         )
-        return given(await grant(conn, world, policy, incentive), "the account has redeemed this code already")
+        return given(await grant(conn, world, policy, incentive), _redeemed())
+
+
+def _redeemed() -> Conflict:
+    return Conflict("the account has redeemed this code already").because(ErrorReason.CODE_REDEEMED)
 
 
 async def revoke_code(conn: asyncpg.Connection, world: World, code_id: UUID) -> RedemptionCode:

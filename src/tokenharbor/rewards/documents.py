@@ -18,6 +18,7 @@ from tokenharbor.rewards.overview import (
     RewardStage,
     WelcomeOverview,
 )
+from tokenharbor.rewards.reasons import RewardReason, reason_code
 from tokenharbor.rewards.referrals import Referral
 from tokenharbor.rewards.types import RedemptionCode, Reward, RewardKind, RewardState
 
@@ -104,7 +105,7 @@ class CodeDocument(Document, frozen=True):
 
 class WelcomeDocument(Document, frozen=True):
     """The welcome grant. `open_until` is the last moment to claim it; None: at any time. `expires_at` is of
-    its credit.
+    its credit. `reason` says why it was refused or waits; `reason_code` is null where an operator wrote it.
     """
 
     stage: RewardStage
@@ -112,6 +113,7 @@ class WelcomeDocument(Document, frozen=True):
     open_until: datetime | None
     expires_at: datetime | None
     reason: str | None
+    reason_code: RewardReason | None
 
     @classmethod
     def of(cls, found: WelcomeOverview) -> Self:
@@ -121,12 +123,13 @@ class WelcomeDocument(Document, frozen=True):
             open_until=to_second(found.open_until),
             expires_at=to_second(found.expires_at),
             reason=found.reason or None,
+            reason_code=reason_code(found.reason),
         )
 
 
 class MatchDocument(Document, frozen=True):
     """The match of the first top-up: `share_bp` of it (basis points), at most `max_usd`. `unlocked_usd` of what was
-    granted can be spent, `locked_usd` not yet.
+    granted can be spent, `locked_usd` not yet; `cancelled_usd` went with its part of the top-up, or ended.
     """
 
     stage: RewardStage
@@ -136,8 +139,10 @@ class MatchDocument(Document, frozen=True):
     granted_usd: Usd
     unlocked_usd: Usd
     locked_usd: Usd
+    cancelled_usd: Usd
     expires_at: datetime | None
     reason: str | None
+    reason_code: RewardReason | None
 
     @classmethod
     def of(cls, found: MatchOverview) -> Self:
@@ -149,8 +154,10 @@ class MatchDocument(Document, frozen=True):
             granted_usd=found.granted,
             unlocked_usd=found.unlocked,
             locked_usd=found.locked,
+            cancelled_usd=found.cancelled,
             expires_at=to_second(found.expires_at),
             reason=found.reason or None,
+            reason_code=reason_code(found.reason),
         )
 
 
@@ -167,7 +174,7 @@ class ReferralsDocument(Document, frozen=True):
     def of(cls, found: ReferralOverview, public_url: str) -> Self:
         return cls(
             code=found.code,
-            url=f"{public_url}/?referral={found.code}",
+            url=f"{public_url}/dashboard/sign-up?referral={found.code}",
             reward_usd=found.reward,
             granted_usd=found.granted,
             referrals=[ReferralDocument.of(each) for each in found.referrals],
@@ -175,9 +182,13 @@ class ReferralsDocument(Document, frozen=True):
 
 
 class CashbackDocument(Document, frozen=True):
-    """What the next charge earns, in basis points, by what was spent of top-ups; and what was granted."""
+    """What the next charge earns, in basis points, by what was spent of top-ups: `base_bp`, and `step_bp` for each
+    whole dollar of it, up to `max_bp`; and what was granted.
+    """
 
     rate_bp: int
+    base_bp: int
+    step_bp: int
     max_bp: int
     spent_usd: Usd
     today_usd: Usd
@@ -188,6 +199,8 @@ class CashbackDocument(Document, frozen=True):
     def of(cls, found: CashbackOverview) -> Self:
         return cls(
             rate_bp=found.rate_bp,
+            base_bp=found.base_bp,
+            step_bp=found.step_bp,
             max_bp=found.max_bp,
             spent_usd=found.spent,
             today_usd=found.today,

@@ -17,11 +17,13 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger import credit_moves
 from tokenharbor.ledger.types import Credit, Pool
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.rewards import store
+from tokenharbor.rewards.reasons import SENTENCES, RewardReason, reason_code
 from tokenharbor.rewards.types import Reward, RewardKind, RewardState
 
 _POOLS: Final = {
@@ -32,8 +34,7 @@ _POOLS: Final = {
     RewardKind.CODE: Pool.PROMO,
     RewardKind.STREAK: Pool.TRIAL,
 }
-_CAPPED: Final = "the cap for life is reached"
-_IN_DEBT: Final = "the account is in debt"
+_REFUSALS: Final = {RewardReason.CAP: ErrorReason.REWARD_CAP, RewardReason.DEBT: ErrorReason.REWARD_DEBT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +59,9 @@ async def grant(conn: asyncpg.Connection, world: World, policy: Policy, incentiv
     amount = min(incentive.amount, Usd(max(policy.incentives.life - mark.granted, ZERO)))
     reward = _reward(world, incentive, now, amount)
     if state.debt and incentive.kind is not RewardKind.CASHBACK:
-        reward = _refused(reward, _IN_DEBT)
+        reward = _refused(reward, SENTENCES[RewardReason.DEBT])
     elif not amount:
-        reward = _refused(reward, _CAPPED)
+        reward = _refused(reward, SENTENCES[RewardReason.CAP])
     if not await store.add_reward(conn, reward):
         return None
     if reward.state is RewardState.GRANTED:
@@ -91,20 +92,24 @@ async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, 
         account = await get_account(conn, account_id)
         now = world.clock.now()
         if not grants.welcome:
-            raise Conflict(f"the edition {policy.name} has no welcome grant")
+            raise Conflict(f"the edition {policy.name} has no welcome grant").because(ErrorReason.WELCOME_NOT_OFFERED)
         if grants.claim_days and now > account.created_at + timedelta(days=grants.claim_days):
-            raise Conflict(f"the welcome grant could be claimed for {grants.claim_days} days after sign-up")
+            raise Conflict(f"the welcome grant could be claimed for {grants.claim_days} days after sign-up").because(
+                ErrorReason.WELCOME_OVER, days=grants.claim_days
+            )
         await Wallets(conn).lock_wallet(account_id, now)
         incentive = _welcome(policy, account_id, now)
         await conn.execute(store.SQL.lock_mailboxes, account_id)
         twins = await conn.fetchrow(store.SQL.twins_welcomed, account_id)
         if twins["same_user"]:
-            raise Conflict("the welcome grant was claimed with another account of the same user")
+            raise Conflict("the welcome grant was claimed with another account of the same user").because(
+                ErrorReason.WELCOME_OTHER_ACCOUNT
+            )
         if twins["same_mailbox"]:
-            reward = await hold_for_review(conn, world, incentive, "another account of the same mailbox has had one")
+            reward = await hold_for_review(conn, world, incentive, SENTENCES[RewardReason.SAME_MAILBOX])
         else:
             reward = await grant(conn, world, policy, incentive)
-        return given(reward, "the welcome grant was claimed already")
+        return given(reward, Conflict("the welcome grant was claimed already").because(ErrorReason.WELCOME_CLAIMED))
 
 
 async def approve(conn: asyncpg.Connection, world: World, policy: Policy, reward_id: UUID, *, actor: str) -> Reward:
@@ -115,7 +120,7 @@ async def approve(conn: asyncpg.Connection, world: World, policy: Policy, reward
         now = world.clock.now()
         amount = min(reward.wanted, policy.incentives.life - mark.granted)
         if amount <= ZERO:
-            raise Conflict(_CAPPED)
+            raise _conflict(SENTENCES[RewardReason.CAP])
         granted = dataclasses.replace(
             reward,
             state=RewardState.GRANTED,
@@ -143,15 +148,21 @@ async def refuse(conn: asyncpg.Connection, world: World, reward_id: UUID, *, rea
     return refused
 
 
-def given(reward: Reward | None, again: str) -> Reward:
+def given(reward: Reward | None, again: Conflict) -> Reward:
     """What a claim has made. Raises Conflict where it was made before, or nothing is left to be given: a transaction
     around it is undone.
     """
     if reward is None:
-        raise Conflict(again)
+        raise again
     if reward.state is RewardState.REFUSED:
-        raise Conflict(reward.reason)
+        raise _conflict(reward.reason)
     return reward
+
+
+def _conflict(sentence: str) -> Conflict:
+    refusal = Conflict(sentence)
+    reason = reason_code(sentence)
+    return refusal.because(_REFUSALS[reason]) if reason in _REFUSALS else refusal
 
 
 async def _lock_waiting(conn: asyncpg.Connection, world: World, reward_id: UUID) -> Reward:
@@ -161,7 +172,7 @@ async def _lock_waiting(conn: asyncpg.Connection, world: World, reward_id: UUID)
     if reward.state is not RewardState.REVIEW:
         raise Conflict(f"{ids.show('rew', reward_id)} is {reward.state} and waits for nobody")
     if state.debt:
-        raise Conflict(_IN_DEBT)
+        raise _conflict(SENTENCES[RewardReason.DEBT])
     return reward
 
 

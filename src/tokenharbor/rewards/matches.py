@@ -11,6 +11,7 @@ from tokenharbor.kernel.money import ZERO, Usd, round_down
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.rewards.grants import Incentive, grant, refuse_incentive
+from tokenharbor.rewards.reasons import SENTENCES, RewardReason
 from tokenharbor.rewards.store import SQL
 from tokenharbor.rewards.types import RewardKind, RewardState
 
@@ -65,16 +66,16 @@ async def _reason_against(conn: asyncpg.Connection, policy: Policy, top_up: Capt
     """Why there is no match; "" if there is one."""
     row = await conn.fetchrow(SQL.match_history, top_up.account_id, top_up.lot_id, top_up.instrument)
     if row["topped_up"]:
-        return "it is not the account's first top-up"
+        return SENTENCES[RewardReason.NOT_FIRST]
     if top_up.automatic:
-        return "an automatic top-up is not matched"
+        return SENTENCES[RewardReason.AUTOMATIC]
     if top_up.paid_at > row["created_at"] + timedelta(days=policy.match.within_days):
-        return f"a top-up is matched within {policy.match.within_days} days after sign-up"
+        return SENTENCES[RewardReason.TOO_LATE]
     if not top_up.instrument:
-        return "what paid cannot be recognised again"
+        return SENTENCES[RewardReason.PAYER_UNKNOWN]
     if row["instrument_known"]:
-        return "what paid has paid a top-up before"
-    return "" if remaining > ZERO else "the top-up has paid debt"
+        return SENTENCES[RewardReason.PAYER_KNOWN]
+    return "" if remaining > ZERO else SENTENCES[RewardReason.PAID_DEBT]
 
 
 async def _grant(
@@ -88,6 +89,6 @@ async def _grant(
         ours = (top_up.account_id, top_up.instrument, top_up.lot_id, reward.lot_id, reward.entry_id)
         if await conn.fetchval(SQL.add_match, *ours) is None:
             await undoable.rollback()
-            return "what paid has been matched before"
+            return SENTENCES[RewardReason.PAYER_MATCHED]
     await undoable.commit()
     return ""

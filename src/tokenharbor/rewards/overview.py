@@ -47,7 +47,7 @@ class WelcomeOverview:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchOverview:
     """The match of the first top-up: `share_bp` of it, at most `maximum`. Of what was granted, `unlocked` can be spent
-    and `locked` not yet; what is neither has gone back.
+    and `locked` not yet; what is neither is `cancelled`.
     """
 
     stage: RewardStage
@@ -59,6 +59,11 @@ class MatchOverview:
     locked: Usd
     expires_at: datetime | None
     reason: str
+
+    @property
+    def cancelled(self) -> Usd:
+        """What went with its part of the top-up, or ended before it was unlocked."""
+        return Usd(max(self.granted - self.unlocked - self.locked, 0)) if self.stage is RewardStage.GRANTED else ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +78,13 @@ class ReferralOverview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CashbackOverview:
-    """What the next charge earns, in basis points, by what was `spent` of top-ups; what today (UTC) has brought, and
-    all days.
+    """What the next charge earns, in basis points, by what was `spent` of top-ups: `base_bp`, and `step_bp` for each
+    whole dollar of it, up to `max_bp`. What today (UTC) has brought, and all days.
     """
 
     rate_bp: int
+    base_bp: int
+    step_bp: int
     max_bp: int
     spent: Usd
     today: Usd
@@ -118,6 +125,8 @@ async def read_rewards(conn: asyncpg.Connection, world: World, policy: Policy, a
         ),
         cashback=CashbackOverview(
             rate_bp=rate_bp(policy.cashback, row["spent_paid"]),
+            base_bp=policy.cashback.base_bp,
+            step_bp=policy.cashback.step_bp,
             max_bp=policy.cashback.max_bp,
             spent=Usd(row["spent_paid"]),
             today=Usd(row["cashback_today"]),

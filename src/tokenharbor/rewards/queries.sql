@@ -40,16 +40,16 @@ SELECT granted FROM reward_account WHERE account_id = $1
 UPDATE reward_account SET granted = granted + $2 WHERE account_id = $1
 
 -- name: lock_mailboxes
--- Of accounts of one mailbox, one at a time, until the transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || m.mailbox, 0)) FROM (
-    SELECT DISTINCT mailbox(u.email) AS mailbox FROM membership m JOIN app_user u ON u.id = m.user_id WHERE m.account_id = $1 ORDER BY 1) m
+-- Of accounts of one mailbox, one at a time, until the transaction ends: of one that somebody has, or had, who is a member, or was.
+SELECT pg_advisory_xact_lock(hashtextextended('mailbox ' || encode(m.digest, 'hex'), 0)) FROM (
+    SELECT DISTINCT b.digest FROM account_person m JOIN user_mailbox b USING (user_id) WHERE m.account_id = $1 ORDER BY 1) m
 
 -- name: twins_welcomed
--- Whether another account of the same people, or of the same mailbox, has had its welcome.
-SELECT coalesce(bool_or(o.user_id = m.user_id), false) AS same_user, coalesce(bool_or(o.user_id <> m.user_id), false) AS same_mailbox
-FROM membership m JOIN app_user u ON u.id = m.user_id
-JOIN app_user v ON v.id = u.id OR mailbox(v.email) = mailbox(u.email)
-JOIN membership o ON o.user_id = v.id AND o.account_id <> $1
+-- Whether another account of the same people has had its welcome; or one of people who were members, or share or shared a mailbox with one.
+SELECT coalesce(bool_or(o.here AND m.here AND o.user_id = m.user_id), false) AS same_user, count(*) > 0 AS same_mailbox
+FROM account_person m
+CROSS JOIN LATERAL (SELECT m.user_id UNION SELECT v.user_id FROM user_mailbox u JOIN user_mailbox v USING (digest) WHERE u.user_id = m.user_id) v
+JOIN account_person o ON o.user_id = v.user_id AND o.account_id <> $1
 JOIN reward r ON r.account_id = o.account_id AND r.kind = 'welcome' AND r.state <> 'refused'
 WHERE m.account_id = $1
 
@@ -210,14 +210,14 @@ INSERT INTO referral (referred, referrer, signed_up_at, state) VALUES ($1, $2, $
 
 -- name: ready_referrals
 -- Those of a referrer whose account has been billed, in order, with what speaks against a reward: the same people as the referrer or another
--- referral of theirs; or anybody else who has the same mailbox or instrument.
+-- referral of theirs; or anybody else who has or had one of the same mailboxes, or the same instrument.
 SELECT r.referred,
     EXISTS (SELECT FROM capture c WHERE c.account_id = r.referred AND c.captured > c.refunded + c.disputed) AS paid,
     EXISTS (SELECT FROM membership a JOIN membership b USING (user_id) WHERE a.account_id = r.referrer AND b.account_id = r.referred)
         OR EXISTS (SELECT FROM capture a JOIN capture b ON b.instrument = a.instrument AND b.account_id <> a.account_id
             WHERE a.account_id = r.referred AND a.instrument <> '' AND (b.account_id = r.referrer
                 OR b.account_id IN (SELECT o.referred FROM referral o WHERE o.referrer = r.referrer))) AS same_person,
-    EXISTS (SELECT FROM membership a JOIN app_user u ON u.id = a.user_id JOIN app_user v ON mailbox(v.email) = mailbox(u.email) AND v.id <> u.id
+    EXISTS (SELECT FROM membership a JOIN user_mailbox u USING (user_id) JOIN user_mailbox v ON v.digest = u.digest AND v.user_id <> u.user_id
         WHERE a.account_id = r.referred) AS same_mailbox,
     EXISTS (SELECT FROM capture a JOIN capture b ON b.instrument = a.instrument AND b.account_id <> a.account_id
         WHERE a.account_id = r.referred AND a.instrument <> '') AS same_instrument,

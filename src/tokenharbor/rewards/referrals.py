@@ -16,6 +16,7 @@ from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.rewards.codes import random_text
@@ -48,7 +49,7 @@ async def find_referrer(conn: asyncpg.Connection, code: str) -> UUID:
     plain = code.strip().upper()
     referrer: UUID | None = await conn.fetchval(SQL.referrer, plain) if plain.isascii() and plain.isalnum() else None
     if referrer is None:
-        raise Rejected(f"no such referral code: {code[:40]!r}", param="referral")
+        raise Rejected(f"no such referral code: {code[:40]!r}", param="referral").because(ErrorReason.REFERRAL_UNKNOWN)
     return referrer
 
 

@@ -40,11 +40,14 @@ class TopUpReturn:
 
 @dataclass(frozen=True, slots=True)
 class TakenRewards:
-    """What is taken back: locked match, cashback that is there, and cashback that was spent, from the top-up itself."""
+    """What is taken back: locked match, cashback that is there, and cashback that was spent, from the top-up itself;
+    and the postings that do it.
+    """
 
     locked: Usd = ZERO
     cashback: Usd = ZERO
     reduced: Usd = ZERO
+    postings: Sequence[Posting] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ async def plan_return(conn: asyncpg.Connection, state: CreditState, gone: TopUpR
     lot_id = _any_cashback(state, gone.lot_id) if gone.disputed else gone.lot_id
     if rest:
         cashback.append(Posting(rest, place, address.CASHBACK, lot_id))
-    return ReturnPlan(TakenRewards(locked, there, reduced), match_postings, cashback, there + rest)
+    taken = TakenRewards(locked, there, reduced, [*match_postings, *cashback])
+    return ReturnPlan(taken, match_postings, cashback, there + rest)
 
 
 async def take_back(conn: asyncpg.Connection, world: World, gone: TopUpReturn) -> TakenRewards:

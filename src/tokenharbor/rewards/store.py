@@ -15,6 +15,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.rewards.types import RedemptionCode, Reward, RewardKind, RewardMark, RewardState
 
 
@@ -147,7 +148,7 @@ async def lock_code(conn: asyncpg.Connection, digest: bytes) -> RedemptionCode:
     """Raises Missing."""
     row = await conn.fetchrow(SQL.lock_code, digest)
     if row is None:
-        raise Missing("no such code")
+        raise Missing("no such code").because(ErrorReason.CODE_UNKNOWN)
     return _code(row)
 
 

@@ -9,14 +9,13 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 import msgspec
 
 from tokenharbor.kernel.money import Money
 from tokenharbor.kernel.world import World
 from tokenharbor.simulator import paypal_objects as objects
-from tokenharbor.simulator.pay_page import pay_page
+from tokenharbor.simulator.pay_page import pay_page, read_decision
 from tokenharbor.simulator.paypal_certificate import SimulatedSigner
 from tokenharbor.simulator.paypal_objects import refusal
 from tokenharbor.simulator.processor_server import (
@@ -330,13 +329,12 @@ class SimulatedPayPal(ProcessorServer):
             return SimulatedAnswer(
                 200, page=pay_page("PayPal", unit.get("description", "Credit"), amount, request.path)
             )
-        outcome = parse_qs(request.body.decode()).get("outcome", ["cancel"])[0]
-        return SimulatedAnswer(303, location=self._decided(order["id"], outcome))
+        return SimulatedAnswer(303, location=self._decided(order["id"], *read_decision(request.body)))
 
-    def _decided(self, order_id: str, outcome: str) -> str:
+    def _decided(self, order_id: str, outcome: str, payer: str) -> str:
         context = self.return_urls[order_id]
         if outcome == "paid":
-            self.pay(order_id)
+            self.pay(order_id, payer=payer)
             return str(context["return_url"])
         return str(context["cancel_url"]) if outcome == "cancel" else f"/checkoutnow/{order_id}"
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs
 
 import msgspec
 
@@ -11,7 +10,7 @@ from tokenharbor.kernel.money import Money
 from tokenharbor.kernel.world import World
 from tokenharbor.payments.stripe_signature import sign
 from tokenharbor.simulator import stripe_objects as objects
-from tokenharbor.simulator.pay_page import pay_page
+from tokenharbor.simulator.pay_page import pay_page, read_decision
 from tokenharbor.simulator.processor_server import (
     ProcessorRequest,
     ProcessorServer,
@@ -310,9 +309,9 @@ class SimulatedStripe(ProcessorServer):
             amount = str(Money(session["currency"].upper(), session["amount_total"]))
             method = session["payment_method_types"][0]
             return SimulatedAnswer(200, page=pay_page(f"Stripe ({method})", "Credit", amount, request.path))
-        outcome = parse_qs(request.body.decode()).get("outcome", ["cancel"])[0]
+        outcome, payer = read_decision(request.body)
         if outcome == "paid":
-            self.pay(session["id"])
+            self.pay(session["id"], payer=payer)
             return SimulatedAnswer(303, location=session["success_url"])
         return SimulatedAnswer(303, location=session["cancel_url"] if outcome == "cancel" else request.path)
 

@@ -1,0 +1,62 @@
+"""What is left of top-ups and of their matches, and what can be refunded now: as the books have it, without a lock.
+
+A refund looks again with the wallet locked (`funding/refunds.py`), and counts what rewards take; this says only whether
+it is worth asking.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from tokenharbor.editions.policy import RefundPolicy
+from tokenharbor.funding import refund_store, store
+from tokenharbor.funding.refund_types import CaptureBalance
+from tokenharbor.funding.returns import money_of
+from tokenharbor.funding.types import TopUp, TopUpMatch
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.ledger.lots import read_lot_balances
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpRest:
+    """What of a top-up's credit is neither spent nor held nor gone back; what of that its customer can ask back now,
+    and until when; the match that it has brought.
+    """
+
+    left: Usd
+    refundable: Usd
+    refundable_until: datetime | None
+    match: TopUpMatch | None = None
+
+
+NOTHING_PAID: Final = TopUpRest(ZERO, ZERO, None)
+"""Of a top-up that has credited nothing."""
+
+
+async def read_rests(
+    conn: asyncpg.Connection, policy: RefundPolicy, top_ups: Sequence[TopUp], now: datetime
+) -> Mapping[UUID, TopUpRest]:
+    """Of those that were paid, by id."""
+    rests: dict[UUID, TopUpRest] = {}
+    matches = await store.read_matches(conn, [each.id for each in top_ups])
+    for account_id in {each.account_id for each in top_ups if each.capture_id is not None}:
+        lots = await read_lot_balances(conn, account_id, now)
+        free = {each.lot.id: Usd(each.remaining - each.held) for each in lots if each.restriction is None}
+        for capture in await refund_store.list_captures(conn, account_id):
+            rests[capture.top_up_id] = _rest(policy, capture, free.get(capture.lot_id, ZERO), now)
+            if capture.top_up_id in matches:
+                rests[capture.top_up_id] = replace(rests[capture.top_up_id], match=matches[capture.top_up_id])
+    return rests
+
+
+def _rest(policy: RefundPolicy, capture: CaptureBalance, free: Usd, now: datetime) -> TopUpRest:
+    left = max(ZERO, min(free, Usd(capture.left - capture.leaving)))
+    ends = [end for end in (capture.refundable_until, capture.processor_refundable_until) if end is not None]
+    until = min(ends) if policy.customer and capture.refundable_until is not None else None
+    is_open = until is not None and now <= until
+    refundable = money_of(capture, left).amount if is_open and left else ZERO
+    return TopUpRest(left, refundable, until)
