@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
 
 import msgspec
 
@@ -24,6 +25,25 @@ class StatedRates(msgspec.Struct, frozen=True, gc=False):
 UNSTATED = StatedRates()
 
 
+SemanticState = Literal["off", "on", "stopped"]
+"""Of an account's semantic cache. What has stopped itself stays so until somebody turns it on or off."""
+
+
+class SemanticChoice(msgspec.Struct, frozen=True, gc=False):
+    """What an account says of answers to questions in other words. `compared`: how many were since it was turned on, up
+    to where it no longer matters; `epoch` grows with each disagreement; `by_request`: a request may ask for them where
+    they are off.
+    """
+
+    state: SemanticState = "off"
+    compared: int = 0
+    epoch: int = 0
+    by_request: bool = True
+
+
+NO_SEMANTIC_CACHE = SemanticChoice()
+
+
 class AccountRules(msgspec.Struct, frozen=True):
     """What an account's row says of the requests of all its keys. `plan` "": none that is stated."""
 
@@ -33,6 +53,8 @@ class AccountRules(msgspec.Struct, frozen=True):
     free_models: bool = False  # consent to free models is in force
     topped_up: Usd = ZERO  # net of refunds and disputes
     volume: Usd = ZERO  # the threshold of the volume tier that its spend of this month has reached
+    shared_cache: bool = False  # its keys and end users may have each other's answers
+    semantic: SemanticChoice = NO_SEMANTIC_CACHE
 
 
 PLAIN_ACCOUNT = AccountRules()

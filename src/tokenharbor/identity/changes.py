@@ -1,23 +1,26 @@
 """Changes of accounts in the database, and the audit log of all changes, made in the transaction of who asks for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from tokenharbor.identity.sessions import read_address
-from tokenharbor.identity.store import SQL, Account, get_account
+from tokenharbor.identity.store import SQL, Account, OwnBudgets, get_account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 
+_NAMED: Final[Sequence[ids.Kind]] = ("user", "key", "mkey", "inv")
+
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """What was changed, by whom: a field, from what to what. `wording` is what a consent agreed to. `subject` is the
-    shown id of what was changed, "" for the account or user itself; `address` is where it was asked for, "" by command.
+    """What was changed, by whom: a field, from what to what. `wording` is what a consent agreed to, or why auto
+    top-up stopped. `subject` is the shown id of what was changed, "" for the account or user itself; `address` is where
+    it was asked for, "" by command.
     """
 
     at: datetime
@@ -54,6 +57,16 @@ async def change_account(conn: asyncpg.Connection, account: Account) -> None:
         limits.monthly,
         account.free_models,
     )
+
+
+async def change_budgets(conn: asyncpg.Connection, account_id: UUID, budgets: OwnBudgets) -> None:
+    """Store what an account gives itself. The next hold is under it."""
+    await conn.execute(SQL.change_budgets, account_id, budgets.daily, budgets.monthly)
+
+
+async def share_cache(conn: asyncpg.Connection, account_id: UUID, *, shared: bool) -> None:
+    """Store whether an account's keys and end users may have each other's answers."""
+    await conn.execute(SQL.share_cache, account_id, shared)
 
 
 async def set_actor(conn: asyncpg.Connection, actor: str, address: str, at: datetime) -> None:
@@ -100,12 +113,29 @@ async def read_changes(conn: asyncpg.Connection, account_id: UUID) -> Sequence[A
     return [_change(row) for row in await conn.fetch(SQL.account_changes, account_id)]
 
 
+async def read_changes_since(conn: asyncpg.Connection, account_id: UUID, since: datetime) -> Sequence[AccountChange]:
+    """Those since a time, oldest first."""
+    return [_change(row) for row in await conn.fetch(SQL.changes_since, account_id, since)]
+
+
+async def read_consent(conn: asyncpg.Connection, account_id: UUID) -> AccountChange | None:
+    """Who agreed to free models last, when and to which words, whether or not that is in force. None: nobody ever."""
+    row = await conn.fetchrow(SQL.consent, account_id)
+    return None if row is None else _change(row)
+
+
 async def page_changes(
     conn: asyncpg.Connection, account_id: UUID, before: UUID | None, limit: int
 ) -> Sequence[tuple[UUID, AccountChange]]:
     """Some of an account's with their ids, newest first: those before one, or the last."""
     rows = await conn.fetch(SQL.changes_page, account_id, before, limit)
     return [(row["id"], _change({name: value for name, value in row.items() if name != "id"})) for row in rows]
+
+
+async def name_ids(conn: asyncpg.Connection, account_id: UUID, shown: Collection[str]) -> Mapping[str, str]:
+    """What people and the account's things are called today, by their shown ids, as far as they are known."""
+    parsed = [found for each in shown if (found := _parse(each)) is not None]
+    return {row["id"]: row["name"] or "" for row in await conn.fetch(SQL.names, account_id, parsed)}
 
 
 async def read_user_changes(conn: asyncpg.Connection, user_id: UUID) -> Sequence[AccountChange]:
@@ -125,3 +155,12 @@ async def count_plans(conn: asyncpg.Connection) -> Mapping[str, int]:
 
 def _change(row: Any) -> AccountChange:
     return AccountChange(**{**row, "address": str(row["address"] or "")})
+
+
+def _parse(shown: str) -> UUID | None:
+    """None for what has no name, such as the operator."""
+    kind = next((each for each in _NAMED if shown.startswith(f"{each}_")), None)
+    try:
+        return None if kind is None else ids.parse(kind, shown)
+    except ValueError:
+        return None

@@ -1,11 +1,13 @@
 """Tools that ask for an API key of their own, until they have it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
 from tokenharbor.db.queries import read_queries
+from tokenharbor.identity.sessions import Visitor
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 
@@ -20,6 +22,7 @@ class ConnectionQueries:
     refuse: str
     waiting: str
     end: str
+    end_consents_by: str
     purge: str
 
 
@@ -40,21 +43,25 @@ class ToolConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolConnection:
-    """What a tool asks for. `challenge` is that of PKCE; `consent` None: nobody has agreed yet."""
+    """What a tool asks for. `challenge` is that of PKCE; `consent` None: nobody has agreed yet. `asker` is where it
+    asked from; None of one that asks by somebody's browser.
+    """
 
     id: UUID
     name: str
     challenge: str = ""
+    asker: Visitor | None = None
     consent: ToolConsent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AskedConnection:
-    """What waits for somebody's consent."""
+    """What waits for somebody's consent, and where it asked from."""
 
     id: UUID
     name: str
     expires_at: datetime
+    asker: Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +91,17 @@ async def add_connection(
         consent and consent.daily,
         consent and consent.monthly,
         consent and consent.expires_at,
+        connection.asker and connection.asker.ip,
+        connection.asker.kept_agent if connection.asker else "",
     )
 
 
 async def find_asked(conn: asyncpg.Connection, user_code: bytes, at: datetime) -> AskedConnection | None:
     row = await conn.fetchrow(CONNECTION_SQL.asked, user_code, at)
-    return None if row is None else AskedConnection(**row)
+    if row is None:
+        return None
+    asker = Visitor(str(row["address"] or ""), row["agent"])
+    return AskedConnection(row["id"], row["name"], row["expires_at"], asker)
 
 
 async def agree(conn: asyncpg.Connection, connection_id: UUID, consent: ToolConsent) -> None:
@@ -129,6 +141,11 @@ async def find_waiting(conn: asyncpg.Connection, secret: bytes, at: datetime) ->
 
 async def end_connection(conn: asyncpg.Connection, connection_id: UUID, at: datetime) -> None:
     await conn.execute(CONNECTION_SQL.end, connection_id, at)
+
+
+async def end_consents_by(conn: asyncpg.Connection, account_id: UUID, agreed: Sequence[str], at: datetime) -> None:
+    """What these, by their shown ids, have agreed to for an account, and no tool has fetched yet."""
+    await conn.execute(CONNECTION_SQL.end_consents_by, account_id, agreed, at)
 
 
 async def purge_connections(conn: asyncpg.Connection, before: datetime) -> None:

@@ -2,12 +2,12 @@
 
 -- name: add
 -- Asked for; with an account, agreed to already.
-INSERT INTO tool_connection (id, name, secret_hash, user_code_hash, challenge, created_at, expires_at, account_id, agreed_by, quota, daily, monthly, key_expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO tool_connection (id, name, secret_hash, user_code_hash, challenge, created_at, expires_at, account_id, agreed_by, quota, daily, monthly, key_expires_at, address, agent)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 
 -- name: asked
 -- What waits for consent under a code that people type.
-SELECT id, name, expires_at FROM tool_connection
+SELECT id, name, expires_at, address, agent FROM tool_connection
 WHERE user_code_hash = $1 AND account_id IS NULL AND ended_at IS NULL AND expires_at > $2 FOR UPDATE
 
 -- name: agree
@@ -26,6 +26,10 @@ WHERE secret_hash = $1 AND ended_at IS NULL AND expires_at > $2 FOR UPDATE
 -- name: end
 -- Its key was fetched.
 UPDATE tool_connection SET ended_at = $2 WHERE id = $1
+
+-- name: end_consents_by
+-- What these have agreed to for an account, and no tool has fetched yet.
+UPDATE tool_connection SET ended_at = $3 WHERE account_id = $1 AND agreed_by = ANY ($2) AND ended_at IS NULL
 
 -- name: purge
 -- Those that ended before a time.

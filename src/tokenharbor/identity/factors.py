@@ -45,6 +45,11 @@ async def confirm_totp(conn: asyncpg.Connection, user_id: UUID, at: datetime) ->
 async def drop_totp(conn: asyncpg.Connection, user_id: UUID) -> None:
     """With its recovery codes."""
     await conn.execute(SQL.drop_totp, user_id)
+    await drop_recovery_codes(conn, user_id)
+
+
+async def drop_recovery_codes(conn: asyncpg.Connection, user_id: UUID) -> None:
+    """None of them opens anything any more."""
     await conn.execute(SQL.drop_recovery_codes, user_id)
 
 

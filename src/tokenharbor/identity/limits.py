@@ -13,6 +13,7 @@ import msgspec
 from tokenharbor.catalog.types import ProviderQuota
 from tokenharbor.editions.policy import Policy, RatePolicy
 from tokenharbor.identity.caller import Caller, StatedRates
+from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer, RateLimits
 
 _BP = 10_000
@@ -54,7 +55,12 @@ def limited_payer(caller: Caller, plan: PlanLimits) -> Payer:
 
 def free_requests(policy: Policy, caller: Caller) -> int:
     """How many requests of free models the caller's account has in a window."""
-    has_topped_up = caller.account.topped_up >= policy.topups.smallest_pack
+    return free_requests_of(policy, caller.account.topped_up)
+
+
+def free_requests_of(policy: Policy, topped_up: Usd) -> int:
+    """Likewise, by what an account has topped up, net."""
+    has_topped_up = topped_up >= policy.topups.smallest_pack
     return policy.free.topped_up_requests if has_topped_up else policy.free.requests
 
 

@@ -71,6 +71,12 @@ async def list_management_keys(conn: asyncpg.Connection, account_id: UUID) -> Se
     return [_key(row) for row in await conn.fetch(MEMBER_SQL.management_keys, account_id)]
 
 
+async def count_management_keys(conn: asyncpg.Connection, account_id: UUID) -> int:
+    """How many of an account's are not revoked, those that have expired, too."""
+    found: int = await conn.fetchval(MEMBER_SQL.count_management_keys, account_id)
+    return found
+
+
 async def revoke_management_key(
     conn: asyncpg.Connection, key_id: UUID, account_id: UUID, at: datetime
 ) -> tuple[str, datetime]:

@@ -16,6 +16,8 @@ class MemberQueries:
     """The SQL of members.sql."""
 
     memberships: str
+    accounts_of: str
+    let_in: str
     role: str
     members: str
     join: str
@@ -29,6 +31,7 @@ class MemberQueries:
     add_management_key: str
     find_management_key: str
     management_keys: str
+    count_management_keys: str
     revoke_management_key: str
     revoke_keys_of: str
     set_name: str
@@ -73,6 +76,18 @@ async def list_memberships(conn: asyncpg.Connection, user_id: UUID) -> Sequence[
     """Oldest first."""
     rows = await conn.fetch(MEMBER_SQL.memberships, user_id)
     return [Membership(row["id"], row["name"], AccountRole(row["role"])) for row in rows]
+
+
+async def list_accounts_of(conn: asyncpg.Connection, user_id: UUID) -> Sequence[UUID]:
+    """Of which a user is, or was, a member."""
+    return [row["account_id"] for row in await conn.fetch(MEMBER_SQL.accounts_of, user_id)]
+
+
+async def list_let_in(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, since: datetime) -> frozenset[str]:
+    """The user, and who has come into the account by them since: management keys that they made, people whom they or
+    those keys invited, and so on; by their shown ids.
+    """
+    return frozenset(row["id"] for row in await conn.fetch(MEMBER_SQL.let_in, account_id, user_id, since))
 
 
 async def find_role(conn: asyncpg.Connection, account_id: UUID, user_id: UUID) -> AccountRole | None:
@@ -130,10 +145,10 @@ async def end_invitations_of(conn: asyncpg.Connection, account_id: UUID, user_id
 
 
 async def end_invitations_by(
-    conn: asyncpg.Connection, account_id: UUID, inviter: str, roles: Collection[AccountRole], at: datetime
+    conn: asyncpg.Connection, account_id: UUID, inviters: Sequence[str], roles: Collection[AccountRole], at: datetime
 ) -> None:
-    """Those that a member, by a shown id, has made to one of these roles."""
-    await conn.execute(MEMBER_SQL.end_invitations_by, account_id, inviter, [role.value for role in roles], at)
+    """Those that members or management keys, by their shown ids, have made to one of these roles."""
+    await conn.execute(MEMBER_SQL.end_invitations_by, account_id, inviters, [role.value for role in roles], at)
 
 
 async def set_account_name(conn: asyncpg.Connection, account_id: UUID, name: str) -> None:

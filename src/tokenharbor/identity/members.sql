@@ -8,6 +8,25 @@ SELECT a.id, a.name, m.role FROM membership m JOIN account a ON a.id = m.account
 -- Of a user in an account; no row comes back for who is no member.
 SELECT role FROM membership WHERE account_id = $1 AND user_id = $2
 
+-- name: accounts_of
+-- Of which a user is, or was, a member.
+SELECT DISTINCT account_id FROM account_person WHERE user_id = $1 ORDER BY account_id
+
+-- name: let_in
+-- A user of an account, as a shown id, and who has come in by them since a time: management keys that they made, people whom they invited, and so on.
+WITH RECURSIVE giver (id) AS (
+    SELECT show_id('user', $2::uuid)
+    UNION SELECT made.id FROM giver g CROSS JOIN LATERAL (
+        SELECT show_id('mkey', k.id) AS id FROM management_key k
+        WHERE k.account_id = $1 AND k.created_at >= $3 AND show_id('user', k.created_by) = g.id
+        UNION ALL SELECT c.subject FROM account_change c CROSS JOIN LATERAL (
+            SELECT t.invited_by, t.created_at FROM sign_in_token t
+            WHERE t.account_id = $1 AND show_id('user', t.user_id) = c.subject AND t.created_at <= c.at ORDER BY t.created_at DESC, t.id DESC LIMIT 1) i
+        WHERE c.account_id = $1 AND c.field = 'role' AND c.before = '' AND c.actor = c.subject AND c.at >= $3 AND i.created_at >= $3 AND i.invited_by = g.id
+    ) made
+)
+SELECT id FROM giver
+
 -- name: members
 -- Of an account, oldest first.
 SELECT u.id AS user_id, u.email, u.name, m.role, m.created_at FROM membership m JOIN app_user u ON u.id = m.user_id
@@ -44,8 +63,8 @@ WHERE t.id = $1 AND t.account_id = $2 AND t.ended_at IS NULL AND u.id = t.user_i
 UPDATE sign_in_token SET ended_at = $3 WHERE account_id = $1 AND user_id = $2 AND ended_at IS NULL
 
 -- name: end_invitations_by
--- Those of an account that a member made, to one of these roles.
-UPDATE sign_in_token SET ended_at = $4 WHERE account_id = $1 AND invited_by = $2 AND role = ANY ($3) AND ended_at IS NULL
+-- Those of an account that these made, to one of these roles.
+UPDATE sign_in_token SET ended_at = $4 WHERE account_id = $1 AND invited_by = ANY ($2) AND role = ANY ($3) AND ended_at IS NULL
 
 -- name: add_management_key
 -- By its hash.
@@ -61,6 +80,10 @@ WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $
 -- An account's, oldest first, the revoked ones too.
 SELECT id, account_id, created_by, first4, last4, name, role, created_at, expires_at, revoked_at FROM management_key
 WHERE account_id = $1 ORDER BY created_at, id
+
+-- name: count_management_keys
+-- How many of an account's are not revoked.
+SELECT count(*) FROM management_key WHERE account_id = $1 AND revoked_at IS NULL
 
 -- name: revoke_management_key
 -- One of an account's; the first time stands. No row comes back for an unknown one.

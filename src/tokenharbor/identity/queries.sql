@@ -11,7 +11,8 @@ INSERT INTO membership (account_id, user_id, role, created_at) VALUES ($1, $2, $
 -- name: account
 -- One account with its members' e-mails; nothing for an unknown one.
 SELECT a.id, a.created_at, a.name, a.region, a.edition, a.plan, a.rpm, a.tpm, a.concurrency, a.key_rpm, a.key_tpm,
-       a.key_concurrency, a.daily, a.monthly, a.free_models,
+       a.key_concurrency, a.daily, a.monthly, a.daily_budget, a.monthly_budget, a.free_models, a.shared_cache,
+       a.semantic_cache, a.semantic_compared, a.semantic_stopped_at, a.semantic_requests,
        array_remove(array_agg(u.email ORDER BY m.created_at, u.id), NULL) AS emails
 FROM account a LEFT JOIN membership m ON m.account_id = a.id LEFT JOIN app_user u ON u.id = m.user_id
 WHERE a.id = $1 GROUP BY a.id
@@ -19,7 +20,8 @@ WHERE a.id = $1 GROUP BY a.id
 -- name: accounts
 -- Accounts with their members' e-mails, oldest first, the ones after an id.
 SELECT a.id, a.created_at, a.name, a.region, a.edition, a.plan, a.rpm, a.tpm, a.concurrency, a.key_rpm, a.key_tpm,
-       a.key_concurrency, a.daily, a.monthly, a.free_models,
+       a.key_concurrency, a.daily, a.monthly, a.daily_budget, a.monthly_budget, a.free_models, a.shared_cache,
+       a.semantic_cache, a.semantic_compared, a.semantic_stopped_at, a.semantic_requests,
        array_remove(array_agg(u.email ORDER BY m.created_at, u.id), NULL) AS emails
 FROM account a LEFT JOIN membership m ON m.account_id = a.id LEFT JOIN app_user u ON u.id = m.user_id
 WHERE a.id > $1 GROUP BY a.id ORDER BY a.id LIMIT $2
@@ -34,6 +36,14 @@ UPDATE account SET (plan, rpm, tpm, concurrency, key_rpm, key_tpm, key_concurren
     = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 WHERE id = $1
 
+-- name: change_budgets
+-- What it gives itself. Its wallet and the audit log follow, by triggers.
+UPDATE account SET (daily_budget, monthly_budget) = ($2, $3) WHERE id = $1
+
+-- name: share_cache
+-- Whether its keys and end users may have each other's answers. Its keys and the audit log follow, by triggers.
+UPDATE account SET shared_cache = $2 WHERE id = $1 RETURNING id
+
 -- name: add_account_change
 -- The record of a change.
 INSERT INTO account_change (id, account_id, user_id, at, actor, field, before, after, wording, subject, address)
@@ -41,20 +51,36 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: account_changes
 -- All of an account's, oldest first.
-SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE account_id = $1 ORDER BY at, id
+SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE account_id = $1 ORDER BY seq
+
+-- name: changes_since
+-- Those of an account since a time, in order.
+SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE account_id = $1 AND at >= $2 ORDER BY seq
+
+-- name: consent
+-- The latest agreement to free models.
+SELECT at, actor, field, before, after, wording, subject, address FROM account_change
+WHERE account_id = $1 AND field = 'free_models' AND after = 'on' ORDER BY seq DESC LIMIT 1
 
 -- name: set_actor
 -- Who changes rows in this transaction, from where, when: the audit log has it.
 SELECT set_config('tokenharbor.actor', $1, true), set_config('tokenharbor.address', $2, true), set_config('tokenharbor.at', $3, true)
 
 -- name: changes_page
--- An account's, newest first, those before an id.
+-- An account's, newest first, those before the one of an id.
 SELECT id, at, actor, field, before, after, wording, subject, address FROM account_change
-WHERE account_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+WHERE account_id = $1 AND ($2::uuid IS NULL OR seq < (SELECT c.seq FROM account_change c WHERE c.id = $2 AND c.account_id = $1)) ORDER BY seq DESC LIMIT $3
+
+-- name: names
+-- Of those shown ids that are people's, or of this account: its keys, management keys and invited people.
+SELECT show_id('user', id) AS id, email AS name FROM app_user WHERE id = ANY ($2)
+UNION ALL SELECT show_id('key', id), name FROM api_key WHERE account_id = $1 AND id = ANY ($2)
+UNION ALL SELECT show_id('mkey', id), name FROM management_key WHERE account_id = $1 AND id = ANY ($2)
+UNION ALL SELECT show_id('inv', t.id), u.email FROM sign_in_token t JOIN app_user u ON u.id = t.user_id WHERE t.account_id = $1 AND t.id = ANY ($2)
 
 -- name: user_changes
 -- All of a user's, oldest first.
-SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE user_id = $1 ORDER BY at, id
+SELECT at, actor, field, before, after, wording, subject, address FROM account_change WHERE user_id = $1 ORDER BY seq
 
 -- name: forget_addresses
 -- Where changes of before a time were asked for.
@@ -75,36 +101,44 @@ SELECT EXISTS (SELECT FROM api_key)
 
 -- name: add_key
 -- A key; its meter comes with it, by trigger. No row comes back where the account is unknown.
--- The account's row is locked, so that a change of the account is before this key or changes it, too.
+-- The rows of account and wallet are locked, so that a change of what they say of keys is before this key or changes it, too.
 INSERT INTO api_key (id, account_id, name, hash, hash_key_id, first4, last4, models, providers, denied_providers,
-                     networks, quota, daily, monthly, created_at, expires_at, rpm, tpm, concurrency)
-SELECT $1, a.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
-FROM account a WHERE a.id = $2 FOR SHARE
+                     networks, quota, daily, monthly, created_at, expires_at, rpm, tpm, concurrency, label)
+SELECT $1, a.id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+FROM account a JOIN wallet w ON w.account_id = a.id WHERE a.id = $2 FOR SHARE
 RETURNING id
 
 -- name: keys
 -- An account's keys, oldest first; not those that were deleted.
-SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
+SELECT id, account_id, name, label, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
        rpm, tpm, concurrency, created_at, expires_at, revoked_at
 FROM api_key WHERE account_id = $1 AND deleted_at IS NULL ORDER BY created_at, id
 
+-- name: count_keys
+-- How many of an account's keys were not deleted.
+SELECT count(*) FROM api_key WHERE account_id = $1 AND deleted_at IS NULL
+
 -- name: key
 -- One key, unless it was deleted.
-SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
+SELECT id, account_id, name, label, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
        rpm, tpm, concurrency, created_at, expires_at, revoked_at
 FROM api_key WHERE id = $1 AND deleted_at IS NULL
 
 -- name: lock_key
 -- One key, nobody else's to change until the transaction ends. No row comes back for an unknown one.
-SELECT id, account_id, name, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
+SELECT id, account_id, name, label, first4, last4, models, providers, denied_providers, networks, quota, daily, monthly,
        rpm, tpm, concurrency, created_at, expires_at, revoked_at
 FROM api_key WHERE id = $1 FOR NO KEY UPDATE
 
 -- name: change_key
 -- Its rules. Its meter follows, by trigger.
-UPDATE api_key SET (name, models, providers, denied_providers, networks, quota, daily, monthly, expires_at, rpm, tpm, concurrency)
-    = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+UPDATE api_key SET (name, models, providers, denied_providers, networks, quota, daily, monthly, expires_at, rpm, tpm, concurrency, label)
+    = ($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 WHERE id = $1
+
+-- name: key_labels
+-- The labels of an account's keys, of those that were deleted, too.
+SELECT id, label FROM api_key WHERE account_id = $1 AND label <> ''
 
 -- name: revoke_key
 -- From now on the key opens nothing; the first time stands. No row comes back for an unknown key.
@@ -118,9 +152,18 @@ UPDATE api_key SET deleted_at = $2 WHERE id = $1
 -- What changed after a number, in order. A change of an account changes its keys (number_account_change).
 SELECT k.change, k.hash, k.id, k.account_id, k.models, k.providers, k.denied_providers, k.networks, k.expires_at, k.revoked_at,
        k.rpm, k.tpm, k.concurrency, a.plan, a.rpm AS account_rpm, a.tpm AS account_tpm, a.concurrency AS account_concurrency,
-       a.key_rpm, a.key_tpm, a.key_concurrency, a.free_models, w.topped_up, a.volume
+       a.key_rpm, a.key_tpm, a.key_concurrency, a.free_models, w.topped_up, a.volume,
+       a.shared_cache, a.semantic_cache, a.semantic_compared, a.semantic_epoch, a.semantic_requests
 FROM api_key k JOIN account a ON a.id = k.account_id JOIN wallet w ON w.account_id = k.account_id
 WHERE k.change > $1 ORDER BY k.change LIMIT $2
+
+-- name: add_made_once
+-- What was made for an idempotency key; no row comes back where something was before.
+INSERT INTO made_once (account_id, idempotency_key, made, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING made
+
+-- name: made_once
+-- What was made for an idempotency key.
+SELECT made FROM made_once WHERE account_id = $1 AND idempotency_key = $2
 
 -- name: set_credential
 -- The one that was there is gone.

@@ -8,7 +8,15 @@ from typing import Any, Protocol
 import structlog
 
 from tokenharbor.db.errors import as_unavailable_refusal
-from tokenharbor.identity.caller import PLAIN_ACCOUNT, UNSTATED, AccountRules, Caller, StatedRates
+from tokenharbor.identity.caller import (
+    NO_SEMANTIC_CACHE,
+    PLAIN_ACCOUNT,
+    UNSTATED,
+    AccountRules,
+    Caller,
+    SemanticChoice,
+    StatedRates,
+)
 from tokenharbor.identity.keys import LENGTH, KeyHash, is_well_formed
 from tokenharbor.identity.store import SQL
 from tokenharbor.kernel.clock import Clock
@@ -191,8 +199,16 @@ def _account_rules(row: Any) -> AccountRules:
         free_models=row["free_models"],
         topped_up=Usd(row["topped_up"]),
         volume=Usd(row["volume"]),
+        shared_cache=row["shared_cache"],
+        semantic=_semantic_choice(row),
     )
     return PLAIN_ACCOUNT if rules == PLAIN_ACCOUNT else rules
+
+
+def _semantic_choice(row: Any) -> SemanticChoice:
+    counted = row["semantic_compared"], row["semantic_epoch"]
+    choice = SemanticChoice(row["semantic_cache"], *counted, row["semantic_requests"])
+    return NO_SEMANTIC_CACHE if choice == NO_SEMANTIC_CACHE else choice
 
 
 def _rates(rpm: int | None, tpm: int | None, concurrency: int | None) -> StatedRates:

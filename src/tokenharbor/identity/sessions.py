@@ -21,14 +21,22 @@ _LONGEST_AGENT = 200
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Where somebody comes from: an address ("" if it is unknown), a browser's or program's name for itself."""
+    """Where somebody comes from: an address, a browser's or program's name for itself, and the language of ours that it
+    asks for; "": unknown.
+    """
 
     address: str = ""
     agent: str = ""
+    locale: str = ""
 
     @property
     def ip(self) -> IPv4Address | IPv6Address | None:
         return read_address(self.address)
+
+    @property
+    def kept_agent(self) -> str:
+        """As it is stored: printable, and not long."""
+        return "".join(letter for letter in self.agent if letter.isprintable())[:_LONGEST_AGENT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +70,7 @@ def read_address(text: str) -> IPv4Address | IPv6Address | None:
 async def add_session(
     conn: asyncpg.Connection, session_id: UUID, hashed: bytes, *, user_id: UUID, visitor: Visitor, at: datetime
 ) -> None:
-    agent = "".join(letter for letter in visitor.agent if letter.isprintable())[:_LONGEST_AGENT]
-    await conn.execute(SQL.add_session, session_id, hashed, user_id, at, at + LIFE, visitor.ip, agent)
+    await conn.execute(SQL.add_session, session_id, hashed, user_id, at, at + LIFE, visitor.ip, visitor.kept_agent)
 
 
 async def find_session(conn: asyncpg.Connection, hashed: bytes, address: str, at: datetime) -> OpenSession | None:
@@ -82,6 +89,12 @@ async def list_sessions(conn: asyncpg.Connection, user_id: UUID, at: datetime) -
     return [SessionRow(**{**row, "address": str(row["address"] or "")}) for row in rows]
 
 
+async def began_at(conn: asyncpg.Connection, user_id: UUID, session_id: UUID | None, at: datetime) -> datetime | None:
+    """When an open session of a user began; None where there is none."""
+    found = await list_sessions(conn, user_id, at)
+    return next((each.created_at for each in found if each.id == session_id), None)
+
+
 async def end_session(conn: asyncpg.Connection, session_id: UUID, user_id: UUID, at: datetime) -> bool:
     """Whether there was such a session of this user."""
     return await conn.fetchval(SQL.end_session, session_id, user_id, at) is not None
@@ -95,6 +108,11 @@ async def end_session_of(conn: asyncpg.Connection, hashed: bytes, at: datetime) 
 async def end_sessions(conn: asyncpg.Connection, user_id: UUID, at: datetime) -> None:
     """All of a user's."""
     await conn.execute(SQL.end_sessions, user_id, at)
+
+
+async def end_other_sessions(conn: asyncpg.Connection, user_id: UUID, kept_id: UUID | None, at: datetime) -> None:
+    """All of a user's but one."""
+    await conn.execute(SQL.end_other_sessions, user_id, kept_id, at)
 
 
 async def purge_sessions(conn: asyncpg.Connection, before: datetime) -> None:

@@ -2,19 +2,19 @@
 
 -- name: find_user
 -- By e-mail; no row comes back for an unknown one.
-SELECT id, created_at, email, name, password, verified_at, locale, operator, totp_at FROM app_user WHERE email = $1
+SELECT id, created_at, email, name, password, verified_at, locale, seen_locale, operator, totp_at FROM app_user WHERE email = $1
 
 -- name: user
 -- By id.
-SELECT id, created_at, email, name, password, verified_at, locale, operator, totp_at FROM app_user WHERE id = $1
+SELECT id, created_at, email, name, password, verified_at, locale, seen_locale, operator, totp_at FROM app_user WHERE id = $1
 
 -- name: lock_user
 -- Nobody else's to change until the transaction ends.
-SELECT id, created_at, email, name, password, verified_at, locale, operator, totp_at FROM app_user WHERE id = $1 FOR NO KEY UPDATE
+SELECT id, created_at, email, name, password, verified_at, locale, seen_locale, operator, totp_at FROM app_user WHERE id = $1 FOR NO KEY UPDATE
 
 -- name: ensure_user
 -- The user of an e-mail, made if there is none.
-INSERT INTO app_user (id, created_at, email, locale) VALUES ($1, $2, $3, $4)
+INSERT INTO app_user (id, created_at, email, seen_locale) VALUES ($1, $2, $3, $4)
 ON CONFLICT (email) DO UPDATE SET email = excluded.email RETURNING id
 
 -- name: verify_user
@@ -28,6 +28,24 @@ UPDATE app_user SET password = $2 WHERE id = $1
 -- name: change_user
 -- What users say of themselves.
 UPDATE app_user SET name = $2, locale = $3 WHERE id = $1
+
+-- name: see_locale
+-- They use the pages in it.
+UPDATE app_user SET seen_locale = $2 WHERE id = $1
+
+-- name: set_email
+-- Another address from now on, which is theirs.
+UPDATE app_user SET email = $2, verified_at = least(verified_at, $3) WHERE id = $1
+
+-- name: free_email
+-- An address of somebody who has not shown that it is theirs, and is a member of nothing, is nobody's; no row comes back where it is somebody's.
+UPDATE app_user u SET email = NULL WHERE email = $1 AND verified_at IS NULL AND NOT operator
+    AND NOT EXISTS (SELECT FROM membership m WHERE m.user_id = u.id) RETURNING id
+
+-- name: move_invitations
+-- Open ones to an address, to whoever has it now; what else was sent to who had it before opens nothing.
+UPDATE sign_in_token SET user_id = CASE WHEN purpose = 'invite' THEN $2 ELSE user_id END, ended_at = CASE WHEN purpose <> 'invite' THEN $3::timestamptz END
+WHERE user_id = $1 AND ended_at IS NULL
 
 -- name: make_operator
 -- A user who operates this server.
@@ -51,13 +69,25 @@ SELECT user_id FROM user_identity WHERE issuer = $1 AND subject = $2
 -- A person at another service is this user.
 INSERT INTO user_identity (issuer, subject, user_id, created_at) VALUES ($1, $2, $3, $4)
 
+-- name: identities
+-- Who a user is at other services, oldest first.
+SELECT issuer, subject, created_at FROM user_identity WHERE user_id = $1 ORDER BY created_at, issuer, subject
+
+-- name: drop_identity
+-- A user is not this person at another service.
+DELETE FROM user_identity WHERE user_id = $1 AND issuer = $2 AND subject = $3
+
+-- name: drop_identities
+-- A user is nobody at any other service.
+DELETE FROM user_identity WHERE user_id = $1
+
 -- name: add_session
 -- A session, by its hash.
 INSERT INTO user_session (id, hash, user_id, created_at, seen_at, expires_at, address, agent) VALUES ($1, $2, $3, $4, $4, $5, $6, $7)
 
 -- name: session
 -- A session that is neither ended nor expired ($2 is now, $3 since when it must have been seen), and its user.
-SELECT s.id, s.seen_at, u.id AS user_id, u.created_at, u.email, u.name, u.password, u.verified_at, u.locale, u.operator, u.totp_at
+SELECT s.id, s.seen_at, u.id AS user_id, u.created_at, u.email, u.name, u.password, u.verified_at, u.locale, u.seen_locale, u.operator, u.totp_at
 FROM user_session s JOIN app_user u ON u.id = s.user_id
 WHERE s.hash = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.seen_at > $3
 
@@ -82,23 +112,31 @@ UPDATE user_session SET ended_at = $2 WHERE hash = $1 AND ended_at IS NULL
 -- All of a user's.
 UPDATE user_session SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL
 
+-- name: end_other_sessions
+-- All of a user's but one.
+UPDATE user_session SET ended_at = $3 WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL
+
 -- name: purge_sessions
 -- With addresses and agents: what ended, expired or was seen last before a time.
 DELETE FROM user_session WHERE least(ended_at, expires_at, seen_at + $2::interval) < $1
 
 -- name: add_token
 -- A token, by its hash.
-INSERT INTO sign_in_token (id, hash, purpose, user_id, created_at, expires_at, password, referral, account_id, role, invited_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO sign_in_token (id, hash, purpose, user_id, created_at, expires_at, password, referral, account_id, role, invited_by, email)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: use_token
 -- Once, before it expires, for its purpose only.
 UPDATE sign_in_token SET ended_at = $3 WHERE hash = $1 AND purpose = $2 AND ended_at IS NULL AND expires_at > $3
-RETURNING id, purpose, user_id, password, referral, account_id, role, invited_by
+RETURNING id, purpose, user_id, created_at, password, referral, account_id, role, invited_by, email
 
 -- name: end_tokens
 -- All of a user's for a purpose.
 UPDATE sign_in_token SET ended_at = $3 WHERE user_id = $1 AND purpose = $2 AND ended_at IS NULL
+
+-- name: end_later_tokens
+-- A user's for a purpose that were made after one.
+UPDATE sign_in_token SET ended_at = $4 WHERE user_id = $1 AND purpose = $2 AND id > $3 AND ended_at IS NULL
 
 -- name: purge_tokens
 -- Those that opened nothing any more before a time.
@@ -171,9 +209,9 @@ UPDATE user_mail SET state = $2, fault = $3, sent_at = CASE WHEN $2 = 'sent' THE
 WHERE id = $1
 
 -- name: mails
--- Those that did not leave, newest first.
+-- Some that did not leave, newest first: those before one ($2), or the last.
 SELECT m.id, u.email, m.kind, m.at, m.sealed, m.seal_key_id, m.state, m.tries, m.fault
-FROM user_mail m JOIN app_user u ON u.id = m.user_id WHERE m.state <> 'sent' ORDER BY m.id DESC LIMIT $1
+FROM user_mail m JOIN app_user u ON u.id = m.user_id WHERE m.state <> 'sent' AND ($2::uuid IS NULL OR m.id < $2) ORDER BY m.id DESC LIMIT $1
 
 -- name: purge_mails
 -- Those of before a time.

@@ -3,7 +3,7 @@
 Each function takes a connection and leaves the transaction to whoever calls, so that books can join in.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 
 from tokenharbor.db.queries import read_queries
-from tokenharbor.identity.caller import UNSTATED, StatedRates
+from tokenharbor.identity.caller import UNSTATED, SemanticState, StatedRates
 from tokenharbor.identity.keys import NewKey, key_hasher
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.users import ensure_user, is_member, lock_user, normalise_email
@@ -36,10 +36,15 @@ class IdentityQueries:
     accounts: str
     lock_account: str
     change_account: str
+    change_budgets: str
+    share_cache: str
     add_account_change: str
     account_changes: str
+    changes_since: str
+    consent: str
     set_actor: str
     changes_page: str
+    names: str
     user_changes: str
     forget_addresses: str
     plans: str
@@ -47,12 +52,16 @@ class IdentityQueries:
     has_keys: str
     add_key: str
     keys: str
+    count_keys: str
     key: str
     lock_key: str
+    key_labels: str
     change_key: str
     revoke_key: str
     delete_key: str
     changed_keys: str
+    add_made_once: str
+    made_once: str
     set_credential: str
     credential_change: str
     credentials: str
@@ -74,6 +83,14 @@ class AccountLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnBudgets:
+    """What an account gives itself to spend in a UTC day and a UTC month; None: no budget. It lifts no limit."""
+
+    daily: Usd | None = None
+    monthly: Usd | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A payer, and the e-mails of who may act for it. `plan` "": none is stated. `free_models`: consent is in force."""
 
@@ -86,11 +103,19 @@ class Account:
     plan: str = ""
     limits: AccountLimits = AccountLimits()
     free_models: bool = False
+    budgets: OwnBudgets = OwnBudgets()
+    shared_cache: bool = False
+    semantic: SemanticState = "off"
+    semantic_compared: int = 0
+    semantic_stopped_at: datetime | None = None
+    semantic_requests: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRules:
-    """What a key may do. Empty: no rule; None: no limit. Limits of spending are in all, a UTC day, a UTC month."""
+    """What a key may do. Empty: no rule; None: no limit. Limits of spending are in all, a UTC day, a UTC month.
+    `label` is what the account groups its keys by.
+    """
 
     name: str = ""
     models: tuple[str, ...] = ()
@@ -102,6 +127,7 @@ class KeyRules:
     monthly: Usd | None = None
     expires_at: datetime | None = None
     rates: StatedRates = UNSTATED
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +221,7 @@ async def add_key(
         rules.rates.rpm,
         rules.rates.tpm,
         rules.rates.concurrency,
+        rules.label,
     )
     if found is None:
         raise Missing(f"no account {ids.show('acct', account_id)}")
@@ -204,6 +231,17 @@ async def add_key(
 async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyRow]:
     """An account's keys, oldest first, the revoked ones too; not those that were deleted."""
     return [_key(row) for row in await conn.fetch(SQL.keys, account_id)]
+
+
+async def count_keys(conn: asyncpg.Connection, account_id: UUID) -> int:
+    """How many of an account's keys were not deleted."""
+    found: int = await conn.fetchval(SQL.count_keys, account_id)
+    return found
+
+
+async def read_key_labels(conn: asyncpg.Connection, account_id: UUID) -> Mapping[UUID, str]:
+    """The labels of an account's keys, of those that were deleted, too; a key without one is not in it."""
+    return {row["id"]: row["label"] for row in await conn.fetch(SQL.key_labels, account_id)}
 
 
 async def get_key(conn: asyncpg.Connection, key_id: UUID) -> KeyRow:
@@ -239,6 +277,7 @@ async def change_key(conn: asyncpg.Connection, key_id: UUID, rules: KeyRules) ->
         rules.rates.rpm,
         rules.rates.tpm,
         rules.rates.concurrency,
+        rules.label,
     )
 
 
@@ -274,12 +313,19 @@ def _account(row: Any) -> Account:
         plan=row["plan"],
         limits=limits,
         free_models=row["free_models"],
+        budgets=OwnBudgets(_usd(row["daily_budget"]), _usd(row["monthly_budget"])),
+        shared_cache=row["shared_cache"],
+        semantic=row["semantic_cache"],
+        semantic_compared=row["semantic_compared"],
+        semantic_stopped_at=row["semantic_stopped_at"],
+        semantic_requests=row["semantic_requests"],
     )
 
 
 def _key(row: Any) -> KeyRow:
     rules = KeyRules(
         name=row["name"],
+        label=row["label"],
         models=tuple(row["models"]),
         providers=tuple(row["providers"]),
         denied_providers=tuple(row["denied_providers"]),

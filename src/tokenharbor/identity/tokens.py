@@ -27,6 +27,8 @@ class TokenPurpose(StrEnum):
     RESET = "reset"
     INVITE = "invite"
     OPERATOR = "operator"
+    EMAIL = "email"
+    EMAIL_UNDO = "email_undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkToken:
-    """What a link's row says. `password` is the slow hash of a sign-up: it is set by whoever opens its link."""
+    """What a link's row says. `password` is the slow hash of a sign-up: it is set by whoever opens its link. `email`
+    is what a link makes the user's address.
+    """
 
     id: UUID
     purpose: TokenPurpose
@@ -48,6 +52,8 @@ class LinkToken:
     password: str = field(default="", repr=False)
     referral: str = ""
     invitation: Invitation | None = None
+    email: str = field(default="", repr=False)
+    made_at: datetime | None = None
 
 
 class TokenHasher:
@@ -81,6 +87,7 @@ async def add_token(
         invitation and invitation.account_id,
         invitation and invitation.role.value,
         invitation.invited_by if invitation else "",
+        token.email,
     )
 
 
@@ -99,12 +106,21 @@ async def use_token(conn: asyncpg.Connection, hashed: bytes, purpose: TokenPurpo
         password=row["password"],
         referral=row["referral"],
         invitation=invitation,
+        email=row["email"],
+        made_at=row["created_at"],
     )
 
 
 async def end_tokens(conn: asyncpg.Connection, user_id: UUID, purpose: TokenPurpose, at: datetime) -> None:
     """None of a user's for a purpose opens anything any more."""
     await conn.execute(SQL.end_tokens, user_id, purpose.value, at)
+
+
+async def end_later_tokens(
+    conn: asyncpg.Connection, user_id: UUID, purpose: TokenPurpose, than: LinkToken, at: datetime
+) -> None:
+    """Likewise, of those that were made after one."""
+    await conn.execute(SQL.end_later_tokens, user_id, purpose.value, than.id, at)
 
 
 async def purge_tokens(conn: asyncpg.Connection, before: datetime) -> None:

@@ -32,6 +32,12 @@ class MailText(msgspec.Struct, frozen=True):
     body: str
 
 
+class _Sealed(MailText, frozen=True):
+    """What is kept of a mail. `to` "": it goes to the user's address of the time when it leaves."""
+
+    to: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMail:
     """A mail to one user. `email` "": it was erased."""
@@ -48,17 +54,19 @@ class UserMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMail:
-    """A mail to be sent to a user."""
+    """A mail to be sent to a user. `to`: another address than theirs, which they have had or want to have."""
 
     id: UUID
     user_id: UUID
     kind: str
     at: datetime
     text: MailText = field(repr=False)
+    to: str = field(default="", repr=False)
 
 
 async def add_mail(conn: asyncpg.Connection, seal: SecretBox, mail: NewMail) -> None:
-    sealed = seal.encrypt(msgspec.json.encode(mail.text), _context(mail.id))
+    kept = _Sealed(mail.text.subject, mail.text.body, mail.to)
+    sealed = seal.encrypt(msgspec.json.encode(kept), _context(mail.id))
     await conn.execute(SQL.add_mail, mail.id, mail.user_id, mail.kind, mail.at, sealed, seal.key_id)
 
 
@@ -67,9 +75,19 @@ async def claim_mails(conn: asyncpg.Connection, seal: SecretBox, at: datetime, m
     return list(_read(await conn.fetch(SQL.claim_mails, at, most), seal))
 
 
-async def list_mails(conn: asyncpg.Connection, seal: SecretBox, most: int) -> Sequence[UserMail]:
-    """Those that did not leave, newest first."""
-    return list(_read(await conn.fetch(SQL.mails, most), seal))
+async def list_mails(
+    conn: asyncpg.Connection, seal: SecretBox, most: int, before: UUID | None = None
+) -> Sequence[UserMail]:
+    """Some that did not leave, newest first: those before one, or the last."""
+    return [mail for _, mail in await page_mails(conn, seal, most, before) if mail is not None]
+
+
+async def page_mails(
+    conn: asyncpg.Connection, seal: SecretBox, most: int, before: UUID | None
+) -> Sequence[tuple[UUID, UserMail | None]]:
+    """Likewise with their ids; None for one that cannot be read, so that a page is no shorter than its rows."""
+    rows = await conn.fetch(SQL.mails, most, before)
+    return [(row["id"], next(iter(_read([row], seal)), None)) for row in rows]
 
 
 async def set_mail(conn: asyncpg.Connection, mail_id: UUID, state: MailState, fault: str, at: datetime) -> None:
@@ -84,13 +102,13 @@ async def purge_mails(conn: asyncpg.Connection, before: datetime) -> None:
 def _read(rows: Iterable[Any], seal: SecretBox) -> Iterable[UserMail]:
     for row in rows:
         try:
-            text = msgspec.json.decode(seal.decrypt(row["sealed"], _context(row["id"])), type=MailText)
+            text = msgspec.json.decode(seal.decrypt(row["sealed"], _context(row["id"])), type=_Sealed)
         except Misconfigured as error:
             log_row_fault("user_mail", row["id"], error)
             continue
         yield UserMail(
             id=row["id"],
-            email=row["email"] or "",
+            email=text.to or row["email"] or "",
             kind=row["kind"],
             at=row["at"],
             text=text,

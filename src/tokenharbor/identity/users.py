@@ -1,6 +1,7 @@
 """Users: people, by their e-mail. Each function leaves the transaction to whoever calls."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,8 +10,9 @@ import asyncpg
 
 from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel import ids
-from tokenharbor.kernel.errors import Missing, Rejected
+from tokenharbor.kernel.errors import Conflict, Missing, Rejected
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 
@@ -26,11 +28,18 @@ class SignInQueries:
     verify_user: str
     set_password: str
     change_user: str
+    see_locale: str
+    set_email: str
+    free_email: str
+    move_invitations: str
     make_operator: str
     is_member: str
     purge_users: str
     find_identity: str
     add_identity: str
+    identities: str
+    drop_identity: str
+    drop_identities: str
     add_session: str
     session: str
     see_session: str
@@ -38,10 +47,12 @@ class SignInQueries:
     end_session: str
     end_session_of_hash: str
     end_sessions: str
+    end_other_sessions: str
     purge_sessions: str
     add_token: str
     use_token: str
     end_tokens: str
+    end_later_tokens: str
     purge_tokens: str
     count_attempt: str
     forget_attempts: str
@@ -65,9 +76,19 @@ SQL = read_queries(SignInQueries, "tokenharbor.identity", "sign_in.sql")
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a user is at another service: its issuer, and what it calls them there."""
+
+    issuer: str
+    subject: str = field(repr=False)
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """A person. `password` is a slow hash, "" where there is none; `verified_at` None: nobody has shown yet that the
-    e-mail is theirs; `totp_at` None: no code of an app is asked for. `email` "": it was erased.
+    e-mail is theirs; `totp_at` None: no code of an app is asked for. `email` "": it was erased. `locale` "": as the
+    browser says; `seen_locale`: in which they used the pages last, "" of who never did.
     """
 
     id: UUID
@@ -77,6 +98,7 @@ class User:
     password: str = field(repr=False)
     verified_at: datetime | None
     locale: str
+    seen_locale: str
     operator: bool
     totp_at: datetime | None
 
@@ -84,12 +106,17 @@ class User:
     def shown_id(self) -> str:
         return ids.show("user", self.id)
 
+    @property
+    def language(self) -> str:
+        """Of mails to them; "": not known."""
+        return self.locale or self.seen_locale
+
 
 def normalise_email(text: str) -> str:
     """As it is stored. Raises Rejected for what is none."""
     email = text.strip().lower()
     if _EMAIL.fullmatch(email) is None or not email.isprintable():
-        raise Rejected(f"not an e-mail address: {email[:100]!r}", param="email")
+        raise Rejected(f"not an e-mail address: {email[:100]!r}", param="email").because(ErrorReason.EMAIL_INVALID)
     return email
 
 
@@ -109,7 +136,7 @@ async def lock_user(conn: asyncpg.Connection, user_id: UUID) -> User:
 
 
 async def ensure_user(conn: asyncpg.Connection, user_id: UUID, email: str, at: datetime, *, locale: str = "") -> UUID:
-    """The user of an e-mail; a new one, who has shown nothing yet, if there is none."""
+    """The user of an e-mail; if there is none, a new one, who has shown nothing yet and uses pages in this language."""
     found: UUID = await conn.fetchval(SQL.ensure_user, user_id, at, email, locale)
     return found
 
@@ -126,6 +153,25 @@ async def set_password(conn: asyncpg.Connection, user_id: UUID, password: str) -
 
 async def change_user(conn: asyncpg.Connection, user_id: UUID, name: str, locale: str) -> None:
     await conn.execute(SQL.change_user, user_id, name, locale)
+
+
+async def see_locale(conn: asyncpg.Connection, user: User, locale: str) -> None:
+    """They use the pages in this language; "": nobody knows."""
+    if locale not in ("", user.seen_locale):
+        await conn.execute(SQL.see_locale, user.id, locale)
+
+
+async def set_email(conn: asyncpg.Connection, user_id: UUID, email: str, at: datetime) -> None:
+    """Theirs from now on, as they have shown. An address that nobody has shown to be theirs gives way, and open
+    invitations to it are the user's. Raises Conflict for somebody else's.
+    """
+    try:
+        freed = await conn.fetchval(SQL.free_email, email)
+        await conn.execute(SQL.set_email, user_id, email, at)
+    except asyncpg.UniqueViolationError:
+        raise Conflict("there is an account with this e-mail already").because(ErrorReason.EMAIL_TAKEN) from None
+    if freed is not None:
+        await conn.execute(SQL.move_invitations, freed, user_id, at)
 
 
 async def make_operator(conn: asyncpg.Connection, user_id: UUID) -> None:
@@ -147,6 +193,21 @@ async def add_identity(conn: asyncpg.Connection, issuer: str, subject: str, user
     await conn.execute(SQL.add_identity, issuer, subject, user_id, at)
 
 
+async def list_identities(conn: asyncpg.Connection, user_id: UUID) -> Sequence[Identity]:
+    """A user's, oldest first."""
+    return [Identity(**row) for row in await conn.fetch(SQL.identities, user_id)]
+
+
+async def drop_identity(conn: asyncpg.Connection, user_id: UUID, identity: Identity) -> None:
+    """The person at that service is this user no more."""
+    await conn.execute(SQL.drop_identity, user_id, identity.issuer, identity.subject)
+
+
+async def drop_identities(conn: asyncpg.Connection, user_id: UUID) -> None:
+    """A person at another service is this user no more."""
+    await conn.execute(SQL.drop_identities, user_id)
+
+
 async def purge_users(conn: asyncpg.Connection, before: datetime) -> int:
     """How many signed up before a time and never showed that the e-mail is theirs; they are gone."""
     return _count(await conn.execute(SQL.purge_users, before))
@@ -161,6 +222,7 @@ def read_user(row: Any, user_id: str = "id") -> User:
         password=row["password"],
         verified_at=row["verified_at"],
         locale=row["locale"],
+        seen_locale=row["seen_locale"],
         operator=row["operator"],
         totp_at=row["totp_at"],
     )

@@ -13,6 +13,7 @@ from tokenharbor.identity import factors
 from tokenharbor.identity.users import User, lock_user
 from tokenharbor.kernel.errors import Conflict, SignInRefused
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.context import SignIn
 
 RECOVERY_CODES: Final = 10
@@ -39,7 +40,7 @@ async def set_up_totp(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID) 
 
     user = await lock_user(conn, user_id)
     if user.totp_at is not None:
-        raise Conflict("an authenticator app is set up already: remove it first")
+        raise Conflict("an authenticator app is set up already: remove it first").because(ErrorReason.TOTP_SET_UP)
     secret = base64.b32encode(sign_in.world.entropy.bytes(_SECRET_BYTES)).decode()
     await factors.set_totp(conn, sign_in.factor_seal, user_id, secret)
     uri = pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=sign_in.policy().name)
@@ -52,7 +53,7 @@ async def confirm_totp(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID,
     """From now on codes are asked for. Returns recovery codes, shown only now. Raises Conflict, SignInRefused."""
     user, now = await lock_user(conn, user_id), sign_in.world.clock.now()
     if user.totp_at is not None:
-        raise Conflict("an authenticator app is set up already")
+        raise Conflict("an authenticator app is set up already").because(ErrorReason.TOTP_SET_UP)
     await _use_totp(conn, sign_in, user_id, code)
     await factors.confirm_totp(conn, user_id, now)
     return await _new_recovery_codes(conn, sign_in, user_id)
@@ -63,6 +64,14 @@ async def drop_totp(conn: asyncpg.Connection, sign_in: SignIn, user: User, code:
     if user.totp_at is not None:
         await use_code(conn, sign_in, user.id, code)
     await factors.drop_totp(conn, user.id)
+
+
+async def remake_recovery_codes(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, code: str) -> Sequence[str]:
+    """Others, shown only now; those before open nothing any more. Needs a code. Raises Conflict, SignInRefused."""
+    if (await lock_user(conn, user_id)).totp_at is None:
+        raise Conflict("no authenticator app is set up: set one up first").because(ErrorReason.TOTP_NOT_SET_UP)
+    await use_code(conn, sign_in, user_id, code)
+    return await _new_recovery_codes(conn, sign_in, user_id)
 
 
 async def use_code(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, code: str) -> None:
@@ -99,4 +108,6 @@ async def _new_recovery_codes(conn: asyncpg.Connection, sign_in: SignIn, user_id
 
 
 def _refusal() -> SignInRefused:
-    return SignInRefused("The code is wrong, or was used before. Wait for the next one.")
+    return SignInRefused("The code is wrong, or was used before. Wait for the next one.", param="code").because(
+        ErrorReason.TOTP_WRONG
+    )

@@ -21,8 +21,9 @@ from tokenharbor.identity.connections import AskedConnection, ConnectionHashes, 
 from tokenharbor.identity.sessions import Visitor
 from tokenharbor.identity.tokens import LONGEST_TOKEN, make_token
 from tokenharbor.kernel.errors import ConsentPending, Missing, Rejected
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.limits import CODES_TYPED, TOKENS_BY_ADDRESS, admit, network_of
+from tokenharbor.signin.limits import CODES_TYPED, POLLS, POLLS_BY_ADDRESS, TOKENS_BY_ADDRESS, admit, network_of
 from tokenharbor.signin.profile import check_name
 
 LASTS: Final = timedelta(minutes=10)
@@ -49,7 +50,7 @@ async def ask_by_device(sign_in: SignIn, name: str, visitor: Visitor) -> DeviceC
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     world = sign_in.world
     codes, now = DeviceCodes(make_token(world.entropy), _user_code(world.entropy.bytes)), world.clock.now()
-    connection = ToolConnection(id=world.ids.new(), name=_named(name))
+    connection = ToolConnection(id=world.ids.new(), name=_named(name), asker=visitor)
     async with sign_in.acquire() as conn:
         hashes = ConnectionHashes(_hash(sign_in, codes.device_code), _hash_typed(sign_in, codes.user_code))
         await connections.add_connection(conn, connection, hashes, now, now + LASTS)
@@ -63,14 +64,18 @@ async def show_asked(sign_in: SignIn, typed: str, user_id: str) -> AskedConnecti
         return await _asked(conn, sign_in, typed)
 
 
-async def agree(conn: asyncpg.Connection, sign_in: SignIn, typed: str, consent: ToolConsent) -> None:
-    """Somebody agrees: the tool may fetch its key. Raises Missing."""
-    await connections.agree(conn, (await _asked(conn, sign_in, typed)).id, consent)
+async def agree(sign_in: SignIn, typed: str, consent: ToolConsent) -> None:
+    """Somebody agrees: the tool may fetch its key. Raises Missing, RateLimited."""
+    await admit(sign_in, [(CODES_TYPED, consent.agreed_by)])
+    async with sign_in.acquire() as conn, conn.transaction():
+        await connections.agree(conn, (await _asked(conn, sign_in, typed)).id, consent)
 
 
-async def refuse(conn: asyncpg.Connection, sign_in: SignIn, typed: str) -> None:
-    """Somebody does not agree. Raises Missing."""
-    await connections.refuse(conn, (await _asked(conn, sign_in, typed)).id, sign_in.world.clock.now())
+async def refuse(sign_in: SignIn, typed: str, user_id: str) -> None:
+    """Somebody does not agree. Raises Missing, RateLimited."""
+    await admit(sign_in, [(CODES_TYPED, user_id)])
+    async with sign_in.acquire() as conn, conn.transaction():
+        await connections.refuse(conn, (await _asked(conn, sign_in, typed)).id, sign_in.world.clock.now())
 
 
 async def agree_by_browser(
@@ -98,6 +103,11 @@ class BrowserRequest:
     state: str = ""
 
 
+async def admit_fetch(sign_in: SignIn, code: str, visitor: Visitor) -> None:
+    """Before `take_connection`, and outside of its transaction. Raises RateLimited."""
+    await admit(sign_in, [(POLLS_BY_ADDRESS, network_of(visitor)), (POLLS, code[: LONGEST_TOKEN + 1])])
+
+
 async def take_connection(
     conn: asyncpg.Connection, sign_in: SignIn, code: str, verifier: str
 ) -> tuple[str, ToolConsent]:
@@ -108,7 +118,9 @@ async def take_connection(
     now = sign_in.world.clock.now()
     connection = await connections.find_waiting(conn, _hash(sign_in, code[: LONGEST_TOKEN + 1]), now)
     if connection is None or not _proves(verifier, connection.challenge):
-        raise Rejected("this code was used, was refused, or has expired: ask again", param="code")
+        raise Rejected("this code was used, was refused, or has expired: ask again", param="code").because(
+            ErrorReason.CONNECT_OVER
+        )
     if connection.consent is None:
         raise ConsentPending(f"Nobody has agreed yet: ask again in {POLL_SECONDS} seconds.")
     await connections.end_connection(conn, connection.id, now)
@@ -118,7 +130,9 @@ async def take_connection(
 async def _asked(conn: asyncpg.Connection, sign_in: SignIn, typed: str) -> AskedConnection:
     found = await connections.find_asked(conn, _hash_typed(sign_in, typed), sign_in.world.clock.now())
     if found is None:
-        raise Missing("no tool waits under this code: compare it, or let the tool ask again")
+        raise Missing("no tool waits under this code: compare it, or let the tool ask again").because(
+            ErrorReason.CONNECT_UNKNOWN
+        )
     return found
 
 

@@ -1,12 +1,13 @@
 """The documents of people and their access: users, sessions, members, management keys, mails, the audit log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
 from tokenharbor.identity.changes import AccountChange
 from tokenharbor.identity.management_keys import ManagementKey
 from tokenharbor.identity.members import InvitationRow, Member
+from tokenharbor.identity.passkeys import Passkey
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.sessions import SessionRow
 from tokenharbor.identity.user_mails import UserMail
@@ -15,16 +16,21 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.signin.identities import ConnectedService
+from tokenharbor.signin.undo import Undone, UndoneKind
 
 
 class UserDocument(Document, frozen=True):
-    """A user, for the user. `totp`: a code is asked for at sign-in. `locale` "": as the browser says."""
+    """A user, for the user. `has_password` False: signs in by a link or another service. `totp`: a code is asked for at
+    sign-in. `locale` "": as the browser says.
+    """
 
     id: str
     email: str
     name: str
     locale: str
     operator: bool
+    has_password: bool
     totp: bool
     created_at: datetime
 
@@ -36,9 +42,40 @@ class UserDocument(Document, frozen=True):
             name=user.name,
             locale=user.locale,
             operator=user.operator,
+            has_password=bool(user.password),
             totp=user.totp_at is not None,
             created_at=to_second(user.created_at),
         )
+
+
+class PasskeyDocument(Document, frozen=True):
+    """A passkey, for its user. `used_at` None: it has signed nobody in yet."""
+
+    id: str
+    name: str
+    created_at: datetime
+    used_at: datetime | None
+
+    @classmethod
+    def of(cls, passkey: Passkey) -> Self:
+        return cls(
+            id=passkey.shown_id,
+            name=passkey.name,
+            created_at=to_second(passkey.created_at),
+            used_at=None if passkey.used_at is None else to_second(passkey.used_at),
+        )
+
+
+class IdentityDocument(Document, frozen=True):
+    """Another service that signs a user in, for that user. `issuer` is its address."""
+
+    id: str
+    issuer: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, service: ConnectedService) -> Self:
+        return cls(id=service.id, issuer=service.issuer, created_at=to_second(service.created_at))
 
 
 class UserSessionDocument(Document, frozen=True):
@@ -157,31 +194,52 @@ class NewManagementKeyDocument(Document, frozen=True):
 
 
 class AuditDocument(Document, frozen=True):
-    """A change of an account, or of the `subject` that belongs to it: who, when, from where, before and after."""
+    """A change of an account, or of the `subject` that belongs to it: who, when, from where, before and after. A name
+    is today's e-mail of a person, or name of a key; "" where there is none.
+    """
 
     id: str
     at: datetime
     actor: str
+    actor_name: str
     address: str
     subject: str
+    subject_name: str
     field: str
     before: str
     after: str
     wording: str
 
     @classmethod
-    def of(cls, change_id: UUID, change: AccountChange) -> Self:
+    def of(cls, change_id: UUID, change: AccountChange, names: Mapping[str, str]) -> Self:
         return cls(
             id=ids.show("chg", change_id),
             at=to_second(change.at),
             actor=change.actor,
+            actor_name=names.get(change.actor, ""),
             address=change.address,
             subject=change.subject,
+            subject_name=names.get(change.subject, ""),
             field=change.field,
             before=change.before,
             after=change.after,
             wording=change.wording,
         )
+
+
+class UndoneDocument(Document, frozen=True):
+    """What the undo of a change of e-mail ends; of kind `role`, sets back; of kind `alerts`, has mailed again. `id` "":
+    the account has one only. `name`: what it is called, "" where it has no name.
+    """
+
+    kind: UndoneKind
+    account: str
+    id: str
+    name: str
+
+    @classmethod
+    def of(cls, undone: Undone) -> Self:
+        return cls(kind=undone.kind, account=ids.show("acct", undone.account_id), id=undone.id, name=undone.name)
 
 
 class UserMailDocument(Document, frozen=True):

@@ -21,14 +21,24 @@ from tokenharbor.identity.tokens import (
     make_token,
     use_token,
 )
-from tokenharbor.identity.users import User, find_user, get_user, lock_user, normalise_email, set_password
+from tokenharbor.identity.users import (
+    User,
+    find_user,
+    get_user,
+    lock_user,
+    normalise_email,
+    see_locale,
+    set_password,
+)
 from tokenharbor.kernel.errors import Rejected, SecondFactorNeeded, SignInRefused
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 from tokenharbor.signin.codes import use_code
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.limits import (
     CODES,
+    CODES_A_DAY,
     GUESSES,
     GUESSES_BY_ADDRESS,
     GUESSES_HERE,
@@ -75,11 +85,11 @@ async def enter(sign_in: SignIn, shown: Credentials, visitor: Visitor, *, replac
         user = await find_user(conn, email)
     hashed = user.password if user is not None and user.verified_at is not None else ""
     if not await sign_in.passwords.verify(shown.password, hashed) or user is None:
-        raise SignInRefused(_WRONG)
+        raise SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)
     if user.totp_at is not None:
         if not shown.code:
-            raise SecondFactorNeeded("Enter the code of your authenticator app, too.")
-        await admit(sign_in, [(CODES, user.shown_id)])
+            raise SecondFactorNeeded("Enter the code of your authenticator app, too.").because(ErrorReason.TOTP_NEEDED)
+        await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     newer = await sign_in.passwords.hash(shown.password) if sign_in.passwords.is_outdated(hashed) else ""
     async with sign_in.acquire() as conn, conn.transaction():
         user = await _unchanged(conn, user)
@@ -88,7 +98,7 @@ async def enter(sign_in: SignIn, shown: Credentials, visitor: Visitor, *, replac
         if newer:
             await set_password(conn, user.id, newer)
         begun = await begin_session(conn, sign_in, user, visitor, replaces=replaces)
-    await forget(sign_in, [(GUESSES_HERE, here), (CODES, user.shown_id)])
+    await forget(sign_in, [(GUESSES_HERE, here), (CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     return begun
 
 
@@ -120,6 +130,7 @@ async def begin_session(
         await end_session_of(conn, sign_in.hasher.hash(_SESSION, replaces), now)
     hashed = sign_in.hasher.hash(_SESSION, token)
     await add_session(conn, session_id, hashed, user_id=user.id, visitor=visitor, at=now)
+    await see_locale(conn, user, visitor.locale)
     return NewSession(session_id, user, token, now + LIFE)
 
 
@@ -142,7 +153,9 @@ async def open_link(conn: asyncpg.Connection, sign_in: SignIn, token: str, purpo
     hashed = sign_in.hasher.hash(purpose, token[: LONGEST_TOKEN + 1])
     link = await use_token(conn, hashed, purpose, sign_in.world.clock.now())
     if link is None:
-        raise Rejected("this link was used or has expired: ask for another one", param="token")
+        raise Rejected("this link was used or has expired: ask for another one", param="token").because(
+            ErrorReason.LINK_OVER
+        )
     return link
 
 
@@ -150,5 +163,5 @@ async def _unchanged(conn: asyncpg.Connection, user: User) -> User:
     """The user, locked. Raises SignInRefused where the password is another one by now."""
     now = await lock_user(conn, user.id)
     if now.password != user.password:
-        raise SignInRefused(_WRONG)
+        raise SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)
     return now

@@ -14,6 +14,7 @@ from typing import Final
 from tokenharbor.identity.attempts import AttemptLimit, count_attempt, forget_attempts
 from tokenharbor.identity.sessions import Visitor
 from tokenharbor.kernel.errors import RateLimited
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.context import SignIn
 
 _QUARTER = timedelta(minutes=15)
@@ -27,14 +28,29 @@ GUESSES: Final = AttemptLimit("guess", 100, _HOUR)
 GUESSES_BY_ADDRESS: Final = AttemptLimit("guess_address", 50, _QUARTER)
 CODES: Final = AttemptLimit("code", 10, _QUARTER)
 """Codes of one user's second factor: with three that are valid at a time, one guess in 300,000 is right."""
+CODES_A_DAY: Final = AttemptLimit("code_day", 50, _DAY)
+"""So that somebody who has the password guesses for centuries."""
 MAILS: Final = AttemptLimit("mail", 5, _HOUR)
-"""Mails to one e-mail that somebody asked for who is not signed in."""
+"""Mails to one mailbox that somebody asked for who is not signed in."""
 MAILS_BY_ADDRESS: Final = AttemptLimit("mail_address", 20, _HOUR)
 TOKENS_BY_ADDRESS: Final = AttemptLimit("token_address", 50, _QUARTER)
 CODES_TYPED: Final = AttemptLimit("typed", 20, _QUARTER)
-"""Codes of tools that one user types."""
+"""Codes of tools that one user types, to look at one, to agree or to refuse: each of them tells whether it is right."""
+POLLS: Final = AttemptLimit("poll", 60, timedelta(minutes=2))
+"""How often a tool asks for its key: it is to wait five seconds each time."""
+POLLS_BY_ADDRESS: Final = AttemptLimit("poll_address", 2_000, _QUARTER)
+ALERT_TESTS: Final = AttemptLimit("alert_test", 10, _QUARTER)
+"""Of one account: each is a mail, and a post to an address that a customer chose."""
+TOP_UP_LOOKS: Final = AttemptLimit("top_up_look", 300, timedelta(minutes=1))
+"""How often an account's top-ups are looked at that somebody is paying: a page does so every two seconds."""
+TOP_UP_READS: Final = AttemptLimit("top_up_read", 60, timedelta(minutes=1))
+"""How many of those looks ask the processor; the others are answered from the books."""
+EMAIL_CHANGES: Final = AttemptLimit("email_change", 5, _DAY)
+"""Other addresses that one user asks for."""
 INVITATIONS: Final = AttemptLimit("invitation", 50, _DAY)
 """Of one account."""
+MANAGEMENT_KEYS: Final = AttemptLimit("management_key", 100, _DAY)
+"""Of one account: those that were revoked stay in its list, so that one sees who had access."""
 
 LONGEST_WINDOW: Final = _DAY
 
@@ -49,7 +65,16 @@ async def admit(sign_in: SignIn, tries: Sequence[tuple[AttemptLimit, str]]) -> N
     longest = max((wait for wait in waits if wait is not None), default=None)
     if longest is not None:
         seconds = max(1, math.ceil(longest.total_seconds()))
-        raise RateLimited(f"Too many attempts. Try again in {seconds} seconds.", retry_after=seconds)
+        raise RateLimited(f"Too many attempts. Try again in {seconds} seconds.", retry_after=seconds).because(
+            ErrorReason.TOO_MANY_ATTEMPTS, seconds=seconds
+        )
+
+
+async def allows(sign_in: SignIn, limit: AttemptLimit, subject: str) -> bool:
+    """Count one more; whether it is within the limit."""
+    async with sign_in.acquire() as conn:
+        now = sign_in.world.clock.now()
+        return await count_attempt(conn, limit, _hashed(sign_in, limit, subject), now) is None
 
 
 async def forget(sign_in: SignIn, tries: Sequence[tuple[AttemptLimit, str]]) -> None:
@@ -65,6 +90,12 @@ def network_of(visitor: Visitor) -> str:
     if isinstance(address, IPv6Address):
         return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
     return "" if address is None else str(address)
+
+
+def mailbox_of(email: str) -> str:
+    """The mailbox that `name+anything@domain` leads to, for limits: where it is one of its own, they share a limit."""
+    name, _, domain = email.partition("@")
+    return f"{name.partition('+')[0]}@{domain}"
 
 
 def _hashed(sign_in: SignIn, limit: AttemptLimit, subject: str) -> bytes:

@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.user_mails import MailText, NewMail, add_mail
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.signin.context import SignIn
@@ -21,9 +22,16 @@ class UserMailKind(StrEnum):
     KNOWN = "known"
     RESET = "reset"
     INVITE = "invite"
+    INVITE_BY = "invite_by"
     NEW_PASSWORD = "new_password"  # noqa: S105  a kind of mail
     FACTOR_ON = "factor_on"
     FACTOR_OFF = "factor_off"
+    RECOVERY_CODES = "recovery_codes"
+    CONNECTED = "connected"
+    PASSKEY = "passkey"
+    EMAIL = "email"
+    EMAIL_TAKEN = "email_taken"
+    EMAIL_NOTICE = "email_notice"
 
 
 _PATHS: Final[Mapping[UserMailKind, str]] = {
@@ -31,38 +39,73 @@ _PATHS: Final[Mapping[UserMailKind, str]] = {
     UserMailKind.KNOWN: "/dashboard/sign-in",
     UserMailKind.RESET: "/dashboard/reset-password#",
     UserMailKind.INVITE: "/dashboard/invitation#",
+    UserMailKind.INVITE_BY: "/dashboard/invitation#",
     UserMailKind.NEW_PASSWORD: "/dashboard/reset-password",
     UserMailKind.FACTOR_ON: "/dashboard/reset-password",
     UserMailKind.FACTOR_OFF: "/dashboard/reset-password",
+    UserMailKind.RECOVERY_CODES: "/dashboard/reset-password",
+    UserMailKind.CONNECTED: "/dashboard/reset-password",
+    UserMailKind.PASSKEY: "/dashboard/reset-password",
+    UserMailKind.EMAIL: "/dashboard/confirm-email#",
+    UserMailKind.EMAIL_TAKEN: "/dashboard/sign-in",
+    UserMailKind.EMAIL_NOTICE: "/dashboard/undo-email#",
 }
 """Where each leads. A token stands after `#`, which browsers send to no server and write into no log."""
 
-_WORDS: Final[Mapping[str, Mapping[str, MailText]]] = msgspec.toml.decode(
+WORDS: Final[Mapping[str, Mapping[str, MailText]]] = msgspec.toml.decode(
     files("tokenharbor.signin").joinpath("mails.toml").read_bytes(), type=dict[str, dict[str, MailText]]
 )
 
-LOCALES: Final = tuple(_WORDS)
+LOCALES: Final = tuple(WORDS)
+
+_ROLES: Final[Mapping[str, Mapping[AccountRole, str]]] = {
+    "zh": {
+        AccountRole.OWNER: "所有者",
+        AccountRole.ADMIN: "管理员",
+        AccountRole.DEVELOPER: "开发者",
+        AccountRole.BILLING: "财务",
+        AccountRole.VIEWER: "只读",
+    }
+}
+"""What a role is called where it is not called by its own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLetter:
-    """Who is told what. `token` stands in the link, `about` names an account."""
+    """Who is told what. `token` stands in the link, `about` names an account, or who invites to one, with `role`. `to`:
+    another address than the user's.
+    """
 
     kind: UserMailKind
     user_id: UUID
     locale: str
     token: str = field(default="", repr=False)
     about: str = ""
+    role: AccountRole | None = None
+    to: str = field(default="", repr=False)
 
 
 async def send_mail(conn: asyncpg.Connection, sign_in: SignIn, letter: MailLetter) -> None:
     """Written in the caller's transaction, and delivered by a job."""
-    words = _WORDS.get(letter.locale, _WORDS["en"])[letter.kind]
+    words = WORDS.get(letter.locale, WORDS["en"])[letter.kind]
     link = f"{sign_in.public_url}{_PATHS[letter.kind]}{letter.token}"
     text = MailText(
         words.subject.replace("{about}", letter.about),
-        words.body.replace("{link}", link).replace("{about}", letter.about),
+        words.body.replace("{link}", link).replace("{role}", _role_name(letter)).replace("{about}", letter.about),
     )
     world = sign_in.world
-    mail = NewMail(id=world.ids.new(), user_id=letter.user_id, kind=letter.kind.value, at=world.clock.now(), text=text)
+    mail = NewMail(
+        id=world.ids.new(),
+        user_id=letter.user_id,
+        kind=letter.kind.value,
+        at=world.clock.now(),
+        text=text,
+        to=letter.to,
+    )
     await add_mail(conn, sign_in.mail_seal, mail)
+
+
+def _role_name(letter: MailLetter) -> str:
+    if letter.role is None:
+        return ""
+    return _ROLES.get(letter.locale, {}).get(letter.role, letter.role.value)

@@ -27,10 +27,13 @@ from tokenharbor.identity.users import (
 )
 from tokenharbor.kernel.errors import Conflict, Misconfigured, Missing, SecondFactorNeeded, SignInRefused
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.entry import NewSession, begin_session, show_session
 from tokenharbor.signin.limits import TOKENS_BY_ADDRESS, admit, network_of
+from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
 from tokenharbor.signin.openid_provider import OpenIdPerson, OpenIdProvider, OpenIdRequest, make_request
+from tokenharbor.signin.records import FieldChange, record_own_change
 from tokenharbor.signin.sign_up import check_newcomer, welcome
 
 LASTS_SECONDS: Final = 600
@@ -57,10 +60,14 @@ class OpenIdReturn:
     session: str = field(default="", repr=False)
 
 
-async def begin_openid(sign_in: SignIn, referral: str) -> OpenIdStart:
-    """Raises Missing where no such service is configured, Unavailable."""
+async def begin_openid(sign_in: SignIn, referral: str, session: str = "") -> OpenIdStart:
+    """`session`: of who asks to be connected, on a page of ours. Raises Missing where no such service is configured,
+    Unavailable.
+    """
     provider = _provider(sign_in)
-    request = make_request(sign_in.world, LASTS_SECONDS * 1_000, referral)
+    current = await show_session(sign_in, session, "")
+    user = "" if current is None else current.user.shown_id
+    request = make_request(sign_in.world, LASTS_SECONDS * 1_000, referral=referral, user=user)
     url = await provider.url(request, _redirect_uri(sign_in))
     sealed = sign_in.openid_seal.encrypt(msgspec.json.encode(request), _CONTEXT)
     return OpenIdStart(url, base64.urlsafe_b64encode(sealed).decode())
@@ -75,7 +82,8 @@ async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -
     request = _unsealed(sign_in, back)
     person = await _provider(sign_in).person(back.code, request, _redirect_uri(sign_in))
     current = await show_session(sign_in, back.session, visitor.address)
-    user = await _known(sign_in, person, None if current is None else current.user)
+    asked = current is not None and current.user.shown_id == request.user
+    user = await _known(sign_in, person, current.user if current is not None and asked else None, visitor)
     if user is None:
         email = await check_newcomer(sign_in, person.email, request.referral)
     async with sign_in.acquire() as conn, conn.transaction():
@@ -84,28 +92,38 @@ async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -
         return await begin_session(conn, sign_in, user, visitor, replaces=back.session)
 
 
-async def _known(sign_in: SignIn, person: OpenIdPerson, current: User | None) -> User | None:
-    """The user who this person is, or becomes by being signed in; None for somebody new."""
+async def _known(sign_in: SignIn, person: OpenIdPerson, current: User | None, visitor: Visitor) -> User | None:
+    """The user who this person is, or becomes by having asked for it (`current`); None for somebody new."""
     async with sign_in.acquire() as conn, conn.transaction():
         user_id = await find_identity(conn, person.issuer, person.subject)
         if user_id is None and current is not None:
             await add_identity(conn, person.issuer, person.subject, current.id, sign_in.world.clock.now())
+            change = FieldChange(field="other_service", after=person.issuer)
+            await record_own_change(conn, sign_in.world, current, visitor, change)
+            locale = current.language
+            await send_mail(conn, sign_in, MailLetter(kind=UserMailKind.CONNECTED, user_id=current.id, locale=locale))
             return current
         if user_id is None:
             await _check_new(conn, person)
             return None
         user = await lock_user(conn, user_id)
         if user.totp_at is not None and (current is None or current.id != user_id):
-            raise SecondFactorNeeded("Sign in with your password and the code of your authenticator app.")
+            raise SecondFactorNeeded("Sign in with your password and the code of your authenticator app.").because(
+                ErrorReason.TOTP_NEEDED
+            )
         return user
 
 
 async def _check_new(conn: asyncpg.Connection, person: OpenIdPerson) -> None:
     if not person.email:
-        raise SignInRefused("The other service has not verified your e-mail address: verify it there, or sign up here.")
+        raise SignInRefused(
+            "The other service has not verified your e-mail address: verify it there, or sign up here."
+        ).because(ErrorReason.OPENID_EMAIL_NOT_VERIFIED)
     user = await find_user(conn, person.email.strip().lower())
     if user is not None and (user.verified_at is not None or await is_member(conn, user.id)):
-        raise Conflict("there is an account with this e-mail already: sign in to it, then connect it in the settings")
+        raise Conflict(
+            "there is an account with this e-mail already: sign in to it, then connect it in the settings"
+        ).because(ErrorReason.OPENID_EMAIL_KNOWN)
 
 
 async def _newcomer(conn: asyncpg.Connection, sign_in: SignIn, person: OpenIdPerson, email: str, referral: str) -> User:
@@ -123,7 +141,9 @@ async def _newcomer(conn: asyncpg.Connection, sign_in: SignIn, person: OpenIdPer
 
 def _unsealed(sign_in: SignIn, back: OpenIdReturn) -> OpenIdRequest:
     """What is under way in this browser. Raises SignInRefused."""
-    refusal = SignInRefused("This sign-in was not begun in this browser, or long ago: begin again.")
+    refusal = SignInRefused("This sign-in was not begun in this browser, or long ago: begin again.").because(
+        ErrorReason.OPENID_BEGIN_AGAIN
+    )
     try:
         sealed = base64.urlsafe_b64decode(back.kept.encode())
         request = msgspec.json.decode(sign_in.openid_seal.decrypt(sealed, _CONTEXT), type=OpenIdRequest)

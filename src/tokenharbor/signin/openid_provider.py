@@ -20,6 +20,7 @@ from joserfc.jwk import KeySet
 
 from tokenharbor.identity.tokens import make_token
 from tokenharbor.kernel.errors import SignInRefused, Unavailable
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 
 _ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")
@@ -46,6 +47,7 @@ class OpenIdRequest(msgspec.Struct, frozen=True):
     verifier: str
     expires_ms: int
     referral: str = ""
+    user: str = ""  # who asked for it on a page of ours, to be connected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +125,13 @@ class OpenIdProvider:
             claims = await self._verified(token)
             wanted.validate(claims)
         except (JoseError, ValueError) as error:
-            raise SignInRefused(f"{self.config.name} sent a token that is not valid: {type(error).__name__}") from None
+            raise SignInRefused(f"{self.config.name} sent a token that is not valid: {type(error).__name__}").because(
+                ErrorReason.OPENID_BEGIN_AGAIN
+            ) from None
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
-            raise SignInRefused(f"{self.config.name} answered another sign-in than this one: begin again.")
+            raise SignInRefused(f"{self.config.name} answered another sign-in than this one: begin again.").because(
+                ErrorReason.OPENID_BEGIN_AGAIN
+            )
         return claims
 
     async def _verified(self, token: str) -> dict[str, Any]:
@@ -145,14 +151,16 @@ class OpenIdProvider:
             except msgspec.ValidationError:
                 raise _unavailable() from None
             if discovery.issuer != self.config.issuer:
-                raise SignInRefused(f"{self.config.name} calls itself another issuer than the one that is configured.")
+                raise SignInRefused(
+                    f"{self.config.name} calls itself another issuer than the one that is configured."
+                ).because(ErrorReason.OPENID_BEGIN_AGAIN)
             self._discovery = discovery
         return self._discovery
 
 
-def make_request(world: World, lasts_ms: int, referral: str) -> OpenIdRequest:
+def make_request(world: World, lasts_ms: int, *, referral: str, user: str) -> OpenIdRequest:
     state, nonce, verifier = (make_token(world.entropy) for _ in range(3))
-    return OpenIdRequest(state, nonce, verifier, world.clock.unix_ms() + lasts_ms, referral)
+    return OpenIdRequest(state, nonce, verifier, world.clock.unix_ms() + lasts_ms, referral, user)
 
 
 async def _fetch(method: str, url: str, form: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -163,7 +171,9 @@ async def _fetch(method: str, url: str, form: Mapping[str, str] | None = None) -
     except (httpx.HTTPError, httpx.InvalidURL):
         raise _unavailable() from None
     if 400 <= response.status_code < 500:
-        raise SignInRefused("The sign-in was refused where it was asked for: begin again.")
+        raise SignInRefused("The sign-in was refused where it was asked for: begin again.").because(
+            ErrorReason.OPENID_BEGIN_AGAIN
+        )
     try:
         body = msgspec.json.decode(response.content) if len(response.content) <= _MOST_BYTES else None
     except msgspec.DecodeError:
@@ -174,4 +184,6 @@ async def _fetch(method: str, url: str, form: Mapping[str, str] | None = None) -
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable("The other service does not answer: try again, or sign in by password.", retry_after=5)
+    return Unavailable("The other service does not answer: try again, or sign in by password.", retry_after=5).because(
+        ErrorReason.OPENID_UNAVAILABLE
+    )

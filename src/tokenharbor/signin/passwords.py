@@ -11,6 +11,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Rejected
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.common_passwords import CommonPasswords
 
 R = TypeVar("R")
@@ -35,11 +36,21 @@ class Passwords:
         self._thread = ThreadPoolExecutor(1, "passwords")
         self._nobody = self._hasher.hash(entropy.bytes(_SALT_BYTES), salt=entropy.bytes(_SALT_BYTES))
 
-    def check(self, password: str, email: str) -> None:
-        """Raises Rejected for a password that somebody could guess."""
-        fault = self._fault(password, email)
-        if fault:
-            raise Rejected(fault, param="password")
+    def check(self, password: str, email: str, *, param: str = "password") -> None:
+        """Raises Rejected, which names `param`, for a password that somebody could guess."""
+        plain = password.casefold()
+        if not SHORTEST <= len(password) <= LONGEST:
+            said = f"a password has {SHORTEST} to {LONGEST} characters"
+            raise Rejected(said, param=param).because(ErrorReason.PASSWORD_LENGTH, least=SHORTEST, most=LONGEST)
+        if len(set(plain)) < _FEWEST_LETTERS:
+            said = f"a password has at least {_FEWEST_LETTERS} different characters"
+            raise Rejected(said, param=param).because(ErrorReason.PASSWORD_LETTERS, least=_FEWEST_LETTERS)
+        if any(len(part) >= _SHORT_ENDING and part in plain for part in (email, email.partition("@")[0])):
+            said = "a password does not contain the e-mail address"
+            raise Rejected(said, param=param).because(ErrorReason.PASSWORD_HAS_EMAIL)
+        if self._is_common(plain):
+            said = "this password was found in a breach of another service: choose another"
+            raise Rejected(said, param=param).because(ErrorReason.PASSWORD_BREACHED)
 
     async def hash(self, password: str) -> str:
         salt = self._entropy.bytes(_SALT_BYTES)
@@ -63,16 +74,8 @@ class Passwords:
         except (VerifyMismatchError, InvalidHashError):
             return False
 
-    def _fault(self, password: str, email: str) -> str:
-        plain = password.casefold()
-        if not SHORTEST <= len(password) <= LONGEST:
-            return f"a password has {SHORTEST} to {LONGEST} characters"
-        if len(set(plain)) < _FEWEST_LETTERS:
-            return f"a password has at least {_FEWEST_LETTERS} different characters"
-        if any(len(part) >= _SHORT_ENDING and part in plain for part in (email, email.partition("@")[0])):
-            return "a password does not contain the e-mail address"
+    def _is_common(self, plain: str) -> bool:
+        """Itself, or with a few digits or signs behind it."""
         word = plain.rstrip("0123456789!?.,;:-_#*+@$ ")
         ending = len(plain) - len(word)
-        if plain in self._common or (word and ending <= _SHORT_ENDING and word in self._common):
-            return "this password was found in a breach of another service: choose another"
-        return ""
+        return plain in self._common or (bool(word) and ending <= _SHORT_ENDING and word in self._common)

@@ -1,6 +1,7 @@
 """What users change of themselves: name, language, password, second factor, sessions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg
 import msgspec
@@ -12,18 +13,21 @@ from tokenharbor.identity.users import User
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Missing, Rejected, SignInRefused
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin import codes
 from tokenharbor.signin.codes import TotpSetup
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.entry import NewSession, begin_session
-from tokenharbor.signin.limits import CODES, GUESSES_HERE, admit
+from tokenharbor.signin.limits import CODES, CODES_A_DAY, GUESSES_HERE, admit
 from tokenharbor.signin.mails import LOCALES, MailLetter, UserMailKind, send_mail
 from tokenharbor.signin.records import FieldChange, record_own_change
+from tokenharbor.signin.sign_up import replace_password
+from tokenharbor.signin.ways_in import check_way_in
 
 _LONGEST_NAME = 100
 
 
-class ProfileChange(msgspec.Struct, frozen=True, kw_only=True):
+class ProfileChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is changed of a user; the rest stays. `locale` "": as the browser says."""
 
     name: str | UnsetType = UNSET
@@ -46,19 +50,23 @@ async def change_password(sign_in: SignIn, user: User, current: str, new: str, v
 
     Raises Rejected, SignInRefused, RateLimited.
     """
-    sign_in.passwords.check(new, user.email)
-    await admit(sign_in, [(GUESSES_HERE, user.shown_id)])
-    if user.password and not await sign_in.passwords.verify(current, user.password):
-        raise SignInRefused("The current password is wrong.")
+    sign_in.passwords.check(new, user.email, param="new")
+    await check_password(sign_in, user, current, param="current")
     hashed = await sign_in.passwords.hash(new)
     async with sign_in.acquire() as conn, conn.transaction():
         if (await users.lock_user(conn, user.id)).password != user.password:
-            raise SignInRefused("The password was changed meanwhile.")
-        await users.set_password(conn, user.id, hashed)
-        await sessions.end_sessions(conn, user.id, sign_in.world.clock.now())
+            raise SignInRefused("The password was changed meanwhile.").because(ErrorReason.PASSWORD_CHANGED)
+        now = sign_in.world.clock.now()
+        await replace_password(conn, user.id, hashed, now)
+        await sessions.end_sessions(conn, user.id, now)
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="password", after="changed"))
         await _tell(conn, sign_in, user, UserMailKind.NEW_PASSWORD)
-        return await begin_session(conn, sign_in, user, visitor)
+        return await begin_session(conn, sign_in, await users.get_user(conn, user.id), visitor)
+
+
+async def end_other_sessions(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, kept_id: UUID | None) -> None:
+    """All of the user's but one."""
+    await sessions.end_other_sessions(conn, user_id, kept_id, sign_in.world.clock.now())
 
 
 async def end_session(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, session_id: UUID) -> None:
@@ -67,9 +75,15 @@ async def end_session(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, 
         raise Missing(f"no open session {ids.show('sess', session_id)}")
 
 
-async def set_up_totp(sign_in: SignIn, user: User) -> TotpSetup:
-    """Raises Conflict."""
+async def set_up_totp(sign_in: SignIn, user: User, password: str) -> TotpSetup:
+    """Who has a password shows it: a session that was left open locks nobody out. Nor does the app, which ends sign-in
+    by another service.
+
+    Raises Conflict, SignInRefused, RateLimited.
+    """
+    await check_password(sign_in, user, password, param="password")
     async with sign_in.acquire() as conn, conn.transaction():
+        await check_way_in(conn, sign_in, replace(user, totp_at=sign_in.world.clock.now()))
         return await codes.set_up_totp(conn, sign_in, user.id)
 
 
@@ -78,30 +92,54 @@ async def confirm_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor)
 
     Raises Conflict, SignInRefused, RateLimited.
     """
-    await admit(sign_in, [(CODES, user.shown_id)])
+    await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     async with sign_in.acquire() as conn, conn.transaction():
         recovery = await codes.confirm_totp(conn, sign_in, user.id, code)
+        await check_way_in(conn, sign_in, await users.get_user(conn, user.id))
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="on"))
         await _tell(conn, sign_in, user, UserMailKind.FACTOR_ON)
     return recovery
 
 
-async def drop_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor) -> None:
-    """Needs a code. Raises SignInRefused, RateLimited."""
-    await admit(sign_in, [(CODES, user.shown_id)])
+async def drop_totp(sign_in: SignIn, user: User, *, password: str, code: str, visitor: Visitor) -> None:
+    """Needs the password of who has one, and a code. Raises SignInRefused, RateLimited."""
+    await check_password(sign_in, user, password, param="password")
+    await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     async with sign_in.acquire() as conn, conn.transaction():
         await codes.drop_totp(conn, sign_in, await users.lock_user(conn, user.id), code)
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="off"))
         await _tell(conn, sign_in, user, UserMailKind.FACTOR_OFF)
 
 
+async def remake_recovery_codes(
+    sign_in: SignIn, user: User, *, password: str, code: str, visitor: Visitor
+) -> Sequence[str]:
+    """Needs the password of who has one, and a code. Raises Conflict, SignInRefused, RateLimited."""
+    await check_password(sign_in, user, password, param="password")
+    await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
+    async with sign_in.acquire() as conn, conn.transaction():
+        recovery = await codes.remake_recovery_codes(conn, sign_in, user.id, code)
+        await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="recovery_codes", after="new"))
+        await _tell(conn, sign_in, user, UserMailKind.RECOVERY_CODES)
+    return recovery
+
+
+async def check_password(sign_in: SignIn, user: User, shown: str, *, param: str) -> None:
+    """That it is the one of who has one; who has none shows none. Raises SignInRefused, RateLimited."""
+    await admit(sign_in, [(GUESSES_HERE, user.shown_id)])
+    if user.password and not await sign_in.passwords.verify(shown, user.password):
+        raise SignInRefused("The password is wrong.", param=param).because(ErrorReason.PASSWORD_WRONG)
+
+
 def check_name(name: str) -> str:
     """As it is kept. Raises Rejected."""
     plain = " ".join(name.split())
     if len(plain) > _LONGEST_NAME or not plain.isprintable():
-        raise Rejected(f"a name has at most {_LONGEST_NAME} printable characters", param="name")
+        raise Rejected(f"a name has at most {_LONGEST_NAME} printable characters", param="name").because(
+            ErrorReason.NAME_INVALID, most=_LONGEST_NAME
+        )
     return plain
 
 
 async def _tell(conn: asyncpg.Connection, sign_in: SignIn, user: User, what: UserMailKind) -> None:
-    await send_mail(conn, sign_in, MailLetter(kind=what, user_id=user.id, locale=user.locale))
+    await send_mail(conn, sign_in, MailLetter(kind=what, user_id=user.id, locale=user.language))

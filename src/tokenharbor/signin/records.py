@@ -14,14 +14,20 @@ from tokenharbor.kernel.world import World
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acts for an account: a shown id, the role there, the user behind it (None: a management key), and from
-    where.
+    """Who acts for an account: a shown id, the role there, the user (None: a management key, which `maker_id` made),
+    and from where.
     """
 
     id: str
     role: AccountRole
     user_id: UUID | None = None
+    maker_id: UUID | None = None
     address: str = ""
+
+    @property
+    def answers_id(self) -> UUID | None:
+        """The user whose membership all of it hangs on. None: nobody's."""
+        return self.user_id or self.maker_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

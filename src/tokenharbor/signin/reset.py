@@ -1,17 +1,21 @@
-"""A new password, by a link in a mail. It ends all sessions and begins none: a second factor is asked for as before."""
+"""A new password, by a link in a mail. It ends all sessions and begins none: a second factor is asked for as before.
+Another service that was connected is connected no more, and passkeys are gone: whoever added them may be why the
+password is reset.
+"""
 
 from datetime import timedelta
 from typing import Final
 
+from tokenharbor.identity.passkeys import drop_passkeys
 from tokenharbor.identity.sessions import Visitor, end_sessions
 from tokenharbor.identity.tokens import LinkToken, TokenPurpose, add_token, end_tokens, make_token
-from tokenharbor.identity.users import find_user, get_user, normalise_email
+from tokenharbor.identity.users import drop_identities, find_user, get_user, normalise_email
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.entry import open_link
-from tokenharbor.signin.limits import MAILS, MAILS_BY_ADDRESS, TOKENS_BY_ADDRESS, admit, network_of
+from tokenharbor.signin.limits import MAILS, MAILS_BY_ADDRESS, TOKENS_BY_ADDRESS, admit, mailbox_of, network_of
 from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
 from tokenharbor.signin.records import FieldChange, record_own_change
-from tokenharbor.signin.sign_up import welcome
+from tokenharbor.signin.sign_up import may_newcomer, welcome
 
 RESET_LASTS: Final = timedelta(hours=1)
 
@@ -21,7 +25,7 @@ async def ask_reset(sign_in: SignIn, email: str, visitor: Visitor) -> None:
     few requests to tell it by their time. Raises Rejected for what is no e-mail, RateLimited.
     """
     email = normalise_email(email)
-    await admit(sign_in, [(MAILS_BY_ADDRESS, network_of(visitor)), (MAILS, email)])
+    await admit(sign_in, [(MAILS_BY_ADDRESS, network_of(visitor)), (MAILS, mailbox_of(email))])
     world, purpose = sign_in.world, TokenPurpose.RESET
     token, now = make_token(world.entropy), world.clock.now()
     hashed = sign_in.hasher.hash(purpose, token)
@@ -31,13 +35,14 @@ async def ask_reset(sign_in: SignIn, email: str, visitor: Visitor) -> None:
             await end_tokens(conn, user.id, purpose, now)
             link = LinkToken(id=world.ids.new(), purpose=purpose, user_id=user.id)
             await add_token(conn, link, hashed, now, lasts=RESET_LASTS)
-            await send_mail(
-                conn, sign_in, MailLetter(kind=UserMailKind.RESET, user_id=user.id, locale=user.locale, token=token)
-            )
+            locale = user.language or visitor.locale
+            letter = MailLetter(kind=UserMailKind.RESET, user_id=user.id, locale=locale, token=token)
+            await send_mail(conn, sign_in, letter)
 
 
 async def reset_password(sign_in: SignIn, token: str, password: str, visitor: Visitor) -> None:
-    """Who opens the link sets the password, and shows with it that the e-mail is theirs.
+    """Who opens the link sets the password, and shows with it that the e-mail is theirs. Who was only invited gets an
+    account of their own where they could have signed up.
 
     Raises Rejected, RateLimited.
     """
@@ -48,6 +53,9 @@ async def reset_password(sign_in: SignIn, token: str, password: str, visitor: Vi
         link = await open_link(conn, sign_in, token, TokenPurpose.RESET)
         user = await get_user(conn, link.user_id)
         sign_in.passwords.check(password, user.email)
-        await welcome(conn, sign_in, link.user_id, password=hashed)
+        own_account = may_newcomer(sign_in.policy().sign_up, user.email)
+        await welcome(conn, sign_in, link.user_id, password=hashed, own_account=own_account)
+        await drop_identities(conn, link.user_id)
+        await drop_passkeys(conn, link.user_id)
         await end_sessions(conn, link.user_id, sign_in.world.clock.now())
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="password", after="changed"))

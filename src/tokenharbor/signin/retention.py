@@ -9,6 +9,7 @@ from tokenharbor.editions.policy import Policy
 from tokenharbor.identity.attempts import purge_attempts
 from tokenharbor.identity.changes import forget_addresses
 from tokenharbor.identity.connections import purge_connections
+from tokenharbor.identity.passkeys import purge_challenges
 from tokenharbor.identity.sessions import purge_sessions
 from tokenharbor.identity.tokens import purge_tokens
 from tokenharbor.identity.user_mails import purge_mails
@@ -30,5 +31,6 @@ async def purge_sign_in(conn: asyncpg.Connection, world: World, policy: Policy) 
     await purge_users(conn, before)
     await purge_connections(conn, before)
     await purge_attempts(conn, now - LONGEST_WINDOW)
+    await purge_challenges(conn, now)
     if stated:
         await forget_addresses(conn, now - timedelta(days=stated))

@@ -4,9 +4,9 @@ Nobody gives, or takes from others, a role above their own ceiling (`GRANTABLE`)
 only that role may give: open invitations and management keys that they made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -14,7 +14,8 @@ import asyncpg
 from tokenharbor.identity import members
 from tokenharbor.identity.attempts import count_attempt
 from tokenharbor.identity.changes import lock_account
-from tokenharbor.identity.management_keys import revoke_keys_of
+from tokenharbor.identity.connections import end_consents_by
+from tokenharbor.identity.management_keys import list_management_keys, revoke_keys_of
 from tokenharbor.identity.members import InvitationRow
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.sessions import Visitor
@@ -23,6 +24,7 @@ from tokenharbor.identity.users import ensure_user, get_user, normalise_email
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Missing, PermissionDenied, RateLimited, Rejected
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.entry import NewSession, begin_session, open_link
@@ -48,7 +50,7 @@ GRANTABLE: Final[Mapping[AccountRole, frozenset[AccountRole]]] = {
 
 @dataclass(frozen=True, slots=True)
 class AcceptedInvitation:
-    """`session` None: who accepted has a password, and signs in with it."""
+    """`session` None: who accepted has a password, or an authenticator app, and signs in with it."""
 
     account_id: UUID
     session: NewSession | None
@@ -66,21 +68,21 @@ async def invite(
     now, token = world.clock.now(), make_token(world.entropy)
     account = await lock_account(conn, account_id)
     if await count_attempt(conn, INVITATIONS, account_id.bytes, now) is not None:
-        raise RateLimited("Too many invitations today. Send it tomorrow.")
+        raise RateLimited("Too many invitations today. Send it tomorrow.").because(ErrorReason.INVITATIONS_MOST)
     user_id = await ensure_user(conn, world.ids.new(), email, now)
     if await members.find_role(conn, account_id, user_id) is not None:
-        raise Conflict("this person is a member already")
+        raise Conflict("this person is a member already").because(ErrorReason.MEMBER_ALREADY)
     await members.end_invitations_of(conn, account_id, user_id, now)
     purpose = TokenPurpose.INVITE
     link = LinkToken(
         id=world.ids.new(), purpose=purpose, user_id=user_id, invitation=Invitation(account_id, role, actor.id)
     )
     await add_token(conn, link, sign_in.hasher.hash(purpose, token), now, lasts=INVITATION_LASTS)
-    locale = (await get_user(conn, user_id)).locale
-    about = _plain(account.name) or ids.show("acct", account_id)
-    await send_mail(
-        conn, sign_in, MailLetter(kind=UserMailKind.INVITE, user_id=user_id, locale=locale, token=token, about=about)
-    )
+    locale, about = await _language_of(conn, user_id, actor), _plain(account.name)
+    kind = UserMailKind.INVITE if about else UserMailKind.INVITE_BY
+    about = about or await _inviter(conn, account_id, actor)
+    letter = MailLetter(kind=kind, user_id=user_id, locale=locale, token=token, about=about, role=role)
+    await send_mail(conn, sign_in, letter)
     shown = ids.show("inv", link.id)
     await record(conn, world, account_id, actor, FieldChange(field="invitation", after=role, subject=shown))
     return InvitationRow(link.id, email, role, actor.id, now, now + INVITATION_LASTS)
@@ -112,11 +114,12 @@ async def accept_invitation(
         user = await get_user(conn, link.user_id)
         session, invitation = None, link.invitation
         if invitation is None:
-            raise Rejected("this link is no invitation", param="token")
+            raise Rejected("this link is no invitation", param="token").because(ErrorReason.LINK_NO_INVITATION)
         if not user.password:
             sign_in.passwords.check(password, user.email)
             user = await welcome(conn, sign_in, link.user_id, password=hashed, own_account=False)
-            session = await begin_session(conn, sign_in, user, visitor, replaces=replaces)
+            if user.totp_at is None:
+                session = await begin_session(conn, sign_in, user, visitor, replaces=replaces)
         await _join(conn, sign_in.world, invitation, Actor(id=user.shown_id, role=invitation.role, user_id=user.id))
     return AcceptedInvitation(invitation.account_id, session)
 
@@ -131,10 +134,7 @@ async def change_member(
     if before is role:
         return
     await _check_owner_left(conn, account_id, user_id, before)
-    await members.change_role(conn, account_id, user_id, role)
-    await _drop_grants(conn, world, account_id, user_id, _ALL - GRANTABLE[role])
-    shown = ids.show("user", user_id)
-    await record(conn, world, account_id, actor, FieldChange(field="role", before=before, after=role, subject=shown))
+    await set_role(conn, world, account_id, user_id, role, actor=actor)
 
 
 async def remove_member(
@@ -145,6 +145,25 @@ async def remove_member(
     if user_id != actor.user_id:
         check_grant(actor, before)
     await _check_owner_left(conn, account_id, user_id, before)
+    await end_membership(conn, world, account_id, user_id, actor=actor)
+
+
+async def set_role(
+    conn: asyncpg.Connection, world: World, account_id: UUID, user_id: UUID, role: AccountRole, *, actor: Actor
+) -> None:
+    """A member's from now on, without what only the one before could give. Whether it may be is for the caller."""
+    before = await members.find_role(conn, account_id, user_id) or ""
+    await members.change_role(conn, account_id, user_id, role)
+    await _drop_grants(conn, world, account_id, user_id, _ALL - GRANTABLE[role])
+    shown = ids.show("user", user_id)
+    await record(conn, world, account_id, actor, FieldChange(field="role", before=before, after=role, subject=shown))
+
+
+async def end_membership(
+    conn: asyncpg.Connection, world: World, account_id: UUID, user_id: UUID, *, actor: Actor
+) -> None:
+    """With all that the member gave. Whether it may be is for the caller."""
+    before = await members.find_role(conn, account_id, user_id) or ""
     await members.leave_account(conn, account_id, user_id)
     await _drop_grants(conn, world, account_id, user_id, _ALL)
     shown = ids.show("user", user_id)
@@ -154,7 +173,9 @@ async def remove_member(
 def check_grant(actor: Actor, role: AccountRole) -> None:
     """Raises PermissionDenied for a role that is not the actor's to give or to take."""
     if role not in GRANTABLE[actor.role]:
-        raise PermissionDenied(f"The role {actor.role} may not give or take the role {role}.")
+        raise PermissionDenied(f"The role {actor.role} may not give or take the role {role}.").because(
+            ErrorReason.ROLE_NOT_YOURS
+        )
 
 
 async def _join(conn: asyncpg.Connection, world: World, invitation: Invitation, actor: Actor) -> None:
@@ -176,17 +197,47 @@ async def _lock_member(conn: asyncpg.Connection, account_id: UUID, user_id: UUID
 
 async def _check_owner_left(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, role: AccountRole) -> None:
     if role is AccountRole.OWNER and not await members.has_other_owner(conn, account_id, user_id):
-        raise Conflict("an account has an owner: make somebody else an owner first")
+        raise Conflict("an account has an owner: make somebody else an owner first").because(ErrorReason.LAST_OWNER)
 
 
 async def _drop_grants(
     conn: asyncpg.Connection, world: World, account_id: UUID, user_id: UUID, roles: frozenset[AccountRole]
 ) -> None:
+    """With what the member's management keys gave, and what tools wait for."""
     now = world.clock.now()
-    await members.end_invitations_by(conn, account_id, ids.show("user", user_id), roles, now)
+    keys = await list_management_keys(conn, account_id)
+    givers = [ids.show("user", user_id), *(each.shown_id for each in keys if each.created_by == user_id)]
+    await end_open_grants(conn, account_id, givers, now, roles)
     await revoke_keys_of(conn, account_id, user_id, roles, now)
 
 
-def _plain(name: str) -> str:
+async def end_open_grants(
+    conn: asyncpg.Connection,
+    account_id: UUID,
+    givers: Sequence[str],
+    at: datetime,
+    roles: frozenset[AccountRole] = _ALL,
+) -> None:
+    """Invitations to these roles, and consents to tools, that were given by these shown ids and not used yet."""
+    await members.end_invitations_by(conn, account_id, givers, roles, at)
+    await end_consents_by(conn, account_id, givers, at)
+
+
+def _plain(name: str, others: str = " -'&") -> str:
     """An account's name in a mail of ours: nothing that a mail program makes a link of."""
-    return "".join(letter for letter in name if letter.isalnum() or letter in " -'&")[:60].strip()
+    return "".join(letter for letter in name if letter.isalnum() or letter in others)[:60].strip()
+
+
+async def _inviter(conn: asyncpg.Connection, account_id: UUID, actor: Actor) -> str:
+    """Who invites to an account without a name: their e-mail address, or whose management key it is."""
+    if actor.answers_id is None:
+        return ids.show("acct", account_id)
+    return _plain((await get_user(conn, actor.answers_id)).email, "@.+-_")
+
+
+async def _language_of(conn: asyncpg.Connection, user_id: UUID, inviter: Actor) -> str:
+    """Of who is invited; of somebody new, the inviter's: they know each other."""
+    language = (await get_user(conn, user_id)).language
+    if language or inviter.answers_id is None:
+        return language
+    return (await get_user(conn, inviter.answers_id)).language

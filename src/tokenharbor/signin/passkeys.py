@@ -1,0 +1,236 @@
+"""Passkeys (WebAuthn): somebody signs in by a device or password manager that shows who they are itself.
+
+A passkey stands for password and second factor: the authenticator asks for a finger or a PIN, and says so. It works for
+the site that made it only, so a page elsewhere gets nothing of use. A challenge is signed once, for the one purpose
+that it was made for. Sign-in names nobody beforehand: the authenticator says which of its passkeys is used.
+"""
+
+import base64
+import hmac
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from tokenharbor.identity import passkeys
+from tokenharbor.identity.passkeys import Passkey
+from tokenharbor.identity.sessions import Visitor
+from tokenharbor.identity.users import User, lock_user
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.errors import Conflict, Rejected, SignInRefused
+from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
+from tokenharbor.signin.context import SignIn
+from tokenharbor.signin.entry import NewSession, begin_session
+from tokenharbor.signin.limits import TOKENS_BY_ADDRESS, admit, network_of
+from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.passkey_site import PasskeySite, site_of
+from tokenharbor.signin.profile import check_name, check_password
+from tokenharbor.signin.records import FieldChange, record_own_change
+from tokenharbor.signin.ways_in import check_way_in
+
+MOST: Final = 20
+"""Passkeys of one user."""
+
+_LASTS: Final = timedelta(minutes=5)
+_CHALLENGE_BYTES = 32
+_LONGEST = 20_000  # bytes of what an authenticator says
+_UNKNOWN = "This passkey is not known here, or the sign-in took too long: begin again."
+
+
+class _ClientData(msgspec.Struct, frozen=True):
+    challenge: str
+
+
+async def begin_passkey(sign_in: SignIn, user: User, password: str) -> Mapping[str, Any]:
+    """What the browser asks an authenticator for, so that the user gets a passkey. Who has a password shows it.
+
+    Raises Missing, Conflict, SignInRefused, RateLimited.
+    """
+    import webauthn  # noqa: PLC0415  for those who use one
+    from webauthn.helpers import structs  # noqa: PLC0415  likewise
+
+    site = site_of(sign_in)
+    await check_password(sign_in, user, password, param="password")
+    async with sign_in.acquire() as conn:
+        known = await passkeys.list_passkeys(conn, user.id)
+        if len(known) >= MOST:
+            raise Conflict(f"you have {MOST} passkeys: remove one first").because(ErrorReason.PASSKEYS_MOST, most=MOST)
+        challenge = await _challenge(conn, sign_in, user.id)
+    options = webauthn.generate_registration_options(
+        rp_id=site.domain,
+        rp_name=sign_in.policy().name,
+        user_id=user.id.bytes,
+        user_name=user.email,
+        user_display_name=user.name or user.email,
+        challenge=challenge,
+        exclude_credentials=[structs.PublicKeyCredentialDescriptor(each.credential) for each in known],
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
+        ),
+    )
+    return _plain(options)
+
+
+async def add_passkey(
+    sign_in: SignIn, user: User, name: str, credential: Mapping[str, Any], visitor: Visitor
+) -> Passkey:
+    """The authenticator has made one. Raises Missing, Rejected, Conflict."""
+    import webauthn  # noqa: PLC0415  for those who use one
+
+    site, world = site_of(sign_in), sign_in.world
+    refusal = Rejected("this passkey was not made for this page, or too late: begin again", param="credential").because(
+        ErrorReason.PASSKEY_BEGIN_AGAIN
+    )
+    challenge = _challenge_of(credential)
+    async with sign_in.acquire() as conn, conn.transaction():
+        if not await _use(conn, sign_in, challenge, user.id):
+            raise refusal
+        try:
+            made = webauthn.verify_registration_response(
+                credential=dict(credential),
+                expected_challenge=challenge,
+                expected_rp_id=site.domain,
+                expected_origin=site.origin,
+                require_user_verification=True,
+            )
+        except Exception:  # noqa: BLE001  four parsers read what a stranger sent, each with errors of its own
+            raise refusal from None
+        passkey = Passkey(
+            id=world.ids.new(),
+            user_id=user.id,
+            credential=made.credential_id,
+            public_key=made.credential_public_key,
+            sign_count=made.sign_count,
+            name=check_name(name) or "passkey",
+            created_at=world.clock.now(),
+        )
+        await lock_user(conn, user.id)
+        full = len(await passkeys.list_passkeys(conn, user.id)) >= MOST
+        if full or not await passkeys.add_passkey(conn, passkey):
+            raise Conflict("this passkey is here already, or there are too many").because(ErrorReason.PASSKEY_KNOWN)
+        change = FieldChange(field="passkey", after=passkey.name, subject=passkey.shown_id)
+        await record_own_change(conn, world, user, visitor, change)
+        letter = MailLetter(kind=UserMailKind.PASSKEY, user_id=user.id, locale=user.language)
+        await send_mail(conn, sign_in, letter)
+    return passkey
+
+
+async def remove_passkey(sign_in: SignIn, user: User, passkey_id: UUID, visitor: Visitor) -> None:
+    """It signs nobody in any more. Raises Missing; Conflict for who could not sign in then."""
+    async with sign_in.acquire() as conn, conn.transaction():
+        user = await lock_user(conn, user.id)
+        name = await passkeys.drop_passkey(conn, passkey_id, user.id)
+        await check_way_in(conn, sign_in, user)
+        change = FieldChange(field="passkey", before=name, subject=ids.show("pkey", passkey_id))
+        await record_own_change(conn, sign_in.world, user, visitor, change)
+
+
+async def begin_passkey_sign_in(sign_in: SignIn, visitor: Visitor) -> Mapping[str, Any]:
+    """What the browser asks an authenticator for, whoever it is. Raises Missing, RateLimited."""
+    import webauthn  # noqa: PLC0415  for those who use one
+    from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415  likewise
+
+    site = site_of(sign_in)
+    await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
+    async with sign_in.acquire() as conn:
+        challenge = await _challenge(conn, sign_in, None)
+    return _plain(
+        webauthn.generate_authentication_options(
+            rp_id=site.domain, challenge=challenge, user_verification=UserVerificationRequirement.REQUIRED
+        )
+    )
+
+
+async def enter_by_passkey(
+    sign_in: SignIn, credential: Mapping[str, Any], visitor: Visitor, *, replaces: str = ""
+) -> NewSession:
+    """Whose passkey signed is signed in. Raises Missing, SignInRefused, RateLimited."""
+    site, now = site_of(sign_in), sign_in.world.clock.now()
+    await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
+    challenge = _challenge_of(credential)
+    async with sign_in.acquire() as conn:
+        fits = await _use(conn, sign_in, challenge, None)  # used up, whatever becomes of it
+    async with sign_in.acquire() as conn, conn.transaction():
+        passkey = await passkeys.lock_passkey(conn, _bytes(credential.get("rawId")))
+        if not fits or passkey is None or not _is_of(passkey, credential):
+            raise SignInRefused(_UNKNOWN).because(ErrorReason.PASSKEY_UNKNOWN)
+        await passkeys.set_used(conn, passkey.id, _signed_count(credential, challenge, site, passkey), now)
+        user = await lock_user(conn, passkey.user_id)
+        return await begin_session(conn, sign_in, user, visitor, replaces=replaces)
+
+
+def _signed_count(credential: Mapping[str, Any], challenge: bytes, site: PasskeySite, passkey: Passkey) -> int:
+    """The authenticator's count of its signatures. Raises SignInRefused where this one does not hold, or the count does
+    not rise: a copy of the authenticator has signed.
+    """
+    import webauthn  # noqa: PLC0415  for those who use one
+
+    try:
+        verified = webauthn.verify_authentication_response(
+            credential=dict(credential),
+            expected_challenge=challenge,
+            expected_rp_id=site.domain,
+            expected_origin=site.origin,
+            credential_public_key=passkey.public_key,
+            credential_current_sign_count=passkey.sign_count,
+            require_user_verification=True,
+        )
+    except Exception:  # noqa: BLE001  as above
+        raise SignInRefused(_UNKNOWN).because(ErrorReason.PASSKEY_UNKNOWN) from None
+    count: int = verified.new_sign_count
+    return count
+
+
+def _is_of(passkey: Passkey, credential: Mapping[str, Any]) -> bool:
+    """Whether the authenticator says the same user, if it says one."""
+    response = credential.get("response")
+    said = response.get("userHandle") if isinstance(response, Mapping) else None
+    return not said or hmac.compare_digest(_bytes(said), passkey.user_id.bytes)
+
+
+async def _challenge(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID | None) -> bytes:
+    challenge = sign_in.world.entropy.bytes(_CHALLENGE_BYTES)
+    until = sign_in.world.clock.now() + _LASTS
+    await passkeys.add_challenge(conn, _hash(sign_in, challenge), user_id, until)
+    return challenge
+
+
+async def _use(conn: asyncpg.Connection, sign_in: SignIn, challenge: bytes, user_id: UUID | None) -> bool:
+    return await passkeys.use_challenge(conn, _hash(sign_in, challenge), user_id, sign_in.world.clock.now())
+
+
+def _hash(sign_in: SignIn, challenge: bytes) -> bytes:
+    return sign_in.hasher.hash("passkey", challenge.hex())
+
+
+def _challenge_of(credential: Mapping[str, Any]) -> bytes:
+    """What the browser says was signed. Raises Rejected for what is no answer of an authenticator."""
+    response = credential.get("response")
+    said = _bytes(response.get("clientDataJSON")) if isinstance(response, Mapping) else b""
+    try:
+        return _bytes(msgspec.json.decode(said, type=_ClientData).challenge)
+    except (msgspec.MsgspecError, UnicodeError):
+        raise Rejected("this is no answer of an authenticator", param="credential").because(
+            ErrorReason.PASSKEY_BEGIN_AGAIN
+        ) from None
+
+
+def _bytes(text: object) -> bytes:
+    """Of base64 as browsers write it; b"" for anything else."""
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        return b""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""
+
+
+def _plain(options: Any) -> Mapping[str, Any]:
+    from webauthn.helpers import options_to_json  # noqa: PLC0415  for those who use one
+
+    plain: dict[str, Any] = msgspec.json.decode(options_to_json(options))
+    return plain
