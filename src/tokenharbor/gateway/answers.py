@@ -12,7 +12,7 @@ from tokenharbor.wire.neutral.dialect import Dialect
 EXPOSED = (
     "x-request-id, request-id, x-tokenharbor-model, x-tokenharbor-provider, x-tokenharbor-attempts, "
     "x-tokenharbor-cache, x-tokenharbor-cost-usd, x-tokenharbor-max-tokens, x-tokenharbor-left-out, "
-    "x-tokenharbor-estimated, "
+    "x-tokenharbor-estimated, x-tokenharbor-stage, x-tokenharbor-stage-confidence, "
     "x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, "
     "retry-after, x-should-retry"
@@ -38,19 +38,32 @@ def _ids(request_id: str) -> str:
 def whole_head(call: MeteredCall, lines: bytes, cost: Usd) -> bytes:
     """The head of a complete answer; `lines` name the model and provider that served."""
     meter, request_id = call.meter, call.request_id
+    layer = cache_layer(meter.usage) if meter.hit is None else meter.hit.layer
     own = (
         f"x-request-id: {request_id}\r\nrequest-id: {request_id}\r\nx-tokenharbor-attempts: {len(meter.attempts)}\r\n"
-        f"x-tokenharbor-cache: {cache_layer(meter.usage)}\r\nx-tokenharbor-cost-usd: {cost}\r\n"
+        f"x-tokenharbor-cache: {layer}\r\nx-tokenharbor-cost-usd: {cost}\r\n"
     )
     if meter.capped is not None or meter.left_out:
         own += _more(call)
+    if call.staged is not None:
+        lines += call.staged.lines
     if call.rates is not None:
         lines += call.rates.lines()
     return b"%b%b%b" % (_JSON, lines, own.encode("ascii"))
 
 
+def _first_layer(meter: Meter) -> str:
+    """Which cache answered a stream, as far as is known when it begins."""
+    return "none" if meter.hit is None else meter.hit.layer
+
+
 def stream_head(call: MeteredCall, lines: bytes) -> bytes:
-    own = f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\nx-tokenharbor-cache: none\r\n"
+    layer = _first_layer(call.meter)
+    own = (
+        f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\nx-tokenharbor-cache: {layer}\r\n"
+    )
+    if call.staged is not None:
+        lines += call.staged.lines
     return _SSE + lines + rate_lines(call) + (own + _more(call)).encode("ascii")
 
 

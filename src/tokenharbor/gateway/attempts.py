@@ -13,6 +13,7 @@ from tokenharbor.gateway.kinds.kind import A, LastFailure, R, RequestKind
 from tokenharbor.gateway.offers import Plan, ReadyEndpoint
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.health import Health
+from tokenharbor.routing.plan import untold_endpoint
 from tokenharbor.routing.verdict import VERDICTS, FailedAttempt, provider_failure_refusal, refusal_after_attempts
 from tokenharbor.upstream.credential_mask import MaskedFailure
 from tokenharbor.upstream.send import OpenStream, WholeAnswer
@@ -36,13 +37,14 @@ async def open_first(
         try:
             outcome = await kind.ask(call, request, ready)
         except asyncio.CancelledError:
-            took_ms = int((monotonic() - began) * 1000)
-            meter.attempts.append(Attempt(ready.served.provider, ready.served.upstream_model, "hung_up", took_ms))
+            _note_hang_up(meter, ready, int((monotonic() - began) * 1000))
             raise
         except InvalidRequest as refusal:
             if ready.vendor is call.dialect:
                 raise
             untranslatable = refusal  # a value that has no form in this one's dialect: it may in the next one's
+            plan = _without(plan, ready, refusal)
+            meter.not_asked = plan.not_asked
             continue
         if not isinstance(outcome, (Failure, LastFailure)):
             _note_answer(dependencies, meter, ready, outcome, began)
@@ -54,6 +56,17 @@ async def open_first(
     if untranslatable is not None and not faults:
         raise untranslatable
     raise refusal_after_attempts(faults)
+
+
+def _name_model(meter: Meter, ready: ReadyEndpoint) -> None:
+    """Whose attempt the last one was, where the route is of several models."""
+    meter.model = ready.model.name
+    meter.attempts[-1] = msgspec.structs.replace(meter.attempts[-1], model=ready.model.name)
+
+
+def _without(plan: Plan, untold: ReadyEndpoint, refusal: InvalidRequest) -> Plan:
+    drop = untold_endpoint(untold.endpoint, refusal)
+    return plan.narrow(lambda each: drop if each is untold else each)
 
 
 def broken_stream_refusal(
@@ -68,7 +81,7 @@ def broken_stream_refusal(
     meter.attempts[-1] = msgspec.structs.replace(
         attempt, outcome=failure.kind.value, ms=attempt.ms + int(since * 1000), status=failure.status
     )
-    _cool(dependencies.health, ready, failure)
+    _cool(dependencies.health, ready, failure, after_content=True)
     return provider_failure_refusal(
         FailedAttempt(ready.served.provider, failure), billed=meter.cut or meter.policy.billing.broken_streams
     )
@@ -80,10 +93,18 @@ def _note_answer(
     now = dependencies.world.clock.monotonic()
     took_ms = int((now - began) * 1000)
     meter.attempts.append(Attempt(ready.served.provider, ready.served.upstream_model, "ok", took_ms))
+    if meter.pooled:
+        _name_model(meter, ready)
     meter.served_by(ready, answer.upstream_id, now)
     if answer.exposed:
         meter.alarm(Alarm.CREDENTIAL_SHOWN)
     dependencies.health.record_success(ready.name, took_ms)
+
+
+def _note_hang_up(meter: Meter, ready: ReadyEndpoint, took_ms: int) -> None:
+    meter.attempts.append(Attempt(ready.served.provider, ready.served.upstream_model, "hung_up", took_ms))
+    if meter.pooled:
+        _name_model(meter, ready)
 
 
 def _note_failure(
@@ -93,6 +114,8 @@ def _note_failure(
     took_ms = int((dependencies.world.clock.monotonic() - began) * 1000)
     served, failure = ready.served, outcome.failure if isinstance(outcome, LastFailure) else outcome
     meter.attempts.append(Attempt(served.provider, served.upstream_model, failure.kind.value, took_ms, failure.status))
+    if meter.pooled:
+        _name_model(meter, ready)
     if failure.kind is FailureKind.OVERLONG:
         meter.alarm(Alarm.OUTPUT_OVER_BOUND, provider_asked=served.provider)
     if isinstance(failure, MaskedFailure):
@@ -102,7 +125,7 @@ def _note_failure(
     return failure
 
 
-def _cool(health: Health, ready: ReadyEndpoint, failure: Failure) -> None:
+def _cool(health: Health, ready: ReadyEndpoint, failure: Failure, *, after_content: bool = False) -> None:
     seconds = VERDICTS[failure.kind].cool_seconds
     if seconds:
-        health.record_failure(ready.name, max(seconds, failure.retry_after or 0))
+        health.record_failure(ready.name, max(seconds, failure.retry_after or 0), after_content=after_content)

@@ -5,6 +5,8 @@ from typing import Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
 from tokenharbor.billing.meter import Meter
+from tokenharbor.gateway.cache_turn import CacheTurn
+from tokenharbor.gateway.staged import Staged
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.head import HeaderMap, refuse_repeated
 from tokenharbor.kernel import ids
@@ -68,13 +70,15 @@ class Call:
 class MeteredCall(Call):
     """A call that is billed: its meter, and what its headers say of the request."""
 
-    __slots__ = ("chat", "lines", "meter", "rules")
+    __slots__ = ("cache", "chat", "headers", "lines", "meter", "rules", "staged")
 
     def __init__(self, exchange: Exchange, dialect: Dialect, world: World, place: ModelInPath | None = None) -> None:
         super().__init__(exchange, dialect, world, place)
-        headers = exchange.header_map
+        self.headers = headers = exchange.header_map
         self.meter = Meter(self.uuid, self.started_at, world.clock.monotonic())
+        self.cache: CacheTurn | None = None  # of a request whose answer may be kept
         self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
+        self.staged: Staged | None = None  # of a request whose model stands for many
         self.lines = b"" if dialect.forwarded_headers.isdisjoint(headers) else forwarded_headers(headers, dialect)
         self.rules = headers.get(b"x-tokenharbor-provider")
         if b"x-request-id" in headers:

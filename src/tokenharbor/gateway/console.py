@@ -1,4 +1,4 @@
-"""The way to the console: its process listens on a socket under HOME, and stands behind our port while it does."""
+"""The way to the console: its process listens on a socket under HOME, and stands behind our port."""
 
 from pathlib import Path
 
@@ -16,23 +16,20 @@ API = "/api/"
 
 
 class Console:
-    """Pages and `/api`, served by another process."""
+    """Pages and `/api`, served by another process. `enabled`: this server has one, though it may be starting."""
 
-    def __init__(self, socket: Path, client: Client, *, has_pages: bool = False) -> None:
+    def __init__(self, socket: Path, client: Client, *, enabled: bool = True, has_pages: bool = False) -> None:
+        self.enabled = enabled
         self._socket = socket
         self._client = client
         self._has_pages = has_pages
         self._origin = Origin("console", 80, unix=str(socket))
 
     @property
-    def runs(self) -> bool:
-        return self._socket.is_socket()
-
-    @property
     def shows_pages(self) -> bool:
         """Whether it runs, and the dashboard is built."""
-        return self._has_pages and self.runs
+        return self.enabled and self._has_pages and self._socket.is_socket()
 
     async def serve(self, exchange: Exchange) -> None:
-        """Raises Unavailable if it does not answer."""
+        """Raises Unavailable if it does not answer, as while it starts."""
         await forward(exchange, self._client, self._origin, _DEADLINES)

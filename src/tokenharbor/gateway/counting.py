@@ -14,11 +14,13 @@ from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.local_limits import LocalClass
 from tokenharbor.gateway.planning import find_model
+from tokenharbor.gateway.pool_lane import pool_access
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.gateway.translation import MOST_OBJECTS, has_many_objects
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
+from tokenharbor.orchestra.stage import Stage
 from tokenharbor.wire.count import estimate_tokens
 from tokenharbor.wire.neutral.dialect import CountPath, Dialect, ModelInPath
 from tokenharbor.wire.neutral.request import Request
@@ -64,9 +66,20 @@ def _read_and_count(
     if has_many_objects(body):
         raise InvalidRequest(f"The request holds more than {MOST_OBJECTS} objects, too many to count: send fewer.")
     request = read()
-    model = find_model(snapshot, request.model).model
-    allow_model(caller, model.name)
+    model = _counted_model(snapshot, caller, request)
     return model.name, estimate_tokens(dialect.read_chat(request), model.tokenizer, _wire(snapshot, model, dialect))
+
+
+def _counted_model(snapshot: Snapshot, caller: Caller, request: Request) -> Model:
+    """The model whose tokens are counted: of a name that stands for many, the first one that this key may ask."""
+    pools = snapshot.pools
+    if pools is None or request.model not in pools.names:
+        model = find_model(snapshot, request.model).model
+        allow_model(caller, model.name)
+        return model
+    access = pool_access(snapshot, pools, caller, request)
+    members = access.members[access.stage or Stage.GENERAL]
+    return next(each.offers.model for each in (*members, *access.everybody) if each.barred is None)
 
 
 def _wire(snapshot: Snapshot, model: Model, dialect: Dialect) -> str:

@@ -8,6 +8,8 @@ from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.tasks import TaskBilling
 from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.admit import KeyFinder
+from tokenharbor.gateway.caching import Caching
+from tokenharbor.gateway.conductor import Conductor
 from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.local_limits import LocalLimits
@@ -15,6 +17,7 @@ from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.overload import OverloadGuard
 from tokenharbor.gateway.read_queue import ReadQueue
+from tokenharbor.gateway.refused_calls import RefusalCounts
 from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.http.client import Client
 from tokenharbor.kernel.world import World
@@ -42,3 +45,6 @@ class Dependencies:
     reading: ReadQueue
     overload: OverloadGuard
     keys: KeyReads
+    caching: Caching
+    conductor: Conductor
+    refusals: RefusalCounts

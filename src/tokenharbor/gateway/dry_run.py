@@ -10,10 +10,12 @@ from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.local_limits import LocalClass
 from tokenharbor.gateway.offers import Plan
+from tokenharbor.gateway.staged import Staged
 from tokenharbor.gateway.translation import drop_untranslatable, left_out_header
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import BooksError, Unavailable
 from tokenharbor.kernel.money import ZERO
+from tokenharbor.orchestra.pins import WHY_WORDS
 from tokenharbor.wire.neutral.request import Request
 
 
@@ -27,8 +29,9 @@ async def answer_dry_run(
     except BooksError as error:
         raise Unavailable("Database unavailable: try again shortly.") from error
     plan = drop_untranslatable(call, request, plan)
+    staged = call.staged
     answer: dict[str, Any] = {
-        "model": plan.model.name,
+        "model": plan.model.name if staged is None else call.meter.model,
         "route": [
             {
                 "provider": ready.endpoint.provider.name,
@@ -38,10 +41,20 @@ async def answer_dry_run(
             }
             for ready in plan.endpoints
         ],
-        "dropped": [{"provider": drop.endpoint.provider.name, "why": drop.reason} for drop in plan.dropped],
+        "dropped": [
+            {
+                "provider": drop.endpoint.provider.name,
+                "model": drop.endpoint.model,
+                "code": drop.code,
+                "why": drop.reason,
+            }
+            for drop in plan.dropped
+        ],
         "quote": None,
         "affordable": False,
     }
+    if staged is not None:
+        answer |= _explained(staged, call.meter.session)
     if plan.endpoints:
         quoted = quote(request, plan.endpoints, call.started_at, writes=plan.foreign)
         answer["quote"] = {
@@ -52,3 +65,17 @@ async def answer_dry_run(
         }
         answer["affordable"] = quoted.amount <= balance.available and balance.debt == ZERO
     call.exchange.respond(200, json_head(call), msgspec.json.encode(answer))
+
+
+def _explained(staged: Staged, session: str) -> dict[str, Any]:
+    """Why a request whose model stands for many has its stage."""
+    decision, choice = staged.turn.decision, staged.choice
+    return {
+        "stage": choice.stage,
+        "confidence": staged.confidence,
+        "why": WHY_WORDS[choice.why],
+        "decided_by": decision.by,
+        "because": decision.because,
+        "effort": staged.effort,
+        "session": session or None,
+    }

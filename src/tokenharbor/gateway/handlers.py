@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
+from tokenharbor.gateway.answer_reports import AnswerReports
 from tokenharbor.gateway.answers import rate_lines, write_refusal
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.counting import TokenCountHandler
@@ -35,6 +36,7 @@ class Handlers:
     counting: TokenCountHandler
     listing: ReadHandler
     key_state: KeyStateHandler
+    reports: AnswerReports
     videos: VideoTasks
     system: SystemPaths
     dialect_of: DialectOf
@@ -50,6 +52,7 @@ def make_handlers(dependencies: Dependencies, system: SystemPaths, dialect_of: D
         TokenCountHandler(dependencies),
         ReadHandler(dependencies),
         KeyStateHandler(dependencies.local_limits, dependencies.keys, dependencies.reads),
+        AnswerReports(dependencies),
         VideoTasks(dependencies),
         system,
         dialect_of,

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from tokenharbor.accounts.key_state import KeyReads, KeyState
+from tokenharbor.accounts.key_state import KeyReads, KeyState, main_limit
 from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
@@ -22,7 +22,7 @@ from tokenharbor.identity.keys import PREFIX
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
 from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unavailable
-from tokenharbor.kernel.money import ZERO, Usd
+from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.rollup import UsageTotal
 
 _ACTIVITY: Final = timedelta(days=30)
@@ -93,17 +93,12 @@ def _number(amount: Usd) -> msgspec.Raw:
 
 def _key(state: KeyState, caller: Caller) -> Mapping[str, Any]:
     rules, spent = state.key.rules, state.spent
-    limits = (
-        (rules.quota, spent.life, None),
-        (rules.monthly, spent.month, "monthly"),
-        (rules.daily, spent.day, "daily"),
-    )
-    limit, used, reset = next((each for each in limits if each[0] is not None), (None, ZERO, None))
+    main = main_limit(rules, spent)
     return {
         "label": rules.name or f"{PREFIX}{state.key.first4}…{state.key.last4}",
-        "limit": None if limit is None else _number(limit),
-        "limit_remaining": None if limit is None else _number(max(limit - used, ZERO)),
-        "limit_reset": reset,
+        "limit": None if main.limit is None else _number(main.limit),
+        "limit_remaining": None if main.left is None else _number(main.left),
+        "limit_reset": main.reset,
         "usage": _number(spent.life),
         "usage_daily": _number(spent.day),
         "usage_weekly": _number(state.week),

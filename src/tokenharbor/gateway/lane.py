@@ -12,8 +12,10 @@ its own from the lane's `wanted`.
 
 from tokenharbor.billing.lane import BillingLane
 from tokenharbor.catalog.types import ResolvedName
+from tokenharbor.gateway.cache_lane import CacheLane
 from tokenharbor.gateway.offers import ModelOffers, Plan
 from tokenharbor.gateway.payer_rates import PayerRates
+from tokenharbor.gateway.pools import PoolAccess
 from tokenharbor.identity.caller import Caller
 from tokenharbor.routing.plan import RouteRequest
 
@@ -25,10 +27,14 @@ MOST_LANES = 10_000
 
 
 class Lane(BillingLane, frozen=True, kw_only=True):
-    """`wanted` and `plan` are of a request without any rule of its own, while every endpoint is healthy."""
+    """`caching` is None where no answer is kept. `wanted` and `plan` are of a request without any rule of its own,
+    while every endpoint is healthy. Where the name stands for many models, they are in `access`, and `plan` is empty.
+    """
 
     rates: PayerRates | None = None
+    caching: CacheLane | None = None
     found: ResolvedName
     offers: ModelOffers
     wanted: RouteRequest
     plan: Plan
+    access: PoolAccess | None = None

@@ -16,6 +16,7 @@ from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.local_limits import LocalClass
 from tokenharbor.gateway.offers import ModelOffers
 from tokenharbor.gateway.planning import find_model, model_not_found
+from tokenharbor.gateway.pool_listing import describe_pools
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel import ids
@@ -51,11 +52,17 @@ class ReadHandler:
         caller = await self._admit_anybody(call)
         snapshot, may = self._snapshot(caller), _allowed(caller)
         names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
-        return [snapshot.documents.model(name, call.started_at, may) for name in names]
+        return [*_pools(snapshot, caller), *[snapshot.documents.model(name, call.started_at, may) for name in names]]
 
     async def model(self, call: Call, name: str) -> None:
         caller = await self._admit_anybody(call)
         snapshot = self._snapshot(caller)
+        if snapshot.pools is not None and name in snapshot.pools.names:
+            shown = next((each for each in _pools(snapshot, caller) if each["id"] == name), None)
+            if shown is None:
+                raise model_not_found(name)
+            self._answer(call, call.dialect.write_model(shown))
+            return
         model = find_model(snapshot, name).model.name
         if not snapshot.offers[model].ready or not _may_use(caller, snapshot.offers[model]):
             raise model_not_found(name)
@@ -111,12 +118,23 @@ def _allowed(caller: Caller | None) -> MayUse | None:
     return None if rules is NO_ROUTING_RULES else lambda provider: key_rule_against(provider, rules) is None
 
 
+def _pools(snapshot: Snapshot, caller: Caller | None) -> list[dict[str, Any]]:
+    """The names that stand for many models, of which this caller may use some."""
+    if snapshot.pools is None:
+        return []
+    return list(describe_pools(snapshot.pools, caller, lambda offers: caller is None or _has_provider(caller, offers)))
+
+
 def _may_use(caller: Caller | None, offers: ModelOffers) -> bool:
     """Whether the key's rules leave the model and somebody who sells it."""
     if caller is None:
         return True
     if caller.models and offers.model.name not in caller.models:
         return False
+    return _has_provider(caller, offers)
+
+
+def _has_provider(caller: Caller, offers: ModelOffers) -> bool:
     rules = key_rules(caller)
     providers = {ready.endpoint.provider.name for ready in offers.ready.values()}
     return any(key_rule_against(provider, rules) is None for provider in providers)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.billing.meter import Meter
+from tokenharbor.cache.exact import ExactCache
 from tokenharbor.gateway.metric_families import MetricFamily, counter, state, write_metrics
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.ledger.tasks import VendorTask
@@ -16,7 +17,8 @@ _NANO = 1_000_000_000
 class Metrics:
     """Plain counters on the hot path; families are built when they are read."""
 
-    def __init__(self, clock: Clock, health: Health, alarms: Alarms) -> None:
+    def __init__(self, clock: Clock, health: Health, alarms: Alarms, cache: ExactCache | None = None) -> None:
+        self._cache = cache
         self._clock = clock
         self._health = health
         self._alarms = alarms
@@ -109,11 +111,28 @@ class Metrics:
                 ("kind", "provider"),
                 ((labels, nano / _NANO) for labels, nano in self._alarms.lost_nano.items()),
             ),
+            *self._of_kept_answers(),
             state(
                 "tokenharbor_endpoint_cooling",
                 "1 for each endpoint in cooldown after a failure.",
                 ("endpoint",),
                 (((endpoint,), 1) for endpoint in sorted(self._health.cooling())),
+            ),
+        )
+
+    def _of_kept_answers(self) -> Sequence[MetricFamily]:
+        return (
+            counter(
+                "tokenharbor_cache",
+                "Number of look-ups of kept answers by what came of them, and of answers that were kept.",
+                ("event",),
+                _by_one({} if self._cache is None else self._cache.counts),
+            ),
+            state(
+                "tokenharbor_cache_bytes",
+                "Bytes of kept answers in memory, sealed.",
+                (),
+                (((), 0 if self._cache is None else self._cache.memory.bytes),),
             ),
         )
 

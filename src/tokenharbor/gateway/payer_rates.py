@@ -22,7 +22,7 @@ from tokenharbor.gateway.answers import write_refusal
 from tokenharbor.gateway.rate_lines import RateShown, narrower, write_rate_lines
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.clock import Clock
-from tokenharbor.kernel.ids import UUID, Ids, ShownIds, show
+from tokenharbor.kernel.ids import Ids, ShownIds
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.types import PlacedHold, RateUse, RefusedHold
 from tokenharbor.wire.neutral.dialect import Dialect
@@ -121,19 +121,18 @@ class PayerRates:
         """Status, head and body of the refusal that is in force."""
         written = self._written.get(dialect.name)
         if written is None or now >= written.until:
-            written = self._written[dialect.name] = self._write_refusal(dialect, ids.new(), now)
+            written = self._written[dialect.name] = self._write_refusal(dialect, ids.series("req"), now)
         own = written.request_ids.next()
         return written.status, own.join(written.head), own.join(written.body)
 
-    def _write_refusal(self, dialect: Dialect, first: UUID, now: float) -> _WrittenRefusal:
+    def _write_refusal(self, dialect: Dialect, request_ids: ShownIds, now: float) -> _WrittenRefusal:
         assert self._refusal is not None, "only a refusal that was noted is repeated"  # noqa: S101  for mypy
         seconds = whole_seconds(ceil((self._ends - now) * 1000))
         refusal = requests_refusal(self.payer, self._refusal, seconds)
-        request_id = show("req", first)
-        status, head, body = write_refusal(dialect, request_id, refusal, self.lines())
-        shown = request_id.encode("ascii")
+        shown = request_ids.next()
+        status, head, body = write_refusal(dialect, shown.decode("ascii"), refusal, self.lines())
         until = self._ends - seconds + 1
-        return _WrittenRefusal(until, ShownIds("req", first), status, head.split(shown), body.split(shown))
+        return _WrittenRefusal(until, request_ids, status, head.split(shown), body.split(shown))
 
     def _write_lines(self, use: RateUse, now: float) -> None:
         passed = now - self._use_at

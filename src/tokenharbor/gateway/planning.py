@@ -7,9 +7,11 @@ import msgspec
 from tokenharbor.catalog.types import Model, ResolvedName
 from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
+from tokenharbor.gateway.cache_lane import cache_lane, check_wish
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.lane import Lane, LaneKey
 from tokenharbor.gateway.offers import ModelOffers, Plan
+from tokenharbor.gateway.pool_lane import pool_lane
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.gateway.translation import losses_of
 from tokenharbor.gateway.variants import choose_variant, need_surface
@@ -18,17 +20,23 @@ from tokenharbor.identity.limits import free_requests
 from tokenharbor.kernel.errors import FreeModelsDisabled, ModelNotFound
 from tokenharbor.routing.health import Health
 from tokenharbor.routing.plan import RouteRequest
-from tokenharbor.wire.neutral.request import Request
+from tokenharbor.wire.neutral.request import ProviderRules, Request
 
 
 def lane_of(snapshot: Snapshot, caller: Caller, kind: str, request: Request) -> Lane:
     """The lane of a request. Raises ModelNotFound, PermissionDenied, FreeModelsDisabled, InvalidRequest."""
     key = caller, kind, request.model
-    return snapshot.lanes.get(key) or _open_lane(snapshot, key, request)
+    lane = snapshot.lanes.get(key) or _open_lane(snapshot, key, request)
+    if request.cache is not None:
+        check_wish(lane.caching, request.cache)
+    return lane
 
 
 def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
-    caller, _, name = key
+    caller, kind, name = key
+    pools = snapshot.pools
+    if pools is not None and name in pools.names:
+        return _keep(snapshot, key, pool_lane(snapshot, pools, caller, request))
     found = find_model(snapshot, name)
     model, policy = found.model, snapshot.policy
     allow_model(caller, model.name)
@@ -47,6 +55,7 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
     lane = Lane(
         payer=caller.payer if rates is None else rates.payer,
         rates=rates,
+        caching=cache_lane(policy, caller, found, [offers]) if request.dialect == kind else None,
         free_limit=_free_limit(policy, caller, model),
         policy=policy,
         dialect=request.dialect,
@@ -57,6 +66,10 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
         wanted=wanted,
         plan=offers.plan(wanted),
     )
+    return _keep(snapshot, key, lane)
+
+
+def _keep(snapshot: Snapshot, key: LaneKey, lane: Lane) -> Lane:
     snapshot.make_room()
     snapshot.lanes[key] = lane
     return lane
@@ -93,14 +106,19 @@ def make_plan(call: MeteredCall, lane: Lane, request: Request, health: Health) -
             cooling=cooling,
             latency_ms=health.latency_ms,
         )
-        strict = any(rules is not None and rules.require_parameters for rules in (request.rules, header))
-        plan = _plan_by_rules(call, request, lane.offers, wanted, strict=strict)
+        plan = plan_by_rules(call, request, lane.offers, wanted, strict=is_strict(request.rules, header))
     return plan if request.demand is None else choose_variant(plan, request.demand)
 
 
-def _plan_by_rules(
+def is_strict(*stated: ProviderRules | None) -> bool:
+    """Whether what a provider would leave out is an error."""
+    return any(rules is not None and rules.require_parameters for rules in stated)
+
+
+def plan_by_rules(
     call: MeteredCall, request: Request, offers: ModelOffers, wanted: RouteRequest, *, strict: bool
 ) -> Plan:
+    """The plan of a request for one model that has rules of its own."""
     plan = offers.plan(wanted)
     if plan.foreign and (lost := losses_of(call, request, offers, strict=strict)):
         plan = offers.plan(
@@ -113,7 +131,8 @@ def find_model(snapshot: Snapshot, name: str) -> ResolvedName:
     """Raises ModelNotFound, which names the nearest."""
     found = snapshot.index.find(name)
     if found is None:
-        raise model_not_found(name, snapshot.index.nearest(name))
+        pools = snapshot.pools
+        raise model_not_found(name, (pools.nearest(name) if pools else ()) or snapshot.index.nearest(name))
     return found
 
 

@@ -41,7 +41,7 @@ async def _pass_on(opened: OpenStream, call: MeteredCall) -> Failure | None:
     over = False
     while True:
         if piece:
-            await exchange.write(mask_piece(piece, opened, call.meter))
+            await exchange.write(_leaving(piece, opened, call))
         if (grown > most or came > most_came) and not splicer.complete:
             return _cut(call.meter, grown, came)
         if splicer.failure is not None:
@@ -78,6 +78,14 @@ async def _until_usage(opened: OpenStream, call: MeteredCall) -> None:
     except (TimeoutError, BrokenAnswer, TimedOut):
         pass  # then we count
     splicer.leave()
+
+
+def _leaving(piece: bytes, opened: OpenStream, call: MeteredCall) -> bytes:
+    """Likewise, of an answer that may be kept."""
+    clean = mask_piece(piece, opened, call.meter)
+    if call.cache is not None:
+        call.cache.add(clean)
+    return clean
 
 
 def mask_piece(piece: bytes, opened: OpenStream, meter: Meter) -> bytes:

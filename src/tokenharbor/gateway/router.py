@@ -20,6 +20,9 @@ class PathRouter:
     def __init__(self, dependencies: Dependencies, system: SystemPaths, routes: Sequence[PathRoute] = ROUTES) -> None:
         self._world = dependencies.world
         self.overload = dependencies.overload
+        self.health = dependencies.health
+        self.refusals = dependencies.refusals
+        self.caching = dependencies.caching
         self._table = PathTable(routes)
         self._handlers = handlers = make_handlers(dependencies, system, self._table.dialect_of)
         self.videos = handlers.videos

@@ -75,6 +75,12 @@ def _system_route(path: str, bind: Bind) -> PathRoute:
     return PathRoute("GET", path, bind, _SERVER, public=False)
 
 
+def _key_routes(path: str, *methods: str) -> Iterator[PathRoute]:
+    """Keys by API, which the console makes and changes. Browsers get no answer of it from pages of others."""
+    for method in methods:
+        yield PathRoute(method, path, lambda each: each.system.api_keys, _ACCOUNT, public=False)
+
+
 ROUTES: tuple[PathRoute, ...] = (
     *routes_of(DIALECTS.values()),
     *_surface_routes(),
@@ -82,11 +88,14 @@ ROUTES: tuple[PathRoute, ...] = (
     PathRoute("GET", "/v1/videos/{id}/content", reads(lambda each: each.videos.read_content), _MEDIA),
     PathRoute("GET", "/v1/account/balance", reads(lambda each: each.listing.balance), _ACCOUNT),
     PathRoute("GET", "/v1/key", reads(lambda each: each.key_state.key), _ACCOUNT),
+    *_key_routes("/v1/keys", "GET", "POST"),
+    *_key_routes("/v1/keys/{hash}", "GET", "PATCH", "DELETE"),
     PathRoute("GET", "/v1/credits", reads(lambda each: each.key_state.credits), _ACCOUNT),
     PathRoute("GET", "/v1/generation", reads(lambda each: each.key_state.generation), _ACCOUNT),
     PathRoute("GET", "/v1/activity", reads(lambda each: each.key_state.activity), _ACCOUNT),
     PathRoute("GET", "/v1/requests", reads(lambda each: each.listing.receipts), _ACCOUNT),
     PathRoute("GET", "/v1/requests/{id}", reads(lambda each: each.listing.receipt), _ACCOUNT),
+    PathRoute("POST", "/v1/requests/{id}/report", reads(lambda each: each.reports.report), _ACCOUNT),
     PathRoute("GET", "/v1/models", reads(lambda each: each.listing.models), _MODELS),
     PathRoute("GET", "/v1/models/{model}", reads(lambda each: each.listing.model), _MODELS),
     _system_route("/", lambda each: each.system.front),

@@ -21,6 +21,7 @@ from tokenharbor.editions.policy import PlanPolicy, Policy
 from tokenharbor.gateway.lane import MOST_LANES, Lane, LaneKey
 from tokenharbor.gateway.offers import ModelOffers, ReadyEndpoint
 from tokenharbor.gateway.payer_rates import PayerRates, RefusedCallers
+from tokenharbor.gateway.pools import Pools, find_pools
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.limits import PlanLimits, limited_payer, plan_limits
 from tokenharbor.kernel import ids
@@ -52,6 +53,7 @@ class Snapshot:
     refused: RefusedCallers = field(default_factory=RefusedCallers)  # the same in all plans
     lanes: dict[LaneKey, Lane] = field(default_factory=dict)  # made when they are first asked for
     rates: dict[Caller, PayerRates | None] = field(default_factory=dict)  # likewise; None: this caller has no limits
+    pools: Pools | None = None  # the edition's name for many models
 
     def on_sale(self) -> Iterator[str]:
         """The names of the models that some endpoint can serve."""
@@ -62,6 +64,11 @@ class Snapshot:
         ready = [each for offers in self.offers.values() for each in offers.ready.values()]
         prices = [each.rates.price for each in ready] + [one.price for each in ready for one, _ in each.variants]
         return {price.version: write_price(price).decode() for price in prices}
+
+    def offered(self) -> Mapping[str, bytes]:
+        """The version of the price of each endpoint on sale; of each size and quality, where there are several."""
+        ready = [each.endpoint for offers in self.offers.values() for each in offers.ready.values()]
+        return {name: price.version for each in ready for name, price in each.prices()}
 
     def rates_of(self, caller: Caller) -> PayerRates | None:
         """The rates of a caller who has limits."""
@@ -172,9 +179,9 @@ def build_snapshot(
         for each in model.ready.values()
     }
     limits = plan_limits(policy, plan, total_quota(serving.values()))
-    return Snapshot(
-        catalog, NameIndex(catalog), policy, offers, ModelDocuments(shown, policy.price, terms), limits, clock
-    )
+    documents = ModelDocuments(shown, policy.price, terms)
+    pools = find_pools(policy.orchestra, offers)
+    return Snapshot(catalog, NameIndex(catalog), policy, offers, documents, limits, clock, pools=pools)
 
 
 @dataclass(frozen=True, slots=True)

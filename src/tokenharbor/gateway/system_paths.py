@@ -14,6 +14,7 @@ from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.gateway.webhooks import WebhookHandler
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
+from tokenharbor.kernel.errors import NotFound
 
 _TEXT = b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n"
 _CACHED = b"content-type: application/json\r\ncache-control: public, max-age=60\r\naccess-control-allow-origin: *\r\n"
@@ -70,14 +71,22 @@ class SystemPaths:
         """Whether the console serves a path that is not in the table. What is posted past the data plane is a client's
         mistake.
         """
-        return self.console.runs and (exchange.method != "POST" or exchange.path.startswith(API))
+        return self.console.enabled and (exchange.method != "POST" or exchange.path.startswith(API))
 
     async def serve_other(self, exchange: Exchange) -> None:
-        """A path that is not in the table."""
-        if self.console.runs:
+        """A path that is not in the table. Raises Unavailable while the console that would know it is not there: a 404
+        says that there is nothing.
+        """
+        if self.console.enabled:
             await self.console.serve(exchange)
         else:
             self._say_missing(exchange)
+
+    async def api_keys(self, exchange: Exchange, _name: str = "") -> None:
+        """Keys by API. Raises NotFound without a console, Unavailable while it is not there."""
+        if not self.console.enabled:
+            raise NotFound("This server has no console, and no keys by API. An operator makes keys by command.")
+        await self.console.serve(exchange)
 
     async def front(self, exchange: Exchange) -> None:
         if self.console.shows_pages:

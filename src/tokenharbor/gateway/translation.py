@@ -12,12 +12,12 @@ from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.offers import ModelOffers, Plan, ReadyEndpoint
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.routing.plan import DroppedEndpoint
+from tokenharbor.routing.plan import DroppedEndpoint, untold_endpoint
 from tokenharbor.wire import PROVIDER_DIALECTS
 from tokenharbor.wire.fitting.cutter import CutLimits
-from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, VendorOptions
+from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, ReasoningRequest, VendorOptions
 from tokenharbor.wire.neutral.dialect import ProviderDialect, ReplyContext
-from tokenharbor.wire.neutral.request import Request
+from tokenharbor.wire.neutral.request import Request, StatedEffort
 from tokenharbor.wire.neutral.translator import Translation
 
 _NEEDS: Mapping[Feature, str] = {
@@ -55,7 +55,7 @@ NO_LOSSES = TranslationLosses()
 def losses_of(call: MeteredCall, request: Request, offers: ModelOffers, *, strict: bool) -> TranslationLosses:
     """Of the wires of a model's endpoints; reads the chat. `strict`: whatever a wire leaves out, it cannot say."""
     try:
-        chat = _chat_of(call, request)
+        chat = chat_of(call, request)
     except InvalidRequest as refusal:
         return TranslationLosses(dict.fromkeys(_others(call, offers), refusal))
     if not (chat.features or chat.advice or chat.unknown):
@@ -96,7 +96,7 @@ def left_out_header(call: MeteredCall, request: Request, ready: ReadyEndpoint) -
     """The names of the fields that are not sent to an endpoint, fit for a header; none in the caller's own dialect."""
     if ready.vendor is call.dialect or request.demand is not None:
         return ()
-    chat = _chat_of(call, request)
+    chat = chat_of(call, request)
     if not (chat.advice or chat.unknown):
         return ()
     return as_header_value({**_ignored(chat, _order(call, request, ready), ready.vendor), **chat.unknown})
@@ -122,7 +122,8 @@ def as_header_value(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(told)
 
 
-def _chat_of(call: MeteredCall, request: Request) -> Chat:
+def chat_of(call: MeteredCall, request: Request) -> Chat:
+    """What a request means, read once. Raises InvalidRequest for what cannot be read as a chat."""
     if call.chat is None:
         if request.dialect != call.dialect.name:
             raise InvalidRequest(
@@ -153,18 +154,25 @@ def _why_untranslatable(chat: Chat, wire: str, model: Model) -> InvalidRequest |
     for feature, field in chat.features.items():
         if feature not in carries:
             return _not_supported(field, wire)
-        need = _NEEDS.get(feature)
-        if need is not None and need not in model.capabilities:
-            return InvalidRequest(
-                f"`{field}` needs the capability {need}, which {model.name} does"
-                " not have: remove it, or use another model.",
-                param=field,
-            )
-        if _REFUSES.get(feature) in model.capabilities:
-            return InvalidRequest(
-                f"`{field}` is not supported by {model.name} ({feature.value}): remove it, or use another model.",
-                param=field,
-            )
+        if (why := lacks(feature, field, model)) is not None:
+            return why
+    return None
+
+
+def lacks(feature: Feature, field: str, model: Model) -> InvalidRequest | None:
+    """Why a model cannot do what a field asks for, in whatever wire, or None."""
+    need = _NEEDS.get(feature)
+    if need is not None and need not in model.capabilities:
+        return InvalidRequest(
+            f"`{field}` needs the capability {need}, which {model.name} does"
+            " not have: remove it, or use another model.",
+            param=field,
+        )
+    if _REFUSES.get(feature) in model.capabilities:
+        return InvalidRequest(
+            f"`{field}` is not supported by {model.name} ({feature.value}): remove it, or use another model.",
+            param=field,
+        )
     return None
 
 
@@ -177,7 +185,7 @@ def _not_supported(field: str, wire: str) -> InvalidRequest:
 
 def write_for(call: MeteredCall, request: Request, ready: ReadyEndpoint, notes: NoteCache) -> bytes:
     """The body for a vendor of another dialect. Raises InvalidRequest for a value that has no form there."""
-    chat = notes.restore(call.meter.payer.account_id, _chat_of(call, request))
+    chat = notes.restore(call.meter.payer.account_id, chat_of(call, request))
     return _write(chat, call, request, ready)
 
 
@@ -185,7 +193,19 @@ def _write(chat: Chat, call: MeteredCall, request: Request, ready: ReadyEndpoint
     if "no_sampling" in ready.model.capabilities:  # such a model draws tokens in its own way, whatever it is asked
         sampling = msgspec.structs.replace(chat.sampling, temperature=None, top_p=None, top_k=None)
         chat = msgspec.structs.replace(chat, sampling=sampling)
-    return ready.vendor.write_chat(chat, _order(call, request, ready))
+    return ready.vendor.write_chat(_at_stage(chat, call, ready.model) or chat, _order(call, request, ready))
+
+
+def stated_effort(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> StatedEffort | None:
+    """What a vendor of the caller's own dialect is told of the stage's effort; None where the caller said how much."""
+    chat = None if call.chat is None else _at_stage(call.chat, call, ready.model)
+    return None if chat is None else StatedEffort(chat, _order(call, request, ready))
+
+
+def _at_stage(chat: Chat, call: MeteredCall, model: Model) -> Chat | None:
+    """A chat that asks for the stage's effort; None where there is none to ask for."""
+    effort = None if call.staged is None else call.staged.effort_at(model)
+    return None if effort is None else msgspec.structs.replace(chat, thinking=ReasoningRequest(effort))
 
 
 def _order(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> VendorOptions:
@@ -210,9 +230,9 @@ def drop_untranslatable(call: MeteredCall, request: Request, plan: Plan) -> Plan
     def write(ready: ReadyEndpoint) -> ReadyEndpoint | DroppedEndpoint:
         try:
             if ready.vendor is not call.dialect:
-                _write(_chat_of(call, request), call, request, ready)
+                _write(chat_of(call, request), call, request, ready)
         except InvalidRequest as refusal:
-            return DroppedEndpoint(ready.endpoint, refusal.message, refusal=refusal)
+            return untold_endpoint(ready.endpoint, refusal)
         return ready
 
     return plan.narrow(write)
@@ -231,7 +251,7 @@ def translation_of(call: MeteredCall, request: Request, ready: ReadyEndpoint, no
         estimated_input(request.size),
     )
     keep = partial(notes.keep, call.meter.payer.account_id)
-    return Translation(ready.vendor, call.dialect, recipient, keep, _cut(_chat_of(call, request), request, ready))
+    return Translation(ready.vendor, call.dialect, recipient, keep, _cut(chat_of(call, request), request, ready))
 
 
 def _cut(chat: Chat, request: Request, ready: ReadyEndpoint) -> CutLimits | None:

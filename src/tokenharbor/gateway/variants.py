@@ -9,6 +9,7 @@ from tokenharbor.catalog.types import Model
 from tokenharbor.gateway.offers import Plan, ReadyEndpoint
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.routing.drops import DropCode
 from tokenharbor.routing.plan import DroppedEndpoint
 from tokenharbor.wire.neutral.request import MediaDemand, Request
 
@@ -50,7 +51,7 @@ def _choose(ready: ReadyEndpoint, demand: MediaDemand) -> ReadyEndpoint | Droppe
             return msgspec.structs.replace(
                 ready, rates=offer.rates, served=offer.served, product=offer.product, variant=chosen
             )
-    return DroppedEndpoint(ready.endpoint, "no price for this size and quality")
+    return DroppedEndpoint(ready.endpoint, DropCode.UNPRICED, "no price for this size and quality")
 
 
 def _agrees(said: str | None, priced: str | None) -> bool:

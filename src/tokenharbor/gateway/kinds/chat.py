@@ -14,7 +14,7 @@ from tokenharbor.gateway.large import LARGE
 from tokenharbor.gateway.offers import ReadyEndpoint
 from tokenharbor.gateway.read_queue import SHORT
 from tokenharbor.gateway.relay import mask_piece, relay
-from tokenharbor.gateway.translation import left_out_header, translation_of, write_for
+from tokenharbor.gateway.translation import left_out_header, stated_effort, translation_of, write_for
 from tokenharbor.upstream.send import (
     MAX_ANSWER_BYTES,
     OpenStream,
@@ -56,7 +56,8 @@ class ChatKind:
             return self._ask_across(call, request, ready)
         hide_usage = request.stream and not request.wants_usage
         endpoint = ready.endpoint
-        edit = Edit(endpoint.upstream_model, call.meter.capped, hide_usage, endpoint.limit.max_field)
+        effort = None if call.staged is None else stated_effort(call, request, ready)
+        edit = Edit(endpoint.upstream_model, call.meter.capped, hide_usage, endpoint.limit.max_field, effort=effort)
         body = dialect.write_request(request, edit)
         if request.stream:
             outgoing = OutgoingRequest(ready.target, dialect, body, call.lines)
@@ -97,7 +98,11 @@ class ChatKind:
                 raise broken_stream_refusal(dependencies, call, ready, failure)
             charge = await dependencies.settler.settle(call.meter)
             cost = str(charge) if request.include_cost else None
-            exchange.end(mask_piece(opened.splicer.ending(cost), opened, call.meter))
+            ending = mask_piece(opened.splicer.ending(cost), opened, call.meter)
+            exchange.end(ending)
+            if call.cache is not None:
+                uncosted = ending if cost is None else mask_piece(opened.splicer.ending(None), opened, call.meter)
+                call.cache.keep(call, ready, request, uncosted)
         finally:
             if not (exchange.disconnected and dependencies.lingering.take(opened, call.meter)):
                 opened.answer.close()

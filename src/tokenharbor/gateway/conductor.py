@@ -1,0 +1,168 @@
+"""Orchestra's part in a request's life: its stage, its session, the models that are asked, and what is remembered."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, partial
+
+import msgspec
+
+from tokenharbor.editions.orchestra import OrchestraPolicy
+from tokenharbor.gateway.call import MeteredCall
+from tokenharbor.gateway.large import LARGE, LargeBodies
+from tokenharbor.gateway.offers import Plan, ReadyEndpoint, told
+from tokenharbor.gateway.pin_board import PinBoard
+from tokenharbor.gateway.pool_plan import PoolRoutes
+from tokenharbor.gateway.pools import PoolAccess
+from tokenharbor.gateway.session import SessionNames, beginning
+from tokenharbor.gateway.staged import Staged
+from tokenharbor.gateway.translation import chat_of
+from tokenharbor.http.head import refuse_repeated
+from tokenharbor.kernel.errors import InvalidRequest
+from tokenharbor.orchestra.classifier import StageClassifier, load_classifier
+from tokenharbor.orchestra.outline import Outline, outline_of
+from tokenharbor.orchestra.pins import Choice, LastUsage, Pin, StickyRules, Turn, choose, last_usage
+from tokenharbor.orchestra.stage import DecidedBy, DeclaredMode, Stage, StageDecision
+from tokenharbor.routing.health import Health
+from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Role, Text, ToolResult
+from tokenharbor.wire.neutral.request import Request
+
+HEADER = b"x-tokenharbor-stage"
+_UNREAD = StageDecision(Stage.GENERAL, 0.0, DecidedBy.GATE, ("the conversation cannot be read",))
+_NOTHING = DeclaredMode("", None, plan_ended=False, in_tool_loop=False)
+_BP = 10_000
+_ROOM_TO_REASON = 1_366
+"""Tokens of an answer of which a budget of 1,024, the least that vendors take, is at most three quarters."""
+_LEAST_EFFORT = "low"
+
+LoadClassifier = Callable[[], StageClassifier]
+
+
+class Conductor:
+    """Plans requests whose model stands for many. Pins are this worker's own: another one begins without them, with the
+    same stage and the same order of models, since both follow from the conversation.
+    """
+
+    def __init__(self, names: SessionNames, large: LargeBodies, load: LoadClassifier = load_classifier) -> None:
+        self.names = names
+        self.pins = PinBoard()
+        self._large = large
+        self._load = load
+
+    @cached_property
+    def classifier(self) -> StageClassifier:
+        """Loaded when it is first asked for: an edition without pools never does."""
+        return self._load()
+
+    async def plan(self, call: MeteredCall, access: PoolAccess, request: Request, health: Health) -> Plan:
+        """The plan of a request, which may have no endpoint; what was decided stands in `call.staged`. Raises
+        InvalidRequest.
+        """
+        policy, meter = access.pools.policy, call.meter
+        meter.pooled = True
+        turn = await self._read(call, access, request)
+        if not meter.session and call.chat is not None:
+            meter.session = self.names.of_conversation(meter.payer.account_id, call.chat)
+        conversation = f"{meter.session}/{hash(beginning(call.chat, system=False))}" if call.chat else meter.session
+        pin, turn = self._pin(meter.session, conversation, turn, policy)
+        routes = PoolRoutes(call, request, access, health)
+        choice = choose(pin, turn, _rules(policy), routes.first_of, routes.prices_of)
+        plan = routes.plan(choice)
+        call.staged = Staged(
+            turn=turn,
+            choice=choice,
+            conversation=conversation,
+            home=_home(pin, choice, plan),
+            before=None if pin is None else pin.interrupted_by(choice.stage),
+            effort=_effort(policy, choice.stage, call.chat, request.max_output),
+            number=None if call.chat is None else _turns(call.chat),
+        )
+        return told(msgspec.structs.replace(plan, stage=call.staged.written()))
+
+    def note_served(self, call: MeteredCall, staged: Staged, ready: ReadyEndpoint) -> None:
+        """An answer is complete: who gave it is the session's executor, unless the request was none of its turns."""
+        meter, turn = call.meter, staged.turn
+        if not staged.choice.keeps or not meter.session:
+            return
+        pin = Pin(
+            stage=staged.choice.stage,
+            model=staged.home[0],
+            home=staged.home[1],
+            endpoint=ready.name,
+            mode=turn.declared.mode,
+            plan_ended=turn.declared.plan_ended,
+            outline=turn.outline,
+            at=turn.at,
+            usage=last_usage(meter.usage) if ready.name == staged.home[1] else LastUsage(),
+            before=staged.before,
+        )
+        since = turn.at - 60 * meter.policy.orchestra.pin_minutes
+        for name in (meter.session, staged.conversation):
+            self.pins.keep(name, pin, since)
+
+    async def _read(self, call: MeteredCall, access: PoolAccess, request: Request) -> Turn:
+        """What the conversation says; beside the event loop, if it is large. Raises InvalidRequest."""
+        gate = access.pools.policy.gate_bp / _BP
+        look = partial(self._look, call, request, _override(call, access), gate)
+        return await self._large.read(look) if len(request.body) > LARGE else look()
+
+    def _look(self, call: MeteredCall, request: Request, override: Stage | None, gate: float) -> Turn:
+        at = call.clock.monotonic()
+        try:
+            chat = chat_of(call, request)
+        except InvalidRequest:  # of a meaning that only its own dialect has: who speaks it may be asked
+            told_by = _UNREAD if override is None else StageDecision(override, 1.0, DecidedBy.OVERRIDE)
+            return Turn(told_by, _NOTHING, Outline(), at)
+        decision, declared = self.classifier.classify_in_mode(chat, override, gate)
+        if request.max_output == 1:  # Claude Code asks so at its start whether it has a quota: no turn of anything
+            decision = replace(decision, alone=True)
+        return Turn(decision, declared, outline_of(chat), at)
+
+    def _pin(self, session: str, conversation: str, turn: Turn, policy: OrchestraPolicy) -> tuple[Pin | None, Turn]:
+        """The pin of the conversation, or that of its session's last one, which the turn then does not follow."""
+        if not session:
+            return None, turn
+        since = turn.at - 60 * policy.pin_minutes
+        own = self.pins.find(conversation, since)
+        return (own, turn) if own is not None else (self.pins.find(session, since), replace(turn, follows=False))
+
+
+def _override(call: MeteredCall, access: PoolAccess) -> Stage | None:
+    """The stage that the caller named, by the model's name or by the header. Raises InvalidRequest."""
+    value = call.headers.get(HEADER)
+    if value is None:
+        return access.stage
+    name = HEADER.decode()
+    refuse_repeated(value, name)
+    text, known = value.decode("latin-1").strip().lower(), [stage.value for stage in Stage]
+    if text not in known:
+        raise InvalidRequest(f"The header {name} must be one of {', '.join(known)}.", param=name)
+    if access.stage not in (None, text):
+        raise InvalidRequest(f"The header {name} and `model` name different stages: remove one of them.", param=name)
+    return Stage(text)
+
+
+def _rules(policy: OrchestraPolicy) -> StickyRules:
+    return StickyRules(60.0 * policy.warm_minutes, policy.stage_requests, policy.switch_bp)
+
+
+def _home(pin: Pin | None, choice: Choice, plan: Plan) -> tuple[str, str]:
+    """The session's model and endpoint: those that it had, or whoever is first now."""
+    if pin is not None and choice.model == pin.model:
+        return pin.model, pin.home
+    return (plan.endpoints[0].model.name, plan.endpoints[0].name) if plan.endpoints else ("", "")
+
+
+def _turns(chat: Chat) -> int:
+    """The messages of a conversation's user; what goes back with the result of a tool is none."""
+    said = [{type(part) for part in each.parts} for each in chat.messages if each.role is Role.USER]
+    return sum(Text in kinds and ToolResult not in kinds for kinds in said)
+
+
+def _effort(policy: OrchestraPolicy, stage: Stage, chat: Chat | None, most: int | None) -> str | None:
+    """The stage's effort of reasoning, where the caller leaves that open; and how tokens are drawn, which reasoning
+    would not allow. Low where the answer's maximum is so small that reasoning could take all of it.
+    """
+    if chat is None or chat.thinking is not None or any(hint.advice in SAMPLING for hint in chat.advice.values()):
+        return None
+    effort = policy.effort.get(stage.value)
+    return effort if effort is None or most is None or most >= _ROOM_TO_REASON else _LEAST_EFFORT

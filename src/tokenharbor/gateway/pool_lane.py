@@ -1,0 +1,85 @@
+"""The lane of a name for many models: which of them a key may ask, by stage."""
+
+from tokenharbor.catalog.surfaces import CHAT
+from tokenharbor.catalog.types import ResolvedName
+from tokenharbor.gateway.admit import boundaries, key_rules
+from tokenharbor.gateway.cache_lane import cache_lane
+from tokenharbor.gateway.lane import Lane
+from tokenharbor.gateway.offers import ModelOffers, Plan
+from tokenharbor.gateway.pools import PoolAccess, PoolMember, Pools
+from tokenharbor.gateway.snapshot import Snapshot
+from tokenharbor.identity.caller import Caller
+from tokenharbor.kernel.errors import InvalidRequest, NoProviderAvailable, PermissionDenied
+from tokenharbor.routing.drops import DropCode
+from tokenharbor.routing.plan import DroppedEndpoint, RouteRequest
+from tokenharbor.wire.neutral.request import Request
+
+
+def pool_lane(snapshot: Snapshot, pools: Pools, caller: Caller, request: Request) -> Lane:
+    """The lane of a name that stands for pools. Raises InvalidRequest, PermissionDenied, NoProviderAvailable."""
+    if request.demand is not None:
+        raise InvalidRequest(f"{request.model} supports {CHAT} only: use another model.", param="model")
+    access = pool_access(snapshot, pools, caller, request)
+    first, rates = access.everybody[0], snapshot.rates_of(caller)
+    found = ResolvedName(first.offers.model)
+    return Lane(
+        payer=caller.payer if rates is None else rates.payer,
+        rates=rates,
+        policy=snapshot.policy,
+        dialect=request.dialect,
+        asked_name=request.model,
+        model_name=pools.policy.name,
+        found=found,
+        offers=first.offers,
+        wanted=first.wanted,
+        caching=cache_lane(snapshot.policy, caller, found, [each.offers for each in access.everybody]),
+        plan=Plan(first.offers.model, ()),
+        access=access,
+    )
+
+
+def pool_access(snapshot: Snapshot, pools: Pools, caller: Caller, request: Request) -> PoolAccess:
+    """What a key may ask of the pools. Raises PermissionDenied, NoProviderAvailable."""
+    members = {
+        stage: tuple(_member(offers, caller, request, snapshot, pools) for offers in pool if offers.candidates)
+        for stage, pool in pools.models.items()
+    }
+    access = PoolAccess(pools, pools.names[request.model], members)
+    if not access.everybody:
+        raise NoProviderAvailable(f"{pools.policy.name} has no models here. GET /v1/models lists the available models.")
+    if all(each.barred is not None for each in access.everybody):
+        raise PermissionDenied(
+            f"This API key does not allow model {request.model}, nor any model that it stands for. "
+            f"It allows: {', '.join(sorted(caller.models))}."
+        )
+    return access
+
+
+def _member(offers: ModelOffers, caller: Caller, request: Request, snapshot: Snapshot, pools: Pools) -> PoolMember:
+    wanted = RouteRequest(
+        dialect=request.dialect,
+        candidates=offers.candidates,
+        key=key_rules(caller),
+        boundaries=boundaries(None, None, ResolvedName(offers.model)),
+        cooling=frozenset(),
+        latency_ms={},
+        max_providers=snapshot.policy.failover.at_most,
+    )
+    return PoolMember(offers, wanted, _barred(offers, caller, request.model, pools))
+
+
+def _barred(offers: ModelOffers, caller: Caller, asked: str, pools: Pools) -> DroppedEndpoint | None:
+    """A key that lists the name may ask all that it stands for; one that lists a stage's, that stage's pool, also where
+    another would stand in for it; another only what it lists.
+    """
+    endpoint, name = offers.candidates[0].endpoint, offers.model.name
+    if offers.model.free:
+        return DroppedEndpoint(endpoint, DropCode.FREE, "a free model is asked by its own name only")
+    listed = caller.models
+    if not listed or {pools.policy.name, name} & listed:
+        return None
+    stage = pools.names[asked]
+    if asked in listed and stage is not None and offers in pools.models[stage]:
+        return None
+    reason = f"the API key does not allow model {name}"
+    return DroppedEndpoint(endpoint, DropCode.KEY_MODEL, reason, by_key=True)
