@@ -3,29 +3,22 @@
 import asyncio
 import contextlib
 import io
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 
-import asyncpg
 from litestar import Response
 from litestar.response import Stream
 
 from tokenharbor.console.context import ConsoleContext
+from tokenharbor.console.exports import CsvLines
 from tokenharbor.funding.paper import Paper
-from tokenharbor.kernel.errors import RateLimited
-
-_PIECE = 64 << 10
-
-CsvLines = Callable[[asyncpg.Connection], AsyncGenerator[str]]
-"""Reads the lines of a CSV by a connection, the header first."""
+from tokenharbor.kernel.ids import UUID
 
 
-async def stream_csv(context: ConsoleContext, lines: CsvLines, name: str) -> Stream:
+async def stream_csv(context: ConsoleContext, account_id: UUID, lines: CsvLines, name: str) -> Stream:
     """A CSV as a file of this name, in pieces. What fails before the first line is answered as an error. Only few are
     written at a time: whoever reads slowly takes no connection from pages. Raises RateLimited.
     """
-    if context.exports.locked():
-        raise RateLimited("Other exports are being written: try again shortly.", retry_after=5)
-    pieces = _pieces(context, lines)
+    pieces = context.exports.pieces(context.heavy_pool, account_id, lines)
     first = await anext(pieces)
     return Stream(_with_first(first, pieces), media_type="text/csv; charset=utf-8", headers=_file(name))
 
@@ -47,20 +40,6 @@ async def answer_pdf(paper: Paper, name: str) -> Response[bytes]:
 
 def _file(name: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
-
-
-async def _pieces(context: ConsoleContext, lines: CsvLines) -> AsyncGenerator[bytes]:
-    """The connection is held until all is read, or whoever reads has gone."""
-    async with context.exports, context.heavy_pool.acquire() as conn, contextlib.aclosing(lines(conn)) as each:
-        held: list[str] = []
-        size = 0
-        async for line in each:
-            held.append(line)
-            size += len(line)
-            if size >= _PIECE:
-                yield "".join(held).encode()
-                held, size = [], 0
-        yield "".join(held).encode()
 
 
 async def _with_first(first: bytes, others: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:

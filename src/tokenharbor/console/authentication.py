@@ -29,4 +29,6 @@ class SignInAuthenticator:
         sign_in = self.sign_in
         async with sign_in.acquire() as conn:
             found = await find_management_key(conn, sign_in.key_hashes, key, sign_in.world.clock.now())
-        return None if found is None else Principal(found.shown_id, {found.account_id: found.role})
+        if found is None:
+            return None
+        return Principal(found.shown_id, {found.account_id: found.role}, maker_id=found.created_by)

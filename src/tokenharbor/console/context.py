@@ -1,6 +1,5 @@
 """What routes work with: made once by the process, and given to each handler that names it as a parameter."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -14,6 +13,7 @@ from tokenharbor.alerts.context import Alerting
 from tokenharbor.billing.proofs import Prover
 from tokenharbor.catalog.describe import ModelsOnSale
 from tokenharbor.catalog.types import Catalog
+from tokenharbor.console.exports import Exports
 from tokenharbor.console.live import LiveFeed
 from tokenharbor.console.principal import Authenticator, Principal
 from tokenharbor.editions.policy import Policy
@@ -27,10 +27,6 @@ from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.records import Actor
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
-
-
-MOST_EXPORTS: Final = 2
-"""How many files are written at once, each with a connection of `heavy_pool`, which has more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +50,7 @@ class ConsoleContext:
     prover: Prover
     issuer: Issuer
     models: Callable[[], ModelsOnSale]
-    exports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_EXPORTS))
+    exports: Exports = field(default_factory=Exports)
 
     async def run_due_again(self, conn: asyncpg.Connection, account_id: UUID) -> None:
         """What is due on an account before it is shown, at most once a minute."""
@@ -82,6 +78,9 @@ Heavy = _Given[asyncpg.Connection]
 
 Caller = _Given[Principal]
 """Who asks, of a route that needs a sign-in."""
+
+CallerFunding = _Given[Funding]
+"""Payments, asked for by the caller: what is changed stands under their id in the audit log."""
 
 AccountId = _Given[UUID]
 """The account that the path names, of which the caller has the route's right."""

@@ -1,4 +1,4 @@
-"""The session's cookie: its name, and how it is set and dropped.
+"""The session's cookie and those of what is under way: their names, and how they are set and dropped.
 
 Behind TLS, and on this machine, its name begins with `__Host-`: browsers take such a cookie only from the host itself,
 over TLS or loopback. Elsewhere it is a plain one, which whoever listens can read: pages show a warning. Only the name
@@ -13,9 +13,12 @@ from litestar.datastructures import Cookie
 from tokenharbor.console.context import AnyConnection
 from tokenharbor.identity.sessions import LIFE
 from tokenharbor.signin.openid import LASTS_SECONDS
+from tokenharbor.signin.sign_up import VERIFY_LASTS
 
 SECURE_COOKIE: Final = "__Host-th"
 PLAIN_COOKIE: Final = "th"
+_OPENID: Final = "-openid"
+_SIGN_UP: Final = "-sign-up"
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -47,26 +50,29 @@ def no_cookie(connection: AnyConnection) -> Cookie:
 
 def openid_cookie(connection: AnyConnection, kept: str) -> Cookie:
     """What the browser keeps while somebody is at another service; "" takes it away."""
-    cookie = _cookie(connection, kept, LASTS_SECONDS if kept else 0)
-    cookie.key = _openid_name(connection)
-    return cookie
+    return _cookie(connection, kept, LASTS_SECONDS if kept else 0, _OPENID)
 
 
 def openid_kept(connection: AnyConnection) -> str:
-    return connection.cookies.get(_openid_name(connection), "")
+    return connection.cookies.get(_name(connection, _OPENID), "")
 
 
-def _openid_name(connection: AnyConnection) -> str:
-    return f"{_name(connection)}-openid"
+def sign_up_cookie(connection: AnyConnection, mark: str) -> Cookie:
+    """What the browser keeps until the link of its sign-up is opened; "" takes it away."""
+    return _cookie(connection, mark, int(VERIFY_LASTS.total_seconds()) if mark else 0, _SIGN_UP)
 
 
-def _name(connection: AnyConnection) -> str:
-    return SECURE_COOKIE if is_secure(connection) else PLAIN_COOKIE
+def sign_up_mark(connection: AnyConnection) -> str:
+    return connection.cookies.get(_name(connection, _SIGN_UP), "")
 
 
-def _cookie(connection: AnyConnection, token: str, seconds: int) -> Cookie:
+def _name(connection: AnyConnection, ending: str = "") -> str:
+    return (SECURE_COOKIE if is_secure(connection) else PLAIN_COOKIE) + ending
+
+
+def _cookie(connection: AnyConnection, token: str, seconds: int, ending: str = "") -> Cookie:
     return Cookie(
-        key=_name(connection),
+        key=_name(connection, ending),
         value=token,
         max_age=seconds,
         path="/",

@@ -1,5 +1,6 @@
 """What a handler may name as a parameter, and where each comes from; `context.py` says what each is."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -10,9 +11,11 @@ from litestar.di import Provide
 from tokenharbor.console.context import ConsoleContext, context_of
 from tokenharbor.console.guard import client_address
 from tokenharbor.console.principal import Principal
+from tokenharbor.funding.context import Asker, Funding
 from tokenharbor.identity.changes import set_actor
 from tokenharbor.kernel.errors import PermissionDenied
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.records import Actor
 
 AnyRequest = Request[Any, Any, Any]
@@ -44,6 +47,12 @@ async def provide_caller(request: AnyRequest) -> Principal:
     return caller
 
 
+async def provide_funding(request: AnyRequest) -> Funding:
+    caller: Principal = request.scope["user"]
+    asker = Asker(caller.id, client_address(request))
+    return dataclasses.replace(context_of(request).funding, asker=asker)
+
+
 async def provide_account(request: AnyRequest) -> UUID:
     account_id: UUID = request.scope["auth"]
     return account_id
@@ -54,8 +63,9 @@ async def provide_actor(request: AnyRequest) -> Actor:
     caller: Principal = request.scope["user"]
     role = caller.roles.get(request.scope["auth"])
     if role is None:
-        raise PermissionDenied("Only a member may change this account.")
-    return Actor(id=caller.id, role=role, user_id=caller.user_id, address=client_address(request))
+        raise PermissionDenied("Only a member may change this account.").because(ErrorReason.MEMBERS_ONLY)
+    address = client_address(request)
+    return Actor(id=caller.id, role=role, user_id=caller.user_id, maker_id=caller.maker_id, address=address)
 
 
 DEPENDENCIES: Final[Mapping[str, Provide]] = {
@@ -64,5 +74,6 @@ DEPENDENCIES: Final[Mapping[str, Provide]] = {
     "context": Provide(provide_context),
     "caller": Provide(provide_caller),
     "account": Provide(provide_account),
+    "funding": Provide(provide_funding),
     "actor": Provide(provide_actor),
 }

@@ -1,7 +1,8 @@
 """How errors are answered: the house's tree, and the framework's own, as one document."""
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,13 +10,16 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.routes import HTTPRoute
 
 from tokenharbor.console.context import context_of
 from tokenharbor.db.errors import is_unavailable
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.errors import (
     DatabaseUnavailable,
     DeliveryError,
+    ErrorFact,
     HarborError,
     InvalidRequest,
     MethodNotAllowed,
@@ -27,19 +31,29 @@ from tokenharbor.kernel.errors import (
     http_error,
     reason_of,
 )
+from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 
 AnyRequest = Request[Any, Any, Any]
 ErrorHandler = Callable[[AnyRequest, Any], Response[Any]]
 _log = structlog.get_logger("console")
+_NO_BODY = "'data'"  # the framework's whole message, where a handler's `data` is missing
+OF_ROUTERS: Final = "/v1/"
+"""What the paths begin with that have the shapes of model routers."""
+
 _FOR_PEOPLE = (Refusal, ProcessorError, DeliveryError)
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """`code` is stable, `message` is for people and says what to do next; `param` names a field or parameter."""
+    """`code` is stable, `message` is for people and says what to do next; `param` names a field or parameter. `reason`
+    is stable, too, and says the same as the message, with what changes in it as `facts`: for words in other languages.
+    """
 
     code: str
     message: str
     param: str | None
+    reason: ErrorReason | None
+    facts: Mapping[str, str | int]
     request_id: str
 
 
@@ -49,6 +63,28 @@ class ErrorDocument(msgspec.Struct, frozen=True):
     error: ErrorDetail
 
 
+class RouterErrorMetadata(msgspec.Struct, frozen=True):
+    """What the house's errors say beside their message."""
+
+    code: str
+    param: str | None
+    request_id: str
+
+
+class RouterErrorDetail(msgspec.Struct, frozen=True):
+    """`code` is the answer's status."""
+
+    code: int
+    message: str
+    metadata: RouterErrorMetadata
+
+
+class RouterErrorDocument(msgspec.Struct, frozen=True):
+    """Likewise, in the shape that clients of model routers read: of the paths under `/v1`."""
+
+    error: RouterErrorDetail
+
+
 def answer_error(request: AnyRequest, error: Exception) -> Response[Any]:
     """The answer to a request that failed."""
     request_id = ids.show("req", context_of(request).world.ids.new())
@@ -56,13 +92,27 @@ def answer_error(request: AnyRequest, error: Exception) -> Response[Any]:
     if not isinstance(known, _FOR_PEOPLE) and http_error(known).status >= 500:
         _report(request, error, request_id)
         known = _without_details(known, request_id)
-    return _respond(known, request_id)
+    answer = _respond(known, request_id, of_router=request.url.path.startswith(OF_ROUTERS))
+    if isinstance(known, MethodNotAllowed):
+        answer.headers["allow"] = ", ".join(_methods(request, error))
+    return answer
 
 
 ERROR_HANDLERS: Final[Mapping[int | type[Exception], ErrorHandler]] = {
     HTTPException: answer_error,
     Exception: answer_error,
 }
+
+
+def _methods(request: AnyRequest, error: Exception) -> Sequence[str]:
+    """What a path supports: as the router says, or, where a guard refuses, as its route does."""
+    if isinstance(error, MethodNotAllowedException):
+        stated = (error.headers or {}).get("allow", "").split(", ")
+    else:
+        here = request.scope.get("path_template")
+        at = [route for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == here]
+        stated = [method for route in at for method in route.methods]
+    return sorted(set(stated) - {"OPTIONS"})  # which the framework adds to each path, and nobody may ask
 
 
 def _as_ours(error: Exception) -> HarborError:
@@ -76,6 +126,8 @@ def _as_ours(error: Exception) -> HarborError:
             return MethodNotAllowed("This path does not support this method.")
         case HTTPException(status_code=413):
             return RequestTooLarge("The body is too large.")
+        case RecursionError():  # of the JSON reader: nothing of ours goes that deep
+            return InvalidRequest("The body is nested too deeply.").because(ErrorReason.BODY_TOO_DEEP)
         case HTTPException(status_code=status) if status < 500:
             return _invalid(error)
     return DatabaseUnavailable(str(error)) if is_unavailable(error) else HarborError(type(error).__name__)
@@ -85,14 +137,18 @@ def _invalid(error: HTTPException) -> InvalidRequest:
     """The first thing that does not fit, with the field that it is about."""
     faults = error.extra if isinstance(error.extra, list) else []
     fault: dict[str, Any] = next((each for each in faults if isinstance(each, dict)), {})
-    return InvalidRequest(str(fault.get("message") or error.detail), param=fault.get("key"))
+    if fault.get("message") == _NO_BODY:
+        return InvalidRequest("This needs a body of JSON.").because(ErrorReason.BODY_MISSING)
+    said = str(fault.get("message") or error.detail)
+    return InvalidRequest(said, param=fault.get("key")).because(ErrorReason.VALUE_INVALID, detail=said)
 
 
 def _without_details(error: HarborError, request_id: str) -> HarborError:
     """The words of such an error are for operators, and in the log."""
     if http_error(error).status == 503:
         return Unavailable("The service is unavailable: try again shortly.", retry_after=1)
-    return HarborError(f"A fault of ours. It is logged under the id of this request: {request_id}")
+    said = f"A fault of ours. It is logged under the id of this request: {request_id}"
+    return HarborError(said).because(ErrorReason.INTERNAL)
 
 
 def _report(request: AnyRequest, error: Exception, request_id: str) -> None:
@@ -103,13 +159,31 @@ def _report(request: AnyRequest, error: Exception, request_id: str) -> None:
     _log.error("request_failed", request_id=request_id, path=path, reason=reason_of(error), place=place)
 
 
-def _respond(error: HarborError, request_id: str) -> Response[Any]:
+def _respond(error: HarborError, request_id: str, *, of_router: bool) -> Response[Any]:
     row = http_error(error)
     status = error.status if isinstance(error, Refusal) else row.status
     code = error.code if isinstance(error, Refusal) else row.code
-    detail = ErrorDetail(code, str(error), getattr(error, "param", None), request_id)
+    document = _router_error if of_router else _error
     headers = {"x-request-id": request_id, "cache-control": "no-store"}
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers["retry-after"] = str(retry_after)
-    return Response(ErrorDocument(detail), status_code=status, headers=headers, media_type="application/json")
+    content = document(error, status, code, request_id)
+    return Response(content, status_code=status, headers=headers, media_type="application/json")
+
+
+def _error(error: HarborError, _status: int, code: str, request_id: str) -> ErrorDocument:
+    facts = {name: _shown(fact) for name, fact in error.facts.items()}
+    return ErrorDocument(ErrorDetail(code, str(error), getattr(error, "param", None), error.reason, facts, request_id))
+
+
+def _router_error(error: HarborError, status: int, code: str, request_id: str) -> RouterErrorDocument:
+    metadata = RouterErrorMetadata(code, getattr(error, "param", None), request_id)
+    return RouterErrorDocument(RouterErrorDetail(status, str(error), metadata))
+
+
+def _shown(fact: ErrorFact) -> str | int:
+    """As documents show amounts and times."""
+    if isinstance(fact, datetime):
+        return to_second(fact).isoformat().replace("+00:00", "Z")
+    return str(fact) if isinstance(fact, Usd) else fact

@@ -9,6 +9,7 @@ from litestar.params import Parameter
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 
 D = TypeVar("D")
 R = TypeVar("R")
@@ -36,4 +37,4 @@ def parse_id(kind: ids.Kind, text: str, param: str = "id") -> UUID:
     try:
         return ids.parse(kind, text)
     except ValueError as error:
-        raise InvalidRequest(str(error), param=param) from None
+        raise InvalidRequest(str(error), param=param).because(ErrorReason.VALUE_INVALID, detail=str(error)) from None

@@ -1,6 +1,6 @@
 """What watchers of accounts are told as it happens: balances, requests, cashback.
 
-One task of the process looks at all accounts that are watched, twice a second and in three statements, and at nothing
+One task of the process looks at all accounts that are watched, once a second and in three statements, and at nothing
 while nobody watches. Nothing is written for it: a NOTIFY with each settlement would cost every request, watched or
 not, and PostgreSQL orders the commits that notify one after the other. So it works behind poolers too.
 
@@ -26,20 +26,23 @@ from tokenharbor.db.partitions import lowest_id
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document, encode_document
-from tokenharbor.kernel.errors import DatabaseUnavailable
+from tokenharbor.kernel.errors import DatabaseUnavailable, RateLimited
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.live import WalletMark, read_ended, read_granted, read_marks
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.rewards.types import RewardKind
 
-_LOOK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 1.0
 _AWAY_SECONDS: Final = 2.0
 _LATELY: Final = timedelta(seconds=5)  # a row may be committed that much after its time
 _SHORT: Final = timedelta(seconds=60)  # a request that costs nothing and took longer is not told
 _MOST: Final = 50  # requests of an account in one look
 _MOST_WAITING: Final = 500  # events that a watcher has not read
+_MOST_WATCHERS: Final = 200  # of one account: a page each
+_MOST_OF_ALL: Final = 4_000  # of the process
 _REMEMBERED: Final = 2_000  # requests that were told
 _log = structlog.get_logger("console")
 
@@ -110,12 +113,22 @@ class LiveFeed:
         self._watched = asyncio.Event()
         self._ended = False
 
+    def check_room(self, account_id: UUID) -> None:
+        """Raises RateLimited where an account, or all of them, are watched by too many."""
+        own = self._accounts.get(account_id)
+        all_watchers = sum(len(each.watchers) for each in self._accounts.values())
+        if (own is not None and len(own.watchers) >= _MOST_WATCHERS) or all_watchers >= _MOST_OF_ALL:
+            raise RateLimited("Too many live pages are open: close some.", retry_after=30).because(
+                ErrorReason.LIVE_PAGES_MOST
+            )
+
     @contextlib.asynccontextmanager
     async def watch(self, account_id: UUID, after: int | None = None) -> AsyncIterator[Watcher]:
         """What happens to an account from now on, or since the entry `after`; the balance comes first."""
         watcher = Watcher()
         async with self._pool.acquire() as conn:
             mark = (await read_marks(conn, [account_id]))[account_id]
+            self.check_room(account_id)
             account = self._accounts.setdefault(account_id, _Watched(mark))
             account.watchers.add(watcher)
             self._watched.set()

@@ -1,6 +1,7 @@
 """The OpenAPI document of the control API, as clients are generated from it."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from tokenharbor.console.authority import Right
-from tokenharbor.console.errors import ErrorDetail, ErrorDocument
+from tokenharbor.console.errors import OF_ROUTERS, ErrorDocument, RouterErrorDocument
+from tokenharbor.console.usd_number import UsdNumber
 from tokenharbor.kernel.money import Usd
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -19,13 +21,15 @@ _PAGE_TITLE = re.compile(r"Page\[(\w+)\]")
 
 
 class UsdSchema(OpenAPISchemaPlugin):
-    """How amounts are written: `Usd` is a decimal string."""
+    """How amounts are written: `Usd` is a decimal string, `UsdNumber` a number, and `Decimal` one of a caller's."""
 
     @staticmethod
     def is_plugin_supported_type(value: Any) -> bool:
-        return value is Usd
+        return value in (Usd, UsdNumber, Decimal)
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:  # noqa: ARG002  the plugin's signature
+        if field_definition.annotation is not Usd:
+            return Schema(type=OpenAPIType.NUMBER, description="US dollars")
         return Schema(type=OpenAPIType.STRING, pattern=r"^-?\d{1,10}(\.\d{1,9})?$", description="US dollars")
 
 
@@ -51,26 +55,30 @@ def openapi_document(app: Litestar) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method in _METHODS:
             if method in operations:
-                _describe(operations[method], rights[path, method])
+                _describe(path, operations[method], rights[path, method])
     components = document.setdefault("components", {})
     components["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": "__Host-th"},
-        "managementKey": {"type": "http", "scheme": "bearer", "description": "A management key: thm_…"},
+        "managementKey": {"type": "http", "scheme": "bearer", "description": "A management key: thm_live_…"},
     }
     schemas = components.setdefault("schemas", {})
-    _, own = msgspec.json.schema_components([ErrorDocument], ref_template="#/components/schemas/{name}")
-    schemas.update({name: own[name] for name in (ErrorDetail.__name__, ErrorDocument.__name__)})
+    errors = (ErrorDocument, RouterErrorDocument)
+    _, own = msgspec.json.schema_components(errors, ref_template="#/components/schemas/{name}")
+    schemas.update(own)
     return _with_plain_names(document)
 
 
-def _describe(operation: dict[str, Any], right: Right) -> None:
+def _describe(path: str, operation: dict[str, Any], right: Right) -> None:
     answers = operation["responses"]
     for status in [status for status in answers if status.startswith(("4", "5"))]:
         del answers[status]
-    reference = {"$ref": f"#/components/schemas/{ErrorDocument.__name__}"}
+    of_router = path.startswith(OF_ROUTERS)
+    error = RouterErrorDocument if of_router else ErrorDocument
+    reference = {"$ref": f"#/components/schemas/{error.__name__}"}
     answers["default"] = {"description": "An error", "content": {"application/json": {"schema": reference}}}
     operation["x-right"] = right.value
-    operation["security"] = [] if right is Right.ANYBODY else [{"session": []}, {"managementKey": []}]
+    ways = ("managementKey",) if of_router else ("session", "managementKey")
+    operation["security"] = [] if right is Right.ANYBODY else [{way: []} for way in ways]
 
 
 def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,16 @@ from litestar.response import Redirect
 
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import context_of
+from tokenharbor.console.site.assets import NO_ASSETS, SiteAssets, read_assets
 from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import NotFound
+from tokenharbor.kernel.reasons import ErrorReason
 
 SHORT_PATHS: Final[Mapping[str, str]] = {
     "/": "/dashboard/",
     "/topup": "/dashboard/billing/top-up",
     "/keys": "/dashboard/keys",
+    "/operator": "/dashboard/operator",
 }
 """Addresses that people type, and where they lead."""
 
@@ -79,6 +82,7 @@ class DashboardFiles:
 
     page: str
     files: Mapping[str, PageFile]
+    site: SiteAssets = NO_ASSETS  # what pages that are rendered here load of them
 
     def answer_page(self, entropy: Entropy) -> Response[bytes]:
         nonce = base64.b64encode(entropy.bytes(_NONCE_BYTES)).decode()
@@ -93,7 +97,7 @@ def read_dashboard(folder: Path) -> DashboardFiles | None:
         return None
     kinds = ((path, _TYPES.get(path.suffix)) for path in sorted(folder.rglob("*")))
     files = {path.relative_to(folder).as_posix(): _read(path, kind, folder) for path, kind in kinds if kind}
-    return DashboardFiles((folder / _INDEX).read_text("utf-8"), files)
+    return DashboardFiles((folder / _INDEX).read_text("utf-8"), files, read_assets(folder))
 
 
 def _read(path: Path, kind: str, folder: Path) -> PageFile:
@@ -118,7 +122,9 @@ async def show_dashboard(request: Request[Any, Any, Any]) -> Response[bytes]:
     if name in dashboard.files:
         return dashboard.files[name].answer(request.headers.get("accept-encoding", ""))
     if name.startswith("assets/"):
-        raise NotFound("This file is of another version of the dashboard: load the page again.")
+        raise NotFound("This file is of another version of the dashboard: load the page again.").because(
+            ErrorReason.PAGE_OUTDATED
+        )
     return dashboard.answer_page(context_of(request).world.entropy)
 
 

@@ -18,6 +18,7 @@ class Principal:
     roles: Mapping[UUID, AccountRole]
     user_id: UUID | None = None  # None: a management key
     session_id: UUID | None = None  # of a user
+    maker_id: UUID | None = None  # of a management key: the user who made it
     operator: bool = False
 
 

@@ -3,13 +3,23 @@
 from collections.abc import Sequence
 from typing import Final
 
-from litestar import get
+import msgspec
+from litestar import get, patch
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
+from msgspec import UNSET, UnsetType
 
 from tokenharbor.accounts.documents import AccountDocument
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Conn, Context
-from tokenharbor.identity import store
+from tokenharbor.identity import members, store
+from tokenharbor.signin.profile import check_name
+
+
+class AccountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is changed of an account. `name` "": it is called as who looks at it."""
+
+    name: str | UnsetType = UNSET
 
 
 @get("/api/accounts/{account_id:str}", right=Right.READ, operation_id="getAccount", tags=["account"])
@@ -18,4 +28,14 @@ async def read_account(conn: Conn, context: Context, account: AccountId) -> Acco
     return AccountDocument.of(await store.get_account(conn, account), context.policy())
 
 
-ACCOUNT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (read_account,)
+@patch("/api/accounts/{account_id:str}", right=Right.MANAGE, operation_id="changeAccount", tags=["account"])
+async def change_account(
+    data: JSONBody[AccountBody], conn: Conn, context: Context, account: AccountId
+) -> AccountDocument:
+    """Change what is stated, and nothing else."""
+    if data.name is not UNSET:
+        await members.set_account_name(conn, account, check_name(data.name))
+    return AccountDocument.of(await store.get_account(conn, account), context.policy())
+
+
+ACCOUNT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (read_account, change_account)

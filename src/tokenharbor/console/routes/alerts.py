@@ -30,6 +30,7 @@ from tokenharbor.console.lists import Limit
 from tokenharbor.console.parameters import positive
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.money import Usd
+from tokenharbor.signin.limits import ALERT_TESTS, admit
 
 
 class AlertsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +90,7 @@ async def drop_alert_webhook(conn: Conn, context: Context, account: AccountId) -
 @post("/api/accounts/{account_id:str}/alerts/test", right=Right.MANAGE, operation_id="testAlerts", tags=["alerts"])
 async def test(context: Context, account: AccountId) -> NoticeDocument:
     """Send a test by every channel; the answer says what became of it."""
+    await admit(context.sign_in, [(ALERT_TESTS, account.hex)])
     return NoticeDocument.of(*await send_test(context.alerting, account))
 
 

@@ -13,15 +13,14 @@ from tokenharbor.accounts.keys import issue_key
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountActor, AccountId, Caller, Conn, Context
 from tokenharbor.console.guard import client_address
-from tokenharbor.console.parameters import positive
-from tokenharbor.console.routes.keys import Moment, NewKeyDocument
+from tokenharbor.console.parameters import Moment, positive, to_come
+from tokenharbor.console.routes.keys import NewKeyDocument
 from tokenharbor.console.routes.session import visitor_of
 from tokenharbor.identity.changes import set_actor
 from tokenharbor.identity.connections import ToolConsent
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
-from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.signin import connect
@@ -49,10 +48,12 @@ class DeviceCodesDocument(Document, frozen=True):
 
 
 class AskedConnectionDocument(Document, frozen=True):
-    """A tool that waits for consent."""
+    """A tool that waits for consent. `address` and `agent`: where it asked from, what it says it is; "": unknown."""
 
     name: str
     expires_at: datetime
+    address: str
+    agent: str
 
 
 class _Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,15 +63,13 @@ class _Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     expires_at: Moment | None = None
 
     def consent(self, account_id: UUID, agreed_by: str, now: datetime) -> ToolConsent:
-        if self.expires_at is not None and self.expires_at <= now:
-            raise InvalidRequest("A key expires at a time to come.", param="expires_at")
         return ToolConsent(
             account_id=account_id,
             agreed_by=agreed_by,
             quota=positive(self.quota_usd, "quota_usd"),
             daily=positive(self.daily_usd, "daily_usd"),
             monthly=positive(self.monthly_usd, "monthly_usd"),
-            expires_at=self.expires_at,
+            expires_at=to_come(self.expires_at, now, "expires_at"),
         )
 
 
@@ -117,17 +116,22 @@ async def ask(data: JSONBody[ToolBody], request: AnyRequest, context: Context) -
 
 @get("/api/connections/{user_code:str}", right=Right.SIGNED_IN, operation_id="getConnection", tags=["connections"])
 async def show(user_code: FromPath[str], caller: Caller, context: Context) -> AskedConnectionDocument:
-    """Which tool waits under a code."""
+    """Which tool waits under a code, and where it asked from: compare that before you agree."""
     found = await connect.show_asked(context.sign_in, user_code, caller.id)
-    return AskedConnectionDocument(found.name, to_second(found.expires_at))
+    return AskedConnectionDocument(
+        name=found.name,
+        expires_at=to_second(found.expires_at),
+        address=found.asker.address,
+        agent=found.asker.agent,
+    )
 
 
 @delete(
     "/api/connections/{user_code:str}", right=Right.SIGNED_IN, operation_id="refuseConnection", tags=["connections"]
 )
-async def refuse(user_code: FromPath[str], conn: Conn, context: Context) -> None:
+async def refuse(user_code: FromPath[str], caller: Caller, context: Context) -> None:
     """Do not agree: the tool gets no key."""
-    await connect.refuse(conn, context.sign_in, user_code)
+    await connect.refuse(context.sign_in, user_code, caller.id)
 
 
 @post(
@@ -137,12 +141,10 @@ async def refuse(user_code: FromPath[str], conn: Conn, context: Context) -> None
     operation_id="agreeToConnection",
     tags=["connections"],
 )
-async def agree(
-    data: JSONBody[DeviceConsentBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
-) -> None:
+async def agree(data: JSONBody[DeviceConsentBody], context: Context, account: AccountId, actor: AccountActor) -> None:
     """Agree: the tool that shows this code gets a key with these limits."""
     consent = data.consent(account, actor.id, context.world.clock.now())
-    await connect.agree(conn, context.sign_in, data.user_code, consent)
+    await connect.agree(context.sign_in, data.user_code, consent)
 
 
 @post(
@@ -163,25 +165,28 @@ async def agree_by_browser(
 
 
 @post("/api/connections/key", right=Right.ANYBODY, operation_id="fetchConnectionKey", tags=["connections"])
-async def fetch(data: JSONBody[FetchBody], request: AnyRequest, conn: Conn, context: Context) -> NewKeyDocument:
+async def fetch(data: JSONBody[FetchBody], request: AnyRequest, context: Context) -> NewKeyDocument:
     """A tool fetches its key, once. `authorization_pending`: ask again."""
-    name, consent = await connect.take_connection(conn, context.sign_in, data.code, data.code_verifier)
-    await set_actor(conn, consent.agreed_by, client_address(request), context.world.clock.now())
-    rules = KeyRules(
-        name=name,
-        quota=consent.quota,
-        daily=consent.daily,
-        monthly=consent.monthly,
-        expires_at=consent.expires_at,
-    )
-    issued = await issue_key(
-        conn,
-        context.world,
-        context.sign_in.key_hashes,
-        account_id=consent.account_id,
-        rules=rules,
-        catalog=context.catalog(),
-    )
+    sign_in = context.sign_in
+    await connect.admit_fetch(sign_in, data.code, visitor_of(request))
+    async with sign_in.acquire() as conn, conn.transaction():
+        name, consent = await connect.take_connection(conn, sign_in, data.code, data.code_verifier)
+        await set_actor(conn, consent.agreed_by, client_address(request), context.world.clock.now())
+        rules = KeyRules(
+            name=name,
+            quota=consent.quota,
+            daily=consent.daily,
+            monthly=consent.monthly,
+            expires_at=consent.expires_at,
+        )
+        issued = await issue_key(
+            conn,
+            context.world,
+            sign_in.key_hashes,
+            account_id=consent.account_id,
+            rules=rules,
+            catalog=context.catalog(),
+        )
     return NewKeyDocument.of(issued)
 
 

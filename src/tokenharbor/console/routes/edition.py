@@ -1,7 +1,7 @@
 """Routes of the edition: what this service offers, for whoever has not signed in yet."""
 
-from collections.abc import Sequence
-from typing import Final, Self
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, Self
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
@@ -9,31 +9,86 @@ from litestar.handlers import HTTPRouteHandler
 from tokenharbor import __version__
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import Context
-from tokenharbor.editions.policy import Policy, TopUpPolicy
+from tokenharbor.editions.policy import PagePolicy, Policy
+from tokenharbor.funding.context import Funding
+from tokenharbor.funding.offers import CurrencyFault, CurrencyOffer, list_methods, read_currencies
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.money import Usd
+from tokenharbor.payments.types import ProcessorAbility
+from tokenharbor.signin.passkey_site import has_passkeys
+
+
+class CurrencyOfferDocument(Document, frozen=True):
+    """A currency that the edition sells in: the methods that take it, and what a dollar costs in it now (null: of the
+    dollar). `fault`: why it cannot be paid in now.
+    """
+
+    currency: str
+    methods: Sequence[str]
+    per_usd: str | None
+    fault: CurrencyFault | None
+
+    @classmethod
+    def of(cls, found: CurrencyOffer) -> Self:
+        rate = None if found.rate is None else found.rate.per_usd
+        return cls(currency=found.currency, methods=found.methods, per_usd=rate, fault=found.fault)
 
 
 class TopUpOfferDocument(Document, frozen=True):
-    """What can be paid in. `custom`: any amount from `min_usd` to `max_usd`."""
+    """What can be bought, by the methods of the processors that are there. `custom`: any amount from `min_usd` to
+    `max_usd`. `currencies` can be paid in now; `sold_in` are all of the edition. `savable` are the methods that auto
+    top-up can charge later.
+    """
 
     packs_usd: Sequence[Usd]
     custom: bool
     min_usd: Usd
     max_usd: Usd
     currencies: Sequence[str]
+    sold_in: Sequence[CurrencyOfferDocument]
     methods: Sequence[str]
+    savable: Sequence[str]
 
     @classmethod
-    def of(cls, topups: TopUpPolicy) -> Self:
+    def of(cls, funding: Funding, sold_in: Sequence[CurrencyOffer]) -> Self:
+        topups, methods = funding.policy().topups, list_methods(funding)
+        savable = _names(each.savable for each in funding.offered(ProcessorAbility.CHARGE_SAVED))
         return cls(
             packs_usd=topups.packs,
             custom=topups.custom,
             min_usd=topups.minimum,
             max_usd=topups.maximum,
-            currencies=topups.currencies,
-            methods=topups.methods,
+            currencies=[each.currency for each in sold_in if each.fault is None],
+            sold_in=[CurrencyOfferDocument.of(each) for each in sold_in],
+            methods=methods,
+            savable=[each for each in methods if each in savable],
         )
+
+
+class PageNamesDocument(Document, frozen=True):
+    """What the dashboard calls three of its pages."""
+
+    home: Literal["home", "console"]
+    requests: Literal["requests", "logs"]
+    keys: Literal["keys", "tokens"]
+
+    @classmethod
+    def of(cls, pages: PagePolicy) -> Self:
+        return cls(pages.home, pages.requests, pages.keys)
+
+
+class SupportDocument(Document, frozen=True):
+    """Where help is."""
+
+    label: str
+    url: str
+
+
+def support_of(pages: PagePolicy, operator_email: str) -> Sequence[SupportDocument]:
+    """As the edition states it, else the operator's address of mail."""
+    if pages.support or not operator_email:
+        return [SupportDocument(link.label, link.url) for link in pages.support]
+    return [SupportDocument(operator_email, f"mailto:{operator_email}")]
 
 
 class EditionDocument(Document, frozen=True):
@@ -45,30 +100,40 @@ class EditionDocument(Document, frozen=True):
     version: str
     has_sign_up: bool
     openid: str | None
+    passkeys: bool
     welcome_usd: Usd
     welcome_days: int
+    rewards: bool
     codes: bool
     free_consent: str
     topups: TopUpOfferDocument
     customer_refunds: bool
     withdrawals: bool
     auto_topup: bool
+    pages: PageNamesDocument
+    support: Sequence[SupportDocument]
 
     @classmethod
-    def of(cls, policy: Policy, openid: str | None) -> Self:
+    def of(
+        cls, policy: Policy, openid: str | None, topups: TopUpOfferDocument, operator_email: str, *, passkeys: bool
+    ) -> Self:
         return cls(
             name=policy.name,
             version=__version__,
             has_sign_up=policy.sign_up.enabled,
             openid=openid,
+            passkeys=passkeys,
             welcome_usd=policy.grants.welcome,
             welcome_days=policy.grants.welcome_days,
+            rewards=policy.rewards,
             codes=policy.grants.codes,
             free_consent=policy.free.consent,
-            topups=TopUpOfferDocument.of(policy.topups),
+            topups=topups,
             customer_refunds=policy.refunds.customer,
             withdrawals=policy.withdrawals.enabled,
             auto_topup=policy.auto_topup.enabled,
+            pages=PageNamesDocument.of(policy.pages),
+            support=support_of(policy.pages, operator_email),
         )
 
 
@@ -76,7 +141,14 @@ class EditionDocument(Document, frozen=True):
 async def read_edition(context: Context) -> EditionDocument:
     """What this service offers."""
     openid = context.sign_in.openid
-    return EditionDocument.of(context.policy(), None if openid is None else openid.config.name)
+    name = None if openid is None else openid.config.name
+    passkeys = has_passkeys(context.sign_in)
+    topups = TopUpOfferDocument.of(context.funding, await read_currencies(context.funding))
+    return EditionDocument.of(context.policy(), name, topups, context.issuer.email, passkeys=passkeys)
 
 
 EDITION_ROUTES: Final[Sequence[HTTPRouteHandler]] = (read_edition,)
+
+
+def _names(groups: Iterable[Iterable[str]]) -> set[str]:
+    return {name for group in groups for name in group}

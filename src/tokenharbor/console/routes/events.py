@@ -1,6 +1,7 @@
 """Routes of what happens now: an account's events as a stream."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Final
@@ -13,7 +14,7 @@ from litestar.response import Stream
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, context_of
 from tokenharbor.console.guard import check_access
-from tokenharbor.kernel.errors import Refusal
+from tokenharbor.kernel.errors import RateLimited, Refusal
 from tokenharbor.kernel.ids import UUID
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -39,6 +40,7 @@ async def stream_events(request: AnyRequest, account: AccountId, last_event_id: 
     """What happens to the account, as server-sent events: `balance`, `request`, `cashback`, each with its document, and
     a `heartbeat` after 20 seconds of silence. With `Last-Event-ID` it goes on after that event. One may come twice.
     """
+    context_of(request).live.check_room(account)
     told = _events(request, account, event_number(last_event_id))
     return Stream(told, media_type="text/event-stream", headers=_HEADERS)
 
@@ -49,24 +51,27 @@ def event_number(last_event_id: str | None) -> int | None:
 
 
 async def _events(request: AnyRequest, account: UUID, after: int | None) -> AsyncIterator[bytes]:
-    """Until the watcher goes, or may watch no more: who asks is looked up again at each heartbeat."""
+    """Until the watcher goes, or may watch no more: who asks is looked up again at each heartbeat. Where many came at
+    once and there is no room after all, it ends.
+    """
     yield _RETRY
     clock = context_of(request).world.clock
     checked = clock.monotonic()
-    async with context_of(request).live.watch(account, after) as watcher:
-        while True:
-            try:
-                async with asyncio.timeout(_HEARTBEAT_SECONDS):
-                    event = await watcher.events.get()
-                if event is None:
-                    return
-                yield event.encode()
-            except TimeoutError:
-                yield _HEARTBEAT
-            if clock.monotonic() - checked >= _HEARTBEAT_SECONDS:
-                checked = clock.monotonic()
-                if not await _may_watch(request):
-                    return
+    with contextlib.suppress(RateLimited):
+        async with context_of(request).live.watch(account, after) as watcher:
+            while True:
+                try:
+                    async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                        event = await watcher.events.get()
+                    if event is None:
+                        return
+                    yield event.encode()
+                except TimeoutError:
+                    yield _HEARTBEAT
+                if clock.monotonic() - checked >= _HEARTBEAT_SECONDS:
+                    checked = clock.monotonic()
+                    if not await _may_watch(request):
+                        return
 
 
 async def _may_watch(request: AnyRequest) -> bool:

@@ -7,6 +7,7 @@ import msgspec
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
+from tokenharbor.accounts.budgets import lower_budget
 from tokenharbor.accounts.credit_documents import BalanceDocument, LotDocument
 from tokenharbor.accounts.credits import read_balance
 from tokenharbor.accounts.spending import read_account_spending
@@ -19,7 +20,7 @@ from tokenharbor.identity import store
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.history import RequestFilter, RequestHistory
-from tokenharbor.ledger.lots import read_lot_balances
+from tokenharbor.ledger.lots import join_alike, read_lot_balances
 from tokenharbor.rewards.documents import RewardsDocument
 from tokenharbor.rewards.overview import RewardStage, read_rewards
 
@@ -28,7 +29,7 @@ _LAST_NOTICES: Final = 5
 
 
 class SpendingDocument(Document, frozen=True):
-    """What was spent in this UTC day and month, beside the account's budgets; None: it has none."""
+    """What was spent in this UTC day and month, beside the budgets in force; None: there is none."""
 
     day_usd: Usd
     month_usd: Usd
@@ -70,12 +71,12 @@ async def show_home(conn: Conn, context: Context, account: AccountId) -> HomeDoc
     keys = await store.list_keys(conn, account)
     return HomeDocument(
         balance=msgspec.structs.replace(BalanceDocument.of(balance), currency="USD"),
-        lots=[LotDocument.of(each) for each in await read_lot_balances(conn, account, now)],
+        lots=[LotDocument.of(each) for each in join_alike(await read_lot_balances(conn, account, now))],
         spending=SpendingDocument(
             day_usd=spent.day,
             month_usd=spent.month,
-            daily_budget_usd=row.limits.daily,
-            monthly_budget_usd=row.limits.monthly,
+            daily_budget_usd=lower_budget(row.budgets.daily, row.limits.daily),
+            monthly_budget_usd=lower_budget(row.budgets.monthly, row.limits.monthly),
         ),
         requests=[RequestDocument.of(*each) for each in page.found],
         rewards=RewardsDocument.of(rewards, context.funding.public_url),

@@ -28,8 +28,9 @@ from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Conn, Context
 from tokenharbor.console.lists import parse_id
 from tokenharbor.console.ownership import own
-from tokenharbor.console.parameters import Name, positive
+from tokenharbor.console.parameters import Moment, Name, OnceKey, positive, to_come
 from tokenharbor.identity import store
+from tokenharbor.identity.once import make_once
 from tokenharbor.identity.store import KeyRow, KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
@@ -37,9 +38,9 @@ from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2_000_000_000)]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Names = Annotated[tuple[Name, ...], msgspec.Meta(max_length=100)]
 
 
@@ -81,6 +82,7 @@ class KeyRulesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What is stated of a key's rules. An empty list: no rule; null or 0: no limit; `expires_at` null: never."""
 
     name: Name | UnsetType = UNSET
+    label: Name | UnsetType = UNSET
     models: Names | UnsetType = UNSET
     providers: Names | UnsetType = UNSET
     deny_providers: Names | UnsetType = UNSET
@@ -102,8 +104,7 @@ class KeyRulesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             stated[field] = positive(stated[field] or None, field)
         for field in stated.keys() & {"rpm", "tpm", "concurrency"}:
             stated[field] = stated[field] or None
-        if stated.get("expires_at") is not None and stated["expires_at"] <= now:
-            raise InvalidRequest("A key expires at a time to come.", param="expires_at")
+        to_come(stated.get("expires_at"), now, "expires_at")
         if "ip" in stated:
             stated["ip"] = tuple(_network(text) for text in stated["ip"])
         return KeyChange(**{_FIELDS.get(field, field): value for field, value in stated.items()})
@@ -141,12 +142,25 @@ async def show_key(conn: Conn, context: Context, account: AccountId, key_id: Fro
 
 
 @post("/api/accounts/{account_id:str}/keys", right=Right.MANAGE_KEYS, operation_id="createKey", tags=["keys"])
-async def create_key(conn: Conn, context: Context, account: AccountId, data: JSONBody[KeyRulesBody]) -> NewKeyDocument:
+async def create_key(
+    conn: Conn,
+    context: Context,
+    account: AccountId,
+    data: JSONBody[KeyRulesBody],
+    idempotency_key: OnceKey = None,
+) -> NewKeyDocument:
     """A new key. It is shown in this answer only."""
     rules = change_rules(KeyRules(), data.as_change(context.world.clock.now()))
     issued = await issue_key(
-        conn, context.world, context.key_hashes, account_id=account, rules=rules, catalog=context.catalog()
+        conn,
+        context.world,
+        context.key_hashes,
+        account_id=account,
+        rules=rules,
+        catalog=context.catalog(),
+        also=context.policy().orchestra.names,
     )
+    await make_once(conn, account, idempotency_key, ids.show("key", issued.id), context.world.clock.now())
     return NewKeyDocument.of(issued)
 
 
@@ -162,7 +176,9 @@ async def edit_key(
     """Change the rules that are named, and no others. Gateways follow within a second."""
     row = await _own_key(conn, account, key_id)
     change = data.as_change(context.world.clock.now())
-    return KeyDocument.of(await change_key(conn, row.id, change, catalog=context.catalog()))
+    return KeyDocument.of(
+        await change_key(conn, row.id, change, catalog=context.catalog(), also=context.policy().orchestra.names)
+    )
 
 
 @post(
@@ -172,12 +188,20 @@ async def edit_key(
     tags=["keys"],
 )
 async def replace_key(
-    conn: Conn, context: Context, account: AccountId, key_id: FromPath[str], data: JSONBody[RotationBody]
+    *,
+    conn: Conn,
+    context: Context,
+    account: AccountId,
+    key_id: FromPath[str],
+    data: JSONBody[RotationBody],
+    idempotency_key: OnceKey = None,
 ) -> NewKeyDocument:
     """A new key with the same rules; the old one expires after the overlap."""
     row = await _own_key(conn, account, key_id)
     overlap = timedelta(hours=data.overlap_hours)
-    return NewKeyDocument.of(await rotate_key(conn, context.world, context.key_hashes, row.id, overlap))
+    issued = await rotate_key(conn, context.world, context.key_hashes, row.id, overlap)
+    await make_once(conn, account, idempotency_key, ids.show("key", issued.id), context.world.clock.now())
+    return NewKeyDocument.of(issued)
 
 
 @post(
@@ -225,4 +249,6 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text.strip())
     except ValueError as error:
-        raise InvalidRequest(f"Not an address or a network: {error}", param="ip") from None
+        raise InvalidRequest(f"Not an address or a network: {error}", param="ip").because(
+            ErrorReason.NETWORK_INVALID
+        ) from None

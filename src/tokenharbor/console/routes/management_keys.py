@@ -1,7 +1,6 @@
 """Routes of an account's management keys."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -12,7 +11,9 @@ from litestar.params import FromPath, JSONBody
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountActor, AccountId, Conn, Context
 from tokenharbor.console.lists import Page, parse_id
+from tokenharbor.console.parameters import Moment, OnceKey, to_come
 from tokenharbor.identity import management_keys
+from tokenharbor.identity.once import make_once
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.signin import management
 from tokenharbor.signin.documents import ManagementKeyDocument, NewManagementKeyDocument
@@ -24,7 +25,7 @@ class ManagementKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     name: str
     role: AccountRole
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 @get(
@@ -46,17 +47,25 @@ async def list_keys(conn: Conn, account: AccountId) -> Page[ManagementKeyDocumen
     tags=["management keys"],
 )
 async def create_key(
-    *, data: JSONBody[ManagementKeyBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
+    *,
+    data: JSONBody[ManagementKeyBody],
+    conn: Conn,
+    context: Context,
+    account: AccountId,
+    actor: AccountActor,
+    idempotency_key: OnceKey = None,
 ) -> NewManagementKeyDocument:
     """Make a key, shown only now. It has no role above its maker's ceiling, and ends with the maker's membership."""
+    until = to_come(data.expires_at, context.world.clock.now(), "expires_at")
     issued = await management.issue_management_key(
         conn,
         context.world,
         context.sign_in.key_hashes,
         account_id=account,
-        wanted=NewManagementKey(data.name, data.role, data.expires_at),
+        wanted=NewManagementKey(data.name, data.role, until),
         actor=actor,
     )
+    await make_once(conn, account, idempotency_key, issued.key.shown_id, context.world.clock.now())
     return NewManagementKeyDocument(ManagementKeyDocument.of(issued.key), issued.secret)
 
 

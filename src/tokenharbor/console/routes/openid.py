@@ -10,6 +10,7 @@ from litestar.params import FromQuery
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import Context
 from tokenharbor.console.cookies import openid_cookie, openid_kept, session_cookie, session_token
+from tokenharbor.console.guard import is_of_our_page, refuse_led_here
 from tokenharbor.console.routes.session import visitor_of
 from tokenharbor.kernel.errors import HarborError, Refusal, http_error
 from tokenharbor.signin.openid import OpenIdReturn, begin_openid, finish_openid
@@ -22,9 +23,11 @@ _SIGN_IN = "/dashboard/sign-in"
 
 @get("/api/openid/start", right=Right.ANYBODY, status_code=303, operation_id="startOpenId", tags=["session"])
 async def start_openid(request: AnyRequest, context: Context, referral: FromQuery[str] = "") -> Response[None]:
-    """Go to the other service. Who is signed in is connected to it."""
+    """Go to the other service. Who asks on a page of ours, and is signed in, is connected to it."""
     try:
-        start = await begin_openid(context.sign_in, referral[:100])
+        refuse_led_here(request)
+        session = session_token(request) if is_of_our_page(request) else None
+        start = await begin_openid(context.sign_in, referral[:100], session or "")
     except HarborError as error:
         return _redirect(_problem(error))
     response = _redirect(start.url)

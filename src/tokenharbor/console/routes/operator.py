@@ -24,10 +24,12 @@ async def list_accounts(conn: Conn, limit: Limit = 50, cursor: Cursor = None) ->
 
 
 @get("/api/operator/mails", right=Right.OPERATE, operation_id="listMails", tags=["operator"])
-async def list_mails(conn: Conn, context: Context, limit: Limit = 50) -> Page[UserMailDocument]:
-    """The last mails to users that did not leave, newest first: hand them over by another way."""
-    found = await user_mails.list_mails(conn, context.sign_in.mail_seal, limit)
-    return Page([UserMailDocument.of(mail) for mail in found], None)
+async def list_mails(conn: Conn, context: Context, limit: Limit = 50, cursor: Cursor = None) -> Page[UserMailDocument]:
+    """Mails to users that did not leave, newest first: hand them over by another way."""
+    before = None if cursor is None else parse_id("mail", cursor, "cursor")
+    rows = await user_mails.page_mails(conn, context.sign_in.mail_seal, limit + 1, before)
+    page = page_of(rows, limit, lambda row: ids.show("mail", row[0]), lambda row: row[1])
+    return Page([UserMailDocument.of(mail) for mail in page.data if mail is not None], page.next_cursor)
 
 
 OPERATOR_ROUTES: Final[Sequence[HTTPRouteHandler]] = (list_accounts, list_mails)

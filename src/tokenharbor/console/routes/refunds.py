@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from tokenharbor.console.authority import Right
-from tokenharbor.console.context import AccountId, Caller, Conn, Context
+from tokenharbor.console.context import AccountId, Caller, CallerFunding, Conn, Context
 from tokenharbor.console.parameters import IdempotencyKey, Line, positive, posted_key
 from tokenharbor.console.routes.topups import own_top_up
 from tokenharbor.funding import refund_store
@@ -52,6 +52,7 @@ async def show_preview(
 )
 async def create_refund(
     context: Context,
+    funding: CallerFunding,
     caller: Caller,
     account: AccountId,
     top_up_id: FromPath[str],
@@ -68,7 +69,7 @@ async def create_refund(
         amount=positive(data.amount_usd, "amount_usd"),
         reason=data.reason,
     )
-    return RefundDocument.of(await ask_refund(context.funding, request))
+    return RefundDocument.of(await ask_refund(funding, request))
 
 
 @get("/api/accounts/{account_id:str}/refunds", right=Right.READ, operation_id="listRefunds", tags=["refunds"])

@@ -1,6 +1,6 @@
 """Routes of whoever is not signed in yet, and of the session that a sign-in begins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,32 +10,42 @@ from litestar.params import JSONBody
 
 from tokenharbor.console.authority import RIGHTS, Right
 from tokenharbor.console.context import AnyConnection, Caller, Conn, Context
-from tokenharbor.console.cookies import is_secure, no_cookie, session_cookie, session_token
+from tokenharbor.console.cookies import (
+    is_secure,
+    no_cookie,
+    session_cookie,
+    session_token,
+    sign_up_cookie,
+    sign_up_mark,
+)
 from tokenharbor.console.guard import client_address
 from tokenharbor.identity.members import Membership, list_memberships
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.sessions import Visitor
-from tokenharbor.identity.users import User, get_user
+from tokenharbor.identity.users import User, get_user, see_locale
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.errors import PermissionDenied
 from tokenharbor.kernel.ids import UUID
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin import entry, reset, sign_up, team
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.documents import UserDocument
 from tokenharbor.signin.entry import Credentials, NewSession
-from tokenharbor.signin.sign_up import SignUpForm
+from tokenharbor.signin.mails import LOCALES
+from tokenharbor.signin.sign_up import OpenedLink, SignUpForm
 
 AnyRequest = Request[Any, Any, Any]
 
 
 class MembershipDocument(Document, frozen=True):
-    """An account of a user, and what the user may do there."""
+    """An account of a user, and what the user may do there. `grants`: the roles that the user may give and take."""
 
     id: str
     name: str
     role: AccountRole
     rights: Sequence[Right]
+    grants: Sequence[AccountRole]
 
 
 class SessionDocument(Document, frozen=True):
@@ -48,7 +58,7 @@ class SessionDocument(Document, frozen=True):
 
 
 class SignUpBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who wants to sign up. `referral`: the code of who sent them; `locale`: the language of mails."""
+    """Who wants to sign up. `referral`: the code of who sent them; `locale`: the language of the page."""
 
     email: str
     password: str
@@ -68,6 +78,13 @@ class LinkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The token of a link."""
 
     token: str
+
+
+class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The token of a sign-up's link; `password` of who opens it in another browser than signed up."""
+
+    token: str
+    password: str | None = None
 
 
 class ResetMailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,19 +115,28 @@ class AcceptedDocument(Document, frozen=True):
 
 
 @post("/api/sign-up", right=Right.ANYBODY, status_code=202, operation_id="signUp", tags=["session"])
-async def post_sign_up(data: JSONBody[SignUpBody], request: AnyRequest, context: Context) -> None:
-    """Sign up: a mail with a link is on its way. The answer is the same for an e-mail that has an account."""
+async def post_sign_up(data: JSONBody[SignUpBody], request: AnyRequest, context: Context) -> Response[None]:
+    """Sign up: a mail with a link is on its way. The answer is the same for an e-mail that has an account.
+
+    A browser that has its cookie opens the link without choosing another password.
+    """
     form = SignUpForm(email=data.email, password=data.password, referral=data.referral or "", locale=data.locale or "")
-    await sign_up.sign_up(context.sign_in, form, visitor_of(request))
+    mark = await sign_up.sign_up(context.sign_in, form, visitor_of(request))
+    return Response(None, status_code=202, cookies=[sign_up_cookie(request, mark)])
 
 
 @post("/api/email-verification", right=Right.ANYBODY, operation_id="verifyEmail", tags=["session"])
 async def post_verification(
-    data: JSONBody[LinkBody], request: AnyRequest, context: Context
+    data: JSONBody[VerificationBody], request: AnyRequest, context: Context
 ) -> Response[SessionDocument]:
-    """Open the link of a sign-up: the account is there, and a session begins."""
-    begun = await sign_up.verify_email(context.sign_in, data.token, visitor_of(request), replaces=_shown(request))
-    return await answer_session(request, context.sign_in, begun)
+    """Open the link of a sign-up: the account is there, and a session begins. A browser that did not sign up is asked
+    for a password: 400 with `param` `password`.
+    """
+    opened = OpenedLink(token=data.token, mark=sign_up_mark(request), password=data.password or "")
+    begun = await sign_up.verify_email(context.sign_in, opened, visitor_of(request), replaces=_shown(request))
+    answer = await answer_session(request, context.sign_in, begun)
+    answer.set_cookie(sign_up_cookie(request, ""))
+    return answer
 
 
 @post("/api/session", right=Right.ANYBODY, operation_id="signIn", tags=["session"])
@@ -132,6 +158,7 @@ async def post_operator(data: JSONBody[LinkBody], request: AnyRequest, context: 
 async def read_session(request: AnyRequest, caller: Caller, conn: Conn) -> SessionDocument:
     """Who is signed in, with their accounts and rights."""
     user = await get_user(conn, user_id_of(caller.user_id))
+    await see_locale(conn, user, visitor_of(request).locale)  # a page asks this first: mails are in its language
     memberships = await list_memberships(conn, user.id)
     return _document(request, caller.session_id or user.id, user, memberships)
 
@@ -192,13 +219,23 @@ async def answer_session(request: AnyConnection, sign_in: SignIn, begun: NewSess
 
 
 def visitor_of(request: AnyConnection) -> Visitor:
-    return Visitor(client_address(request), request.headers.get("user-agent", ""))
+    headers = request.headers
+    return Visitor(client_address(request), headers.get("user-agent", ""), _asked_language(headers))
+
+
+def _asked_language(headers: Mapping[str, str]) -> str:
+    """The first of those that there are, as browsers order them; our pages name the one that they are in."""
+    wanted = headers.get("accept-language", "").split(",")
+    plain = (each.partition(";")[0].strip().partition("-")[0] for each in wanted)
+    return next((each for each in plain if each in LOCALES), "")
 
 
 def user_id_of(user_id: UUID | None) -> UUID:
     """Of a caller who is a person. Raises PermissionDenied for a management key."""
     if user_id is None:
-        raise PermissionDenied("This needs a signed-in user; a management key is none.")
+        raise PermissionDenied("This needs a signed-in user; a management key is none.").because(
+            ErrorReason.MEMBERS_ONLY
+        )
     return user_id
 
 
@@ -215,6 +252,7 @@ def _document(
             name=each.account_name,
             role=each.role,
             rights=sorted(RIGHTS[each.role]),
+            grants=[role for role in AccountRole if role in team.GRANTABLE[each.role]],
         )
         for each in memberships
     ]

@@ -10,23 +10,26 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from tokenharbor.console.answers import answer_pdf
 from tokenharbor.console.authority import Right
-from tokenharbor.console.context import AccountId, Caller, Conn, ConsoleContext, Context
+from tokenharbor.console.context import AccountId, Caller, CallerFunding, Conn, ConsoleContext, Context
 from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
 from tokenharbor.console.ownership import own
 from tokenharbor.console.parameters import IdempotencyKey, Name, posted_key
 from tokenharbor.funding import store
 from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
-from tokenharbor.funding.documents import AutoTopUpDocument, TopUpDocument
+from tokenharbor.funding.auto_documents import AutoTopUpDocument
+from tokenharbor.funding.documents import TopUpDocument
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.payment_receipts import make_payment_receipt
 from tokenharbor.funding.store import TopUpFilter
+from tokenharbor.funding.top_up_rests import NOTHING_PAID, read_rests
 from tokenharbor.funding.topups import TopUpRequest, open_top_up
 from tokenharbor.funding.types import TopUp, TopUpState
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.signin.limits import TOP_UP_LOOKS, TOP_UP_READS, admit, allows
 
 Progress = Annotated[TopUpState | None, QueryParameter(name="state", description="Only those in this state.")]
-Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}(?![\\s\\S])")]
 
 
 class TopUpBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,17 +55,33 @@ class AutoTopUpBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 @get("/api/accounts/{account_id:str}/top-ups", right=Right.READ, operation_id="listTopUps", tags=["top-ups"])
 async def list_top_ups(
-    conn: Conn, account: AccountId, progress: Progress = None, limit: Limit = 50, cursor: Cursor = None
+    conn: Conn,
+    context: Context,
+    account: AccountId,
+    progress: Progress = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Page[TopUpDocument]:
     """The latest top-ups, newest first."""
     before = None if cursor is None else parse_id("topup", cursor, "cursor")
     rows = await store.list_top_ups(conn, TopUpFilter(account, progress, before, limit + 1))
-    return page_of(rows, limit, lambda top_up: top_up.shown_id, TopUpDocument.of)
+    rests = await read_rests(conn, context.policy().refunds, rows, context.world.clock.now())
+    return page_of(
+        rows,
+        limit,
+        lambda top_up: top_up.shown_id,
+        lambda top_up: TopUpDocument.of(top_up, rests.get(top_up.id, NOTHING_PAID)),
+    )
 
 
 @post("/api/accounts/{account_id:str}/top-ups", right=Right.SPEND, operation_id="createTopUp", tags=["top-ups"])
 async def create_top_up(
-    context: Context, caller: Caller, account: AccountId, data: JSONBody[TopUpBody], idempotency_key: IdempotencyKey
+    context: Context,
+    funding: CallerFunding,
+    caller: Caller,
+    account: AccountId,
+    data: JSONBody[TopUpBody],
+    idempotency_key: IdempotencyKey,
 ) -> TopUpDocument:
     """Open a top-up; `url` is where it is paid."""
     request = TopUpRequest(
@@ -75,7 +94,7 @@ async def create_top_up(
         method=data.method,
         save_method=data.save_method,
     )
-    return TopUpDocument.of(await open_top_up(context.funding, request))
+    return await _shown(context, await open_top_up(funding, request))
 
 
 @get(
@@ -86,7 +105,7 @@ async def create_top_up(
 )
 async def show_top_up(context: Context, account: AccountId, top_up_id: FromPath[str]) -> TopUpDocument:
     """A top-up."""
-    return TopUpDocument.of(await own_top_up(context, account, top_up_id))
+    return await _shown(context, await own_top_up(context, account, top_up_id))
 
 
 @post(
@@ -97,10 +116,15 @@ async def show_top_up(context: Context, account: AccountId, top_up_id: FromPath[
     status_code=200,
 )
 async def sync_top_up(context: Context, account: AccountId, top_up_id: FromPath[str]) -> TopUpDocument:
-    """Read a top-up again at its processor, and credit what was paid: for the page to which its payer returns."""
+    """Read a top-up again at its processor, and credit what was paid: for the page to which its payer returns. Who asks
+    more than once a second is answered without the processor, and at last with 429.
+    """
     found = await own_top_up(context, account, top_up_id)
-    waits = found.state in (TopUpState.OPEN, TopUpState.PENDING)
-    return TopUpDocument.of(await fulfil(context.funding, found.id) if waits else found)
+    if found.state in (TopUpState.OPEN, TopUpState.PENDING):
+        await admit(context.sign_in, [(TOP_UP_LOOKS, account.hex)])
+        if await allows(context.sign_in, TOP_UP_READS, account.hex):
+            found = await fulfil(context.funding, found.id)
+    return await _shown(context, found)
 
 
 @get(
@@ -108,6 +132,7 @@ async def sync_top_up(context: Context, account: AccountId, top_up_id: FromPath[
     right=Right.READ,
     operation_id="getTopUpReceipt",
     tags=["top-ups"],
+    media_type="application/pdf",
 )
 async def print_receipt(conn: Conn, context: Context, account: AccountId, top_up_id: FromPath[str]) -> Response[bytes]:
     """The receipt of a top-up that is paid. It is no tax invoice."""
@@ -118,13 +143,13 @@ async def print_receipt(conn: Conn, context: Context, account: AccountId, top_up
 
 @get("/api/accounts/{account_id:str}/auto-top-up", right=Right.READ, operation_id="getAutoTopUp", tags=["top-ups"])
 async def show_auto(context: Context, account: AccountId) -> AutoTopUpDocument:
-    """What the account is charged without being asked, and why it was stopped."""
+    """What the account is charged without being asked, what keeps the next charge waiting, and why it was stopped."""
     return AutoTopUpDocument.of(await show_auto_top_up(context.funding, account))
 
 
 @put("/api/accounts/{account_id:str}/auto-top-up", right=Right.SPEND, operation_id="setAutoTopUp", tags=["top-ups"])
 async def set_auto(
-    context: Context, caller: Caller, account: AccountId, data: JSONBody[AutoTopUpBody]
+    funding: CallerFunding, caller: Caller, account: AccountId, data: JSONBody[AutoTopUpBody]
 ) -> AutoTopUpDocument:
     """Switch auto top-up on. The saved method of an earlier top-up is charged."""
     wish = AutoTopUpWish(
@@ -134,7 +159,7 @@ async def set_auto(
         actor=caller.id,
         processor=data.processor,
     )
-    return AutoTopUpDocument.of(await set_auto_top_up(context.funding, account, wish))
+    return AutoTopUpDocument.of(await set_auto_top_up(funding, account, wish))
 
 
 @delete(
@@ -144,9 +169,9 @@ async def set_auto(
     tags=["top-ups"],
     status_code=200,
 )
-async def switch_off_auto(context: Context, caller: Caller, account: AccountId) -> AutoTopUpDocument:
+async def switch_off_auto(funding: CallerFunding, caller: Caller, account: AccountId) -> AutoTopUpDocument:
     """Switch auto top-up off."""
-    return AutoTopUpDocument.of(await switch_off_auto_top_up(context.funding, account, caller.id))
+    return AutoTopUpDocument.of(await switch_off_auto_top_up(funding, account, caller.id))
 
 
 TOP_UP_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
@@ -159,6 +184,13 @@ TOP_UP_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     set_auto,
     switch_off_auto,
 )
+
+
+async def _shown(context: ConsoleContext, top_up: TopUp) -> TopUpDocument:
+    """With what is left of it."""
+    async with context.pool.acquire() as conn:
+        rests = await read_rests(conn, context.policy().refunds, [top_up], context.world.clock.now())
+    return TopUpDocument.of(top_up, rests.get(top_up.id, NOTHING_PAID))
 
 
 async def own_top_up(context: ConsoleContext, account: UUID, shown: str) -> TopUp:

@@ -12,29 +12,31 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
 
-from tokenharbor.accounts.usage import read_usage
+from tokenharbor.accounts.usage import UsageDivision, read_usage
 from tokenharbor.accounts.usage_documents import UsageReportDocument
 from tokenharbor.accounts.usage_export import UsageSpan, export_usage
-from tokenharbor.billing.detail import Status
+from tokenharbor.billing.detail import CacheLayer, Status
 from tokenharbor.billing.documents import ReceiptDocument, RequestDocument
 from tokenharbor.console.answers import stream_csv
 from tokenharbor.console.authority import Right
-from tokenharbor.console.context import AccountId, Conn, ConsoleContext, Context, Heavy
+from tokenharbor.console.context import AccountId, ConsoleContext, Context, Heavy
 from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
-from tokenharbor.console.parameters import Since, Until, in_utc
+from tokenharbor.console.parameters import Filter, Since, Until, in_utc
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.errors import InvalidRequest, NotFound
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger.history import RequestFilter, RequestHistory
-from tokenharbor.ledger.rollup import UsageDimension
+from tokenharbor.ledger.sessions import read_stages
 
 _USUAL_SPAN: Final = timedelta(days=30)
+_CHOICES_SPAN: Final = timedelta(days=90)
 _LONGEST_SPAN: Final = timedelta(days=400)
 _MOMENT: Final = timedelta(microseconds=1)
 _LONGEST_BY_HOUR: Final = timedelta(days=31)
 
 By = Annotated[
-    list[UsageDimension] | None, QueryParameter(name="by", description="What to divide it by; default `day`.")
+    list[UsageDivision] | None, QueryParameter(name="by", description="What to divide it by; default `day`.")
 ]
 
 
@@ -44,16 +46,19 @@ class RequestChoices(Document, frozen=True):
     models: Sequence[str]
     providers: Sequence[str]
     keys: Sequence[str]
+    stages: Sequence[str]
 
 
 @get("/api/accounts/{account_id:str}/requests", right=Right.READ, operation_id="listRequests", tags=["usage"])
 async def list_requests(
     heavy: Heavy,
     account: AccountId,
-    model: FromQuery[str | None] = None,
-    provider: FromQuery[str | None] = None,
+    model: Filter = None,
+    provider: Filter = None,
     key: FromQuery[str | None] = None,
     status: FromQuery[Status | None] = None,
+    cache: FromQuery[CacheLayer | None] = None,
+    stage: Filter = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[RequestDocument]:
@@ -64,6 +69,8 @@ async def list_requests(
         provider=provider,
         key_id=None if key is None else parse_id("key", key, "key"),
         status=status,
+        cache=cache,
+        stage=stage,
         most=limit + 1,
     )
     read = await RequestHistory(heavy).requests(account, wanted)
@@ -82,13 +89,14 @@ async def list_requests(
 async def list_choices(heavy: Heavy, context: Context, account: AccountId) -> RequestChoices:
     """What the list of requests can be narrowed to."""
     now = context.world.clock.now() + _MOMENT
-    report = await read_usage(
-        heavy, account, since=now - timedelta(days=90), until=now, by=("key", "model", "provider")
-    )
+    since = now - _CHOICES_SPAN
+    report = await read_usage(heavy, account, since=since, until=now, by=("key", "model", "provider"))
+    stages = await read_stages(heavy, account, since.date(), now.date() + timedelta(days=1))
     return RequestChoices(
         models=sorted({each.model for each in report.totals if each.model}),
         providers=sorted({each.provider for each in report.totals if each.provider}),
         keys=sorted({ids.show("key", each.key_id) for each in report.totals if each.key_id is not None}),
+        stages=[each.stage for each in stages],
     )
 
 
@@ -99,9 +107,11 @@ async def list_choices(heavy: Heavy, context: Context, account: AccountId) -> Re
     tags=["usage"],
     responses={200: ResponseSpec(ReceiptDocument, generate_examples=False, description="The receipt")},
 )
-async def show_receipt(conn: Conn, context: Context, account: AccountId, request_id: FromPath[str]) -> Response[Any]:
+async def show_receipt(context: Context, account: AccountId, request_id: FromPath[str]) -> Response[Any]:
     """The receipt of a request with its proof, signed: verify it as it was sent."""
-    past = await RequestHistory(conn).request(account, parse_id("req", request_id, "request_id"))
+    wanted = parse_id("req", request_id, "request_id")
+    async with context.pool.acquire() as conn:  # and back, before the proof takes another
+        past = await RequestHistory(conn).request(account, wanted)
     if past is None:
         raise NotFound("There is no such request.")
     content = msgspec.json.encode(await context.prover.receipt(past))
@@ -114,17 +124,23 @@ async def show_usage(
 ) -> UsageReportDocument:
     """What an account used and what it cost, of whole hours (UTC); by default in the last 30 days."""
     start, end = _span(context, since, until, _LONGEST_BY_HOUR if by and "hour" in by else _LONGEST_SPAN)
-    dimensions: list[UsageDimension] = by or ["day"]
+    dimensions: list[UsageDivision] = by or ["day"]
     report = await read_usage(heavy, account, since=start, until=end, by=dimensions)
     return UsageReportDocument.of(report, dimensions)
 
 
-@get("/api/accounts/{account_id:str}/usage.csv", right=Right.READ, operation_id="exportUsage", tags=["usage"])
+@get(
+    "/api/accounts/{account_id:str}/usage.csv",
+    right=Right.READ,
+    operation_id="exportUsage",
+    tags=["usage"],
+    media_type="text/csv",
+)
 async def export_requests(context: Context, account: AccountId, since: Since = None, until: Until = None) -> Stream:
     """A row for each request, as CSV, oldest first; by default the whole history."""
     span = UsageSpan(in_utc(since), in_utc(until))
     name = f"tokenharbor-usage-{context.world.clock.now().date()}.csv"
-    return await stream_csv(context, lambda conn: export_usage(conn, account, span), name)
+    return await stream_csv(context, account, lambda conn: export_usage(conn, account, span), name)
 
 
 USAGE_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
@@ -142,5 +158,7 @@ def _span(
     end = in_utc(until) or context.world.clock.now() + _MOMENT  # what ended now is in it
     start = in_utc(since) or end - min(_USUAL_SPAN, longest)
     if not start < end <= start + longest:
-        raise InvalidRequest(f"`since` is before `until`, and not more than {longest.days} days.", param="since")
+        raise InvalidRequest(
+            f"`since` is before `until`, and not more than {longest.days} days.", param="since"
+        ).because(ErrorReason.SPAN_INVALID, days=longest.days)
     return start, end

@@ -33,10 +33,23 @@ class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new: str
 
 
+class TotpSetupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`password` "" of who has none."""
+
+    password: str = ""
+
+
 class TotpBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A code of the authenticator app; to remove it, a recovery code does, too."""
+    """A code of the authenticator app."""
 
     code: str
+
+
+class SecondFactorBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A code of the authenticator app, or a recovery code; `password` "" of who has none."""
+
+    code: str
+    password: str = ""
 
 
 @get("/api/user", right=Right.SIGNED_IN, operation_id="getUser", tags=["user"])
@@ -75,12 +88,18 @@ async def end_session(session_id: FromPath[str], caller: Caller, conn: Conn, con
     await profile.end_session(conn, context.sign_in, user_id_of(caller.user_id), parse_id("sess", session_id))
 
 
+@delete("/api/user/sessions", right=Right.SIGNED_IN, operation_id="endOtherSessions", tags=["user"])
+async def end_other_sessions(caller: Caller, conn: Conn, context: Context) -> None:
+    """End all of your own sessions but this one."""
+    await profile.end_other_sessions(conn, context.sign_in, user_id_of(caller.user_id), caller.session_id)
+
+
 @post("/api/user/totp", right=Right.SIGNED_IN, operation_id="setUpTotp", tags=["user"])
-async def set_up_totp(caller: Caller, context: Context) -> TotpSetupDocument:
+async def set_up_totp(data: JSONBody[TotpSetupBody], caller: Caller, context: Context) -> TotpSetupDocument:
     """A secret for an authenticator app; a code of it confirms it."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
-    setup = await profile.set_up_totp(context.sign_in, user)
+    setup = await profile.set_up_totp(context.sign_in, user, data.password)
     return TotpSetupDocument(setup.secret, setup.uri, setup.svg)
 
 
@@ -95,11 +114,26 @@ async def confirm_totp(
 
 
 @delete("/api/user/totp", right=Right.SIGNED_IN, operation_id="dropTotp", tags=["user"])
-async def drop_totp(data: JSONBody[TotpBody], request: AnyRequest, caller: Caller, context: Context) -> None:
+async def drop_totp(data: JSONBody[SecondFactorBody], request: AnyRequest, caller: Caller, context: Context) -> None:
     """No code is asked for at sign-in any more."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
-    await profile.drop_totp(context.sign_in, user, data.code, visitor_of(request))
+    visitor = visitor_of(request)
+    await profile.drop_totp(context.sign_in, user, password=data.password, code=data.code, visitor=visitor)
+
+
+@post("/api/user/recovery-codes", right=Right.SIGNED_IN, operation_id="remakeRecoveryCodes", tags=["user"])
+async def remake_recovery_codes(
+    data: JSONBody[SecondFactorBody], request: AnyRequest, caller: Caller, context: Context
+) -> RecoveryCodesDocument:
+    """Ten others, shown only now; those before open nothing any more."""
+    async with context.sign_in.acquire() as conn:
+        user = await get_user(conn, user_id_of(caller.user_id))
+    visitor = visitor_of(request)
+    made = await profile.remake_recovery_codes(
+        context.sign_in, user, password=data.password, code=data.code, visitor=visitor
+    )
+    return RecoveryCodesDocument(made)
 
 
 USER_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
@@ -108,7 +142,9 @@ USER_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     change_password,
     list_sessions,
     end_session,
+    end_other_sessions,
     set_up_totp,
     confirm_totp,
     drop_totp,
+    remake_recovery_codes,
 )

@@ -9,10 +9,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from tokenharbor.console.authority import Right
-from tokenharbor.console.context import AccountId, Caller, Conn, ConsoleContext, Context
+from tokenharbor.console.context import AccountId, Caller, CallerFunding, Conn, ConsoleContext, Context
 from tokenharbor.console.lists import parse_id
 from tokenharbor.console.ownership import own
-from tokenharbor.console.parameters import IdempotencyKey, Line, Name, positive, posted_key
+from tokenharbor.console.parameters import ONE_LINE, IdempotencyKey, Line, Name, positive, posted_key
 from tokenharbor.console.routes.topups import own_top_up
 from tokenharbor.funding import payee_store, withdrawal_store
 from tokenharbor.funding.payees import NewPayee, add_payee, remove_payee
@@ -32,6 +32,7 @@ from tokenharbor.funding.withdrawals import (
 from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 
 TopUpShown = Annotated[str | None, QueryParameter(description="Back to what paid for this top-up.")]
 PayeeShown = Annotated[str | None, QueryParameter(description="To this payee.")]
@@ -52,7 +53,7 @@ class PayeeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     processor: Name
     kind: Name
-    address: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=ONE_LINE)]
 
 
 @get(
@@ -93,6 +94,7 @@ async def show_preview(
 )
 async def create_withdrawal(
     context: Context,
+    funding: CallerFunding,
     caller: Caller,
     account: AccountId,
     data: JSONBody[WithdrawalBody],
@@ -100,7 +102,7 @@ async def create_withdrawal(
 ) -> WithdrawalDocument:
     """Ask for a withdrawal."""
     request = await _request(context, account, data, key=posted_key(idempotency_key), actor=caller.id)
-    return WithdrawalDocument.of(await ask_withdrawal(context.funding, request))
+    return WithdrawalDocument.of(await ask_withdrawal(funding, request))
 
 
 @get(
@@ -122,13 +124,13 @@ async def list_withdrawals(conn: Conn, account: AccountId) -> list[WithdrawalDoc
     status_code=200,
 )
 async def cancel(
-    context: Context, caller: Caller, account: AccountId, withdrawal_id: FromPath[str]
+    context: Context, funding: CallerFunding, caller: Caller, account: AccountId, withdrawal_id: FromPath[str]
 ) -> WithdrawalDocument:
     """Take back a withdrawal that waits: its credit returns."""
     wanted = parse_id("withdrawal", withdrawal_id, "withdrawal_id")
     async with context.pool.acquire() as conn:
         found = await own(withdrawal_store.get_withdrawal(conn, wanted), account, "withdrawal")
-    return WithdrawalDocument.of(await cancel_withdrawal(context.funding, found.id, caller.id))
+    return WithdrawalDocument.of(await cancel_withdrawal(funding, found.id, caller.id))
 
 
 @get("/api/accounts/{account_id:str}/payees", right=Right.READ, operation_id="listPayees", tags=["withdrawals"])
@@ -139,13 +141,13 @@ async def list_payees(conn: Conn, account: AccountId) -> list[PayeeDocument]:
 
 @post("/api/accounts/{account_id:str}/payees", right=Right.SPEND, operation_id="createPayee", tags=["withdrawals"])
 async def create_payee(
-    context: Context, caller: Caller, account: AccountId, data: JSONBody[PayeeBody]
+    funding: CallerFunding, caller: Caller, account: AccountId, data: JSONBody[PayeeBody]
 ) -> PayeeDocument:
     """Add a payee; an operator verifies it before it is paid."""
     wanted = NewPayee(
         account_id=account, processor=data.processor, kind=data.kind, address=data.address, actor=caller.id
     )
-    return PayeeDocument.of(await add_payee(context.funding, wanted), wanted.address)
+    return PayeeDocument.of(await add_payee(funding, wanted), wanted.address)
 
 
 @delete(
@@ -154,9 +156,9 @@ async def create_payee(
     operation_id="removePayee",
     tags=["withdrawals"],
 )
-async def delete_payee(context: Context, account: AccountId, payee_id: FromPath[str]) -> None:
+async def delete_payee(context: Context, funding: CallerFunding, account: AccountId, payee_id: FromPath[str]) -> None:
     """Remove a payee and erase its address."""
-    await remove_payee(context.funding, await _own_payee(context, account, payee_id))
+    await remove_payee(funding, await _own_payee(context, account, payee_id))
 
 
 WITHDRAWAL_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
@@ -176,7 +178,9 @@ async def _request(
 ) -> WithdrawalRequest:
     """Raises NotFound, InvalidRequest."""
     if (body.top_up is None) == (body.payee is None):
-        raise InvalidRequest("Name either a top-up or a payee.", param="payee")
+        raise InvalidRequest("Name either a top-up or a payee.", param="payee").because(
+            ErrorReason.WITHDRAWAL_TARGET_MISSING
+        )
     return WithdrawalRequest(
         account_id=account,
         idempotency_key=key,

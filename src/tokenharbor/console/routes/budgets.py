@@ -1,0 +1,51 @@
+"""Routes of an account's budgets: what it allows itself in a UTC day and month."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from litestar import get, patch
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
+from msgspec import UNSET, UnsetType
+
+from tokenharbor.accounts.budgets import BudgetsChange, BudgetsDocument, change_budgets, read_budgets
+from tokenharbor.console.authority import Right
+from tokenharbor.console.context import AccountId, Conn, Context
+from tokenharbor.console.parameters import positive
+from tokenharbor.kernel.money import Usd
+
+
+class BudgetsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is changed of the account's own budgets; null: none."""
+
+    daily_usd: Usd | UnsetType | None = UNSET
+    monthly_usd: Usd | UnsetType | None = UNSET
+
+    def as_change(self) -> BudgetsChange:
+        """Raises InvalidRequest for a budget of nothing: it would be read as none elsewhere."""
+        return BudgetsChange(
+            daily=_budget(self.daily_usd, "daily_usd"), monthly=_budget(self.monthly_usd, "monthly_usd")
+        )
+
+
+@get("/api/accounts/{account_id:str}/budgets", right=Right.READ, operation_id="getBudgets", tags=["account"])
+async def show_budgets(conn: Conn, context: Context, account: AccountId) -> BudgetsDocument:
+    """The account's budgets of this UTC day and month: its own, the operator's, and what is spent."""
+    return BudgetsDocument.of(await read_budgets(conn, account, context.world.clock.now()))
+
+
+@patch("/api/accounts/{account_id:str}/budgets", right=Right.SPEND, operation_id="changeBudgets", tags=["account"])
+async def edit_budgets(
+    data: JSONBody[BudgetsBody], conn: Conn, context: Context, account: AccountId
+) -> BudgetsDocument:
+    """Change the account's own budgets, as far as they are stated. The next request is held under them."""
+    await change_budgets(conn, account, data.as_change())
+    return BudgetsDocument.of(await read_budgets(conn, account, context.world.clock.now()))
+
+
+BUDGET_ROUTES: Final[Sequence[HTTPRouteHandler]] = (show_budgets, edit_budgets)
+
+
+def _budget(stated: Usd | UnsetType | None, param: str) -> Usd | UnsetType | None:
+    return UNSET if stated is UNSET else positive(stated, param)
