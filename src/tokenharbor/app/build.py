@@ -10,6 +10,7 @@ import asyncpg
 
 from tokenharbor.accounts.key_state import KeyReads
 from tokenharbor.app.alerts import make_alerting, make_user_post
+from tokenharbor.app.caching import open_caching
 from tokenharbor.app.console_task import CONSOLE_SOCKET
 from tokenharbor.app.context import WorkerContext, own_metrics
 from tokenharbor.app.dashboard import has_dashboard, why_no_dashboard
@@ -30,8 +31,11 @@ from tokenharbor.db.listen import NotificationListener
 from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.events import receive_webhook
+from tokenharbor.gateway.caching import Caching
+from tokenharbor.gateway.conductor import Conductor
 from tokenharbor.gateway.console import Console
 from tokenharbor.gateway.dependencies import Dependencies
+from tokenharbor.gateway.health_reports import report_health, write_health
 from tokenharbor.gateway.large import LargeBodies
 from tokenharbor.gateway.lingering import LingeringStreams
 from tokenharbor.gateway.local_limits import LocalLimits
@@ -40,9 +44,11 @@ from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.overload import OverloadGuard
 from tokenharbor.gateway.pages import SitePages
 from tokenharbor.gateway.read_queue import ReadQueue
+from tokenharbor.gateway.refused_calls import RefusalCounts, report_refusals, write_refusals
 from tokenharbor.gateway.router import PathRouter
 from tokenharbor.gateway.routes import ROUTES, grouped_paths
 from tokenharbor.gateway.serve import depends_on_lease
+from tokenharbor.gateway.session import SessionNames
 from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot
 from tokenharbor.gateway.system_paths import SystemPaths
 from tokenharbor.gateway.webhooks import WebhookHandler
@@ -163,6 +169,9 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
             make_user_post(context.settings, context.world, context.root, database.pool.acquire),
         )
         background.run("overload", partial(router.overload.watch, server))
+        background.run("kept_answers", router.caching.exact.forget_expired)
+        background.run("health", partial(report_health, router.health, database.pool, context.world.clock))
+        background.run("refusals", partial(report_refusals, router.refusals, database.pool, context.world.clock))
         if context.slot.number == 0:
             journals = context.settings.home / "journal"
             purge = partial(purge_refused_journals, journals, snapshots.policy, context.world.clock)
@@ -222,21 +231,32 @@ async def _open_gateway(
     *,
     funding: Funding,
 ) -> AsyncIterator[PathRouter]:
-    """The handler of requests. At the end, what lingers is settled and connections to providers are closed."""
-    dependencies = _dependencies(context, database, opened, keys, snapshots)
-    with contextlib.closing(dependencies.client):
-        try:
-            yield PathRouter(dependencies, _system_paths(context, opened, dependencies, funding))
-        finally:
-            await dependencies.lingering.drain()
+    """The handler of requests. At the end, what lingers is settled, what was seen of endpoints is written down, and
+    connections to providers are closed.
+    """
+    async with open_caching(context, snapshots.policy(), database.pool) as caching:
+        dependencies = _dependencies(context, database, opened, keys, snapshots, caching=caching)
+        with contextlib.closing(dependencies.client):
+            try:
+                yield PathRouter(dependencies, _system_paths(context, opened, dependencies, funding))
+            finally:
+                await dependencies.lingering.drain()
+                await write_health(dependencies.health, database.pool, context.world.clock)
+                await write_refusals(dependencies.refusals, database.pool, context.world.clock)
 
 
 def _dependencies(
-    context: WorkerContext, database: Database, opened: OpenBooks, keys: OpenKeys, snapshots: Snapshots
+    context: WorkerContext,
+    database: Database,
+    opened: OpenBooks,
+    keys: OpenKeys,
+    snapshots: Snapshots,
+    *,
+    caching: Caching,
 ) -> Dependencies:
     world, books = context.world, opened.books
     health = Health(world.clock)
-    metrics = Metrics(world.clock, health, opened.alarms)
+    metrics = Metrics(world.clock, health, opened.alarms, caching.exact)
     settler = Settler(books.settlements, books.releases, world)
     reading = ReadQueue(MOST_QUEUED)
     books.holds.on_many = reading.note_crowd
@@ -248,6 +268,8 @@ def _dependencies(
         await run_due_again(conn, world, snapshots.policy(), account_id)
 
     receipts = Receipts(RequestHistory(database.pool), database.pool, opened.prover, before_balance)
+    large = LargeBodies(receipts)
+    conductor = Conductor(SessionNames(context.root.derive(SecretPurpose.CONVERSATIONS).secret), large)
     return Dependencies(
         world,
         snapshots.current,
@@ -261,19 +283,24 @@ def _dependencies(
         TaskBilling(VendorTasks(database.pool), books.settlements, books.releases, world),
         LingeringStreams(settler, metrics),
         NoteCache(world.clock),
-        LargeBodies(receipts),
+        large,
         LocalLimits(keys.ring, snapshots.current, world.clock),
         reading,
         OverloadGuard((reading, books), metrics, world.clock),
         KeyReads(database.pool),
+        caching,
+        conductor,
+        RefusalCounts(),
     )
 
 
 def _system_paths(
     context: WorkerContext, opened: OpenBooks, dependencies: Dependencies, funding: Funding
 ) -> SystemPaths:
-    console = Console(context.settings.home / CONSOLE_SOCKET, dependencies.client, has_pages=has_dashboard())
-    token = context.settings.secret(context.settings.server.metrics_token)
+    settings = context.settings
+    enabled, has_pages = settings.console.enabled, has_dashboard()
+    console = Console(settings.home / CONSOLE_SOCKET, dependencies.client, enabled=enabled, has_pages=has_pages)
+    token = settings.secret(settings.server.metrics_token)
     return SystemPaths(
         dependencies.snapshots,
         partial(context.gather_metrics, dependencies.metrics),

@@ -14,11 +14,14 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from tokenharbor.app.alerts import make_mailer
+from tokenharbor.app.caching import stated_url
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.funding import may_pretend
 from tokenharbor.app.secrets import SECRET_FILE, credential_lookup, credential_seal, root_secret
 from tokenharbor.app.session import connect_for_command, missing_parts, no_home_error
 from tokenharbor.app.settings import Settings
+from tokenharbor.cache.redis_check import RedisRefusal, read_persistence
+from tokenharbor.cache.redis_url import read_redis_url
 from tokenharbor.catalog.types import Provider
 from tokenharbor.db.errors import in_one_line
 from tokenharbor.db.fingerprint import check_fingerprint
@@ -75,7 +78,7 @@ async def run_checks(settings: Settings, world: World) -> list[Check]:
     else:
         found, stored = await _check_database(settings, world, root)
         checks += found
-    checks += [_check_redis(settings), _check_mail(settings)]
+    checks += [await _check_redis(settings), _check_mail(settings)]
     checks += await _check_providers(settings, stored, world)
     return checks
 
@@ -180,9 +183,22 @@ async def _check_pretended(conn: asyncpg.Connection, settings: Settings, stored:
     return Check("pretended credit", CheckState.BAD, f"{message}, buys what providers charge for", fix)
 
 
-def _check_redis(settings: Settings) -> Check:
-    message = "one gateway process needs none" if settings.redis.url is None else "set, and not used by one process"
-    return Check("redis", CheckState.OFF, message)
+async def _check_redis(settings: Settings) -> Check:
+    if settings.redis.url is None:
+        return Check("redis", CheckState.OFF, "each gateway process keeps answers for itself")
+    try:
+        address = read_redis_url(stated_url(settings))
+        persists = await read_persistence(address)
+    except Misconfigured as error:
+        return Check("redis", CheckState.BAD, in_one_line(error), "correct [redis] url")
+    except (OSError, TimeoutError, RedisRefusal) as error:
+        return Check(
+            "redis", CheckState.BAD, f"cannot be asked: {in_one_line(error)}", "start it, or remove [redis] url"
+        )
+    if persists:
+        fix = f"set {' and '.join(persists)} in the server's configuration: kept answers must not reach a disk"
+        return Check("redis", CheckState.BAD, f"{address.shown} writes its data to disk", fix)
+    return Check("redis", CheckState.OK, f"{address.shown}, in memory only")
 
 
 def _check_mail(settings: Settings) -> Check:

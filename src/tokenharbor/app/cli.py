@@ -41,6 +41,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "edition": "editions",
     "operators": "operators",
     "openapi": "openapi",
+    "orchestra": "orchestra",
     "doctor": "doctor",
     "simulator": "simulator",
 }

@@ -6,6 +6,7 @@ ends, so does it: the parent has closed it, or is dead.
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import socket
 import sys
@@ -36,7 +37,8 @@ from tokenharbor.catalog.describe import ModelsOnSale
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.console.app import make_app
 from tokenharbor.console.authentication import SignInAuthenticator
-from tokenharbor.console.context import MOST_EXPORTS, ConsoleContext
+from tokenharbor.console.context import ConsoleContext
+from tokenharbor.console.exports import MOST_EXPORTS
 from tokenharbor.console.live import LiveFeed
 from tokenharbor.console.pages import read_dashboard
 from tokenharbor.db.pool import ConnectOptions, open_pool
@@ -105,8 +107,10 @@ async def _serve(task: ConsoleTask) -> None:
 
 @contextlib.asynccontextmanager
 async def _open_context(task: ConsoleTask, settings: Settings, rules: _Rules) -> AsyncIterator[ConsoleContext]:
-    short = ConnectOptions(task.database_url, "tokenharbor-console", _SHORT_TIMEOUT_MS)
-    heavy = ConnectOptions(replica_url(settings) or task.database_url, "tokenharbor-console-reads", _LONG_TIMEOUT_MS)
+    short = ConnectOptions(task.database_url, "tokenharbor-console", _SHORT_TIMEOUT_MS, login=task.login)
+    heavy = dataclasses.replace(short, application="tokenharbor-console-reads", statement_timeout_ms=_LONG_TIMEOUT_MS)
+    if (replica := replica_url(settings)) is not None:
+        heavy = dataclasses.replace(heavy, url=replica, login=None)
     world = real_world()
     root = root_secret(settings, world.entropy)
     async with await open_pool(short) as pool, await open_pool(heavy, size=2 * MOST_EXPORTS) as heavy_pool:

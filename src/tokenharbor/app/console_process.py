@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -15,7 +16,12 @@ from tokenharbor.app.console_task import CONSOLE_SOCKET, RELOAD, ConsoleTask
 from tokenharbor.app.server_url import name_loopback
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.workers import restart_pause_seconds
+from tokenharbor.db.errors import in_one_line
+from tokenharbor.db.pool import ConnectOptions, Login, close, connect
+from tokenharbor.db.roles import ensure_console_role
 from tokenharbor.kernel.clock import Clock
+from tokenharbor.kernel.errors import Misconfigured
+from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 
 _STEADY_SECONDS: Final = 60.0  # a process that lived so long has recovered
 _END_SECONDS: Final = 10.0
@@ -96,14 +102,31 @@ class ConsoleProcess:
 
 @contextlib.asynccontextmanager
 async def console_beside(
-    settings: Settings, database_url: str, url: str, clock: Clock
+    settings: Settings, root: RootSecret, database_url: str, url: str, clock: Clock
 ) -> AsyncIterator[ConsoleProcess]:
-    """The console of a server that listens at `url`, if it is to have one."""
+    """The console of a server that listens at `url`, if it is to have one. Raises DatabaseUnavailable."""
+    enabled = settings.console.enabled
+    login = await _role_of_its_own(database_url, root) if enabled else None
     browser_url = settings.server.public_url or name_loopback(url)
-    task = ConsoleTask(str(settings.home), str(settings.file), database_url, browser_url)
+    task = ConsoleTask(str(settings.home), str(settings.file), database_url, login, browser_url)
     console = ConsoleProcess(task, clock)
-    async with console.run() if settings.console.enabled else contextlib.nullcontext():
+    async with console.run() if enabled else contextlib.nullcontext():
         yield console
+
+
+async def _role_of_its_own(database_url: str, root: RootSecret) -> Login | None:
+    """None where the database gives it none, which is logged: the console logs in as the server then."""
+    password = root.derive(SecretPurpose.CONSOLE_ROLE).secret.hex()
+    conn = await connect(ConnectOptions(database_url, "tokenharbor-setup"))
+    try:
+        login = await ensure_console_role(conn, password)
+        await close(await connect(ConnectOptions(database_url, "tokenharbor-setup", login=login)))
+    except (asyncpg.InsufficientPrivilegeError, Misconfigured) as error:
+        _log.warning("console_shares_login", reason=in_one_line(error))
+        return None
+    finally:
+        await close(conn)
+    return login
 
 
 def _stdin(process: Process) -> asyncio.StreamWriter:

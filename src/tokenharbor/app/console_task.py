@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from tokenharbor.db.pool import Login
+
 CONSOLE_SOCKET: Final = "console.sock"
 """Under HOME: the gateway forwards to it."""
 
@@ -13,9 +15,12 @@ RELOAD: Final = b"reload\n"
 
 
 class ConsoleTask(msgspec.Struct, frozen=True):
-    """The first line on its stdin, as JSON. `browser_url` is where browsers find the server."""
+    """The first line on its stdin, as JSON. `browser_url` is where browsers find the server. Without `login` it logs in
+    to the database as the server does.
+    """
 
     home: str
     config: str
     database_url: str
+    login: Login | None
     browser_url: str

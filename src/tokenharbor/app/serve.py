@@ -53,7 +53,7 @@ async def _serve_alone(settings: Settings) -> None:
         await warn_of_pretended(harbor.context, harbor.pool)
         lines = await first_run(harbor.context, harbor.pool, url, harbor.current_snapshot)
         context = harbor.context
-        async with console_beside(settings, context.database_url, url, context.world.clock) as console:
+        async with console_beside(settings, context.root, context.database_url, url, context.world.clock) as console:
             _say_ready(settings.home, url, lines)
             both = dataclasses.replace(harbor, reload=partial(_reload, harbor, console))
             await serve_until_told(both, signals, console.leave)
@@ -72,7 +72,10 @@ async def _serve_with_workers(home: LockedHome, world: World, forks: ForkServer)
         listeners = bind_listeners(stated.host, stated.port, stated.worker_count)
         url = show_url(stated.host, listeners[0][0].getsockname()[1])
         workers = Workers(host, forks, listeners)
-        async with workers.run(), console_beside(home.settings, host.database_url, url, world.clock) as console:
+        async with (
+            workers.run(),
+            console_beside(home.settings, home.root, host.database_url, url, world.clock) as console,
+        ):
             _say_ready(home.settings.home, url, await _first_run(host, url))
             await _until_told(host, workers, console, signals)
 

@@ -10,6 +10,7 @@ import structlog
 from tokenharbor.accounts.changes import check_plans
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.context import WorkerContext
+from tokenharbor.app.pools import check_pools
 from tokenharbor.app.secrets import credential_lookup, credential_seal
 from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.app.storage import Database
@@ -22,6 +23,7 @@ from tokenharbor.identity.changes import count_plans
 from tokenharbor.identity.credentials import read_credentials
 from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
 from tokenharbor.ledger.history import RequestHistory
+from tokenharbor.ledger.offered_prices import add_offers
 
 _log = structlog.get_logger("app")
 
@@ -43,10 +45,13 @@ class SnapshotLoader:
         catalog = relocate(read_catalog(settings), f"{self.context.demo_url}/v1")
         policy = load_edition(settings.edition)
         check_plans(policy, await count_plans(pool), catalog)
+        check_pools(settings.edition, policy, catalog)
         secret_of = credential_lookup(settings, stored)
         sales = await asyncio.to_thread(build_snapshots, catalog, policy, secret_of, world.clock)
         prices = {version: price for each in sales.values() for version, price in each.prices().items()}
         await RequestHistory(pool).add_prices(prices, world.clock.now())
+        offered = {name: version for each in sales.values() for name, version in each.offered().items()}
+        await add_offers(pool, offered, world.clock.now())
         return sales
 
     async def reload(self, snapshots: CurrentSnapshot) -> bool:

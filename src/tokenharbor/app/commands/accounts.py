@@ -1,6 +1,6 @@
 """`accounts`, `balance`, `credit`: who pays, what they have, and an operator's grant."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -9,6 +9,7 @@ import click
 from msgspec import UNSET
 
 from tokenharbor.accounts.accounts import open_account
+from tokenharbor.accounts.budgets import lower_budget
 from tokenharbor.accounts.changes import (
     OPERATOR,
     LimitsChange,
@@ -46,7 +47,6 @@ from tokenharbor.rewards.hooks import RewardHooks
 from tokenharbor.rewards.referrals import record_sign_up
 
 _GRANTABLE = [pool.value for pool in GRANTABLE]
-_BUDGETS: Final = ("daily_usd", "monthly_usd")
 _LIMIT_OPTIONS: Final = (
     click.option("--rpm", type=ACCOUNT_RATE, metavar="N", help="Requests a minute."),
     click.option("--tpm", type=ACCOUNT_RATE, metavar="N", help="Tokens a minute."),
@@ -134,8 +134,7 @@ async def limits(session: CommandSession, /, account_id: UUID, **options: Any) -
         for name, each in document.items()
         if isinstance(each, dict)
     ]
-    budgets = [(name, document[name] or "unlimited", "the account" if document[name] else None) for name in _BUDGETS]
-    return CommandResult(document, table(("limit", "in force", "of"), [*rows, *budgets]))
+    return CommandResult(document, table(("limit", "in force", "of"), [*rows, *_budget_rows(account)]))
 
 
 @accounts.command("free-models")
@@ -146,7 +145,7 @@ async def free_models(session: CommandSession, account_id: UUID, state: str) -> 
     """Turn free models on or off. On records the consent of the account's owner to the edition's wording."""
     free = load_edition(session.settings.edition).free
     on = state == "on"
-    account = await change_consent(session.conn, session.world, account_id, on=on, free=free, actor=OPERATOR)
+    account = await change_consent(session.conn, session.world, account_id, free.consent if on else "", actor=OPERATOR)
     document = plain_document(AccountDocument.of(account))
     agreed = [f"agreed to: {free.consent}"] if on else []
     return CommandResult(document, [f"free models of {document['id']} are {state}", *agreed])
@@ -174,7 +173,7 @@ async def balance(session: CommandSession, account_id: UUID) -> CommandResult:
     pools = [(f"  {pool}", amount) for pool, amount in document["pools"].items()]
     rows = [("available", document["balance_usd"]), ("held", document["held_usd"]), *pools]
     if found.debt:
-        rows.append(("debt", str(found.debt)))
+        rows.append(("debt", document["debt_usd"]))
     return CommandResult(document, table(("", "USD"), rows))
 
 
@@ -225,6 +224,17 @@ def _plain(value: Any) -> str:
         stated = [f"{name.replace('_', '-')}={each}" for name, each in value.items() if each is not None]
         return " ".join(stated) or "as its plan or edition says"
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _budget_rows(account: Account) -> Iterator[tuple[str, str, str | None]]:
+    """Of the operator's limit and the account's own budget the lower one."""
+    for name, limit, own in (
+        ("daily_usd", account.limits.daily, account.budgets.daily),
+        ("monthly_usd", account.limits.monthly, account.budgets.monthly),
+    ):
+        found = lower_budget(own, limit)
+        origin = None if found is None else "the account" if found == limit else "its own budget"
+        yield name, "unlimited" if found is None else str(found), origin
 
 
 def _stated(option: int | None) -> Any:

@@ -10,9 +10,14 @@ from tokenharbor.app.commands.common import CommandResult, Group
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.funding import open_command_funding
 from tokenharbor.app.session import CommandSession
-from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
-from tokenharbor.funding.documents import AutoTopUpDocument
-from tokenharbor.funding.types import AutoTopUp
+from tokenharbor.funding.auto import (
+    AutoTopUpOutlook,
+    AutoTopUpWish,
+    set_auto_top_up,
+    show_auto_top_up,
+    switch_off_auto_top_up,
+)
+from tokenharbor.funding.auto_documents import AutoTopUpDocument
 from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
 
@@ -60,6 +65,9 @@ async def off(session: CommandSession, account_id: UUID) -> CommandResult:
         return _shown(await switch_off_auto_top_up(funding, account_id, OPERATOR))
 
 
-def _shown(wanted: AutoTopUp) -> CommandResult:
-    document = plain_document(AutoTopUpDocument.of(wanted))
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])
+def _shown(found: AutoTopUpOutlook) -> CommandResult:
+    document = plain_document(AutoTopUpDocument.of(found))
+    saved = ", ".join(each["processor"] for each in document["saved_methods"]) or "none"
+    shown = document | document["bounds"] | {"saved_methods": saved}
+    lines = [f"{name}: {value}" for name, value in shown.items() if value is not None and name != "bounds"]
+    return CommandResult(document, lines)

@@ -13,6 +13,7 @@ from tokenharbor.app.commands.arguments import ACCOUNT, ALLOWED, DENIED, KEY, LI
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.session import CommandSession
+from tokenharbor.editions.load import load_edition
 from tokenharbor.identity.store import KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import show_time
@@ -21,11 +22,12 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import SecretPurpose
 
 _RULES: Final = (
-    *("models", "providers", "deny_providers", "ip", "quota_usd", "daily_usd", "monthly_usd"),
+    *("label", "models", "providers", "deny_providers", "ip", "quota_usd", "daily_usd", "monthly_usd"),
     *("rpm", "tpm", "concurrency"),
 )
 _OPTIONS: Final = (
     click.option("--name", type=NAME, metavar="N", help="Name of the key, up to 100 characters."),
+    click.option("--label", type=NAME, metavar="L", help="What to group keys by, such as a project."),
     click.option("--quota-usd", type=USD_LIMIT, metavar="X", help="Spending limit in total; 0 is unlimited."),
     click.option("--daily-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC day, likewise."),
     click.option("--monthly-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC month, likewise."),
@@ -40,6 +42,7 @@ _OPTIONS: Final = (
 )
 _LISTS: Final = {
     "name": "name",
+    "label": "label",
     "models": "models",
     "providers": "providers",
     "deny_providers": "denied_providers",
@@ -78,9 +81,10 @@ async def create(session: CommandSession, /, account_id: UUID, **options: Any) -
     """Create an API key and print it. It is shown only once."""
     rules = change_rules(KeyRules(), _change(options, session.world.clock.now()))
     derived, catalog = session.root.derive(SecretPurpose.KEY_HASHES), read_catalog(session.settings)
+    also = load_edition(session.settings.edition).orchestra.names
     with changing(f"keys list {ids.show('acct', account_id)}"):
         issued = await issue_key(
-            session.conn, session.world, derived, account_id=account_id, rules=rules, catalog=catalog
+            session.conn, session.world, derived, account_id=account_id, rules=rules, catalog=catalog, also=also
         )
     return CommandResult({"id": ids.show("key", issued.id), "key": issued.key}, [issued.key])
 
@@ -94,7 +98,8 @@ async def change(session: CommandSession, /, key_id: UUID, **options: Any) -> Co
     wanted = _change(options, session.world.clock.now())
     if wanted == KeyChange():
         raise click.UsageError("name what is to be changed; --help lists it")
-    row = await change_key(session.conn, key_id, wanted, catalog=read_catalog(session.settings))
+    also = load_edition(session.settings.edition).orchestra.names
+    row = await change_key(session.conn, key_id, wanted, catalog=read_catalog(session.settings), also=also)
     document = plain_document(KeyDocument.of(row))
     return CommandResult(document, [f"{document['id']}: {_rules(document) or 'no rules'}"])
 

@@ -77,7 +77,7 @@ def _lines(value: Any, name: str = "") -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield from _lines(each, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for number, each in enumerate(value):
             yield from _lines(each, f"{name}[{number}]")
     elif value is not None:

@@ -66,7 +66,7 @@ async def preview(session: CommandSession, top_up_id: UUID, *, usd: Usd | None, 
         document = plain_document(
             RefundPreviewDocument.of(await preview_refund(funding, top_up_id, usd, RefundOrigin(origin)))
         )
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items()])
+    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if name != "leaving"])
 
 
 @refunds.command()

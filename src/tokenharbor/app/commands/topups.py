@@ -1,6 +1,6 @@
 """`topups`: what customers pay in, from the intent to the credit; payments that an operator enters; exchange rates."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, BinaryIO, Final
 
@@ -13,6 +13,7 @@ from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.commands.pdf_output import issuer_of, write_paper
 from tokenharbor.app.funding import open_command_funding, with_pretended
 from tokenharbor.app.session import CommandSession
+from tokenharbor.editions.load import load_edition
 from tokenharbor.funding import pretended, store
 from tokenharbor.funding.documents import ExchangeRateDocument, KeptCreditDocument, RefundDocument, TopUpDocument
 from tokenharbor.funding.fulfil import fulfil
@@ -20,6 +21,7 @@ from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_pa
 from tokenharbor.funding.payment_receipts import make_payment_receipt
 from tokenharbor.funding.rates import confirm_exchange_rate, set_exchange_rate
 from tokenharbor.funding.store import TopUpFilter
+from tokenharbor.funding.top_up_rests import NOTHING_PAID, read_rests
 from tokenharbor.funding.topups import TopUpRequest, open_top_up
 from tokenharbor.funding.types import TopUp, TopUpState
 from tokenharbor.kernel import ids
@@ -60,7 +62,8 @@ async def create(session: CommandSession, /, account_id: UUID, **options: Any) -
         with changing(f"topups list {ids.show('acct', account_id)}"):
             opened = await open_top_up(funding, request)
     lines = [opened.shown_id, f"to be paid: {opened.money} at {opened.url}"]
-    return CommandResult(plain_document(TopUpDocument.of(opened)), lines + _warn_if_pretended([opened]))
+    [document] = await _documents(session, [opened])
+    return CommandResult(document, lines + _warn_if_pretended([opened]))
 
 
 @topups.command("list")
@@ -75,7 +78,7 @@ async def list_all(
     """List the latest top-ups of an account, or of all, newest first."""
     wanted = TopUpFilter(account_id, None if state is None else TopUpState(state), before, limit)
     found = await store.list_top_ups(session.conn, wanted)
-    documents = [plain_document(TopUpDocument.of(each)) for each in found]
+    documents = await _documents(session, found)
     lines = table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents])
     return CommandResult(documents, lines + _warn_if_pretended(found))
 
@@ -85,7 +88,7 @@ async def list_all(
 @at_database
 async def show(session: CommandSession, top_up_id: UUID) -> CommandResult:
     """Show a top-up."""
-    return _shown(await store.get_top_up(session.conn, top_up_id))
+    return await _shown(session, await store.get_top_up(session.conn, top_up_id))
 
 
 @topups.command()
@@ -95,7 +98,7 @@ async def sync(session: CommandSession, top_up_id: UUID) -> CommandResult:
     """Read a top-up again at its processor, and credit what was paid."""
     async with open_command_funding(session) as funding:
         with changing(f"topups show {ids.show('topup', top_up_id)}"):
-            return _shown(await fulfil(funding, top_up_id))
+            return await _shown(session, await fulfil(funding, top_up_id))
 
 
 @topups.command()
@@ -119,7 +122,7 @@ async def record(session: CommandSession, account_id: UUID, *, usd: Usd, referen
     async with open_command_funding(session) as funding:
         with changing(f"topups list {ids.show('acct', account_id)}"):
             recorded = await record_payment(funding, ManualPayment(account_id, usd, reference, by))
-    return _shown(recorded)
+    return await _shown(session, recorded)
 
 
 @topups.command()
@@ -130,7 +133,7 @@ async def confirm(session: CommandSession, top_up_id: UUID, *, by: str) -> Comma
     """Confirm a payment that another person entered."""
     async with open_command_funding(session) as funding:
         with changing(f"topups show {ids.show('topup', top_up_id)}"):
-            return _shown(await confirm_payment(funding, top_up_id, by))
+            return await _shown(session, await confirm_payment(funding, top_up_id, by))
 
 
 @topups.command()
@@ -169,8 +172,14 @@ async def rates(
     return CommandResult(found, table(heads, [tuple(each[head] for head in heads) for each in found]))
 
 
-def _shown(top_up: TopUp) -> CommandResult:
-    document = plain_document(TopUpDocument.of(top_up))
+async def _documents(session: CommandSession, found: Sequence[TopUp]) -> list[Any]:
+    policy = load_edition(session.settings.edition).refunds
+    rests = await read_rests(session.conn, policy, found, session.world.clock.now())
+    return [plain_document(TopUpDocument.of(each, rests.get(each.id, NOTHING_PAID))) for each in found]
+
+
+async def _shown(session: CommandSession, top_up: TopUp) -> CommandResult:
+    [document] = await _documents(session, [top_up])
     lines = [f"{name}: {value}" for name, value in document.items() if value not in (None, "")]
     return CommandResult(document, lines + _warn_if_pretended([top_up]))
 

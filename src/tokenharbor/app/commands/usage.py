@@ -1,12 +1,13 @@
 """`usage`: what an account used and what it cost."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
-from tokenharbor.accounts.usage import read_usage
+from tokenharbor.accounts.usage import USAGE_DIVISIONS, read_usage
 from tokenharbor.accounts.usage_documents import UsageDocument
 from tokenharbor.accounts.usage_export import UsageSpan, export_usage
 from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
@@ -16,11 +17,9 @@ from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
 from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.kernel.money import ZERO
-from tokenharbor.ledger.rollup import UsageDimension
+from tokenharbor.ledger.rollup import UsageTotal, add_up
 
 _USUAL_SPAN = timedelta(days=30)
-_DIMENSIONS = get_args(UsageDimension)
 
 
 @click.command(cls=Command)
@@ -30,7 +29,7 @@ _DIMENSIONS = get_args(UsageDimension)
 @click.option(
     "--by",
     multiple=True,
-    type=click.Choice(_DIMENSIONS),
+    type=click.Choice(USAGE_DIVISIONS),
     default=("day", "model", "provider"),
     show_default=True,
     help="What to divide it by; may be repeated.",
@@ -54,8 +53,17 @@ async def usage(
     since = since or until - _USUAL_SPAN
     used = await read_usage(session.conn, account_id, since=since, until=until, by=how["by"])
     found = [plain_document(UsageDocument.of(each, how["by"])) for each in used.totals]
-    total = sum((each.charge for each in used.totals), ZERO)
-    columns = tuple(found[0]) if found else ()
-    lines = table(columns, [tuple(each.values()) for each in found])
+    shown = [each | {"saved": each["saved"]["total_usd"]} for each in found]
+    columns = tuple(shown[0]) if shown else ()
+    lines = table(columns, [tuple(each.values()) for each in shown])
+    total = add_up(used.totals)
     span = f"{used.since:%Y-%m-%d %H:%M} to {used.until:%Y-%m-%d %H:%M} UTC"
-    return CommandResult(found, [*lines, f"{total} USD from {span}"])
+    return CommandResult(found, [*lines, f"{total.charge} USD from {span}", *_saved(total)])
+
+
+def _saved(total: UsageTotal) -> Sequence[str]:
+    saved = total.saved
+    if not saved.total:
+        return ()
+    layers = f"repeats {saved.exact}, similar {saved.semantic}, vendor cache {saved.vendor}"
+    return (f"{saved.total} USD saved: {layers}",)

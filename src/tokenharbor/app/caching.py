@@ -1,0 +1,55 @@
+"""The cache of a worker, put together."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import asyncpg
+
+from tokenharbor.app.context import WorkerContext
+from tokenharbor.app.settings import REFERENCE, Settings
+from tokenharbor.cache.exact import ExactCache
+from tokenharbor.cache.keys import KeyMaker
+from tokenharbor.cache.memory import SealedMemory
+from tokenharbor.cache.pace import Pace
+from tokenharbor.cache.redis_pipe import RedisPipe
+from tokenharbor.cache.redis_url import read_redis_url
+from tokenharbor.cache.shared import RedisStore
+from tokenharbor.editions.policy import Policy
+from tokenharbor.gateway.caching import Caching
+from tokenharbor.gateway.similar import SimilarCaching, SimilarHome
+from tokenharbor.identity.semantic import StoredTrials
+from tokenharbor.kernel.secret import SecretPurpose
+from tokenharbor.ledger.comparisons import ComparisonExpense
+
+_MIB = 1 << 20
+_LARGEST_SHARED = 1 << 20
+"""Bytes of the largest answer that is put into Redis: a longer one would keep others waiting."""
+
+
+@contextlib.asynccontextmanager
+async def open_caching(context: WorkerContext, policy: Policy, pool: asyncpg.Pool) -> AsyncIterator[Caching]:
+    """The cache, connected to Redis where there is one. Raises Misconfigured for its URL alone: a server that is not
+    there is one that has nothing.
+    """
+    clock, url = context.world.clock, context.settings.redis.url
+    pipe = None if url is None else RedisPipe(read_redis_url(stated_url(context.settings)), _LARGEST_SHARED)
+    store = None if pipe is None else RedisStore(pipe)
+    exact = ExactCache(SealedMemory(clock), context.world.entropy, store)
+    keys = KeyMaker(context.root.derive(SecretPurpose.CACHE))
+    if pipe is not None:
+        pipe.start()
+    trials = StoredTrials(pool, context.world)
+    home = SimilarHome(context.settings.home / "similar", exact.counts)
+    similar = SimilarCaching(keys, SealedMemory(clock), context.world, trials, home=home)
+    try:
+        yield Caching(keys, exact, Pace(clock, policy.cache.replay_mib_s * _MIB), similar, ComparisonExpense(pool))
+    finally:
+        await similar.close()
+        if pipe is not None:
+            await pipe.stop()
+
+
+def stated_url(settings: Settings) -> str:
+    """The server's URL; it may be a reference, since it may have a password. Raises Misconfigured."""
+    url = settings.redis.url or ""
+    return (settings.secret(url) or "") if REFERENCE.fullmatch(url) else url
