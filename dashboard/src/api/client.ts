@@ -1,4 +1,5 @@
 // The control API, typed by its OpenAPI document; an answer that is an error is thrown as a Problem.
+import { i18n } from "@lingui/core";
 import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.d.ts";
 
@@ -19,18 +20,32 @@ export class Problem extends Error {
 
 export const api = createClient<paths>({ baseUrl: "/", querySerializer: { array: { style: "form", explode: true } } });
 
+// Mails are in the language of the pages, whatever the browser itself prefers.
+api.use({
+  onRequest({ request }) {
+    request.headers.set("accept-language", i18n.locale);
+    return request;
+  },
+});
+
 /** The document of an answer. Throws a Problem. */
 export async function ask<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
   const { data, error, response } = await call.catch(unreachable);
   if (response.ok) return data as T;
-  const detail = (error as { error?: Partial<Documents["ErrorDetail"]> } | undefined)?.error;
+  const detail = (error as Partial<Documents["ErrorDocument"]> | undefined)?.error;
   throw new Problem(
     response.status,
     detail?.code ?? "unreachable",
-    detail?.message ?? response.statusText,
+    detail ? await inWords(detail) : response.statusText,
     detail?.param,
     detail?.request_id ?? response.headers.get("x-request-id"),
   );
+}
+
+/** In the reader's language. Without the words, as the API says it. */
+async function inWords(detail: Documents["ErrorDetail"]): Promise<string> {
+  const words = await import("./refusals.ts").catch(() => null);
+  return words?.sayRefusal(detail) ?? detail.message;
 }
 
 function unreachable(): never {

@@ -36,6 +36,8 @@ export interface paths {
         /**
          * PostSignUp
          * @description Sign up: a mail with a link is on its way. The answer is the same for an e-mail that has an account.
+         *
+         *     A browser that has its cookie opens the link without choosing another password.
          */
         post: operations["signUp"];
         delete?: never;
@@ -55,7 +57,8 @@ export interface paths {
         put?: never;
         /**
          * PostVerification
-         * @description Open the link of a sign-up: the account is there, and a session begins.
+         * @description Open the link of a sign-up: the account is there, and a session begins. A browser that did not sign up is asked
+         *     for a password: 400 with `param` `password`.
          */
         post: operations["verifyEmail"];
         delete?: never;
@@ -165,7 +168,7 @@ export interface paths {
         };
         /**
          * StartOpenid
-         * @description Go to the other service. Who is signed in is connected to it.
+         * @description Go to the other service. Who asks on a page of ours, and is signed in, is connected to it.
          */
         get: operations["startOpenId"];
         put?: never;
@@ -190,6 +193,234 @@ export interface paths {
         get: operations["finishOpenId"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowPasskeys
+         * @description Your own, oldest first.
+         */
+        get: operations["listPasskeys"];
+        put?: never;
+        /**
+         * Add
+         * @description The passkey that an authenticator has made.
+         */
+        post: operations["addPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/passkeys/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin
+         * @description What an authenticator is asked for, to make you a passkey. It is valid for five minutes.
+         */
+        post: operations["beginPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/passkeys/{passkey_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description It signs you in no more. Who has no other way to sign in sets a password first (409).
+         */
+        delete: operations["removePasskey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/passkey-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * BeginSignIn
+         * @description What an authenticator is asked for, to sign somebody in. It is valid for five minutes.
+         */
+        post: operations["beginPasskeySignIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/passkey-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * SignIn
+         * @description Sign in by a passkey; no code is asked for.
+         */
+        post: operations["signInByPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowIdentities
+         * @description Other services that sign you in, oldest first.
+         */
+        get: operations["listIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * RemoveIdentity
+         * @description It signs you in no more. Who has no other way to sign in sets a password or adds a passkey first (409).
+         */
+        delete: operations["removeIdentity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/user/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Ask for another e-mail address: a link is on its way to it, and a notice to the one of now. The answer is the
+         *     same for an address that has an account.
+         */
+        post: operations["askForEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email-change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm
+         * @description Confirm another e-mail address by the link that was sent to it, in a browser where its user is signed in. All
+         *     other sessions are ended.
+         */
+        post: operations["confirmEmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email-undo/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview
+         * @description What `undoEmail` would end beside sessions, passkeys and connected services: what was done in the user's name
+         *     since a day before the change was asked for.
+         */
+        post: operations["previewEmailUndo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/email-undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description Keep or restore an e-mail address by the link of the notice, with a new password. All sessions are ended, and
+         *     what was done in the user's name since a day before the change was asked for: it is listed in the answer.
+         */
+        post: operations["undoEmail"];
         delete?: never;
         options?: never;
         head?: never;
@@ -254,7 +485,11 @@ export interface paths {
         get: operations["listSessions"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * EndOtherSessions
+         * @description End all of your own sessions but this one.
+         */
+        delete: operations["endOtherSessions"];
         options?: never;
         head?: never;
         patch?: never;
@@ -308,6 +543,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/user/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * RemakeRecoveryCodes
+         * @description Ten others, shown only now; those before open nothing any more.
+         */
+        post: operations["remakeRecoveryCodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/accounts/{account_id}": {
         parameters: {
             query?: never;
@@ -325,7 +580,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * ChangeAccount
+         * @description Change what is stated, and nothing else.
+         */
+        patch: operations["changeAccount"];
         trace?: never;
     };
     "/api/accounts/{account_id}/members": {
@@ -465,7 +724,7 @@ export interface paths {
         };
         /**
          * Show
-         * @description Which tool waits under a code.
+         * @description Which tool waits under a code, and where it asked from: compare that before you agree.
          */
         get: operations["getConnection"];
         put?: never;
@@ -692,6 +951,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/accounts/{account_id}/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowBudgets
+         * @description The account's budgets of this UTC day and month: its own, the operator's, and what is spent.
+         */
+        get: operations["getBudgets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * EditBudgets
+         * @description Change the account's own budgets, as far as they are stated. The next request is held under them.
+         */
+        patch: operations["changeBudgets"];
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/caching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowCaching
+         * @description Whether answers are given again, for how long, and to whom.
+         */
+        get: operations["getCaching"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * EditCaching
+         * @description Share kept answers among the account's keys and end users, or stop it; turn the semantic cache on or off, or let
+         *     single requests do so, or not. It is in force within a second.
+         */
+        patch: operations["changeCaching"];
+        trace?: never;
+    };
     "/api/accounts/{account_id}/balance": {
         parameters: {
             query?: never;
@@ -724,6 +1032,26 @@ export interface paths {
          * @description What is left of each lot, in the order in which it is spent; what is restricted comes last.
          */
         get: operations["listLots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListHolds
+         * @description What is held now, and for which requests; the oldest 50.
+         */
+        get: operations["listHolds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -873,6 +1201,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/accounts/{account_id}/free-models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowFreeModels
+         * @description Whether they are on, since when and by whom, and the words that agreeing needs.
+         */
+        get: operations["getFreeModels"];
+        /**
+         * Agree
+         * @description Turn them on. The words are recorded with who agreed, when, and from where; a 409 if they have changed.
+         */
+        put: operations["agreeToFreeModels"];
+        post?: never;
+        /**
+         * TurnOff
+         * @description Turn them off: within a second, nothing more is sent to their providers.
+         */
+        delete: operations["turnOffFreeModels"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/free-models/allowance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowAllowance
+         * @description How many calls of free models are left, and until when.
+         */
+        get: operations["getFreeAllowance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/accounts/{account_id}/keys": {
         parameters: {
             query?: never;
@@ -963,6 +1339,58 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ListRouterKeys
+         * @description The account's keys, the latest 100 after an offset; without those that are disabled unless they are asked for.
+         */
+        get: operations["listRouterKeys"];
+        put?: never;
+        /**
+         * CreateRouterKey
+         * @description A new key. It is shown in this answer only.
+         */
+        post: operations["createRouterKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{key_hash}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowRouterKey
+         * @description A key, its limit and what it has spent.
+         */
+        get: operations["getRouterKey"];
+        put?: never;
+        post?: never;
+        /**
+         * RemoveRouterKey
+         * @description Revoke a key, and list it no more. What it spent stays in the books.
+         */
+        delete: operations["deleteRouterKey"];
+        options?: never;
+        head?: never;
+        /**
+         * EditRouterKey
+         * @description Change what is named, and nothing else. Gateways follow within a second.
+         */
+        patch: operations["changeRouterKey"];
         trace?: never;
     };
     "/api/models": {
@@ -1200,7 +1628,8 @@ export interface paths {
         put?: never;
         /**
          * SyncTopUp
-         * @description Read a top-up again at its processor, and credit what was paid: for the page to which its payer returns.
+         * @description Read a top-up again at its processor, and credit what was paid: for the page to which its payer returns. Who asks
+         *     more than once a second is answered without the processor, and at last with 429.
          */
         post: operations["syncTopUp"];
         delete?: never;
@@ -1238,7 +1667,7 @@ export interface paths {
         };
         /**
          * ShowAuto
-         * @description What the account is charged without being asked, and why it was stopped.
+         * @description What the account is charged without being asked, what keeps the next charge waiting, and why it was stopped.
          */
         get: operations["getAutoTopUp"];
         /**
@@ -1349,6 +1778,89 @@ export interface paths {
          * @description A row for each request, as CSV, oldest first; by default the whole history.
          */
         get: operations["exportUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowSessions
+         * @description Sessions of the account's clients, the last used first. A page may have fewer than `limit`, and a next page.
+         */
+        get: operations["listClientSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/sessions/{session_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowSession
+         * @description One session: turns, cost, what caches saved, the share of its input that came from providers' caches, and its
+         *     latest requests.
+         */
+        get: operations["getClientSession"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/usage/stages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowStages
+         * @description What each stage of work used by day (UTC), of requests whose model stood for many; by default of 30 days. By
+         *     `stage`: of all these days together.
+         */
+        get: operations["listStages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/accounts/{account_id}/refused-calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * ShowRefused
+         * @description Calls of the last seven days that were refused at once: they cost nothing, and have no receipt. `code` is that of
+         *     the error. At most 1,000 rows, the most calls first; by `hour`, the latest first.
+         */
+        get: operations["listRefusedCalls"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1514,7 +2026,7 @@ export interface paths {
         };
         /**
          * ListMails
-         * @description The last mails to users that did not leave, newest first: hand them over by another way.
+         * @description Mails to users that did not leave, newest first: hand them over by another way.
          */
         get: operations["listMails"];
         put?: never;
@@ -1539,25 +2051,43 @@ export interface components {
             account_id: string;
             signed_in: boolean;
         };
+        /** AccountBody */
+        AccountBody: {
+            name?: string;
+        };
         /** AccountDocument */
         AccountDocument: {
             id: string;
             /** Format: date-time */
             created_at: string;
+            name: string;
             edition: string;
             region: string;
             emails: string[];
             plan: string | null;
             limits: components["schemas"]["StatedLimitsDocument"];
             free_models: boolean;
+            daily_budget_usd: string | null;
+            monthly_budget_usd: string | null;
             terms?: components["schemas"]["PlanDocument"] | null;
         };
         /** AccountOutlookDocument */
         AccountOutlookDocument: {
             account: string;
             frozen: string | null;
+            frozen_code: components["schemas"]["ErrorReason"] | null;
+            /** @description US dollars */
+            now_usd: string;
             /** @description US dollars */
             day_left_usd: string;
+            /** @description US dollars */
+            min_usd: string;
+            approval: boolean;
+            payee_days: number;
+            payee_kinds: {
+                [key: string]: string[];
+            };
+            ways: components["schemas"]["WithdrawalWayDocument"][];
             lots: components["schemas"]["LotOutlookDocument"][];
         };
         /**
@@ -1583,6 +2113,8 @@ export interface components {
             name: string;
             /** Format: date-time */
             expires_at: string;
+            address: string;
+            agent: string;
         };
         /** AuditDocument */
         AuditDocument: {
@@ -1590,8 +2122,10 @@ export interface components {
             /** Format: date-time */
             at: string;
             actor: string;
+            actor_name: string;
             address: string;
             subject: string;
+            subject_name: string;
             field: string;
             before: string;
             after: string;
@@ -1607,29 +2141,55 @@ export interface components {
             month_usd: string;
             processor?: string | null;
         };
+        /** AutoTopUpBoundsDocument */
+        AutoTopUpBoundsDocument: {
+            offered: boolean;
+            /** @description US dollars */
+            min_threshold_usd: string;
+            /** @description US dollars */
+            max_month_usd: string;
+            cooldown_minutes: number;
+        };
+        /**
+         * AutoTopUpBrake
+         * @description What keeps the next charge waiting.
+         * @enum {string}
+         */
+        AutoTopUpBrake: "in_flight" | "debt" | "ceiling" | "pause";
         /** AutoTopUpDocument */
         AutoTopUpDocument: {
             account: string;
             enabled: boolean;
-            processor: string;
+            brake: components["schemas"]["AutoTopUpBrake"] | null;
+            goes_on_at: string | null;
             /** @description US dollars */
-            threshold_usd: string;
-            /** @description US dollars */
-            amount_usd: string;
-            /** @description US dollars */
-            month_usd: string;
-            /** Format: date-time */
-            changed_at: string;
-            actor: string;
+            this_month_usd: string;
+            processor: string | null;
+            threshold_usd: string | null;
+            amount_usd: string | null;
+            month_usd: string | null;
+            changed_at: string | null;
+            actor: string | null;
             stopped_at: string | null;
             stop_reason: string | null;
+            stop_code: components["schemas"]["AutoTopUpStop"] | null;
+            saved_methods: components["schemas"]["ChargeableMethodDocument"][];
+            bounds: components["schemas"]["AutoTopUpBoundsDocument"];
         };
+        /**
+         * AutoTopUpStop
+         * @description What switched auto top-up off.
+         * @enum {string}
+         */
+        AutoTopUpStop: "payment_failed" | "payer_needed" | "payment_review" | "refund" | "withdrawal" | "dispute" | "spending" | "not_sold";
         /** BalanceDocument */
         BalanceDocument: {
             /** @description US dollars */
             balance_usd: string;
             /** @description US dollars */
             held_usd: string;
+            /** @description US dollars */
+            debt_usd: string;
             pools: {
                 [key: string]: string;
             };
@@ -1647,9 +2207,42 @@ export interface components {
             /** @default  */
             state: string;
         };
+        /** BudgetDocument */
+        BudgetDocument: {
+            own_usd: string | null;
+            limit_usd: string | null;
+            in_force_usd: string | null;
+            /** @description US dollars */
+            spent_usd: string;
+        };
+        /** BudgetsBody */
+        BudgetsBody: {
+            daily_usd?: string | null;
+            monthly_usd?: string | null;
+        };
+        /** BudgetsDocument */
+        BudgetsDocument: {
+            day: components["schemas"]["BudgetDocument"];
+            month: components["schemas"]["BudgetDocument"];
+        };
+        /** CachingBody */
+        CachingBody: {
+            shared?: boolean;
+            semantic?: boolean;
+            semantic_by_request?: boolean;
+        };
+        /** CachingDocument */
+        CachingDocument: {
+            exact: boolean;
+            seconds: number;
+            shared: boolean;
+            semantic: components["schemas"]["SemanticDocument"] | null;
+        };
         /** CashbackDocument */
         CashbackDocument: {
             rate_bp: number;
+            base_bp: number;
+            step_bp: number;
             max_bp: number;
             /** @description US dollars */
             spent_usd: string;
@@ -1659,6 +2252,54 @@ export interface components {
             day_max_usd: string;
             /** @description US dollars */
             granted_usd: string;
+        };
+        /** ChargeableMethodDocument */
+        ChargeableMethodDocument: {
+            processor: string;
+            method: string | null;
+            /** Format: date-time */
+            saved_at: string;
+        };
+        /** ClientSessionDetailDocument */
+        ClientSessionDetailDocument: {
+            id: string;
+            /**
+             * @default session
+             * @constant
+             */
+            object: "session";
+            /** Format: date-time */
+            first_at: string;
+            /** Format: date-time */
+            last_at: string;
+            requests: number;
+            /** @description US dollars */
+            cost_usd: string;
+            saved: components["schemas"]["SavedDocument"];
+            turns: number | null;
+            input_tokens: number;
+            cached_tokens: number;
+            cached_bp: number | null;
+            data: components["schemas"]["RequestDocument"][];
+            next_cursor: string | null;
+        };
+        /** ClientSessionDocument */
+        ClientSessionDocument: {
+            id: string;
+            /**
+             * @default session
+             * @constant
+             */
+            object: "session";
+            /** Format: date-time */
+            first_at: string;
+            /** Format: date-time */
+            last_at: string;
+            requests: number;
+            /** @description US dollars */
+            cost_usd: string;
+            /** @description US dollars */
+            saved_usd: string;
         };
         /** CodeBody */
         CodeBody: {
@@ -1684,6 +2325,26 @@ export interface components {
             from: string;
             steps?: components["schemas"]["PriceStep"][];
         };
+        /** ConsentDocument */
+        ConsentDocument: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            wording: string;
+        };
+        /**
+         * CurrencyFault
+         * @description Why nobody can pay in a currency now.
+         * @enum {string}
+         */
+        CurrencyFault: "no_method" | "no_rate" | "rate_over" | "rate_outside";
+        /** CurrencyOfferDocument */
+        CurrencyOfferDocument: {
+            currency: string;
+            methods: string[];
+            per_usd: string | null;
+            fault: components["schemas"]["CurrencyFault"] | null;
+        };
         /** DailyChargeDocument */
         DailyChargeDocument: {
             /** Format: date */
@@ -1694,6 +2355,11 @@ export interface components {
             cost_usd: string;
             /** @description US dollars */
             fee_usd: string;
+        };
+        /** DeletedKeyDocument */
+        DeletedKeyDocument: {
+            /** @default true */
+            deleted: boolean;
         };
         /**
          * DeliveryState
@@ -1746,22 +2412,38 @@ export interface components {
          * @enum {string}
          */
         DisputeState: "opened" | "funds_withdrawn" | "won" | "lost";
+        /**
+         * DropCode
+         * @description `COOLING` and `BEHIND`: it was on the route, after those that were asked. All others: the plan has dropped it.
+         * @enum {string}
+         */
+        DropCode: "unavailable" | "plan" | "key" | "pinned" | "ignored" | "region" | "retention" | "max_price" | "unsupported" | "at_most" | "unpriced" | "key_model" | "free" | "capability" | "context" | "balance" | "cooling" | "behind";
         /** EditionDocument */
         EditionDocument: {
             name: string;
             version: string;
             has_sign_up: boolean;
             openid: string | null;
+            passkeys: boolean;
             /** @description US dollars */
             welcome_usd: string;
             welcome_days: number;
+            rewards: boolean;
             codes: boolean;
             free_consent: string;
             topups: components["schemas"]["TopUpOfferDocument"];
             customer_refunds: boolean;
             withdrawals: boolean;
             auto_topup: boolean;
+            pages: components["schemas"]["PageNamesDocument"];
+            support: components["schemas"]["SupportDocument"][];
         };
+        /**
+         * ErrorReason
+         * @description One for each sentence that a person on a page may meet. The sentence stays for who does not know the code.
+         * @enum {unknown}
+         */
+        ErrorReason: "amount_not_positive" | "authorization_pending" | "auto_top_up_not_offered" | "bank_transfer" | "body_missing" | "body_too_deep" | "body_too_large" | "books_refused" | "changed_meanwhile" | "code_over" | "code_redeemed" | "code_unknown" | "code_used_up" | "codes_not_offered" | "connect_over" | "connect_unknown" | "consent_changed" | "currency_not_sold" | "cursor_invalid" | "email_disposable" | "email_invalid" | "email_sign_in" | "email_taken" | "email_yours" | "exchange_rate_missing" | "expiry_invalid" | "export_runs" | "exports_busy" | "idempotency_key_invalid" | "idempotency_key_used" | "internal" | "invitations_most" | "key_revoked" | "keys_most" | "last_owner" | "last_way_in" | "link_no_invitation" | "link_over" | "live_pages_most" | "mail_not_set_up" | "mail_off" | "mail_refused" | "mail_unavailable" | "management_key_owner" | "management_key_unknown" | "management_keys_day" | "management_keys_most" | "member_already" | "members_only" | "method_not_offered" | "method_not_saved" | "model_unknown" | "month_ceiling" | "name_invalid" | "network_invalid" | "not_found" | "openid_begin_again" | "openid_email_known" | "openid_email_not_verified" | "openid_unavailable" | "other_site" | "owner_without_email" | "page_outdated" | "passkey_begin_again" | "passkey_known" | "passkey_unknown" | "passkeys_most" | "passkeys_not_offered" | "password_breached" | "password_changed" | "password_has_email" | "password_length" | "password_letters" | "password_needed" | "password_wrong" | "payee_address_changed" | "payee_address_invalid" | "payee_in_use" | "payee_kind" | "payee_known" | "payee_not_verified" | "payee_removed" | "payees_day" | "payees_most" | "payouts_by" | "processor_refused" | "processor_unavailable" | "provider_unknown" | "referral_unknown" | "refund_cashback_spent" | "refund_debt" | "refund_most" | "refund_not_offered" | "refund_nothing_left" | "refund_processor_over" | "refund_too_little" | "refund_window_over" | "reward_cap" | "reward_debt" | "right_missing" | "role_not_yours" | "semantic_cache_not_installed" | "semantic_cache_not_offered" | "sign_in_again" | "sign_in_needed" | "sign_in_wrong" | "sign_up_closed" | "span_invalid" | "statement_span" | "threshold_least" | "too_many_attempts" | "top_up_bounds" | "top_up_not_opened" | "top_up_not_paid" | "top_up_packs" | "top_ups_open" | "totp_needed" | "totp_not_set_up" | "totp_set_up" | "totp_wrong" | "unavailable" | "url_invalid" | "url_not_https" | "url_parts" | "value_invalid" | "webhook_no_address" | "webhook_not_public" | "webhook_not_set" | "webhook_status" | "webhook_timeout" | "webhook_unreachable" | "welcome_claimed" | "welcome_not_offered" | "welcome_other_account" | "welcome_over" | "whole_cents" | "withdrawal_day" | "withdrawal_debt" | "withdrawal_decided" | "withdrawal_dispute" | "withdrawal_least" | "withdrawal_most" | "withdrawal_not_pretended" | "withdrawal_nothing" | "withdrawal_pretended" | "withdrawal_target_missing" | "withdrawals_not_offered";
         /** FetchBody */
         FetchBody: {
             code: string;
@@ -1775,6 +2457,46 @@ export interface components {
             has_called: boolean;
             topped_up: boolean;
         };
+        /** FreeAllowanceDocument */
+        FreeAllowanceDocument: {
+            enabled: boolean;
+            limit: number;
+            left: number;
+            window_hours: number;
+            resets_at: string | null;
+        };
+        /** FreeConsentBody */
+        FreeConsentBody: {
+            wording: string;
+        };
+        /** FreeModelsDocument */
+        FreeModelsDocument: {
+            on: boolean;
+            wording: string;
+            consent: components["schemas"]["ConsentDocument"] | null;
+            requests: number;
+            topped_up_requests: number;
+            window_hours: number;
+        };
+        /** HeldCreditDocument */
+        HeldCreditDocument: {
+            /** @description US dollars */
+            held_usd: string;
+            count: number;
+            oldest: components["schemas"]["HoldDocument"][];
+        };
+        /** HoldDocument */
+        HoldDocument: {
+            request: string;
+            key: string;
+            key_name: string;
+            model: string | null;
+            /** Format: date-time */
+            since: string;
+            /** @description US dollars */
+            usd: string;
+            open: boolean;
+        };
         /** HomeDocument */
         HomeDocument: {
             balance: components["schemas"]["BalanceDocument"];
@@ -1784,6 +2506,13 @@ export interface components {
             rewards: components["schemas"]["RewardsDocument"];
             notices: components["schemas"]["NoticeDocument"][];
             first_steps: components["schemas"]["FirstStepsDocument"];
+        };
+        /** IdentityDocument */
+        IdentityDocument: {
+            id: string;
+            issuer: string;
+            /** Format: date-time */
+            created_at: string;
         };
         /** InvitationBody */
         InvitationBody: {
@@ -1806,6 +2535,7 @@ export interface components {
             id: string;
             key: string;
             name: string;
+            label: string;
             models: string[];
             providers: string[];
             deny_providers: string[];
@@ -1824,6 +2554,7 @@ export interface components {
         /** KeyRulesBody */
         KeyRulesBody: {
             name?: string;
+            label?: string;
             models?: string[];
             providers?: string[];
             deny_providers?: string[];
@@ -1846,6 +2577,13 @@ export interface components {
             month_usd: string;
             used_hour: string | null;
         };
+        /** LeavingCreditDocument */
+        LeavingCreditDocument: {
+            lot: string;
+            /** @description US dollars */
+            usd: string;
+            restriction: components["schemas"]["Restriction"] | null;
+        };
         /** LedgerEntryDocument */
         LedgerEntryDocument: {
             id: string;
@@ -1854,6 +2592,8 @@ export interface components {
             type: string;
             /** @description US dollars */
             usd: string;
+            /** @description US dollars */
+            locked_usd: string;
             /** @description US dollars */
             balance_usd: string;
             pools: {
@@ -1869,6 +2609,7 @@ export interface components {
         /** LotDocument */
         LotDocument: {
             id: string;
+            more: string[];
             pool: components["schemas"]["Pool"];
             origin: string;
             /** @description US dollars */
@@ -1893,6 +2634,7 @@ export interface components {
             to: string | null;
             since: string | null;
             why: string | null;
+            why_code: components["schemas"]["WithheldReason"] | null;
         };
         /** ManagementKeyBody */
         ManagementKeyBody: {
@@ -1927,8 +2669,11 @@ export interface components {
             unlocked_usd: string;
             /** @description US dollars */
             locked_usd: string;
+            /** @description US dollars */
+            cancelled_usd: string;
             expires_at: string | null;
             reason: string | null;
+            reason_code: components["schemas"]["RewardReason"] | null;
         };
         /** MemberDocument */
         MemberDocument: {
@@ -1945,6 +2690,7 @@ export interface components {
             name: string;
             role: components["schemas"]["AccountRole"];
             rights: components["schemas"]["Right"][];
+            grants: components["schemas"]["AccountRole"][];
         };
         /** ModelDocument */
         ModelDocument: {
@@ -2004,6 +2750,14 @@ export interface components {
             wires: string[];
             pricing: components["schemas"]["ModelPricing"] | null;
         };
+        /** NewEmailBody */
+        NewEmailBody: {
+            email: string;
+            /** @default  */
+            password: string;
+            /** @default  */
+            code: string;
+        };
         /** NewKeyDocument */
         NewKeyDocument: {
             id: string;
@@ -2014,10 +2768,32 @@ export interface components {
             key: components["schemas"]["ManagementKeyDocument"];
             secret: string;
         };
+        /** NewPasskeyBody */
+        NewPasskeyBody: {
+            name: string;
+            credential: {
+                [key: string]: unknown;
+            };
+        };
         /** NewPasswordBody */
         NewPasswordBody: {
             token: string;
             password: string;
+        };
+        /** NewRouterKeyBody */
+        NewRouterKeyBody: {
+            name: string;
+            limit?: number | null;
+            /** @enum {null|string} */
+            limit_reset?: "daily" | "weekly" | "monthly" | null;
+            /** @default false */
+            include_byok_in_limit: boolean;
+            expires_at?: string | null;
+        };
+        /** NewRouterKeyDocument */
+        NewRouterKeyDocument: {
+            key: string;
+            data: components["schemas"]["RouterKeyDocument"];
         };
         /**
          * NoticeChannel
@@ -2033,6 +2809,8 @@ export interface components {
             next_try_at: string | null;
             sent_at: string | null;
             fault: string | null;
+            fault_code: components["schemas"]["ErrorReason"] | null;
+            fault_status: number | null;
         };
         /** NoticeDocument */
         NoticeDocument: {
@@ -2053,6 +2831,19 @@ export interface components {
          * @enum {string}
          */
         NoticeKind: "low_balance" | "daily_budget" | "monthly_budget" | "key_quota" | "credit_expiring" | "top_up_received" | "auto_top_up_made" | "auto_top_up_stopped" | "refund_made" | "dispute_opened" | "dispute_won" | "dispute_lost" | "withdrawal_asked" | "withdrawal_approved" | "withdrawal_done" | "withdrawal_failed" | "withdrawal_rejected" | "price_change" | "model_retirement" | "test";
+        /** OneRouterKeyDocument */
+        OneRouterKeyDocument: {
+            data: components["schemas"]["RouterKeyDocument"];
+        };
+        /** PageNamesDocument */
+        PageNamesDocument: {
+            /** @enum {string} */
+            home: "home" | "console";
+            /** @enum {string} */
+            requests: "requests" | "logs";
+            /** @enum {string} */
+            keys: "keys" | "tokens";
+        };
         /** Page[LedgerEntryDocument] */
         LedgerEntryPage: {
             data: components["schemas"]["LedgerEntryDocument"][];
@@ -2068,6 +2859,11 @@ export interface components {
             data: components["schemas"]["RequestDocument"][];
             next_cursor: string | null;
         };
+        /** Page[ClientSessionDocument] */
+        ClientSessionPage: {
+            data: components["schemas"]["ClientSessionDocument"][];
+            next_cursor: string | null;
+        };
         /** Page[TopUpDocument] */
         TopUpPage: {
             data: components["schemas"]["TopUpDocument"][];
@@ -2076,6 +2872,11 @@ export interface components {
         /** Page[AuditDocument] */
         AuditPage: {
             data: components["schemas"]["AuditDocument"][];
+            next_cursor: string | null;
+        };
+        /** Page[IdentityDocument] */
+        IdentityPage: {
+            data: components["schemas"]["IdentityDocument"][];
             next_cursor: string | null;
         };
         /** Page[InvitationDocument] */
@@ -2093,6 +2894,11 @@ export interface components {
             data: components["schemas"]["MemberDocument"][];
             next_cursor: string | null;
         };
+        /** Page[PasskeyDocument] */
+        PasskeyPage: {
+            data: components["schemas"]["PasskeyDocument"][];
+            next_cursor: string | null;
+        };
         /** Page[UserMailDocument] */
         UserMailPage: {
             data: components["schemas"]["UserMailDocument"][];
@@ -2102,6 +2908,31 @@ export interface components {
         UserSessionPage: {
             data: components["schemas"]["UserSessionDocument"][];
             next_cursor: string | null;
+        };
+        /** PasskeyDocument */
+        PasskeyDocument: {
+            id: string;
+            name: string;
+            /** Format: date-time */
+            created_at: string;
+            used_at: string | null;
+        };
+        /** PasskeyOptionsDocument */
+        PasskeyOptionsDocument: {
+            options: {
+                [key: string]: unknown;
+            };
+        };
+        /** PasskeySignInBody */
+        PasskeySignInBody: {
+            credential: {
+                [key: string]: unknown;
+            };
+        };
+        /** PasskeyStartBody */
+        PasskeyStartBody: {
+            /** @default  */
+            password: string;
         };
         /** PasswordBody */
         PasswordBody: {
@@ -2190,6 +3021,15 @@ export interface components {
             outcome: string;
             ms: number;
             status: number | null;
+            model: string | null;
+        };
+        /** ReceiptCandidate */
+        ReceiptCandidate: {
+            provider: string;
+            code: components["schemas"]["DropCode"];
+            why: string;
+            field: string | null;
+            model: string | null;
         };
         /** ReceiptDocument */
         ReceiptDocument: {
@@ -2217,16 +3057,23 @@ export interface components {
             provider?: string | null;
             stream?: boolean;
             cache?: string;
+            saved_usd?: string;
             usage?: components["schemas"]["UsageVectorDocument"] | null;
             usage_source?: "vendor" | "counted" | "estimated" | "none";
             total_ms?: number;
+            session?: string | null;
+            stage?: string | null;
+            turn?: number | null;
             dialect?: string;
             upstream_model?: string | null;
             upstream_request_id?: string | null;
             client_request_id?: string | null;
-            stage?: string | null;
+            confidence?: string | null;
+            why?: string | null;
+            why_code?: components["schemas"]["Why"] | null;
             first_content_ms?: number | null;
             attempts?: components["schemas"]["ReceiptAttempt"][];
+            not_asked?: components["schemas"]["ReceiptCandidate"][];
             usage_quarantined?: boolean;
             delivered_bytes?: number | null;
             max_output_capped?: number | null;
@@ -2369,6 +3216,9 @@ export interface components {
             cashback_usd: string;
             /** @description US dollars */
             reduced_usd: string;
+            leaving: components["schemas"]["LeavingCreditDocument"][];
+            /** @description US dollars */
+            max_usd: string;
             review: boolean;
         };
         /**
@@ -2377,11 +3227,20 @@ export interface components {
          * @enum {string}
          */
         RefundProgress: "review" | "asked" | "called" | "done" | "failed" | "rejected";
+        /** RefusedCallsDocument */
+        RefusedCallsDocument: {
+            code: string;
+            calls: number;
+            key: string | null;
+            /** Format: date-time */
+            hour: string;
+        };
         /** RequestChoices */
         RequestChoices: {
             models: string[];
             providers: string[];
             keys: string[];
+            stages: string[];
         };
         /** RequestDocument */
         RequestDocument: {
@@ -2409,9 +3268,13 @@ export interface components {
             provider?: string | null;
             stream?: boolean;
             cache?: string;
+            saved_usd?: string;
             usage?: components["schemas"]["UsageVectorDocument"] | null;
             usage_source?: "vendor" | "counted" | "estimated" | "none";
             total_ms?: number;
+            session?: string | null;
+            stage?: string | null;
+            turn?: number | null;
         };
         /** ResetMailBody */
         ResetMailBody: {
@@ -2444,6 +3307,12 @@ export interface components {
          * @enum {string}
          */
         RewardKind: "welcome" | "match" | "referral" | "cashback" | "code" | "streak";
+        /**
+         * RewardReason
+         * @description What an operator writes has none.
+         * @enum {string}
+         */
+        RewardReason: "cap" | "debt" | "same_mailbox" | "not_first" | "automatic" | "too_late" | "payer_unknown" | "payer_known" | "payer_matched" | "paid_debt";
         /**
          * RewardStage
          * @description How far an account is with a reward that is given once.
@@ -2482,6 +3351,81 @@ export interface components {
             /** @default 24 */
             overlap_hours: number;
         };
+        /** RouterKeyBody */
+        RouterKeyBody: {
+            name?: string;
+            disabled?: boolean;
+            limit?: number | null;
+            limit_reset?: ("daily" | "weekly" | "monthly") | null;
+            include_byok_in_limit?: boolean;
+        };
+        /** RouterKeyDocument */
+        RouterKeyDocument: {
+            hash: string;
+            name: string;
+            label: string;
+            disabled: boolean;
+            limit: number | null;
+            limit_remaining: number | null;
+            /** @enum {null|string} */
+            limit_reset: "daily" | "weekly" | "monthly" | null;
+            /** @default false */
+            include_byok_in_limit: boolean;
+            /** @description US dollars */
+            usage: number;
+            /** @description US dollars */
+            usage_daily: number;
+            /** @description US dollars */
+            usage_weekly: number;
+            /** @description US dollars */
+            usage_monthly: number;
+            /** @description US dollars */
+            byok_usage: number;
+            /** @description US dollars */
+            byok_usage_daily: number;
+            /** @description US dollars */
+            byok_usage_weekly: number;
+            /** @description US dollars */
+            byok_usage_monthly: number;
+            /** Format: date-time */
+            created_at: string;
+            updated_at?: string | null;
+            expires_at: string | null;
+            last_used_at: string | null;
+            creator_user_id?: string | null;
+            workspace_id: string;
+        };
+        /** RouterKeysDocument */
+        RouterKeysDocument: {
+            data: components["schemas"]["RouterKeyDocument"][];
+        };
+        /** SavedDocument */
+        SavedDocument: {
+            /** @description US dollars */
+            total_usd: string;
+            /** @description US dollars */
+            exact_usd: string;
+            /** @description US dollars */
+            semantic_usd: string;
+            /** @description US dollars */
+            vendor_usd: string;
+        };
+        /** SecondFactorBody */
+        SecondFactorBody: {
+            code: string;
+            /** @default  */
+            password: string;
+        };
+        /** SemanticDocument */
+        SemanticDocument: {
+            /** @enum {string} */
+            state: "off" | "on" | "stopped";
+            minutes: number;
+            compared: number;
+            trial: number;
+            stopped_at: string | null;
+            by_request: boolean;
+        };
         /** SessionDocument */
         SessionDocument: {
             id: string;
@@ -2516,6 +3460,7 @@ export interface components {
             id: string;
             key: string;
             name: string;
+            label: string;
             models: string[];
             providers: string[];
             deny_providers: string[];
@@ -2531,6 +3476,17 @@ export interface components {
             expires_at: string | null;
             revoked_at: string | null;
             spending: components["schemas"]["KeySpendingDocument"];
+        };
+        /** StageDocument */
+        StageDocument: {
+            day: string | null;
+            stage: string;
+            requests: number;
+            input_tokens: number;
+            output_tokens: number;
+            /** @description US dollars */
+            cost_usd: string;
+            saved: components["schemas"]["SavedDocument"];
         };
         /** StatedLimitsDocument */
         StatedLimitsDocument: {
@@ -2577,6 +3533,11 @@ export interface components {
             /** @description US dollars */
             credit_usd: string;
         };
+        /** SupportDocument */
+        SupportDocument: {
+            label: string;
+            url: string;
+        };
         /** ToolBody */
         ToolBody: {
             name: string;
@@ -2616,6 +3577,24 @@ export interface components {
             created_at: string;
             paid_at: string | null;
             fault: string | null;
+            /** @description US dollars */
+            left_usd: string;
+            /** @description US dollars */
+            refundable_usd: string;
+            refundable_until: string | null;
+            match: components["schemas"]["TopUpMatchDocument"] | null;
+        };
+        /** TopUpMatchDocument */
+        TopUpMatchDocument: {
+            /** @description US dollars */
+            granted_usd: string;
+            /** @description US dollars */
+            unlocked_usd: string;
+            /** @description US dollars */
+            locked_usd: string;
+            /** @description US dollars */
+            cancelled_usd: string;
+            expires_at: string | null;
         };
         /** TopUpOfferDocument */
         TopUpOfferDocument: {
@@ -2626,7 +3605,9 @@ export interface components {
             /** @description US dollars */
             max_usd: string;
             currencies: string[];
+            sold_in: components["schemas"]["CurrencyOfferDocument"][];
             methods: string[];
+            savable: string[];
         };
         /**
          * TopUpState
@@ -2638,29 +3619,53 @@ export interface components {
         TotpBody: {
             code: string;
         };
+        /** TotpSetupBody */
+        TotpSetupBody: {
+            /** @default  */
+            password: string;
+        };
         /** TotpSetupDocument */
         TotpSetupDocument: {
             secret: string;
             uri: string;
             svg: string;
         };
+        /** UndoneDocument */
+        UndoneDocument: {
+            kind: components["schemas"]["UndoneKind"];
+            account: string;
+            id: string;
+            name: string;
+        };
+        /**
+         * UndoneKind
+         * @description What was ended, or, of the user's own role, given back.
+         * @enum {string}
+         */
+        UndoneKind: "key" | "management_key" | "member" | "role" | "invitation" | "payee" | "withdrawal" | "auto_top_up" | "alert_webhook" | "alerts";
         /** UsageDocument */
         UsageDocument: {
             hour?: string | null;
             day?: string | null;
             key?: string | null;
+            label?: string;
             model?: string;
             provider?: string;
             requests: number;
             unbilled: number;
+            failed: number;
+            hung_up: number;
             cached: number;
             cache_share_bp: number;
+            mean_first_content_ms: number | null;
+            mean_total_ms: number | null;
             input: number;
             cache_read: number;
             cache_write: number;
             output: number;
             /** @description US dollars */
             cost_usd: string;
+            saved: components["schemas"]["SavedDocument"];
         };
         /** UsageReportDocument */
         UsageReportDocument: {
@@ -2711,6 +3716,7 @@ export interface components {
             name: string;
             locale: string;
             operator: boolean;
+            has_password: boolean;
             totp: boolean;
             /** Format: date-time */
             created_at: string;
@@ -2761,6 +3767,11 @@ export interface components {
             quality: string | null;
             coming?: components["schemas"]["ComingPrices"][];
         };
+        /** VerificationBody */
+        VerificationBody: {
+            token: string;
+            password?: string | null;
+        };
         /**
          * WayOut
          * @description How a lot's credit can leave.
@@ -2784,7 +3795,14 @@ export interface components {
             open_until: string | null;
             expires_at: string | null;
             reason: string | null;
+            reason_code: components["schemas"]["RewardReason"] | null;
         };
+        /**
+         * Why
+         * @description Why a request has its stage and executor.
+         * @enum {string}
+         */
+        Why: "asked" | "alone" | "first" | "loop" | "same" | "unsure" | "changed" | "declared" | "warm";
         /** WithdrawalBody */
         WithdrawalBody: {
             top_up?: string | null;
@@ -2850,22 +3868,64 @@ export interface components {
          * @enum {string}
          */
         WithdrawalProgress: "asked" | "approved" | "called" | "done" | "failed" | "rejected" | "cancelled";
-        /**
-         * ErrorDetail
-         * @description `code` is stable, `message` is for people and says what to do next; `param` names a field or parameter.
-         */
-        ErrorDetail: {
-            code: string;
-            message: string;
-            param: string | null;
-            request_id: string;
+        /** WithdrawalWayDocument */
+        WithdrawalWayDocument: {
+            top_up: string | null;
+            /** @description US dollars */
+            amount_usd: string;
         };
+        /**
+         * WithheldReason
+         * @description Why a lot's credit cannot leave, or not yet.
+         * @enum {string}
+         */
+        WithheldReason: "locked" | "given" | "no_payment" | "no_processor" | "currency" | "original_only" | "not_earned" | "not_matured" | "disputable" | "top_ups_open";
         /**
          * ErrorDocument
          * @description Every answer that is none of the documented ones.
          */
         ErrorDocument: {
             error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * ErrorDetail
+         * @description `code` is stable, `message` is for people and says what to do next; `param` names a field or parameter. `reason`
+         *         is stable, too, and says the same as the message, with what changes in it as `facts`: for words in other languages.
+         */
+        ErrorDetail: {
+            code: string;
+            message: string;
+            param: string | null;
+            reason: components["schemas"]["ErrorReason"] | null;
+            facts: {
+                [key: string]: string | number;
+            };
+            request_id: string;
+        };
+        /**
+         * RouterErrorDocument
+         * @description Likewise, in the shape that clients of model routers read: of the paths under `/v1`.
+         */
+        RouterErrorDocument: {
+            error: components["schemas"]["RouterErrorDetail"];
+        };
+        /**
+         * RouterErrorDetail
+         * @description `code` is the answer's status.
+         */
+        RouterErrorDetail: {
+            code: number;
+            message: string;
+            metadata: components["schemas"]["RouterErrorMetadata"];
+        };
+        /**
+         * RouterErrorMetadata
+         * @description What the house's errors say beside their message.
+         */
+        RouterErrorMetadata: {
+            code: string;
+            param: string | null;
+            request_id: string;
         };
     };
     responses: never;
@@ -2923,7 +3983,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": null;
+                };
             };
             /** @description An error */
             default: {
@@ -2945,7 +4007,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LinkBody"];
+                "application/json": components["schemas"]["VerificationBody"];
             };
         };
         responses: {
@@ -3248,6 +4310,378 @@ export interface operations {
             };
         };
     };
+    listPasskeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    addPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasskeyBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    beginPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyStartBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptionsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    removePasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    beginPasskeySignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptionsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    signInByPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeySignInBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listIdentities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    removeIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    askForEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEmailBody"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    confirmEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    previewEmailUndo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    undoEmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPasswordBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
     getUser: {
         parameters: {
             query?: never;
@@ -3372,6 +4806,33 @@ export interface operations {
             };
         };
     };
+    endOtherSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
     endSession: {
         parameters: {
             query?: never;
@@ -3441,7 +4902,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpSetupBody"];
+            };
+        };
         responses: {
             /** @description Document created, URL follows */
             201: {
@@ -3472,7 +4937,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TotpBody"];
+                "application/json": components["schemas"]["SecondFactorBody"];
             };
         };
         responses: {
@@ -3482,6 +4947,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    remakeRecoveryCodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactorBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodesDocument"];
+                };
             };
             /** @description An error */
             default: {
@@ -3504,6 +5002,41 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    changeAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountBody"];
+            };
+        };
         responses: {
             /** @description Request fulfilled, document follows */
             200: {
@@ -3973,7 +5506,10 @@ export interface operations {
     createManagementKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key makes no second one: the answer is a 409 that names what was made. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 account_id: string;
             };
@@ -4266,6 +5802,138 @@ export interface operations {
             };
         };
     };
+    getBudgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    changeBudgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetsBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BudgetsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getCaching: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CachingDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    changeCaching: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CachingBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CachingDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
     getBalance: {
         parameters: {
             query?: never;
@@ -4299,7 +5967,10 @@ export interface operations {
     };
     listLots: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Neighbours that are alike, such as cashback, as one lot. */
+                joined?: boolean;
+            };
             header?: never;
             path: {
                 account_id: string;
@@ -4315,6 +5986,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LotDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listHolds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeldCreditDocument"];
                 };
             };
             /** @description An error */
@@ -4390,7 +6092,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "text/csv": unknown;
                 };
             };
             /** @description An error */
@@ -4462,7 +6164,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "text/csv": string;
                 };
             };
             /** @description An error */
@@ -4498,7 +6200,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/pdf": string;
                 };
             };
             /** @description An error */
@@ -4577,6 +6279,134 @@ export interface operations {
             };
         };
     };
+    getFreeModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreeModelsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    agreeToFreeModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FreeConsentBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreeModelsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    turnOffFreeModels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreeModelsDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getFreeAllowance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FreeAllowanceDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
     listKeys: {
         parameters: {
             query?: never;
@@ -4611,7 +6441,10 @@ export interface operations {
     createKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key makes no second one: the answer is a 409 that names what was made. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 account_id: string;
             };
@@ -4744,7 +6577,10 @@ export interface operations {
     rotateKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same key makes no second one: the answer is a 409 that names what was made. */
+                "Idempotency-Key"?: string | null;
+            };
             path: {
                 key_id: string;
                 account_id: string;
@@ -4805,6 +6641,175 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listRouterKeys: {
+        parameters: {
+            query?: {
+                /** @description How many of the latest are left out. */
+                offset?: number;
+                /** @description true: keys that are disabled, too. */
+                include_disabled?: boolean | null;
+                /** @description The account's id: a management key has no other. */
+                workspace_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouterKeysDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouterErrorDocument"];
+                };
+            };
+        };
+    };
+    createRouterKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key makes no second one: the answer is a 409 that names what was made. */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRouterKeyBody"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewRouterKeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouterErrorDocument"];
+                };
+            };
+        };
+    };
+    getRouterKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneRouterKeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouterErrorDocument"];
+                };
+            };
+        };
+    };
+    deleteRouterKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedKeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouterErrorDocument"];
+                };
+            };
+        };
+    };
+    changeRouterKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RouterKeyBody"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneRouterKeyDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouterErrorDocument"];
                 };
             };
         };
@@ -5260,7 +7265,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/pdf": string;
                 };
             };
             /** @description An error */
@@ -5378,6 +7383,8 @@ export interface operations {
                 provider?: string | null;
                 key?: string | null;
                 status?: "complete" | "hung_up" | "failed" | "refused" | null;
+                cache?: "exact" | "semantic" | "prefix" | null;
+                stage?: string | null;
                 /** @description How many, at most. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -5478,7 +7485,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description What to divide it by; default `day`. */
-                by?: ("hour" | "day" | "key" | "model" | "provider")[] | null;
+                by?: (("hour" | "day" | "key" | "model" | "provider") | "label")[] | null;
                 /** @description Start, inclusive; a time without a zone is in UTC. */
                 since?: string | null;
                 /** @description End, exclusive; likewise. */
@@ -5534,7 +7541,152 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "text/csv": unknown;
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listClientSessions: {
+        parameters: {
+            query?: {
+                /** @description How many, at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientSessionPage"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    getClientSession: {
+        parameters: {
+            query?: {
+                /** @description How many, at most. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                session_id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClientSessionDetailDocument"];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listStages: {
+        parameters: {
+            query?: {
+                by?: "day" | "stage";
+                /** @description Start, inclusive; a time without a zone is in UTC. */
+                since?: string | null;
+                /** @description End, exclusive; likewise. */
+                until?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StageDocument"][];
+                };
+            };
+            /** @description An error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorDocument"];
+                };
+            };
+        };
+    };
+    listRefusedCalls: {
+        parameters: {
+            query?: {
+                by?: "key" | "hour";
+                /** @description Of this key only. */
+                key?: string | null;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusedCallsDocument"][];
                 };
             };
             /** @description An error */
@@ -5853,6 +8005,8 @@ export interface operations {
             query?: {
                 /** @description How many, at most. */
                 limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
             };
             header?: never;
             path?: never;

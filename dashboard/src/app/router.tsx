@@ -3,10 +3,13 @@ import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet,
 import { Problem } from "../api/client.ts";
 import { LEDGER_TYPES, type LedgerType } from "../api/ledger.ts";
 import { queryClient, sessionQuery } from "../api/queries.ts";
-import type { RequestFilter } from "../pages/usage/queries.ts";
+import type { BrowserAsk } from "../pages/connect/queries.ts";
+import { readSearch } from "../pages/billing/spans.ts";
+import { CACHE_LAYERS, type RequestFilter } from "../pages/usage/queries.ts";
 import { RANGES } from "../pages/usage/ranges.ts";
 import type { UsageSearch } from "../pages/usage/UsagePage.tsx";
 import { NotHere, PageFailed } from "../shell/PageFailed.tsx";
+import { followUser } from "./words.ts";
 
 const root = createRootRoute({ component: Outlet, errorComponent: PageFailed, notFoundComponent: NotHere });
 
@@ -20,12 +23,16 @@ const doors = createRoute({
 
 interface SignInSearch {
   next?: string;
+  problem?: string; // the code of why another service signed nobody in
 }
 
 const signIn = createRoute({
   getParentRoute: () => doors,
   path: "/sign-in",
-  validateSearch: ({ next }): SignInSearch => (typeof next === "string" ? { next } : {}),
+  validateSearch: ({ next, problem }): SignInSearch => ({
+    ...(typeof next === "string" && { next }),
+    ...(typeof problem === "string" && { problem }),
+  }),
   component: lazyRouteComponent(() => import("../pages/session/SignIn.tsx"), "SignIn"),
 });
 const signUp = createRoute({
@@ -49,6 +56,16 @@ const invitation = createRoute({
   path: "/invitation",
   component: lazyRouteComponent(() => import("../pages/session/Tokens.tsx"), "Invitation"),
 });
+const confirmEmail = createRoute({
+  getParentRoute: () => doors,
+  path: "/confirm-email",
+  component: lazyRouteComponent(() => import("../pages/session/ChangedEmail.tsx"), "ConfirmEmail"),
+});
+const undoEmail = createRoute({
+  getParentRoute: () => doors,
+  path: "/undo-email",
+  component: lazyRouteComponent(() => import("../pages/session/ChangedEmail.tsx"), "UndoEmail"),
+});
 const operator = createRoute({
   getParentRoute: () => doors,
   path: "/operator-sign-in",
@@ -66,7 +83,9 @@ const shell = createRoute({
 
 async function signedIn(next: string) {
   try {
-    return await queryClient.ensureQueryData(sessionQuery);
+    const session = await queryClient.ensureQueryData(sessionQuery);
+    await followUser(session.user.locale);
+    return session;
   } catch (error) {
     if (error instanceof Problem && error.status === 401) throw redirect({ to: "/sign-in", search: { next } });
     throw error;
@@ -82,17 +101,19 @@ const home = createRoute({
 const usage = createRoute({
   getParentRoute: () => shell,
   path: "/usage",
-  validateSearch: ({ range, by }): UsageSearch => ({ range: oneOf(RANGES, range), by: oneOf(["model", "key", "provider"], by) }),
+  validateSearch: ({ range, by }): UsageSearch => ({ range: oneOf(RANGES, range), by: oneOf(["model", "key", "label", "provider", "stage"], by) }),
   component: lazyRouteComponent(() => import("../pages/usage/UsagePage.tsx"), "UsagePage"),
 });
 const requests = createRoute({
   getParentRoute: () => shell,
   path: "/usage/requests",
-  validateSearch: ({ model, provider, key, status }): RequestFilter => ({
+  validateSearch: ({ model, provider, key, status, cache, stage }): RequestFilter => ({
     model: text(model),
     provider: text(provider),
     key: text(key),
     status: oneOf(["complete", "hung_up", "failed", "refused"], status),
+    cache: oneOf(CACHE_LAYERS, cache),
+    stage: text(stage),
   }),
   component: lazyRouteComponent(() => import("../pages/usage/RequestsPage.tsx"), "RequestsPage"),
 });
@@ -100,6 +121,17 @@ const receipt = createRoute({
   getParentRoute: () => requests,
   path: "/$requestId",
   component: lazyRouteComponent(() => import("../pages/usage/ReceiptPanel.tsx"), "ReceiptPanel"),
+});
+
+const sessions = createRoute({
+  getParentRoute: () => shell,
+  path: "/usage/sessions",
+  component: lazyRouteComponent(() => import("../pages/usage/SessionsPage.tsx"), "SessionsPage"),
+});
+const session = createRoute({
+  getParentRoute: () => sessions,
+  path: "/$sessionId",
+  component: lazyRouteComponent(() => import("../pages/usage/SessionPanel.tsx"), "SessionPanel"),
 });
 
 const keys = createRoute({
@@ -136,6 +168,7 @@ const billing = createRoute({
 const topUp = createRoute({
   getParentRoute: () => shell,
   path: "/billing/top-up",
+  validateSearch: ({ save }): { save?: boolean } => (save === true ? { save } : {}),
   component: lazyRouteComponent(() => import("../pages/billing/TopUpPage.tsx"), "TopUpPage"),
 });
 const ledger = createRoute({
@@ -163,6 +196,143 @@ const refund = createRoute({
   component: lazyRouteComponent(() => import("../pages/billing/RefundPanel.tsx"), "RefundPanel"),
 });
 
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("../pages/settings/ProfilePage.tsx"), "ProfilePage"),
+});
+
+const emailPanel = createRoute({
+  getParentRoute: () => settings,
+  path: "/email",
+  component: lazyRouteComponent(() => import("../pages/settings/EmailPanel.tsx"), "EmailPanel"),
+});
+
+const connect = createRoute({
+  getParentRoute: () => shell,
+  path: "/connect",
+  validateSearch: ({ name, code_challenge, redirect_uri, state }): BrowserAsk => ({
+    name: text(name),
+    code_challenge: text(code_challenge),
+    redirect_uri: text(redirect_uri),
+    state: text(state),
+  }),
+  component: lazyRouteComponent(() => import("../pages/connect/ConnectPage.tsx"), "ConnectPage"),
+});
+const security = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/security",
+  component: lazyRouteComponent(() => import("../pages/settings/SecurityPage.tsx"), "SecurityPage"),
+});
+const passkey = createRoute({
+  getParentRoute: () => security,
+  path: "/passkey",
+  component: lazyRouteComponent(() => import("../pages/settings/PasskeyPanel.tsx"), "PasskeyPanel"),
+});
+const authenticator = createRoute({
+  getParentRoute: () => security,
+  path: "/authenticator",
+  component: lazyRouteComponent(() => import("../pages/settings/AuthenticatorPanel.tsx"), "AuthenticatorPanel"),
+});
+const recoveryCodes = createRoute({
+  getParentRoute: () => security,
+  path: "/recovery-codes",
+  component: lazyRouteComponent(() => import("../pages/settings/RecoveryCodesPanel.tsx"), "RecoveryCodesPanel"),
+});
+const team = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/team",
+  component: lazyRouteComponent(() => import("../pages/settings/TeamPage.tsx"), "TeamPage"),
+});
+const invitePanel = createRoute({
+  getParentRoute: () => team,
+  path: "/invite",
+  component: lazyRouteComponent(() => import("../pages/settings/InvitePanel.tsx"), "InvitePanel"),
+});
+const memberPanel = createRoute({
+  getParentRoute: () => team,
+  path: "/$userId",
+  component: lazyRouteComponent(() => import("../pages/settings/MemberPanel.tsx"), "MemberPanel"),
+});
+const managementKeys = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/management-keys",
+  component: lazyRouteComponent(() => import("../pages/settings/ManagementKeysPage.tsx"), "ManagementKeysPage"),
+});
+const newManagementKey = createRoute({
+  getParentRoute: () => managementKeys,
+  path: "/new",
+  component: lazyRouteComponent(() => import("../pages/settings/NewManagementKey.tsx"), "NewManagementKey"),
+});
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/audit",
+  component: lazyRouteComponent(() => import("../pages/settings/AuditPage.tsx"), "AuditPage"),
+});
+const autoTopUp = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing/auto-top-up",
+  component: lazyRouteComponent(() => import("../pages/billing/AutoTopUpPage.tsx"), "AutoTopUpPage"),
+});
+const budgets = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing/budgets",
+  component: lazyRouteComponent(() => import("../pages/billing/BudgetsPage.tsx"), "BudgetsPage"),
+});
+const withdrawals = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing/withdrawals",
+  component: lazyRouteComponent(() => import("../pages/billing/WithdrawalsPage.tsx"), "WithdrawalsPage"),
+});
+const withdraw = createRoute({
+  getParentRoute: () => withdrawals,
+  path: "/new",
+  component: lazyRouteComponent(() => import("../pages/billing/WithdrawPanel.tsx"), "WithdrawPanel"),
+});
+const newPayee = createRoute({
+  getParentRoute: () => withdrawals,
+  path: "/payee",
+  component: lazyRouteComponent(() => import("../pages/billing/NewPayee.tsx"), "NewPayee"),
+});
+const statements = createRoute({
+  getParentRoute: () => shell,
+  path: "/billing/statements",
+  validateSearch: readSearch,
+  component: lazyRouteComponent(() => import("../pages/billing/StatementsPage.tsx"), "StatementsPage"),
+});
+
+const rewards = createRoute({
+  getParentRoute: () => shell,
+  path: "/rewards",
+  component: lazyRouteComponent(() => import("../pages/rewards/RewardsPage.tsx"), "RewardsPage"),
+});
+const alerts = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/alerts",
+  component: lazyRouteComponent(() => import("../pages/settings/AlertsPage.tsx"), "AlertsPage"),
+});
+const freeModels = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/free-models",
+  component: lazyRouteComponent(() => import("../pages/settings/FreeModelsPage.tsx"), "FreeModelsPage"),
+});
+const caches = createRoute({
+  getParentRoute: () => shell,
+  path: "/settings/caches",
+  component: lazyRouteComponent(() => import("../pages/settings/CachesPage.tsx"), "CachesPage"),
+});
+
+const mails = createRoute({
+  getParentRoute: () => shell,
+  path: "/operator",
+  component: lazyRouteComponent(() => import("../pages/operator/MailsPage.tsx"), "MailsPage"),
+});
+const mail = createRoute({
+  getParentRoute: () => mails,
+  path: "/$mailId",
+  component: lazyRouteComponent(() => import("../pages/operator/MailPanel.tsx"), "MailPanel"),
+});
+
 /** What an address says, if it is one of these. */
 function oneOf<T extends string>(values: readonly T[], value: unknown): T | undefined {
   return values.find((each) => each === value);
@@ -174,18 +344,34 @@ function text(value: unknown): string | undefined {
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    doors.addChildren([signIn, signUp, reset, verify, invitation, operator]),
+    doors.addChildren([signIn, signUp, reset, verify, invitation, confirmEmail, undoEmail, operator]),
     shell.addChildren([
       home,
       usage,
       requests.addChildren([receipt]),
+      sessions.addChildren([session]),
       billing,
       topUp,
       ledger,
       topUps.addChildren([refund]),
       topUpResult,
+      autoTopUp,
+      budgets,
+      withdrawals.addChildren([withdraw, newPayee]),
+      statements,
       keys.addChildren([newKey]),
       key.addChildren([changeKey, rotateKey]),
+      connect,
+      rewards,
+      settings.addChildren([emailPanel]),
+      security.addChildren([authenticator, recoveryCodes, passkey]),
+      team.addChildren([invitePanel, memberPanel]),
+      managementKeys.addChildren([newManagementKey]),
+      audit,
+      alerts,
+      freeModels,
+      caches,
+      mails.addChildren([mail]),
     ]),
   ]),
   basepath: "/dashboard",

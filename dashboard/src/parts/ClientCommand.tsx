@@ -13,8 +13,7 @@ export function ClientCommand({ apiKey }: { apiKey: string | null }) {
   const [chosen, setChosen] = useState("curl");
   const { data: model = "MODEL" } = useQuery({
     queryKey: ["first-model", apiKey],
-    queryFn: () => firstModel(apiKey ?? ""),
-    enabled: apiKey !== null,
+    queryFn: () => firstModel(apiKey),
   });
   const command = COMMANDS.find((each) => each.id === chosen);
   return (

@@ -4,7 +4,7 @@ import { Button } from "@mantine/core";
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import style from "./DataTable.module.css";
 
-const ROW = 36;
+const ROW = 36; // before one is there to be measured
 const OVERSCAN = 12;
 const DRAWN_WHOLE = 150; // so many rows are drawn all
 
@@ -13,7 +13,8 @@ export interface Column<Row> {
   head: ReactNode;
   cell: (row: Row) => ReactNode;
   align?: "end";
-  narrow?: "hide"; // on a phone
+  narrow?: "hide" | "tablet" | "laptop"; // away on a phone; on a tablet, on a small laptop already
+  under?: (row: Row) => ReactNode; // on a phone, in a second line
   wide?: boolean; // takes what room there is
 }
 
@@ -30,7 +31,7 @@ interface Props<Row> {
 
 export function DataTable<Row>({ label, rows, columns, rowKey, onOpen, chosen, fresh, more }: Props<Row>) {
   const frame = useRef<HTMLDivElement>(null);
-  const [from, to] = useWindow(frame, rows.length);
+  const { from, to, height } = useWindow(frame, rows.length);
   return (
     <div className={style.frame} ref={frame}>
       <table className={style.table} aria-label={label} aria-rowcount={more ? -1 : rows.length}>
@@ -44,7 +45,7 @@ export function DataTable<Row>({ label, rows, columns, rowKey, onOpen, chosen, f
           </tr>
         </thead>
         <tbody onKeyDown={moveFocus}>
-          {from > 0 && <tr aria-hidden="true" style={{ height: from * ROW }} />}
+          {from > 0 && <tr aria-hidden="true" style={{ height: from * height }} />}
           {rows.slice(from, to).map((row) => {
             const key = rowKey(row);
             return (
@@ -60,12 +61,13 @@ export function DataTable<Row>({ label, rows, columns, rowKey, onOpen, chosen, f
                 {columns.map((column) => (
                   <td key={column.id} {...marks(column)}>
                     {column.cell(row)}
+                    {column.under && <span className={style.under}>{column.under(row)}</span>}
                   </td>
                 ))}
               </tr>
             );
           })}
-          {to < rows.length && <tr aria-hidden="true" style={{ height: (rows.length - to) * ROW }} />}
+          {to < rows.length && <tr aria-hidden="true" style={{ height: (rows.length - to) * height }} />}
         </tbody>
       </table>
       {more && (
@@ -79,21 +81,28 @@ export function DataTable<Row>({ label, rows, columns, rowKey, onOpen, chosen, f
   );
 }
 
-/** The rows to draw: those in sight and some around them. */
-function useWindow(frame: React.RefObject<HTMLElement | null>, total: number): [number, number] {
+/** The rows to draw: those in sight and some around them; and how high a row is here. */
+function useWindow(frame: React.RefObject<HTMLElement | null>, total: number) {
   const [first, setFirst] = useState(0);
+  const [height, setHeight] = useState(ROW);
   useEffect(() => {
     if (total <= DRAWN_WHOLE) return;
     const look = () => {
+      const row = frame.current?.querySelector("tbody tr:not([aria-hidden])")?.getBoundingClientRect().height || ROW;
       const above = -(frame.current?.getBoundingClientRect().top ?? 0);
-      setFirst(Math.max(0, Math.floor(above / ROW / OVERSCAN) * OVERSCAN - OVERSCAN));
+      setHeight(row);
+      setFirst(Math.max(0, Math.floor(above / row / OVERSCAN) * OVERSCAN - OVERSCAN));
     };
     look();
     addEventListener("scroll", look, { passive: true });
-    return () => removeEventListener("scroll", look);
+    addEventListener("resize", look);
+    return () => {
+      removeEventListener("scroll", look);
+      removeEventListener("resize", look);
+    };
   }, [frame, total]);
-  if (total <= DRAWN_WHOLE) return [0, total];
-  return [Math.min(first, total), Math.min(total, first + Math.ceil(innerHeight / ROW) + 3 * OVERSCAN)];
+  if (total <= DRAWN_WHOLE) return { from: 0, to: total, height };
+  return { from: Math.min(first, total), to: Math.min(total, first + Math.ceil(innerHeight / height) + 3 * OVERSCAN), height };
 }
 
 /** Arrows go from row to row. */

@@ -2,7 +2,7 @@
 import { i18n } from "@lingui/core";
 import { Drawer as MantineDrawer } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 
 interface Props {
   title: string;
@@ -13,6 +13,7 @@ interface Props {
 
 export function Drawer({ title, onClose, holds, children }: Props) {
   const phone = useMediaQuery("(max-width: 47.99em)");
+  useFocusBack();
   return (
     <MantineDrawer
       opened
@@ -25,5 +26,16 @@ export function Drawer({ title, onClose, holds, children }: Props) {
     >
       {children}
     </MantineDrawer>
+  );
+}
+
+/** Who closes it is where they were. Mantine does that for panels that stay; these go with their address. */
+function useFocusBack(): void {
+  const [before] = useState(() => document.activeElement);
+  useEffect(
+    () => () => {
+      if (before instanceof HTMLElement && before.isConnected && document.activeElement === document.body) before.focus();
+    },
+    [before],
   );
 }

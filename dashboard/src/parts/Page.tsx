@@ -1,7 +1,7 @@
 // A page's frame: its title, at most one primary action, and its tabs.
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { editionQuery, serviceName } from "../api/queries.ts";
 import style from "./Page.module.css";
 
@@ -30,17 +30,27 @@ export function Page({ title, heading = title, action, tabs, quiet, children }: 
         <h1>{heading}</h1>
         {action && <div className="push">{action}</div>}
       </div>
-      {tabs && (
-        <nav className={style.tabs} aria-label={heading}>
-          {tabs.map((tab) => (
-            <Link key={tab.to} to={tab.to} activeOptions={{ exact: isPrefix(tab, tabs), includeSearch: false }}>
-              {tab.label}
-            </Link>
-          ))}
-        </nav>
-      )}
+      {tabs && <Tabs label={heading} tabs={tabs} />}
       {children}
     </div>
+  );
+}
+
+/** In as many lines as they need; on a phone they are one that scrolls, and the chosen one is in sight. */
+function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }) {
+  const row = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const chosen = row.current?.querySelector<HTMLElement>("[aria-current=page]");
+    if (row.current && chosen) row.current.scrollLeft = chosen.offsetLeft + chosen.offsetWidth + 24 - row.current.clientWidth; // with a little of the next one
+  }, [tabs.length]); // some come once the edition is known
+  return (
+    <nav className={style.tabs} aria-label={label} ref={row}>
+      {tabs.map((tab) => (
+        <Link key={tab.to} to={tab.to} activeOptions={{ exact: isPrefix(tab, tabs), includeSearch: false }}>
+          {tab.label}
+        </Link>
+      ))}
+    </nav>
   );
 }
 

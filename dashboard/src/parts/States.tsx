@@ -77,11 +77,17 @@ export function Await<T>({ query, rows, children }: { query: Query<T>; rows?: nu
 function title(problem: Problem | null): string {
   if (problem?.status === 0) return i18n._("No connection");
   if (problem?.status === 403) return i18n._("Your role does not allow this");
-  if (problem?.status === 404) return i18n._("This is not here");
+  if (problem?.status === 404 || isNoId(problem)) return i18n._("This is not here");
   return i18n._("This did not load");
+}
+
+/** An address with an id that there cannot be: for who reads the page, nothing is there. */
+function isNoId(problem: Problem | null): boolean {
+  return problem?.status === 400 && problem.param?.endsWith("_id") === true;
 }
 
 function explain(problem: Problem | null, error: unknown): string {
   if (problem?.status === 0) return i18n._("The service does not answer. Your calls and your balance are not affected.");
+  if (isNoId(problem)) return i18n._("There is nothing with this id.");
   return problem?.message || (error instanceof Error ? error.message : i18n._("Something failed on this page."));
 }

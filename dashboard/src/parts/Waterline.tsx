@@ -1,14 +1,15 @@
 // The waterline: an account's credit as one bar, in the order in which it is spent, what expires soonest first.
 //
 // A lot's width is its share of all credit (a width may be a number; money may not). Its held part is hatched; locked credit, which cannot be spent yet, is the
-// broken end. A slice marks what one request drew. All of it stands in words too: below the bar, or for screen readers.
+// broken end. A mark stands where one request drew; what a refund takes is hollow, at the end of its lot. All of it stands in words too: below the bar, or for screen readers.
 import { i18n } from "@lingui/core";
-import { isZero, share, toCents } from "./amounts.ts";
-import { showTime, timeLeft } from "./Time.tsx";
+import { growth, isZero, share, toCents } from "./amounts.ts";
+import { isToday, showTime, timeLeft } from "./Time.tsx";
 import style from "./Waterline.module.css";
 
 export interface WaterlineLot {
   id: string;
+  more: readonly string[]; // lots that are alike and stand beside it, drawn as one with it
   pool: string;
   remaining_usd: string;
   held_usd: string;
@@ -16,30 +17,50 @@ export interface WaterlineLot {
   expires_at: string | null;
 }
 
+/** What of a lot is about to leave; of its locked part, if it is restricted. */
+export interface LeavingCredit {
+  lot: string;
+  usd: string;
+  restriction: string | null;
+}
+
 interface Props {
   lots: readonly WaterlineLot[];
   drawn?: readonly string[]; // ids of the lots that a request drew
+  leaving?: readonly LeavingCredit[];
   labels?: boolean; // false: the bar alone
 }
 
 const MOST_LABELS = 5;
 const SOON_MS = 14 * 86_400_000;
 
-export function Waterline({ lots, drawn = [], labels = true }: Props) {
+export function Waterline({ lots, drawn = [], leaving = [], labels = true }: Props) {
   const shown = lots.filter((lot) => !isZero(lot.remaining_usd));
-  const more = shown.length - MOST_LABELS;
-  if (shown.length === 0) return <div className={style.empty} role="img" aria-label={i18n._("No credit")} />;
+  const labelled = largest(shown);
+  const more = shown.length - labelled.length;
+  if (shown.length === 0)
+    return (
+      <>
+        <div className={style.empty} role="img" aria-label={i18n._("No credit")} />
+        {labels && <p className="soft small">{i18n._("Your credit will be drawn here as one line, what is spent first at the left.")}</p>}
+      </>
+    );
   return (
     <div className={style.waterline}>
       <ol className={style.bar} aria-label={i18n._("Credit in the order in which it is spent")}>
         {shown.map((lot) => (
-          <Segment key={lot.id} lot={lot} drawn={drawn.includes(lot.id)} />
+          <Segment
+            key={lotKey(lot)}
+            lot={lot}
+            drawn={[lot.id, ...lot.more].some((id) => drawn.includes(id))}
+            leaving={leaving.filter((each) => each.restriction === lot.restriction && [lot.id, ...lot.more].includes(each.lot))}
+          />
         ))}
       </ol>
       {labels && (
         <ol className={style.labels} aria-hidden="true">
-          {shown.slice(0, MOST_LABELS).map((lot) => (
-            <li key={lot.id} style={{ flexGrow: Number(lot.remaining_usd) }}>
+          {labelled.map((lot) => (
+            <li key={lotKey(lot)} style={{ flexGrow: growth(lot.remaining_usd) }}>
               <b>
                 <i data-pool={lot.restriction ? "locked" : lot.pool} />
                 {toCents(lot.remaining_usd, "down")}
@@ -55,13 +76,33 @@ export function Waterline({ lots, drawn = [], labels = true }: Props) {
   );
 }
 
-function Segment({ lot, drawn }: { lot: WaterlineLot; drawn: boolean }) {
+/** Those of which most is left, in the line's order. */
+function largest(lots: readonly WaterlineLot[]): readonly WaterlineLot[] {
+  const least = lots.map((lot) => Number(lot.remaining_usd)).toSorted((one, other) => other - one)[MOST_LABELS - 1] ?? 0;
+  return lots.filter((lot) => Number(lot.remaining_usd) >= least).slice(0, MOST_LABELS);
+}
+
+/** A match that unlocks is on the line twice: what can be spent of it, and the rest. */
+export function lotKey(lot: Pick<WaterlineLot, "id" | "restriction">): string {
+  return `${lot.id} ${lot.restriction}`;
+}
+
+function Segment({ lot, drawn, leaving }: { lot: WaterlineLot; drawn: boolean; leaving: readonly LeavingCredit[] }) {
   const held = share(lot.held_usd, lot.remaining_usd);
   const words = `${toCents(lot.remaining_usd, "down")} ${poolName(lot.pool)}, ${lotEnd(lot)}`;
   const holding = isZero(lot.held_usd) ? "" : `; ${i18n._("{amount} held", { amount: toCents(lot.held_usd) })}`;
+  const gone = leaving.map(({ usd }) => `; ${i18n._("{amount} leaves", { amount: toCents(usd) })}`).join("");
+  const part = leaving.reduce((sum, { usd }) => sum + share(usd, lot.remaining_usd), 0); // a width, not money
   return (
-    <li className={style.lot} data-pool={lot.restriction ? "locked" : lot.pool} data-drawn={drawn} style={{ flexGrow: Number(lot.remaining_usd) }} title={words + holding}>
-      <span className={style.words}>{words + holding}</span>
+    <li
+      className={style.lot}
+      data-pool={lot.restriction ? "locked" : lot.pool}
+      data-drawn={drawn}
+      style={{ flexGrow: growth(lot.remaining_usd) }}
+      title={words + holding + gone}
+    >
+      <span className={style.words}>{words + holding + gone}</span>
+      {part > 0 && <span className={style.leaving} style={{ width: `max(3px, ${Math.min(1, part) * 100}%)` }} />}
       {held > 0 && <span className={style.held} style={{ width: `max(3px, ${held * 100}%)` }} />}
     </li>
   );
@@ -82,6 +123,7 @@ function lotEnd(lot: WaterlineLot): string {
   if (lot.restriction === "payout") return i18n._("on its way out");
   if (lot.restriction !== null) return i18n._("unlocks as you spend");
   if (lot.expires_at === null) return i18n._("never expires");
+  if (isToday(lot.expires_at)) return i18n._("ends today");
   const soon = Date.parse(lot.expires_at) - Date.now() < SOON_MS;
   return soon
     ? i18n._("{time} left", { time: timeLeft(lot.expires_at) })

@@ -2,8 +2,8 @@
 
 /** A balance or total, to the cent. "down": a balance never shows more than there is. */
 export function toCents(amount: string, rounding: "down" | "nearest" = "nearest"): string {
-  const { sign, whole, fraction } = parts(amount);
-  const nano = BigInt(whole + fraction.padEnd(9, "0"));
+  const { sign } = parts(amount);
+  const nano = nanos(amount);
   const cents = (nano + (rounding === "nearest" ? 5_000_000n : 0n)) / 10_000_000n;
   if (cents === 0n && nano > 0n) return `${sign && "−"}<$0.01`;
   const shown = cents.toString().padStart(3, "0");
@@ -21,9 +21,24 @@ export function isZero(amount: string): boolean {
   return !/[1-9]/.test(amount);
 }
 
+/** Whether what somebody types is above an amount; what is no amount is not. */
+export function isAbove(typed: string, most: string): boolean {
+  return /^\d+(\.\d{0,9})?$/.test(typed) && nanos(typed) > nanos(most);
+}
+
 /** How large one amount is beside another, from 0 to 1: for widths of bars, not for money. */
 export function share(part: string, whole: string): number {
   return isZero(whole) ? 0 : Math.min(1, Math.max(0, Number(part) / Number(whole)));
+}
+
+/** What a part of a line grows by: in nano-dollars, as growth below 1 leaves a part of the line empty. */
+export function growth(amount: string): number {
+  return Number(amount) * 1e9;
+}
+
+function nanos(amount: string): bigint {
+  const { whole, fraction } = parts(amount);
+  return BigInt(whole + fraction.padEnd(9, "0"));
 }
 
 function parts(amount: string): { sign: string; whole: string; fraction: string } {

@@ -1,5 +1,6 @@
 // Forms: what the API refuses is said at its field; what belongs to no field stands above the button.
 import type { UseFormReturnType } from "@mantine/form";
+import { i18n } from "@lingui/core";
 import { useState } from "react";
 import { Problem } from "../api/client.ts";
 
@@ -14,7 +15,8 @@ export function useSubmit<V extends Record<string, unknown>>(form: UseFormReturn
       await send(values);
     } catch (error) {
       const found = error instanceof Problem ? error : new Problem(0, "failed", String(error));
-      if (found.param !== null && found.param in values) form.setFieldError(found.param, found.message);
+      const field = fieldOf(found, values);
+      if (field) form.setFieldError(field, found.message);
       else setProblem(found);
     } finally {
       setBusy(false);
@@ -23,12 +25,17 @@ export function useSubmit<V extends Record<string, unknown>>(form: UseFormReturn
   return { busy, problem, submit };
 }
 
+/** The field that a problem is about: rules of money say "amount", the field is "amount_usd". */
+function fieldOf({ param }: Problem, values: Record<string, unknown>): string | undefined {
+  return [param, `${param}_usd`].find((name) => name !== null && name in values) ?? undefined;
+}
+
 /** In words, with the request's id if the fault is ours. */
 export function FormProblem({ problem }: { problem: Problem | null }) {
   if (problem === null) return null;
   return (
     <p role="alert" className="bad">
-      {problem.message}
+      {problem.status === 0 && problem.code === "unreachable" ? i18n._("The service does not answer. Try again.") : problem.message}
       {problem.status >= 500 && problem.requestId && <span className="mono"> {problem.requestId}</span>}
     </p>
   );

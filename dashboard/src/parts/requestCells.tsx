@@ -5,21 +5,20 @@ import { requestStatus } from "./requests.ts";
 import { StatusDot } from "./StatusDot.tsx";
 import { Time } from "./Time.tsx";
 
-/** How it ended and when: the clock today, with the day before it. */
+/** How it ended and when: to the second today, before that with the day. */
 export function Ended({ request }: { request: Documents["RequestDocument"] }) {
   const { status, label } = requestStatus(request);
   const today = new Date(request.ended_at).toDateString() === new Date().toDateString();
   return (
     <>
       <StatusDot status={status} label={label} />
-      {!today && (
-        <>
-          <span className="soft">
-            <Time at={request.ended_at} as="day" />
-          </span>{" "}
-        </>
+      {today ? (
+        <Time at={request.ended_at} as="clock" />
+      ) : (
+        <span className="soft">
+          <Time at={request.ended_at} as="dayClock" />
+        </span>
       )}
-      <Time at={request.ended_at} as="clock" />
     </>
   );
 }

@@ -24,12 +24,29 @@ export function requestStatus(request: Request): { status: Status; label: string
 /** Why it was free, or how much of its input the vendor's cache had. */
 export function requestNote(request: Request): string {
   if (request.status === "failed" || request.status === "refused") return i18n._("not billed");
-  if (request.cache === "exact") return i18n._("exact cache");
-  if (request.cache === "semantic") return i18n._("similar request, cached");
+  const answered = answeredBy(request);
+  if (answered) return answered;
   if (request.detail) return i18n._("details deleted");
   const share = cachedShare(request);
   if (share > 0) return i18n._("{percent}% cached", { percent: share });
   return isZero(request.cost_usd) ? i18n._("free") : "";
+}
+
+/** "exact cache": which cache of ours answered; null: none. */
+export function answeredBy(request: Request): string | null {
+  if (request.cache === "exact") return i18n._("exact cache");
+  return request.cache === "semantic" ? i18n._("similar request, cached") : null;
+}
+
+export function stageName(stage: string): string {
+  const names: Record<string, string> = {
+    plan: i18n._("Planning"),
+    code: i18n._("Coding"),
+    review: i18n._("Reviewing"),
+    summarise: i18n._("Summarising"),
+    general: i18n._("General"),
+  };
+  return names[stage] ?? stage;
 }
 
 /** All tokens of the input, those of caches included; null: none were counted. */

@@ -6,13 +6,13 @@ import { useCallback, useState } from "react";
 import type { Documents } from "../api/client.ts";
 import { useLiveEvent, useLiveState } from "../api/live.ts";
 import { balanceQuery } from "../api/queries.ts";
-import { isZero } from "../parts/amounts.ts";
+import { growth, isZero, toCents } from "../parts/amounts.ts";
 import { Balance, Money } from "../parts/Money.tsx";
+import { Owed, owes } from "../parts/Owed.tsx";
 import { showTime } from "../parts/Time.tsx";
 import { poolName } from "../parts/Waterline.tsx";
 import { useScope } from "./account.tsx";
 import style from "./BalancePill.module.css";
-import { isBuilt } from "./navigation.ts";
 
 const PULSE_MS = 1200;
 
@@ -41,12 +41,13 @@ export function BalancePill() {
           className={style.pill}
           data-pulses={pulses}
           data-lost={since !== null}
+          data-owes={balance !== undefined && owes(balance)}
+          aria-label={balance ? undefined : i18n._("Balance")} // which stands in it once it is known
           onClick={() => setOpen(!open)}
           onPointerEnter={(event) => event.pointerType === "mouse" && setOpen(true)}
           onPointerLeave={(event) => event.pointerType === "mouse" && setOpen(false)}
         >
-          <span className={style.hidden}>{i18n._("Balance")} </span>
-          {balance ? <Balance usd={balance.balance_usd} /> : <span className={style.unknown} />}
+          {balance ? <Figure balance={balance} /> : <span className={style.unknown} />}
           <span className={style.line} aria-hidden="true">
             {balance && <Level balance={balance} />}
           </span>
@@ -57,11 +58,22 @@ export function BalancePill() {
   );
 }
 
+/** What there is; or what is owed, which stops calls whatever there is. */
+function Figure({ balance }: { balance: Documents["BalanceDocument"] }) {
+  if (owes(balance)) return i18n._("{amount} owed", { amount: toCents(balance.debt_usd) });
+  return (
+    <>
+      <span className={style.hidden}>{i18n._("Balance")} </span>
+      <Balance usd={balance.balance_usd} />
+    </>
+  );
+}
+
 /** The waterline in small: the pools' shares. */
 function Level({ balance }: { balance: Documents["BalanceDocument"] }) {
   return Object.entries(balance.pools)
     .filter(([pool, usd]) => pool !== "locked" && !isZero(usd))
-    .map(([pool, usd]) => <i key={pool} data-pool={pool} style={{ flexGrow: Number(usd) }} />);
+    .map(([pool, usd]) => <i key={pool} data-pool={pool} style={{ flexGrow: growth(usd) }} />);
 }
 
 function Pools({ balance, since }: { balance: Documents["BalanceDocument"]; since: number | null }) {
@@ -73,6 +85,7 @@ function Pools({ balance, since }: { balance: Documents["BalanceDocument"]; sinc
           {i18n._("as of {time}, reconnecting", { time: showTime(new Date(since).toISOString(), "clock") })}
         </p>
       )}
+      <Owed balance={balance} />
       <dl>
         {pools.map(([pool, usd]) => (
           <div key={pool}>
@@ -91,7 +104,7 @@ function Pools({ balance, since }: { balance: Documents["BalanceDocument"]; sinc
           </div>
         )}
       </dl>
-      {isBuilt("/billing") && <a href="/dashboard/billing">{i18n._("Billing")}</a>}
+      <a href="/dashboard/billing">{i18n._("Billing")}</a>
     </div>
   );
 }

@@ -5,15 +5,18 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet } from "@tanstack/react-router";
 import { editionQuery, serviceName } from "../api/queries.ts";
 import { BalancePill } from "./BalancePill.tsx";
+import { FindButton } from "./FindButton.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { AccountMenu, UserMenu } from "./menus.tsx";
-import { NAVIGATION, type NavigationItem } from "./navigation.ts";
+import { type NavigationItem, useNavigation } from "./navigation.ts";
+import { usePageNames } from "./pageNames.ts";
 import style from "./Shell.module.css";
 
 const ON_A_PHONE = 4; // beside "More"
 
 export function Shell() {
   const { data: edition } = useQuery(editionQuery);
+  const navigation = useNavigation();
   return (
     <div className={style.shell}>
       <a className={style.skip} href="#page">
@@ -24,13 +27,14 @@ export function Shell() {
           <Mark />
           {serviceName(edition)}
         </Link>
-        {NAVIGATION.map((item) => (
-          <NavigationLink key={item.to} item={item} />
+        {navigation.map((item) => (
+          <NavigationLink key={item.icon} item={item} />
         ))}
       </nav>
       <header className={style.top}>
         <AccountMenu />
         <span className="push" />
+        <FindButton />
         <BalancePill />
         <UserMenu />
       </header>
@@ -43,21 +47,30 @@ export function Shell() {
 }
 
 function NavigationLink({ item }: { item: NavigationItem }) {
+  const names = usePageNames();
+  if (item.href !== undefined)
+    return (
+      <a href={item.href} className={style.item}>
+        <Icon name={item.icon} />
+        {item.label(names)}
+      </a>
+    );
   return (
     <Link to={item.to} activeOptions={{ exact: item.to === "/" }} className={style.item}>
       <Icon name={item.icon} />
-      {item.label()}
+      {item.label(names)}
     </Link>
   );
 }
 
 /** On a phone: the first pages, and the others behind "More". */
 function BottomBar() {
-  const rest = NAVIGATION.slice(ON_A_PHONE);
+  const navigation = useNavigation();
+  const rest = navigation.slice(ON_A_PHONE);
   return (
     <nav className={style.bottom} aria-label={i18n._("Pages")}>
-      {NAVIGATION.slice(0, ON_A_PHONE).map((item) => (
-        <NavigationLink key={item.to} item={item} />
+      {navigation.slice(0, ON_A_PHONE).map((item) => (
+        <NavigationLink key={item.icon} item={item} />
       ))}
       {rest.length > 0 && (
         <Menu position="top-end">
@@ -69,13 +82,18 @@ function BottomBar() {
           </Menu.Target>
           <Menu.Dropdown>
             {rest.map((item) => (
-              <Menu.Item key={item.to} component={Link} to={item.to} leftSection={<Icon name={item.icon} />}>
-                {item.label()}
-              </Menu.Item>
+              <MenuLink key={item.icon} item={item} />
             ))}
           </Menu.Dropdown>
         </Menu>
       )}
     </nav>
   );
+}
+
+function MenuLink({ item }: { item: NavigationItem }) {
+  const icon = <Icon name={item.icon} />;
+  const label = item.label(usePageNames());
+  if (item.href !== undefined) return <Menu.Item component="a" href={item.href} leftSection={icon} children={label} />;
+  return <Menu.Item component={Link} to={item.to} leftSection={icon} children={label} />;
 }

@@ -1,7 +1,10 @@
 // The two menus of the top bar: which account, and what is the user's own.
 import { i18n } from "@lingui/core";
 import { Menu, useMantineColorScheme } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { api, ask } from "../api/client.ts";
+import { editionQuery, sessionQuery } from "../api/queries.ts";
 import { chooseLanguage, LANGUAGES, type Language } from "../app/words.ts";
 import { accountName, chooseAccount, useScope } from "./account.tsx";
 import { Icon } from "./icons.tsx";
@@ -35,6 +38,13 @@ export function AccountMenu() {
 export function UserMenu() {
   const { user } = useScope();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const client = useQueryClient();
+  // chosen for this browser, and for mails
+  const speak = async (language: Language) => {
+    await chooseLanguage(language);
+    const changed = await ask(api.PATCH("/api/user", { body: { locale: language } })).catch(() => null);
+    if (changed) client.setQueryData(sessionQuery.queryKey, (session) => session && { ...session, user: changed });
+  };
   const schemes = { light: i18n._("Light"), dark: i18n._("Dark"), auto: i18n._("As the system") } as const;
   return (
     <Menu position="bottom-end" closeOnItemClick={false} width={220}>
@@ -45,18 +55,41 @@ export function UserMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{user.email}</Menu.Label>
+        {user.operator && (
+          <Menu.Item component={Link} to="/operator" closeMenuOnClick>
+            {i18n._("Mails")}
+          </Menu.Item>
+        )}
         <Menu.Divider />
         {Object.entries(schemes).map(([scheme, label]) => (
           <Choice key={scheme} label={label} chosen={scheme === colorScheme} choose={() => setColorScheme(scheme as "auto")} />
         ))}
         <Menu.Divider />
         {Object.entries(LANGUAGES).map(([code, label]) => (
-          <Choice key={code} label={label} chosen={code === i18n.locale} choose={() => void chooseLanguage(code as Language)} />
+          <Choice key={code} label={label} chosen={code === i18n.locale} choose={() => void speak(code as Language)} />
         ))}
+        <Help />
         <Menu.Divider />
         <Menu.Item onClick={() => void signOut()}>{i18n._("Sign out")}</Menu.Item>
       </Menu.Dropdown>
     </Menu>
+  );
+}
+
+/** Where the edition, or its operator, gives help. */
+function Help() {
+  const support = useQuery(editionQuery).data?.support ?? [];
+  if (support.length === 0) return null;
+  return (
+    <>
+      <Menu.Divider />
+      <Menu.Label>{i18n._("Help")}</Menu.Label>
+      {support.map((each) => (
+        <Menu.Item key={each.url} component="a" href={each.url} target="_blank" rel="noreferrer">
+          {each.label}
+        </Menu.Item>
+      ))}
+    </>
   );
 }
 
@@ -79,7 +112,7 @@ export function roleName(role: string): string {
   return names[role] ?? role;
 }
 
-async function signOut(): Promise<void> {
+export async function signOut(): Promise<void> {
   await ask(api.DELETE("/api/session"));
   location.assign("/dashboard/sign-in");
 }

@@ -1,22 +1,32 @@
 // The navigation: the same order everywhere, and nothing that is not built.
 import { i18n } from "@lingui/core";
 import type { LinkProps } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import type { Documents } from "../api/client.ts";
+import { editionQuery } from "../api/queries.ts";
 import type { IconName } from "./icons.tsx";
+import type { PageNames } from "./pageNames.ts";
 
 export interface NavigationItem {
-  to: NonNullable<LinkProps["to"]>;
+  to?: NonNullable<LinkProps["to"]>;
+  href?: string; // of a page that the server renders, beside the dashboard
   icon: IconName;
-  label: () => string;
+  isOf?: (edition: Documents["EditionDocument"]) => boolean; // where not every edition has it
+  label: (names: PageNames) => string;
 }
 
-export const NAVIGATION: readonly NavigationItem[] = [
-  { to: "/", icon: "home", label: () => i18n._("Home") },
+const ALL: readonly NavigationItem[] = [
+  { to: "/", icon: "home", label: (names) => names.home },
   { to: "/usage", icon: "usage", label: () => i18n._("Usage") },
   { to: "/billing", icon: "billing", label: () => i18n._("Billing") },
-  { to: "/keys", icon: "keys", label: () => i18n._("Keys") },
+  { to: "/keys", icon: "keys", label: (names) => names.keys },
+  { href: "/models", icon: "models", label: () => i18n._("Models") },
+  { to: "/rewards", icon: "rewards", isOf: (edition) => edition.rewards, label: () => i18n._("Rewards") },
+  { to: "/settings", icon: "settings", label: () => i18n._("Settings") },
 ];
 
-/** Whether a page is there: what leads to one that is not is not shown. */
-export function isBuilt(to: string): boolean {
-  return NAVIGATION.some((item) => item.to === to);
+/** What this edition has. */
+export function useNavigation(): readonly NavigationItem[] {
+  const { data: edition } = useQuery(editionQuery);
+  return ALL.filter(({ isOf }) => isOf === undefined || (edition !== undefined && isOf(edition)));
 }

@@ -5,18 +5,21 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { Documents } from "../../api/client.ts";
 import { balanceQuery } from "../../api/queries.ts";
-import { isZero } from "../../parts/amounts.ts";
+import { isZero, toCents } from "../../parts/amounts.ts";
 import { type Column, DataTable } from "../../parts/DataTable.tsx";
 import { Balance, Money } from "../../parts/Money.tsx";
+import { Owed } from "../../parts/Owed.tsx";
 import { Page, Section } from "../../parts/Page.tsx";
 import { Await, Empty } from "../../parts/States.tsx";
 import { showTime, Time } from "../../parts/Time.tsx";
-import { poolName, Waterline } from "../../parts/Waterline.tsx";
+import { lotKey, poolName, Waterline } from "../../parts/Waterline.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
 import style from "./Billing.module.css";
+import { DisputeNotice } from "./Disputes.tsx";
 import { lotOrigin } from "./describe.ts";
+import { Holds } from "./Holds.tsx";
 import { lotsQuery } from "./queries.ts";
-import { billingTabs } from "./tabs.ts";
+import { useBillingTabs } from "./tabs.ts";
 
 type Lot = Documents["LotDocument"];
 
@@ -24,11 +27,13 @@ export function BillingPage() {
   const { account } = useScope();
   const lots = useQuery(lotsQuery(account.id));
   return (
-    <Page title={i18n._("Billing")} action={<TopUpButton />} tabs={billingTabs()}>
+    <Page title={i18n._("Billing")} action={<TopUpButton />} tabs={useBillingTabs()}>
+      <DisputeNotice />
       <Credit />
       <Await query={lots} rows={4}>
         {(all) => <Lots lots={all} />}
       </Await>
+      <Holds />
     </Page>
   );
 }
@@ -49,23 +54,40 @@ function Credit() {
     <section aria-label={i18n._("Balance")} className={style.credit}>
       <p className="soft">{i18n._("Balance")}</p>
       <Await query={balance} rows={2}>
-        {({ balance_usd, held_usd }) => (
+        {(credit) => (
           <>
             <p className={`figure ${style.balance}`}>
-              <Balance usd={balance_usd} />
+              <Balance usd={credit.balance_usd} />
             </p>
+            <Owed balance={credit} />
             <p className="soft">
-              {balance_usd.startsWith("-") && <span className="bad">{i18n._("Calls are stopped. The next top-up pays it first.")}</span>}
-              {!isZero(held_usd) && (
+              {!isZero(credit.held_usd) && (
                 <>
-                  <Money usd={held_usd} /> {i18n._("more is held for open calls")}
+                  <Money usd={credit.held_usd} /> {i18n._("more is held for open calls")}
                 </>
               )}
             </p>
+            <Pools of={credit.pools} />
           </>
         )}
       </Await>
     </section>
+  );
+}
+
+/** What there is of each pool, what is held counted in. */
+function Pools({ of: pools }: { of: Documents["BalanceDocument"]["pools"] }) {
+  const there = Object.entries(pools).filter(([, usd]) => !isZero(usd));
+  if (there.length < 2) return null;
+  return (
+    <dl className={style.pools}>
+      {there.map(([pool, usd]) => (
+        <div key={pool}>
+          <dt className="soft">{poolName(pool)}</dt>
+          <dd className="strong num">{toCents(usd, "down")}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 
@@ -82,7 +104,7 @@ function Lots({ lots }: { lots: readonly Lot[] }) {
     <>
       <Waterline lots={lots} />
       <Section title={i18n._("Lots, in the order in which they are spent")}>
-        <DataTable label={i18n._("Lots")} rows={left} columns={columns()} rowKey={(lot) => lot.id} />
+        <DataTable label={i18n._("Lots")} rows={left} columns={columns()} rowKey={lotKey} />
       </Section>
     </>
   );
@@ -90,14 +112,25 @@ function Lots({ lots }: { lots: readonly Lot[] }) {
 
 function columns(): Column<Lot>[] {
   return [
-    { id: "origin", head: i18n._("From"), wide: true, cell: (lot) => <span className="strong">{lotOrigin(lot)}</span> },
+    { id: "origin", head: i18n._("From"), cell: (lot) => <Origin of={lot} /> },
     { id: "pool", head: i18n._("Pool"), narrow: "hide", cell: (lot) => <span className="soft">{poolName(lot.pool)}</span> },
     { id: "at", head: i18n._("Since"), narrow: "hide", cell: (lot) => <Time at={lot.granted_at} as="day" /> },
-    { id: "end", head: i18n._("Expires"), cell: (lot) => <span className="soft">{end(lot)}</span> },
+    { id: "end", head: i18n._("Expires"), wide: true, cell: (lot) => <span className="soft">{end(lot)}</span> },
     { id: "held", head: i18n._("Held"), align: "end", narrow: "hide", cell: (lot) => (isZero(lot.held_usd) ? "–" : <Money usd={lot.held_usd} />) },
-    { id: "granted", head: i18n._("At first"), align: "end", narrow: "hide", cell: (lot) => <span className="soft"><Money usd={lot.granted_usd} /></span> },
+    { id: "granted", head: i18n._("At first"), align: "end", narrow: "tablet", cell: (lot) => <span className="soft"><Money usd={lot.granted_usd} /></span> },
     { id: "left", head: i18n._("Left"), align: "end", cell: (lot) => <Balance usd={lot.remaining_usd} /> },
   ];
+}
+
+/** Lots that are alike stand in one row. */
+function Origin({ of: lot }: { of: Lot }) {
+  const count = lot.more.length + 1;
+  return (
+    <>
+      <span className="strong">{lotOrigin(lot)}</span>
+      {count > 1 && <span className="soft"> · {i18n._("{count} lots", { count })}</span>}
+    </>
+  );
 }
 
 function end(lot: Lot): string {

@@ -2,21 +2,21 @@
 import { i18n } from "@lingui/core";
 import { Button, SegmentedControl, Select } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
-import { useInfiniteQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { Documents } from "../../api/client.ts";
 import { LEDGER_TYPES, type LedgerType } from "../../api/ledger.ts";
-import { toCents, toDigits } from "../../parts/amounts.ts";
+import { isZero, share, toCents, toDigits } from "../../parts/amounts.ts";
 import { type Column, DataTable } from "../../parts/DataTable.tsx";
+import { Meter } from "../../parts/Meter.tsx";
 import { Page } from "../../parts/Page.tsx";
 import { Await, Empty } from "../../parts/States.tsx";
 import { Time } from "../../parts/Time.tsx";
 import { useScope } from "../../shell/account.tsx";
-import { isBuilt } from "../../shell/navigation.ts";
 import style from "./Billing.module.css";
 import { entryType } from "./describe.ts";
-import { ledgerQuery } from "./queries.ts";
-import { billingTabs } from "./tabs.ts";
+import { ledgerQuery, matchQuery } from "./queries.ts";
+import { useBillingTabs } from "./tabs.ts";
 
 type Entry = Documents["LedgerEntryDocument"];
 
@@ -28,11 +28,12 @@ export function LedgerPage() {
   const entries = useInfiniteQuery(ledgerQuery(account.id, type));
   const { fetchNextPage, hasNextPage, isFetchingNextPage } = entries;
   return (
-    <Page title={i18n._("Billing")} tabs={billingTabs()}>
+    <Page title={i18n._("Billing")} tabs={useBillingTabs()}>
       <div className={style.tools}>
         <TypeFilter type={type} />
         <Export type={type} />
       </div>
+      <MatchProgress type={type} />
       <Await query={entries} rows={12}>
         {({ pages }) => {
           const rows = pages.flatMap((page) => page.data);
@@ -100,15 +101,20 @@ function Nothing({ filtered }: { filtered: boolean }) {
 
 function columns(): Column<Entry>[] {
   return [
-    { id: "at", head: i18n._("Time"), cell: (entry) => <Time at={entry.at} as="moment" /> },
-    { id: "type", head: i18n._("Type"), cell: (entry) => <span className="strong">{entryType(entry.type)}</span> },
+    { id: "at", head: i18n._("Time"), narrow: "hide", cell: (entry) => <Time at={entry.at} as="moment" /> },
+    {
+      id: "type",
+      head: i18n._("Type"),
+      cell: (entry) => <span className="strong">{entryType(entry.type)}</span>,
+      under: (entry) => <Time at={entry.at} as="moment" />,
+    },
     { id: "order", head: i18n._("Order"), wide: true, narrow: "hide", cell: (entry) => <Order of={entry} /> },
     { id: "usd", head: i18n._("Amount"), align: "end", cell: (entry) => <Amount of={entry} /> },
     {
       id: "balance",
       head: i18n._("Balance"),
       align: "end",
-      narrow: "hide",
+      narrow: "tablet",
       cell: (entry) => <span className="soft">{toCents(entry.balance_usd, "down")}</span>,
     },
   ];
@@ -117,13 +123,36 @@ function columns(): Column<Entry>[] {
 /** What the entry is about, with a way to it. */
 function Order({ of: entry }: { of: Entry }) {
   const id = <span className="mono">{entry.order}</span>;
-  if (entry.type === "usage" && isBuilt("/usage")) return <a href={`/dashboard/usage/requests/${entry.order}`}>{id}</a>;
+  if (entry.type === "usage") return <a href={`/dashboard/usage/requests/${entry.order}`}>{id}</a>;
   if (entry.order.startsWith("topup_")) return <a href={`/dashboard/billing/top-ups/${entry.order}`}>{id}</a>;
   return <span className="soft">{id}</span>;
 }
 
-/** A call's in all its digits, others to the cent; with its sign. */
+/** A call's in all its digits, others to the cent; with its sign. What only locks or unlocks is no amount of the balance, and says so. */
 function Amount({ of: entry }: { of: Entry }) {
-  const shown = entry.type === "usage" ? toDigits(entry.usd) : toCents(entry.usd);
-  return entry.usd.startsWith("-") ? <span>{shown}</span> : <span className="good">+{shown}</span>;
+  const { usd, locked_usd } = entry;
+  if (isZero(usd) && !isZero(locked_usd)) return <span className="soft">{i18n._("{amount} locked", { amount: signed(locked_usd) })}</span>;
+  const shown = entry.type === "usage" ? toDigits(usd) : toCents(usd);
+  return usd.startsWith("-") ? <span>{shown}</span> : <span className="good">+{shown}</span>;
+}
+
+function signed(usd: string): string {
+  return usd.startsWith("-") ? toCents(usd) : `+${toCents(usd)}`;
+}
+
+/** How far the locked match is, where its lines are. */
+function MatchProgress({ type }: { type: LedgerType | null }) {
+  const { account } = useScope();
+  const { data: match } = useQuery(matchQuery(account.id));
+  if (match?.stage !== "granted" || isZero(match.locked_usd) || (type !== null && type !== "promotional")) return null;
+  const amounts = { locked: toCents(match.locked_usd), unlocked: toCents(match.unlocked_usd), granted: toCents(match.granted_usd) };
+  return (
+    <div className={style.progress}>
+      <p>
+        {i18n._("{unlocked} of the {granted} match is unlocked. {locked} is still locked and is not in the balance.", amounts)}{" "}
+        <Link to="/rewards">{i18n._("How it unlocks")}</Link>
+      </p>
+      <Meter used={share(match.unlocked_usd, match.granted_usd)} calm />
+    </div>
+  );
 }

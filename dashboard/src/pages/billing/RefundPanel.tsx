@@ -5,8 +5,9 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import { type Documents, newIdempotencyKey, Problem } from "../../api/client.ts";
-import { isZero, toCents } from "../../parts/amounts.ts";
+import { Problem } from "../../api/client.ts";
+import { useIntent } from "../../api/intent.ts";
+import { isAbove, toDigits } from "../../parts/amounts.ts";
 import { Drawer } from "../../parts/Drawer.tsx";
 import { FormProblem } from "../../parts/forms.tsx";
 import { Empty, Loading } from "../../parts/States.tsx";
@@ -16,6 +17,7 @@ import { useRight, useScope } from "../../shell/account.tsx";
 import style from "./Billing.module.css";
 import { inCurrency, methodName, refundState } from "./describe.ts";
 import { askRefund, awaitedTopUpQuery, lotsQuery, type Refund, refundPreviewQuery } from "./queries.ts";
+import { ReturnPreview, typedAmount } from "./ReturnPreview.tsx";
 
 const TYPING_MS = 400;
 
@@ -24,9 +26,10 @@ export function RefundPanel() {
   const { topUpId } = useParams({ from: "/shell/billing/top-ups/$topUpId/refund" });
   const navigate = useNavigate();
   const client = useQueryClient();
-  const [key, setKey] = useState(newIdempotencyKey);
+  const [text, setText] = useState("");
+  const intent = useIntent(`${topUpId} ${typedAmount(text)}`); // another amount is another refund
   const refund = useMutation({
-    mutationFn: (amount_usd: string | null) => askRefund(account.id, topUpId, key, amount_usd),
+    mutationFn: () => askRefund(account.id, topUpId, intent(), typedAmount(text)),
     onSuccess: () => client.invalidateQueries({ queryKey: ["account", account.id], predicate: ({ queryKey }) => queryKey[2] !== "refund-preview" }),
   });
   const close = () => void navigate({ to: "/billing/top-ups" });
@@ -40,7 +43,8 @@ export function RefundPanel() {
           topUpId={topUpId}
           busy={refund.isPending}
           problem={refund.error instanceof Problem ? refund.error : null}
-          onAmount={() => setKey(newIdempotencyKey())} // another amount is another refund
+          text={text}
+          onText={setText}
           onAsk={refund.mutate}
         />
       ) : (
@@ -54,34 +58,52 @@ interface PreviewProps {
   topUpId: string;
   busy: boolean;
   problem: Problem | null;
-  onAmount: () => void;
-  onAsk: (amount_usd: string | null) => void;
+  text: string;
+  onText: (text: string) => void;
+  onAsk: () => void;
 }
 
-function Preview({ topUpId, busy, problem, onAmount, onAsk }: PreviewProps) {
+function Preview({ topUpId, busy, problem, text, onText, onAsk }: PreviewProps) {
   const { account } = useScope();
-  const [text, setText] = useState("");
-  const typed = text.trim().replace(/^\$/, "");
-  const [wanted] = useDebouncedValue(typed, TYPING_MS);
-  const amount = wanted === "" ? null : wanted;
+  const typed = typedAmount(text);
+  const [amount] = useDebouncedValue(typed, TYPING_MS);
   const preview = useQuery(refundPreviewQuery(account.id, topUpId, amount));
   const topUp = useQuery(awaitedTopUpQuery(account.id, topUpId));
   const lots = useQuery(lotsQuery(account.id));
   const refused = preview.error instanceof Problem ? preview.error : null;
-  const settled = typed === wanted && preview.data !== undefined;
+  const most = useQuery(refundPreviewQuery(account.id, topUpId, null)).data?.max_usd;
+  const tooMuch = typed !== null && most !== undefined && isAbove(typed, most);
+  const settled = !tooMuch && typed === amount && preview.data !== undefined;
   if (refused && amount === null) return <Empty title={i18n._("Nothing of it can come back.")}>{refused.message}</Empty>;
   return (
     <form
       className="stack"
       onSubmit={(event) => {
         event.preventDefault();
-        if (settled) onAsk(amount);
+        if (settled) onAsk();
       }}
     >
       <div className={style.preview} aria-live="polite">
-        {preview.data && topUp.data ? <Words preview={preview.data} processor={methodName(topUp.data.processor)} /> : <Loading rows={2} />}
+        {preview.data && topUp.data ? (
+          <ReturnPreview
+            of={preview.data}
+            to={methodName(topUp.data.processor)}
+            then={preview.data.review && i18n._("Somebody looks at it first. You will hear by mail.")}
+          />
+        ) : (
+          <Loading rows={2} />
+        )}
       </div>
-      {lots.data && <Waterline lots={lots.data} labels={false} />}
+      {lots.data && (
+        <figure className={style.leaves}>
+          <Waterline lots={lots.data} leaving={preview.data?.leaving ?? []} labels={false} />
+          {preview.data && (
+            <figcaption className="soft small">
+              <i aria-hidden="true" /> {i18n._("leaves with the refund")}
+            </figcaption>
+          )}
+        </figure>
+      )}
       <TextInput
         label={i18n._("Credit to refund")}
         description={i18n._("Empty: all that is unused.")}
@@ -89,42 +111,14 @@ function Preview({ topUpId, busy, problem, onAmount, onAsk }: PreviewProps) {
         inputMode="decimal"
         autoComplete="off"
         value={text}
-        onChange={(event) => {
-          setText(event.currentTarget.value);
-          onAmount();
-        }}
-        error={refused?.message}
+        onChange={(event) => onText(event.currentTarget.value)}
+        error={tooMuch ? i18n._("At most {amount} can come back.", { amount: toDigits(most) }) : refused?.message}
       />
       <FormProblem problem={problem} />
       <Button type="submit" disabled={!settled} loading={busy} style={{ alignSelf: "flex-start" }}>
         {preview.data ? i18n._("Refund {money}", { money: inCurrency(preview.data.amount, preview.data.currency) }) : i18n._("Refund")}
       </Button>
     </form>
-  );
-}
-
-/** All that happens, in sentences. */
-function Words({ preview, processor }: { preview: Documents["RefundPreviewDocument"]; processor: string }) {
-  const money = inCurrency(preview.amount, preview.currency);
-  const sentences = [
-    i18n._("{amount} of credit leaves your balance.", { amount: toCents(preview.credit_usd) }),
-    !isZero(preview.locked_usd) && i18n._("{amount} locked match is cancelled.", { amount: toCents(preview.locked_usd) }),
-    !isZero(preview.cashback_usd) && i18n._("{amount} cashback is taken back.", { amount: toCents(preview.cashback_usd) }),
-    !isZero(preview.reduced_usd) &&
-      i18n._("{amount} less than the credit: cashback of it that you have spent.", { amount: toCents(preview.reduced_usd) }),
-    preview.review && i18n._("Somebody looks at it first. You will hear by mail."),
-  ].filter(Boolean);
-  return (
-    <>
-      <p className="soft">{i18n._("You get back")}</p>
-      <p className={`figure ${style.balance}`}>{money}</p>
-      <p className="strong">{i18n._("to {processor}", { processor })}</p>
-      <ul className={style.sentences}>
-        {sentences.map((sentence) => (
-          <li key={String(sentence)}>{sentence}</li>
-        ))}
-      </ul>
-    </>
   );
 }
 

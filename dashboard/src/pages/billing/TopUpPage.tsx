@@ -1,10 +1,11 @@
 // Buys credit: how much, in which currency, by what; then the processor's page takes over.
 import { i18n } from "@lingui/core";
-import { Button, SegmentedControl, TextInput } from "@mantine/core";
+import { Button, Checkbox, SegmentedControl, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { useRef, useState } from "react";
-import { type Documents, newIdempotencyKey, Problem } from "../../api/client.ts";
+import { Link, useSearch } from "@tanstack/react-router";
+import { useState } from "react";
+import { type Documents, Problem } from "../../api/client.ts";
+import { useIntent } from "../../api/intent.ts";
 import { editionQuery } from "../../api/queries.ts";
 import { toDigits } from "../../parts/amounts.ts";
 import { FormProblem } from "../../parts/forms.tsx";
@@ -13,17 +14,18 @@ import { Await, Empty } from "../../parts/States.tsx";
 import { timeLeft } from "../../parts/Time.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
 import style from "./Billing.module.css";
+import { Choice, Option } from "./Choice.tsx";
 import { methodName } from "./describe.ts";
 import { matchQuery, openTopUp } from "./queries.ts";
 
 export function TopUpPage() {
-  const edition = useQuery(editionQuery);
+  const edition = useQuery({ ...editionQuery, staleTime: 0 }); // rates end
   const spends = useRight("spend");
   return (
     <Page title={i18n._("Top up")}>
       {spends ? (
         <Await query={edition} rows={5}>
-          {({ topups }) => <TopUpForm offer={topups} />}
+          {({ topups, auto_topup }) => <TopUpForm offer={topups} saves={auto_topup} />}
         </Await>
       ) : (
         <Empty title={i18n._("Your role does not allow this")}>{i18n._("Somebody who may spend can top up.")}</Empty>
@@ -37,20 +39,29 @@ export function TopUpPage() {
 
 const OWN = "own"; // an amount of one's own
 
-function TopUpForm({ offer }: { offer: Documents["TopUpOfferDocument"] }) {
+/** `saves`: a method may be saved for auto top-up. */
+function TopUpForm({ offer, saves }: { offer: Documents["TopUpOfferDocument"]; saves: boolean }) {
   const { account } = useScope();
+  const { save = false } = useSearch({ from: "/shell/billing/top-up" });
+  const [saved, setSaved] = useState(save);
   const [pack, setPack] = useState(offer.packs_usd[0] ?? OWN);
   const [own, setOwn] = useState("");
-  const [currency, setCurrency] = useState(offer.currencies[0] ?? "USD");
-  const [method, setMethod] = useState<string | null>(offer.methods.length > 1 ? (offer.methods[0] ?? null) : null);
+  const [preferred, setCurrency] = useState("");
+  const currency = offer.currencies.find((each) => each === preferred) ?? offer.currencies[0] ?? "USD";
+  const [wanted, setMethod] = useState<string | null>((save && offer.savable[0]) || null);
+  const methods = offer.sold_in.find((each) => each.currency === currency)?.methods ?? [];
+  const chosen = methods.find((each) => each === wanted) ?? methods[0] ?? ""; // another currency may have other methods
+  const method = offer.methods.length > 1 ? chosen : null;
+  const savable = saves && offer.savable.includes(chosen);
+  const save_method = savable && saved;
   const amount_usd = pack === OWN ? own.trim().replace(/^\$/, "") : pack;
-  const intent = useIntent([amount_usd, currency, method].join());
+  const intent = useIntent([amount_usd, currency, method, save_method].join());
   const open = useMutation({
-    mutationFn: () => openTopUp(account.id, intent(), { amount_usd, currency, method, save_method: false }),
+    mutationFn: () => openTopUp(account.id, intent(), { amount_usd, currency, method, save_method }),
     onSuccess: ({ url }) => url && location.assign(url),
   });
   const problem = open.error instanceof Problem ? open.error : null;
-  const isAmount = problem?.param === "amount_usd";
+  const isAmount = problem?.param?.startsWith("amount") === true;
   return (
     <form
       className={`stack ${style.form}`}
@@ -87,24 +98,47 @@ function TopUpForm({ offer }: { offer: Documents["TopUpOfferDocument"] }) {
           {currency !== "USD" && <p className="soft small">{i18n._("The exact amount is on the next page, before you pay.")}</p>}
         </div>
       )}
+      <NotOffered offer={offer} />
       {method !== null && (
         <Choice legend={i18n._("Pay by")}>
-          {offer.methods.map((each) => (
+          {methods.map((each) => (
             <Option key={each} name="method" label={methodName(each)} chosen={method === each} choose={() => setMethod(each)} />
           ))}
         </Choice>
       )}
+      {savable && (
+        <Checkbox
+          label={i18n._("Save this method for auto top-up")}
+          description={i18n._("Nothing is charged by it until you switch auto top-up on.")}
+          checked={saved}
+          onChange={(event) => setSaved(event.currentTarget.checked)}
+        />
+      )}
       {!(isAmount && pack === OWN) && <FormProblem problem={problem} />}
       <div>
-        <Button type="submit" loading={open.isPending || open.isSuccess} disabled={amount_usd === ""}>
-          {method === null && offer.methods[0] ? i18n._("Pay with {method}", { method: methodName(offer.methods[0]) }) : i18n._("Go on to pay")}
+        <Button type="submit" loading={open.isPending || open.isSuccess} disabled={amount_usd === "" || chosen === ""}>
+          {method === null && chosen ? i18n._("Pay with {method}", { method: methodName(chosen) }) : i18n._("Go on to pay")}
         </Button>
         <p className="soft small" style={{ marginTop: 8 }}>
-          {i18n._("You pay on the next page. Your credit is here as soon as it is paid.")}
+          {chosen === "pretended"
+            ? i18n._("Pretended: no money is taken.")
+            : i18n._("You pay on the next page. Your credit is here as soon as it is paid.")}
         </p>
       </div>
     </form>
   );
+}
+
+/** Currencies of the edition in which nobody can pay now, and why. */
+function NotOffered({ offer }: { offer: Documents["TopUpOfferDocument"] }) {
+  const out = offer.sold_in.filter(({ fault }) => fault !== null);
+  return out.map(({ currency, fault }) => (
+    <p key={currency} className="soft small">
+      {fault === "no_method"
+        ? i18n._("{currency} cannot be paid in now: no method takes it.", { currency })
+        : i18n._("{currency} cannot be paid in now: there is no exchange rate that counts today.", { currency })}
+    </p>
+  ));
 }
 
 /** The match, while the first top-up can still get it. */
@@ -120,40 +154,5 @@ function Offer() {
         time: timeLeft(match.open_until),
       })}
     </p>
-  );
-}
-
-/** One idempotency key for as long as the same thing is wanted: a second click buys nothing twice. */
-function useIntent(wanted: string): () => string {
-  const known = useRef({ wanted: "", key: "" });
-  return () => {
-    if (known.current.wanted !== wanted) known.current = { wanted, key: newIdempotencyKey() };
-    return known.current.key;
-  };
-}
-
-function Choice({ legend, children }: { legend: string; children: React.ReactNode }) {
-  return (
-    <fieldset className={style.choice}>
-      <legend className={style.legend}>{legend}</legend>
-      {children}
-    </fieldset>
-  );
-}
-
-interface OptionProps {
-  name: string;
-  label: string;
-  large?: boolean;
-  chosen: boolean;
-  choose: () => void;
-}
-
-function Option({ name, label, large, chosen, choose }: OptionProps) {
-  return (
-    <label className={style.option} data-chosen={chosen}>
-      <input type="radio" name={name} checked={chosen} onChange={choose} />
-      <span className={large ? "figure" : undefined}>{label}</span>
-    </label>
   );
 }

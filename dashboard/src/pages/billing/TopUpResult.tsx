@@ -6,8 +6,10 @@ import { Link, useParams } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
 import { Page } from "../../parts/Page.tsx";
 import { Await, Empty } from "../../parts/States.tsx";
-import { toCents } from "../../parts/amounts.ts";
+import { isZero, toCents } from "../../parts/amounts.ts";
+import { showTime } from "../../parts/Time.tsx";
 import { useScope } from "../../shell/account.tsx";
+import { usePageNames } from "../../shell/pageNames.ts";
 import style from "./Billing.module.css";
 import { inCurrency, methodName } from "./describe.ts";
 import { awaitedTopUpQuery, isWaiting, type TopUp } from "./queries.ts";
@@ -30,6 +32,7 @@ export function TopUpResult() {
 
 function Outcome({ of: topUp }: { of: TopUp }) {
   const { account } = useScope();
+  const { home } = usePageNames();
   const processor = methodName(topUp.processor);
   const money = inCurrency(topUp.amount, topUp.currency);
   if (topUp.state === "paid")
@@ -37,10 +40,13 @@ function Outcome({ of: topUp }: { of: TopUp }) {
       <>
         <p className={`figure ${style.balance}`}>{toCents(topUp.credit_usd, "down")}</p>
         <p className="good strong">{i18n._("is in your balance.")}</p>
-        <p className="soft">{i18n._("You paid {money} with {method}.", { money, method: methodName(topUp.method) })}</p>
+        <p className="soft">
+          {topUp.pretended ? i18n._("Pretended: no money was taken.") : i18n._("You paid {money} with {method}.", { money, method: methodName(topUp.method) })}
+        </p>
+        {topUp.match && <Match of={topUp.match} />}
         <Actions>
           <Button component={Link} to="/">
-            {i18n._("Go to Home")}
+            {i18n._("Go to {page}", { page: home })}
           </Button>
           <a href={`/api/accounts/${account.id}/top-ups/${topUp.id}/receipt.pdf`}>{i18n._("Receipt (PDF)")}</a>
         </Actions>
@@ -72,8 +78,25 @@ function Outcome({ of: topUp }: { of: TopUp }) {
         </Button>
       }
     >
-      {i18n._("No credit was added.")} {topUp.fault}
+      {i18n._("No credit was added.")}
+      {topUp.state === "failed" && topUp.fault && ` ${i18n._("The payment service says: {words}", { words: topUp.fault })}`}
     </Empty>
+  );
+}
+
+/** What the top-up has brought beside itself, and how it becomes credit. */
+function Match({ of: match }: { of: NonNullable<TopUp["match"]> }) {
+  const locked = { locked: toCents(match.locked_usd) };
+  return (
+    <p>
+      <span className="strong">{i18n._("{granted} match comes with it.", { granted: toCents(match.granted_usd) })}</span>{" "}
+      {isZero(match.locked_usd)
+        ? i18n._("Nothing of it is locked.")
+        : i18n._("{locked} is locked: a dollar of it unlocks for each dollar you spend of this top-up.", locked)}{" "}
+      {!isZero(match.locked_usd) &&
+        match.expires_at !== null &&
+        i18n._("What is not unlocked by {day} ends.", { day: showTime(match.expires_at, "day") })}
+    </p>
   );
 }
 

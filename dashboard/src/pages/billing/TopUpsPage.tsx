@@ -4,6 +4,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { editionQuery } from "../../api/queries.ts";
 import { type Column, DataTable } from "../../parts/DataTable.tsx";
+import { isZero } from "../../parts/amounts.ts";
 import { Money } from "../../parts/Money.tsx";
 import { Page, Section } from "../../parts/Page.tsx";
 import { Await, Empty } from "../../parts/States.tsx";
@@ -11,9 +12,10 @@ import { StatusDot } from "../../parts/StatusDot.tsx";
 import { Time } from "../../parts/Time.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
 import { TopUpButton } from "./BillingPage.tsx";
+import { Disputes } from "./Disputes.tsx";
 import { inCurrency, methodName, refundState, topUpState } from "./describe.ts";
 import { type Refund, refundsQuery, type TopUp, topUpsQuery } from "./queries.ts";
-import { billingTabs } from "./tabs.ts";
+import { useBillingTabs } from "./tabs.ts";
 
 export function TopUpsPage() {
   const { account } = useScope();
@@ -21,11 +23,12 @@ export function TopUpsPage() {
   const { fetchNextPage, hasNextPage, isFetchingNextPage } = topUps;
   const more = hasNextPage ? { load: () => void fetchNextPage(), busy: isFetchingNextPage } : null;
   return (
-    <Page title={i18n._("Billing")} action={<TopUpButton />} tabs={billingTabs()}>
+    <Page title={i18n._("Billing")} action={<TopUpButton />} tabs={useBillingTabs()}>
       <Await query={topUps} rows={6}>
         {({ pages }) => <TopUps rows={pages.flatMap((page) => page.data)} more={more} />}
       </Await>
       <Refunds />
+      <Disputes />
       <Outlet />
     </Page>
   );
@@ -59,11 +62,23 @@ function useRefunds(): boolean {
 
 function columns(refunds: boolean): Column<TopUp>[] {
   return [
-    { id: "at", head: i18n._("Date"), cell: (topUp) => <Time at={topUp.paid_at ?? topUp.created_at} as="day" /> },
-    { id: "state", head: i18n._("State"), wide: true, cell: (topUp) => <State {...topUpState(topUp)} /> },
-    { id: "method", head: i18n._("Paid by"), narrow: "hide", cell: (topUp) => <span className="soft">{methodName(topUp.method)}</span> },
+    {
+      id: "at",
+      head: i18n._("Date"),
+      cell: (topUp) => <Time at={topUp.paid_at ?? topUp.created_at} as="day" />,
+      under: (topUp) => <State {...topUpState(topUp)} />,
+    },
+    { id: "state", head: i18n._("State"), narrow: "hide", cell: (topUp) => <State {...topUpState(topUp)} /> },
+    { id: "method", head: i18n._("Paid by"), wide: true, narrow: "hide", cell: (topUp) => <span className="soft">{methodName(topUp.method)}</span> },
     { id: "paid", head: i18n._("Amount"), align: "end", narrow: "hide", cell: (topUp) => inCurrency(topUp.amount, topUp.currency) },
     { id: "credit", head: i18n._("Credit"), align: "end", cell: (topUp) => <span className="strong"><Money usd={topUp.credit_usd} /></span> },
+    {
+      id: "left",
+      head: i18n._("Left of it"),
+      align: "end",
+      narrow: "tablet",
+      cell: (topUp) => topUp.state === "paid" && <span className="soft"><Money usd={topUp.left_usd} /></span>,
+    },
     { id: "acts", head: "", align: "end", cell: (topUp) => topUp.state === "paid" && <Acts of={topUp} refunds={refunds} /> },
   ];
 }
@@ -73,7 +88,7 @@ function Acts({ of: topUp, refunds }: { of: TopUp; refunds: boolean }) {
   return (
     <>
       <a href={`/api/accounts/${account.id}/top-ups/${topUp.id}/receipt.pdf`}>{i18n._("Receipt")}</a>
-      {refunds && (
+      {refunds && !isZero(topUp.refundable_usd) && (
         <>
           {" · "}
           <Link to="/billing/top-ups/$topUpId/refund" params={{ topUpId: topUp.id }}>
@@ -97,10 +112,11 @@ function State({ status, label }: ReturnType<typeof topUpState>) {
 function Refunds() {
   const { account } = useScope();
   const { data: refunds } = useQuery(refundsQuery(account.id));
-  if (!refunds?.length) return null;
+  const own = refunds?.filter((refund) => refund.origin !== "withdrawal") ?? []; // those are among the withdrawals
+  if (own.length === 0) return null;
   return (
     <Section title={i18n._("Refunds")}>
-      <DataTable label={i18n._("Refunds")} rows={refunds.toReversed()} columns={refundColumns()} rowKey={(refund) => refund.id} />
+      <DataTable label={i18n._("Refunds")} rows={own.toReversed()} columns={refundColumns()} rowKey={(refund) => refund.id} />
     </Section>
   );
 }

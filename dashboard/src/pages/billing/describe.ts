@@ -30,7 +30,7 @@ export function methodName(method: string): string {
 export function topUpState(topUp: TopUp): { status: Status; label: string } {
   switch (topUp.state) {
     case "paid":
-      return { status: "good", label: i18n._("paid") };
+      return { status: "good", label: i18n._("received") };
     case "open":
       return { status: "waiting", label: i18n._("not paid yet") };
     case "pending":
@@ -59,10 +59,39 @@ export function refundState(refund: Refund): { status: Status; label: string } {
   }
 }
 
+export function withdrawalState(withdrawal: Documents["WithdrawalDocument"]): { status: Status; label: string } {
+  switch (withdrawal.state) {
+    case "asked":
+      return { status: "waiting", label: i18n._("waits for approval") };
+    case "done":
+      return { status: "good", label: i18n._("paid out") };
+    case "failed":
+      return { status: "bad", label: i18n._("failed; the credit is back") };
+    case "rejected":
+      return { status: "off", label: i18n._("not accepted; the credit is back") };
+    case "cancelled":
+      return { status: "off", label: i18n._("cancelled; the credit is back") };
+    default:
+      return { status: "waiting", label: i18n._("on its way") };
+  }
+}
+
+/** What an address of a payee is; a kind that is not known here is shown by its own word. */
+export function payeeKind(kind: string): string {
+  const names: Record<string, string> = {
+    paypal_email: i18n._("e-mail of a PayPal account"),
+    paypal_id: i18n._("id of a PayPal account"),
+    bank_account: i18n._("bank account"),
+    pretended: i18n._("pretended"),
+  };
+  return names[kind] ?? kind;
+}
+
 /** Of which kind an entry is; a kind that is not known here is shown by its own word. */
 export function entryType(type: string): string {
   const names: Record<string, string> = {
     recharge: i18n._("Top-up"),
+    "top-up": i18n._("Top-up"),
     payout: i18n._("Paid back"),
     returned: i18n._("Returned"),
     restore: i18n._("Restored"),
@@ -76,12 +105,15 @@ export function entryType(type: string): string {
     match: i18n._("Match"),
     unlock: i18n._("Match unlocked"),
     expiry: i18n._("Expired"),
-    clawback: i18n._("Taken back"),
+    claw: i18n._("Taken back"),
+    match_cancelled: i18n._("Match cancelled"),
+    match_ended: i18n._("Match ended"),
+    match_restored: i18n._("Match restored"),
   };
   return names[type] ?? type;
 }
 
 /** Where a lot came from. */
 export function lotOrigin(lot: Documents["LotDocument"]): string {
-  return entryType(lot.origin);
+  return entryType(lot.origin === "top-up" ? "recharge" : lot.origin);
 }

@@ -6,18 +6,22 @@ import { type ReactNode, useState } from "react";
 import { type Documents, Problem } from "../../api/client.ts";
 import { callOnce, firstModel } from "../../api/models.ts";
 import { toDigits } from "../../parts/amounts.ts";
+import { Claim } from "../../parts/Claim.tsx";
 import { ClientCommand } from "../../parts/ClientCommand.tsx";
 import { Code } from "../../parts/Code.tsx";
 import { FormProblem } from "../../parts/forms.tsx";
+import { showTime, timeLeft } from "../../parts/Time.tsx";
+import { usePageNames } from "../../shell/pageNames.ts";
 import { useRight, useScope } from "../../shell/account.tsx";
-import { Claim } from "./Claim.tsx";
 import style from "./Home.module.css";
 import { homeQuery, makeFirstKey } from "./queries.ts";
+import { whyRefused } from "../rewards/refused.ts";
 
 export function FirstSteps({ home }: { home: Documents["HomeDocument"] }) {
   const [key, setKey] = useState<string | null>(null);
   const { claimed, has_key } = home.first_steps;
   const { welcome } = home.rewards;
+  const { makeKey } = usePageNames();
   const claims = claimed !== null;
   const now = claims && !claimed ? "claim" : !has_key && key === null ? "key" : "call";
   return (
@@ -27,14 +31,15 @@ export function FirstSteps({ home }: { home: Documents["HomeDocument"] }) {
           {!claimed && <ClaimIfAllowed welcome={welcome} />}
         </Step>
       )}
-      <Step title={i18n._("Make a key")} done={has_key || key !== null} now={now === "key"}>
+      <Step title={makeKey} done={has_key || key !== null} now={now === "key"}>
+        {now === "claim" && <p className="soft">{i18n._("It lets your tools call models.")}</p>}
         {now !== "claim" && <MakeKey made={key} again={has_key} onMade={setKey} />}
       </Step>
       <Step title={i18n._("Copy a command")} done={false} now={now === "call"}>
-        {now === "call" && <ClientCommand apiKey={key} />}
+        {now === "call" ? <ClientCommand apiKey={key} /> : <p className="soft">{i18n._("For curl, the SDKs and coding agents: one line for yours.")}</p>}
       </Step>
       <Step title={i18n._("See your call arrive")} done={false} now={now === "call"}>
-        {now === "call" && <Arrival apiKey={key} />}
+        {now === "call" ? <Arrival apiKey={key} /> : <p className="soft">{i18n._("It appears here the moment it ends, with its exact cost.")}</p>}
       </Step>
     </ol>
   );
@@ -54,10 +59,15 @@ function Step({ title, done, now, children }: { title: string; done: boolean; no
 function ClaimIfAllowed({ welcome }: { welcome: Documents["WelcomeDocument"] }) {
   const allowed = useRight("spend");
   if (welcome.stage === "review") return <p className="soft">{i18n._("We look at it. You will hear by mail.")}</p>;
-  if (welcome.stage !== "open") return <p className="soft">{welcome.reason}</p>;
+  if (welcome.stage !== "open") return <p className="soft">{whyRefused(welcome)}</p>;
   if (!allowed) return <p className="soft">{i18n._("Somebody who may spend can claim it.")}</p>;
   return (
     <div>
+      {welcome.open_until && (
+        <p className="soft">
+          {i18n._("Claim it by {moment}; {time} left.", { moment: showTime(welcome.open_until, "moment"), time: timeLeft(welcome.open_until) })}
+        </p>
+      )}
       <Claim welcome={welcome} />
     </div>
   );
@@ -67,6 +77,7 @@ function ClaimIfAllowed({ welcome }: { welcome: Documents["WelcomeDocument"] }) 
 function MakeKey({ made, again, onMade }: { made: string | null; again: boolean; onMade: (key: string) => void }) {
   const { account } = useScope();
   const allowed = useRight("manage_keys");
+  const { makeKey } = usePageNames();
   const make = useMutation({
     mutationFn: () => makeFirstKey(account.id, i18n._("first key")),
     onSuccess: (issued) => onMade(issued.key),
@@ -88,7 +99,7 @@ function MakeKey({ made, again, onMade }: { made: string | null; again: boolean;
       </p>
       <FormProblem problem={make.error instanceof Problem ? make.error : null} />
       <Button variant={again ? "default" : "filled"} onClick={() => make.mutate()} loading={make.isPending}>
-        {again ? i18n._("Make another") : i18n._("Make a key")}
+        {again ? i18n._("Make another") : makeKey}
       </Button>
     </>
   );

@@ -6,13 +6,15 @@ import { lazy, Suspense, useCallback, useRef } from "react";
 import type { Documents } from "../../api/client.ts";
 import { useLiveEvent } from "../../api/live.ts";
 import { balanceQuery } from "../../api/queries.ts";
-import { isZero } from "../../parts/amounts.ts";
+import { isZero, toDigits } from "../../parts/amounts.ts";
 import { Balance, Money } from "../../parts/Money.tsx";
+import { Owed, owes } from "../../parts/Owed.tsx";
 import { Page } from "../../parts/Page.tsx";
 import { Await, Loading } from "../../parts/States.tsx";
+import { showTime } from "../../parts/Time.tsx";
 import { Waterline } from "../../parts/Waterline.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
-import { isBuilt } from "../../shell/navigation.ts";
+import { usePageNames } from "../../shell/pageNames.ts";
 import style from "./Home.module.css";
 import { LatestCalls } from "./LatestCalls.tsx";
 import { homeQuery } from "./queries.ts";
@@ -28,7 +30,7 @@ export function HomePage() {
   const home = useQuery(homeQuery(account.id));
   useRefresh(account.id);
   return (
-    <Page title={i18n._("Home")} quiet>
+    <Page title={usePageNames().home} quiet>
       <Await query={home} rows={10}>
         {(data) => (
           <>
@@ -64,21 +66,45 @@ function Credit({ home }: { home: Documents["HomeDocument"] }) {
             <Balance usd={balance.balance_usd} />
           </p>
         </div>
-        {spends && isBuilt("/billing") && (
-          <Button component="a" href="/dashboard/billing/top-up" className="push">
+        {spends && (
+          <Button component="a" href="/dashboard/billing/top-up" className="push" variant={home.first_steps.has_called ? "filled" : "default"}>
             {i18n._("Top up")}
           </Button>
         )}
       </div>
-      <p className={`soft ${style.held}`}>
+      <div className={`soft ${style.held}`}>
         {!isZero(balance.held_usd) && (
-          <>
+          <p>
             <Money usd={balance.held_usd} /> {i18n._("more is held for open calls")}
-          </>
+          </p>
         )}
-      </p>
+        <Stopped home={home} balance={balance} />
+      </div>
       <Waterline lots={home.lots} />
     </section>
+  );
+}
+
+/** Why calls are refused, if they are, and what to do. Until the first call the steps say it. */
+function Stopped({ home, balance }: { home: Documents["HomeDocument"]; balance: Documents["BalanceDocument"] }) {
+  const { welcome } = home.rewards;
+  if (owes(balance)) return <Owed balance={balance} />;
+  const spent = isZero(balance.balance_usd) && isZero(balance.held_usd);
+  const { stage, expires_at, usd } = welcome;
+  if (stage === "granted" && expires_at !== null && Date.parse(expires_at) <= Date.now() && !home.first_steps.topped_up)
+    return (
+      <p role="status">
+        <span className="strong">{i18n._("Your trial of {amount} ended on {day}.", { amount: toDigits(usd), day: showTime(expires_at, "day") })}</span>{" "}
+        {spent
+          ? i18n._("Calls wait for your first top-up. Your keys and your records stay as they are.")
+          : i18n._("When the rest is spent, calls wait for your first top-up.")}
+      </p>
+    );
+  if (!spent || stage === "open" || !home.first_steps.has_called) return null;
+  return (
+    <p role="status">
+      <span className="strong">{i18n._("No credit is left.")}</span> {i18n._("Calls are refused until the next top-up.")}
+    </p>
   );
 }
 

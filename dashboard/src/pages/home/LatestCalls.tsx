@@ -11,7 +11,6 @@ import { Section } from "../../parts/Page.tsx";
 import { Ended, TokenCount } from "../../parts/requestCells.tsx";
 import { requestNote, tokensIn, tokensOut } from "../../parts/requests.ts";
 import { useScope } from "../../shell/account.tsx";
-import { isBuilt } from "../../shell/navigation.ts";
 import style from "./Home.module.css";
 
 type Row = Documents["RequestDocument"];
@@ -30,7 +29,7 @@ export function LatestCalls({ requests }: { requests: readonly Row[] }) {
           columns={columns()}
           rowKey={(row) => row.id}
           fresh={fresh}
-          onOpen={isBuilt("/usage") ? (row) => router.history.push(`/dashboard/usage/requests/${row.id}`) : undefined}
+          onOpen={(row) => router.history.push(`/dashboard/usage/requests/${row.id}`)}
         />
       </div>
     </Section>
@@ -41,11 +40,11 @@ function columns(): Column<Row>[] {
   return [
     { id: "time", head: i18n._("Time"), cell: (row) => <Ended request={row} /> },
     { id: "model", head: i18n._("Model"), wide: true, cell: (row) => <span className="strong">{row.model ?? "–"}</span> },
-    { id: "provider", head: i18n._("Provider"), narrow: "hide", cell: (row) => <span className="soft">{row.provider ?? "–"}</span> },
+    { id: "provider", head: i18n._("Provider"), narrow: "laptop", cell: (row) => <span className="soft">{row.provider ?? "–"}</span> },
     { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={tokensIn(row)} /> },
     { id: "out", head: i18n._("Out"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={tokensOut(row)} /> },
     { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <CostOnAnyScreen row={row} /> },
-    { id: "note", head: <VisuallyHidden>{i18n._("Note")}</VisuallyHidden>, narrow: "hide", cell: (row) => <span className="soft small">{requestNote(row)}</span> },
+    { id: "note", head: <VisuallyHidden>{i18n._("Note")}</VisuallyHidden>, narrow: "laptop", cell: (row) => <span className="soft small">{requestNote(row)}</span> },
   ];
 }
 
@@ -53,7 +52,7 @@ function columns(): Column<Row>[] {
 function CostOnAnyScreen({ row }: { row: Row }) {
   return (
     <>
-      {isZero(row.cost_usd) && <span className={`soft small ${style.onPhone}`}>{requestNote(row)} · </span>}
+      {isZero(row.cost_usd) && <span className={`soft small ${style.onSmall}`}>{requestNote(row)} · </span>}
       <Cost usd={row.cost_usd} />
     </>
   );

@@ -1,4 +1,4 @@
-// What Home reads: one document, and two changes that its first steps make.
+// What Home reads: one document, and a change that its first steps make.
 import { queryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 
@@ -8,9 +8,18 @@ export const homeQuery = (account_id: string) =>
     queryFn: () => ask(api.GET("/api/accounts/{account_id}/home", { params: { path: { account_id } } })),
   });
 
-export function claimWelcome(account_id: string): Promise<Documents["RewardDocument"]> {
-  return ask(api.POST("/api/accounts/{account_id}/rewards/welcome-grant", { params: { path: { account_id } } }));
-}
+/** What caches saved since the month began (UTC): asked for now and then, not with each call. */
+export const savedQuery = (account_id: string, now = new Date()) => {
+  const since = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth())).toISOString();
+  return queryOptions({
+    queryKey: ["account", account_id, "saved", since],
+    queryFn: async () => {
+      const query = { since, by: ["day" as const] };
+      return (await ask(api.GET("/api/accounts/{account_id}/usage", { params: { path: { account_id }, query } }))).total.saved;
+    },
+    staleTime: 60_000,
+  });
+};
 
 export function makeFirstKey(account_id: string, name: string): Promise<Documents["NewKeyDocument"]> {
   return ask(api.POST("/api/accounts/{account_id}/keys", { params: { path: { account_id } }, body: { name } }));

@@ -1,11 +1,10 @@
 // Revokes a key, or takes it off the list: both say what will happen before they do it.
 import { i18n } from "@lingui/core";
-import { Button, Modal } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Button } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { Problem } from "../../api/client.ts";
-import { FormProblem } from "../../parts/forms.tsx";
+import { Confirm } from "../../parts/Confirm.tsx";
 import { Section } from "../../parts/Page.tsx";
 import { useScope } from "../../shell/account.tsx";
 import { keyName } from "./describe.ts";
@@ -48,32 +47,13 @@ export function EndKey({ of: key }: { of: Key }) {
 
 function Act({ name, label, words, act }: { name: string; label: string; words: string; act: () => Promise<void> }) {
   const [asks, setAsks] = useState(false);
-  const done = useMutation({ mutationFn: act, onSuccess: () => setAsks(false) });
   return (
     <div className={style.danger}>
       <p className="soft">{words}</p>
       <Button variant="default" onClick={() => setAsks(true)}>
         {label}
       </Button>
-      <Modal
-        opened={asks}
-        onClose={() => setAsks(false)}
-        title={`${label}: ${name}`}
-        closeButtonProps={{ "aria-label": i18n._("Close") }}
-      >
-        <div className="stack">
-          <p>{words}</p>
-          <FormProblem problem={done.error instanceof Problem ? done.error : null} />
-          <div className="row">
-            <Button color="signal" onClick={() => done.mutate()} loading={done.isPending}>
-              {label}
-            </Button>
-            <Button variant="default" onClick={() => setAsks(false)} data-autofocus>
-              {i18n._("Keep it")}
-            </Button>
-          </div>
-        </div>
-      </Modal>
+      <Confirm opened={asks} title={`${label}: ${name}`} words={words} label={label} keep={i18n._("Keep it")} act={act} onClose={() => setAsks(false)} />
     </div>
   );
 }

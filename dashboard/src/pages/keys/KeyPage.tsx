@@ -4,13 +4,15 @@ import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useParams } from "@tanstack/react-router";
 import { share, toCents } from "../../parts/amounts.ts";
+import { Meter } from "../../parts/Meter.tsx";
 import { Money } from "../../parts/Money.tsx";
 import { Page, Section } from "../../parts/Page.tsx";
 import { Await } from "../../parts/States.tsx";
 import { StatusDot } from "../../parts/StatusDot.tsx";
 import { showTime } from "../../parts/Time.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
-import { isBuilt } from "../../shell/navigation.ts";
+import { usePageNames } from "../../shell/pageNames.ts";
+import { RefusedCalls } from "../usage/RefusedCalls.tsx";
 import { expiry, isOver, keyName, keyStatus, lastUsed, limitOf, rateLimits, spendLimits } from "./describe.ts";
 import { EndKey } from "./EndKey.tsx";
 import style from "./Keys.module.css";
@@ -20,7 +22,8 @@ export function KeyPage() {
   const { account } = useScope();
   const { keyId } = useParams({ from: "/shell/keys/$keyId" });
   const found = useQuery(keyQuery(account.id, keyId));
-  const title = found.data ? keyName(found.data) : i18n._("Key");
+  const { key } = usePageNames();
+  const title = found.data ? keyName(found.data) : key;
   return (
     <>
       <Page title={title} action={found.data && <Replace of={found.data} />}>
@@ -51,6 +54,7 @@ function Contents({ of: key }: { of: Key }) {
       <Section title={i18n._("Spent")} aside={<UsageLink of={key} />}>
         <Spent of={key} />
       </Section>
+      <RefusedCalls of={key.id} />
       <Section title={i18n._("Limits and boundaries")} aside={manages && key.revoked_at === null && <Change of={key} />}>
         <Rules of={key} />
       </Section>
@@ -77,7 +81,6 @@ function Change({ of: key }: { of: Key }) {
 }
 
 function UsageLink({ of: key }: { of: Key }) {
-  if (!isBuilt("/usage")) return null;
   return <a href={`/dashboard/usage/requests?key=${key.id}`}>{i18n._("Its calls")}</a>;
 }
 
@@ -106,11 +109,7 @@ function Spending({ label, spent, limit }: { label: string; spent: string; limit
         <span className={`figure ${style.amount}`}>
           <Money usd={spent} /> {most !== null && <small>{i18n._("of {amount}", { amount: toCents(most) })}</small>}
         </span>
-        {most !== null && (
-          <span className={style.meter} data-full={used >= 1}>
-            <span style={{ width: `${used * 100}%` }} />
-          </span>
-        )}
+        {most !== null && <Meter used={used} wide />}
       </dd>
     </div>
   );
@@ -119,6 +118,7 @@ function Spending({ label, spent, limit }: { label: string; spent: string; limit
 function Rules({ of: key }: { of: Key }) {
   const all = i18n._("all");
   const rules: [string, string][] = [
+    ...(key.label ? [[i18n._("Label"), key.label] as [string, string]] : []),
     [i18n._("Spending"), spendLimits(key)],
     [i18n._("Rates"), rateLimits(key)],
     [i18n._("Models"), key.models.join(", ") || all],

@@ -6,11 +6,13 @@ import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { share } from "../../parts/amounts.ts";
 import { type Column, DataTable } from "../../parts/DataTable.tsx";
+import { Meter } from "../../parts/Meter.tsx";
 import { Money } from "../../parts/Money.tsx";
 import { Page } from "../../parts/Page.tsx";
 import { Await, Empty } from "../../parts/States.tsx";
 import { StatusDot } from "../../parts/StatusDot.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
+import { usePageNames } from "../../shell/pageNames.ts";
 import { isOver, keyName, keyStatus, lastUsed, limitOf, spendLimits } from "./describe.ts";
 import style from "./Keys.module.css";
 import { type Key, keysQuery } from "./queries.ts";
@@ -19,20 +21,31 @@ export function KeysPage() {
   const { account } = useScope();
   const keys = useQuery(keysQuery(account.id));
   return (
-    <Page title={i18n._("Keys")} action={<MakeKey />}>
+    <Page title={usePageNames().keys} action={<MakeKey />}>
       <Await query={keys} rows={6}>
         {(all) => (all.length === 0 ? <FirstDay /> : <KeyList keys={all} />)}
       </Await>
+      <ConnectTool />
       <Outlet />
     </Page>
   );
 }
 
+function ConnectTool() {
+  if (!useRight("manage_keys")) return null;
+  return (
+    <p className={`soft small ${style.over}`}>
+      {i18n._("A tool shows you a code?")} <Link to="/connect">{i18n._("Connect it")}</Link>
+    </p>
+  );
+}
+
 function MakeKey() {
+  const { makeKey } = usePageNames();
   if (!useRight("manage_keys")) return null;
   return (
     <Button component={Link} to="/keys/new">
-      {i18n._("Make a key")}
+      {makeKey}
     </Button>
   );
 }
@@ -50,6 +63,7 @@ function FirstDay() {
 
 function KeyList({ keys }: { keys: readonly Key[] }) {
   const navigate = useNavigate();
+  const names = usePageNames();
   const [showsAll, setShowsAll] = useState(false);
   const newest = keys.toReversed();
   const working = newest.filter((key) => !isOver(key));
@@ -61,9 +75,9 @@ function KeyList({ keys }: { keys: readonly Key[] }) {
         <Empty title={i18n._("No key works now.")}>{i18n._("All of them are revoked or expired.")}</Empty>
       ) : (
         <DataTable
-          label={i18n._("Keys")}
+          label={names.keys}
           rows={rows}
-          columns={columns()}
+          columns={columns(names.key)}
           rowKey={(key) => key.id}
           onOpen={(key) => void navigate({ to: "/keys/$keyId", params: { keyId: key.id } })}
         />
@@ -80,12 +94,12 @@ function KeyList({ keys }: { keys: readonly Key[] }) {
   );
 }
 
-function columns(): Column<Key>[] {
+function columns(head: string): Column<Key>[] {
   return [
     { id: "name", head: i18n._("Name"), wide: true, cell: (key) => <Name of={key} /> },
-    { id: "key", head: i18n._("Key"), narrow: "hide", cell: (key) => <span className="mono soft">{key.key}</span> },
+    { id: "key", head, narrow: "tablet", cell: (key) => <span className="mono soft">{key.key}</span> },
     { id: "spent", head: i18n._("Spent"), align: "end", cell: (key) => <Money usd={key.spending.life_usd} /> },
-    { id: "meter", head: "", narrow: "hide", cell: (key) => <QuotaMeter of={key} /> },
+    { id: "meter", head: "", narrow: "laptop", cell: (key) => <QuotaMeter of={key} /> },
     { id: "limit", head: i18n._("Limit"), narrow: "hide", cell: (key) => <span className="soft">{spendLimits(key)}</span> },
     { id: "used", head: i18n._("Last used"), align: "end", cell: (key) => <span className="soft">{lastUsed(key)}</span> },
   ];
@@ -97,6 +111,7 @@ function Name({ of }: { of: Key }) {
     <>
       <StatusDot status={status} label={label} />
       <span className={isOver(of) ? "soft" : "strong"}>{keyName(of)}</span>
+      {of.label && <span className="soft"> · {of.label}</span>}
       {isOver(of) && <span className="soft"> · {label}</span>}
     </>
   );
@@ -106,10 +121,5 @@ function Name({ of }: { of: Key }) {
 function QuotaMeter({ of }: { of: Key }) {
   const quota = limitOf(of.quota_usd);
   if (quota === null) return null;
-  const used = share(of.spending.life_usd, quota);
-  return (
-    <span className={style.meter} data-full={used >= 1}>
-      <span style={{ width: `${used * 100}%` }} />
-    </span>
-  );
+  return <Meter used={share(of.spending.life_usd, quota)} />;
 }

@@ -4,22 +4,26 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { Drawer } from "../../parts/Drawer.tsx";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
 import { useScope } from "../../shell/account.tsx";
+import { usePageNames } from "../../shell/pageNames.ts";
 import { keysQuery, makeKey } from "./queries.ts";
 import { RuleFields } from "./RuleFields.tsx";
 import { checkCount, presets, type RuleValues, toRules } from "./rules.ts";
-import { ShownOnce } from "./ShownOnce.tsx";
+
+const loadShownOnce = () => import("./ShownOnce.tsx");
+const ShownOnce = lazy(async () => ({ default: (await loadShownOnce()).ShownOnce }));
 
 export function NewKey() {
   const navigate = useNavigate();
   const [made, setMade] = useState<string | null>(null);
+  const { makeKey: title } = usePageNames();
   const close = () => void navigate({ to: "/keys" });
   return (
-    <Drawer title={made === null ? i18n._("Make a key") : i18n._("Your key")} onClose={close} holds={made !== null}>
-      {made === null ? <NewKeyForm onMade={setMade} /> : <ShownOnce apiKey={made} onDone={close} />}
+    <Drawer title={made === null ? title : i18n._("Your key")} onClose={close} holds={made !== null}>
+      <Suspense>{made === null ? <NewKeyForm onMade={setMade} /> : <ShownOnce apiKey={made} onDone={close} />}</Suspense>
     </Drawer>
   );
 }
@@ -27,6 +31,7 @@ export function NewKey() {
 function NewKeyForm({ onMade }: { onMade: (key: string) => void }) {
   const { account } = useScope();
   const client = useQueryClient();
+  const { makeKey: verb } = usePageNames();
   const all = presets();
   const [chosen, setChosen] = useState(0);
   const form = useForm<RuleValues>({
@@ -35,6 +40,7 @@ function NewKeyForm({ onMade }: { onMade: (key: string) => void }) {
     validate: { rpm: checkCount, tpm: checkCount, concurrency: checkCount },
   });
   const { busy, problem, submit } = useSubmit(form, async (values) => {
+    await loadShownOnce(); // a key that could not be shown is not made
     const issued = await makeKey(account.id, toRules(values, () => true));
     await client.invalidateQueries({ queryKey: keysQuery(account.id).queryKey });
     onMade(issued.key);
@@ -61,7 +67,7 @@ function NewKeyForm({ onMade }: { onMade: (key: string) => void }) {
       <RuleFields key={chosen} form={form} />
       <FormProblem problem={problem} />
       <Button type="submit" loading={busy} style={{ alignSelf: "flex-start" }}>
-        {i18n._("Make a key")}
+        {verb}
       </Button>
     </form>
   );

@@ -14,14 +14,15 @@ export function RuleFields({ form, until }: { form: Form; until?: string | undef
   return (
     <>
       <TextInput label={i18n._("Name")} autoComplete="off" key={form.key("name")} {...form.getInputProps("name")} />
-      <Group title={i18n._("Spending")} lead={i18n._("Empty or 0: {unlimited}.", { unlimited: lowered(unlimited()) })}>
-        <div className={style.three}>
-          <Amount label={i18n._("In all")} form={form} field="quota_usd" />
-          <Amount label={i18n._("A month")} form={form} field="monthly_usd" />
-          <Amount label={i18n._("A day")} form={form} field="daily_usd" />
-        </div>
-      </Group>
-      <Select label={i18n._("Ends")} data={ends(until)} allowDeselect={false} key={form.key("expires_at")} {...form.getInputProps("expires_at")} />
+      <TextInput
+        label={i18n._("Label")}
+        description={i18n._("A project or a team: usage is added up by it.")}
+        autoComplete="off"
+        key={form.key("label")}
+        {...form.getInputProps("label")}
+      />
+      <SpendingFields form={form} />
+      <EndsField form={form} until={until} />
       <details className={style.more} open={hasMore(form.getValues())}>
         <summary>{i18n._("Rates and boundaries")}</summary>
         <div className="stack">
@@ -38,6 +39,22 @@ export function RuleFields({ form, until }: { form: Form; until?: string | undef
       </details>
     </>
   );
+}
+
+export function SpendingFields({ form }: { form: Form }) {
+  return (
+    <Group title={i18n._("Spending")} lead={i18n._("Empty or 0: {unlimited}.", { unlimited: lowered(unlimited()) })}>
+      <div className={style.three}>
+        <Amount label={i18n._("In all")} form={form} field="quota_usd" />
+        <Amount label={i18n._("A month")} form={form} field="monthly_usd" />
+        <Amount label={i18n._("A day")} form={form} field="daily_usd" />
+      </div>
+    </Group>
+  );
+}
+
+export function EndsField({ form, until }: { form: Form; until?: string | undefined }) {
+  return <Select label={i18n._("Ends")} data={ends(until)} allowDeselect={false} key={form.key("expires_at")} {...form.getInputProps("expires_at")} />;
 }
 
 function Group({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {

@@ -13,7 +13,7 @@ export function isOver(key: Key): boolean {
 export function keyStatus(key: Key): { status: Status; label: string } {
   if (key.revoked_at !== null) return { status: "off", label: i18n._("revoked") };
   if (isOver(key)) return { status: "off", label: i18n._("expired") };
-  return key.spending.used_hour === null
+  return lastUse(key) === null
     ? { status: "waiting", label: i18n._("not used yet") }
     : { status: "good", label: i18n._("works") };
 }
@@ -51,9 +51,14 @@ export function rateLimits(key: Key): string {
   return limits.length === 0 ? i18n._("As the account") : limits.join(" · ");
 }
 
+/** The hour, which totals have a moment later than what was spent; null: it was not used yet. */
+function lastUse({ spending }: Key): string | null {
+  return spending.used_hour ?? (isZero(spending.life_usd) ? null : new Date().toISOString());
+}
+
 /** By hours, as it is known: "2 hours ago". */
 export function lastUsed(key: Key): string {
-  const hour = key.spending.used_hour;
+  const hour = lastUse(key);
   if (hour === null) return i18n._("never");
   const hours = Math.floor((Date.now() - Date.parse(hour)) / 3_600_000);
   const words = new Intl.RelativeTimeFormat(i18n.locale, { numeric: "auto" });

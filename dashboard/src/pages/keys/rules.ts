@@ -5,6 +5,7 @@ import type { Key, KeyRules } from "./queries.ts";
 
 export type RuleValues = {
   name: string;
+  label: string;
   quota_usd: string;
   daily_usd: string;
   monthly_usd: string;
@@ -20,8 +21,9 @@ export type RuleValues = {
 
 export const AS_IT_IS = "as it is";
 
-const NONE: RuleValues = {
+export const NO_RULES: RuleValues = {
   name: "",
+  label: "",
   quota_usd: "",
   daily_usd: "",
   monthly_usd: "",
@@ -49,25 +51,25 @@ export function presets(): Preset[] {
       id: "development",
       label: i18n._("Development"),
       for: i18n._("For your own machine: a small budget each day, no end."),
-      values: { ...NONE, name: i18n._("development"), daily_usd: "5" },
+      values: { ...NO_RULES, name: i18n._("development"), daily_usd: "5" },
     },
     {
       id: "ci",
       label: i18n._("CI"),
       for: i18n._("For tests that run by themselves: a budget each day, paced, renewed every 90 days."),
-      values: { ...NONE, name: i18n._("ci"), daily_usd: "2", rpm: "60", expires_at: "90" },
+      values: { ...NO_RULES, name: i18n._("ci"), daily_usd: "2", rpm: "60", expires_at: "90" },
     },
     {
       id: "agent",
       label: i18n._("Agent"),
       for: i18n._("For a task that ends: so much in all, and no more than half of it a day."),
-      values: { ...NONE, name: i18n._("agent"), quota_usd: "10", daily_usd: "5", concurrency: "8", expires_at: "30" },
+      values: { ...NO_RULES, name: i18n._("agent"), quota_usd: "10", daily_usd: "5", concurrency: "8", expires_at: "30" },
     },
     {
       id: "user",
       label: i18n._("End user"),
       for: i18n._("For one of your customers: a budget each month, few calls at a time."),
-      values: { ...NONE, name: i18n._("customer"), monthly_usd: "5", rpm: "20", concurrency: "2" },
+      values: { ...NO_RULES, name: i18n._("customer"), monthly_usd: "5", rpm: "20", concurrency: "2" },
     },
   ];
 }
@@ -76,6 +78,7 @@ export function valuesOf(key: Key): RuleValues {
   const text = (value: number | null) => (value === null ? "" : String(value));
   return {
     name: key.name,
+    label: key.label,
     quota_usd: short(key.quota_usd),
     daily_usd: short(key.daily_usd),
     monthly_usd: short(key.monthly_usd),
@@ -99,6 +102,7 @@ export function toRules(values: RuleValues, named: (field: keyof RuleValues) => 
 function toRule(field: keyof RuleValues, text: string) {
   switch (field) {
     case "name":
+    case "label":
       return text;
     case "quota_usd":
     case "daily_usd":

@@ -5,11 +5,11 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask } from "../../api/client.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, EmailField, linkToken, PasswordField, Submit } from "./parts.tsx";
+import { DoorForm, EmailField, PasswordField, Submit, useLinkToken } from "./parts.tsx";
 import { MailSent } from "./SignUp.tsx";
 
 export function Reset() {
-  const [token] = useState(linkToken);
+  const token = useLinkToken();
   return token ? <NewPassword token={token} /> : <AskForLink />;
 }
 

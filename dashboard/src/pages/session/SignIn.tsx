@@ -1,19 +1,20 @@
 // Sign in: e-mail, password, and the six digits where they are on.
 import { i18n } from "@lingui/core";
-import { TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask, Problem } from "../../api/client.ts";
+import { CAN_PASSKEYS, isCalledOff, signInByPasskey } from "../../api/passkeys.ts";
 import { editionQuery } from "../../api/queries.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, EmailField, enter, PasswordField, Submit } from "./parts.tsx";
+import { DoorForm, EmailField, enter, OtherService, PasswordField, Submit } from "./parts.tsx";
 
 const NEEDS_CODE = "totp_required";
 
 export function SignIn() {
-  const { next } = useSearch({ from: "/doors/sign-in" });
+  const { next, problem: brought } = useSearch({ from: "/doors/sign-in" });
   const { data: edition } = useQuery(editionQuery);
   const [asksCode, setAsksCode] = useState(false);
   const form = useForm({ mode: "uncontrolled", initialValues: { email: "", password: "", totp: "" } });
@@ -29,6 +30,7 @@ export function SignIn() {
   });
   return (
     <DoorForm title={i18n._("Sign in")} onSubmit={submit}>
+      {brought && <p role="alert" className="bad">{whyNot(brought)}</p>}
       <EmailField key={form.key("email")} {...form.getInputProps("email")} />
       <PasswordField key={form.key("password")} {...form.getInputProps("password")} />
       {asksCode && (
@@ -44,6 +46,8 @@ export function SignIn() {
       )}
       <FormProblem problem={problem} />
       <Submit busy={busy}>{i18n._("Sign in")}</Submit>
+      {edition?.passkeys && CAN_PASSKEYS && <ByPasskey next={next} />}
+      {edition?.openid && <OtherService name={edition.openid} />}
       <div className="row">
         <Link to="/reset-password">{i18n._("Forgot your password?")}</Link>
         {edition?.has_sign_up && (
@@ -53,5 +57,32 @@ export function SignIn() {
         )}
       </div>
     </DoorForm>
+  );
+}
+
+/** Why another service signed nobody in, by the code that it brought back. */
+function whyNot(code: string): string {
+  if (code === "conflict") return i18n._("There is an account with this e-mail already. Sign in to it, then connect the service in Settings.");
+  if (code === NEEDS_CODE) return i18n._("Sign in with your password and the code of your authenticator app.");
+  return i18n._("That sign-in did not work. Try again, or use your password.");
+}
+
+function ByPasskey({ next }: { next: string | undefined }) {
+  const { busy, problem, submit } = useSubmit(useForm({ initialValues: {} }), async () => {
+    try {
+      await signInByPasskey();
+    } catch (error) {
+      if (isCalledOff(error)) return;
+      throw error;
+    }
+    enter(next);
+  });
+  return (
+    <>
+      <Button variant="default" fullWidth loading={busy} onClick={() => submit()}>
+        {i18n._("Sign in with a passkey")}
+      </Button>
+      <FormProblem problem={problem} />
+    </>
   );
 }

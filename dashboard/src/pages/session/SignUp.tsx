@@ -8,7 +8,7 @@ import { api, ask } from "../../api/client.ts";
 import { editionQuery } from "../../api/queries.ts";
 import { isZero, toDigits } from "../../parts/amounts.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, EmailField, PasswordField, Submit } from "./parts.tsx";
+import { DoorForm, EmailField, OtherService, PasswordField, Submit } from "./parts.tsx";
 
 export function SignUp() {
   const { referral } = useSearch({ from: "/doors/sign-up" });
@@ -38,6 +38,7 @@ export function SignUp() {
       <PasswordField fresh key={form.key("password")} {...form.getInputProps("password")} />
       <FormProblem problem={problem} />
       <Submit busy={busy}>{i18n._("Create account")}</Submit>
+      {edition?.openid && <OtherService name={edition.openid} referral={referral} />}
       <p className="soft">
         {i18n._("Have an account?")} <Link to="/sign-in">{i18n._("Sign in")}</Link>
       </p>

@@ -1,4 +1,4 @@
-// Links that sign in: of the mail that verifies an address, and the operator's first. A press uses them, so that a
+// Links that sign in: of the mail that verifies an address, of an invitation, and the operator's first. A press uses them, so that a
 // mail program that looks into links does not.
 import { i18n } from "@lingui/core";
 import { useForm } from "@mantine/form";
@@ -6,21 +6,27 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask, Problem } from "../../api/client.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, enter, linkToken, PasswordField, Submit } from "./parts.tsx";
+import { DoorForm, enter, PasswordField, Submit, useLinkToken } from "./parts.tsx";
 
+/** The link of a sign-up. A browser that did not sign up is asked for a password: the one that lies with the link may be
+ * somebody else's. */
 export function VerifyEmail() {
-  const [token] = useState(linkToken);
+  const token = useLinkToken();
   return (
-    <OneClick
+    <LinkForm
       title={i18n._("Confirm your address")}
+      words={i18n._("You open this link in another browser than you signed up in. Choose a password for your account.")}
       button={i18n._("Go to your account")}
-      send={() => ask(api.POST("/api/email-verification", { body: { token } }))}
+      send={async (password) => {
+        await ask(api.POST("/api/email-verification", { body: { token, password } }));
+        enter();
+      }}
     />
   );
 }
 
 export function OperatorSignIn() {
-  const [token] = useState(linkToken);
+  const token = useLinkToken();
   return (
     <OneClick
       title={i18n._("Sign in as the operator")}
@@ -46,28 +52,49 @@ function OneClick({ title, button, send }: { title: string; button: string; send
 
 /** Joins an account. Who has no password yet is asked for one. */
 export function Invitation() {
-  const [token] = useState(linkToken);
+  const token = useLinkToken();
+  return (
+    <LinkForm
+      title={i18n._("Join the account")}
+      words={i18n._("Choose a password for your own sign-in.")}
+      button={i18n._("Join")}
+      send={async (password) => {
+        const joined = await ask(api.POST("/api/invitation-acceptance", { body: { token, password } }));
+        enter(joined.signed_in ? "/" : "/sign-in");
+      }}
+    />
+  );
+}
+
+interface LinkFormProps {
+  title: string;
+  words: string;
+  button: string;
+  send: (password: string | null) => Promise<void>;
+}
+
+/** Opens a link by a press, and asks for a password, with `words`, only if the first press says that one is needed. */
+function LinkForm({ title, words, button, send }: LinkFormProps) {
   const [choosing, setChoosing] = useState(false);
   const form = useForm({ mode: "uncontrolled", initialValues: { password: "" } });
   const { busy, problem, submit } = useSubmit(form, async ({ password }) => {
     try {
-      const joined = await ask(api.POST("/api/invitation-acceptance", { body: { token, password: password || null } }));
-      enter(joined.signed_in ? "/" : "/sign-in");
+      await send(password || null);
     } catch (error) {
       if (!(error instanceof Problem && error.param === "password" && !choosing)) throw error;
       setChoosing(true);
     }
   });
   return (
-    <DoorForm title={i18n._("Join the account")} onSubmit={submit}>
+    <DoorForm title={title} onSubmit={submit}>
       {choosing && (
         <>
-          <p>{i18n._("Choose a password for your own sign-in.")}</p>
+          <p>{words}</p>
           <PasswordField fresh key={form.key("password")} {...form.getInputProps("password")} />
         </>
       )}
       <FormProblem problem={problem} />
-      <Submit busy={busy}>{i18n._("Join")}</Submit>
+      {problem?.param === "token" ? <Link to="/sign-in">{i18n._("Back to sign-in")}</Link> : <Submit busy={busy}>{button}</Submit>}
     </DoorForm>
   );
 }

@@ -1,7 +1,7 @@
 // What the forms before sign-in share.
 import { i18n } from "@lingui/core";
 import { Button, PasswordInput, TextInput } from "@mantine/core";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 
 export function DoorForm({ title, lead, children, onSubmit }: { title: string; lead?: string; children: ReactNode; onSubmit?: React.ComponentProps<"form">["onSubmit"] }) {
   useEffect(() => {
@@ -22,9 +22,11 @@ export function EmailField(props: object) {
   return <TextInput label={i18n._("E-mail")} type="email" autoComplete="username" required withAsterisk={false} {...props} />;
 }
 
-export function PasswordField({ fresh, ...props }: { fresh?: boolean } & object) {
+export function PasswordField({ fresh, ...props }: { fresh?: boolean; error?: ReactNode }) {
   return (
     <PasswordInput
+      visibilityToggleButtonProps={{ "aria-label": i18n._("Show the password") }}
+      aria-invalid={props.error ? true : undefined} // Mantine says it of the other inputs only
       label={fresh ? i18n._("New password") : i18n._("Password")}
       description={fresh ? i18n._("At least 10 characters. Long beats complicated.") : undefined}
       autoComplete={fresh ? "new-password" : "current-password"}
@@ -43,13 +45,35 @@ export function Submit({ busy, children }: { busy: boolean; children: ReactNode 
   );
 }
 
-/** Where somebody goes who has just signed in. A path of the dashboard, whatever the address says. */
-export function enter(next = "/"): void {
-  location.assign(`/dashboard${next.startsWith("/") ? next : "/"}`);
+/** The way by another service, where the operator has one. Its start is the server's: it sends the browser on. */
+export function OtherService({ name, referral }: { name: string; referral?: string | undefined }) {
+  const query = referral ? `?${new URLSearchParams({ referral })}` : "";
+  return (
+    <Button variant="default" fullWidth component="a" href={`/api/openid/start${query}`}>
+      {i18n._("Continue with {name}", { name })}
+    </Button>
+  );
 }
 
-/** The token of a mail's link: behind `#`, which browsers send to no server. It leaves the address bar and the history. */
-export function linkToken(): string {
+/** Where somebody goes who has just signed in. A path of the dashboard, whatever the address says. */
+export function enter(next = "/"): void {
+  const { href, pathname } = new URL(`/dashboard${next}`, location.origin);
+  location.assign(pathname.startsWith("/dashboard/") ? href : "/dashboard/"); // what has .. leads out of the pages
+}
+
+/** The token of a mail's link, also of one that is opened where such a page is open already. */
+export function useLinkToken(): string {
+  const [token, setToken] = useState(takeToken);
+  useEffect(() => {
+    const take = () => setToken((now) => takeToken() || now);
+    addEventListener("hashchange", take);
+    return () => removeEventListener("hashchange", take);
+  }, []);
+  return token;
+}
+
+/** It stands behind `#`, which browsers send to no server, and leaves the address bar and the history. */
+function takeToken(): string {
   const token = location.hash.slice(1);
   if (token) history.replaceState(history.state, "", location.pathname);
   return token;

@@ -1,30 +1,36 @@
-// The same usage divided by model, key or provider; a row leads to its requests.
+// The same usage divided by model, key, label, provider or stage; a row leads to its requests.
 import { i18n } from "@lingui/core";
 import { SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import type { Documents } from "../../api/client.ts";
 import { share } from "../../parts/amounts.ts";
 import { type Column, DataTable } from "../../parts/DataTable.tsx";
 import { Money } from "../../parts/Money.tsx";
-import { compact, count } from "../../parts/numbers.ts";
+import { compact, count, duration } from "../../parts/numbers.ts";
 import { Section } from "../../parts/Page.tsx";
+import { stageName } from "../../parts/requests.ts";
+import { hasSaved } from "../../parts/Saved.tsx";
 import { Await } from "../../parts/States.tsx";
 import { useScope } from "../../shell/account.tsx";
 import { type KeyNames, useKeyNames } from "./keyNames.ts";
-import { type Total, usageQuery } from "./queries.ts";
+import { stagesQuery, type Total, usageQuery } from "./queries.ts";
 import type { Span } from "./ranges.ts";
+import { SavedCell } from "./Savings.tsx";
 import { inputTokens } from "./totals.ts";
 import style from "./Usage.module.css";
 
-export const DIVISIONS = ["model", "key", "provider"] as const;
-export type Division = (typeof DIVISIONS)[number];
+const DIVISIONS = ["model", "key", "label", "provider"] as const;
+type Dimension = (typeof DIVISIONS)[number];
+export type Division = Dimension | "stage";
 
 export function Breakdown({ span, total }: { span: Span; total: Total }) {
   const { account } = useScope();
-  const { by = "model" } = useSearch({ from: "/shell/usage" });
+  const { by: wanted = "model" } = useSearch({ from: "/shell/usage" });
   const navigate = useNavigate({ from: "/usage" });
-  const names = useKeyNames();
-  const usage = useQuery(usageQuery(account.id, span, by));
+  const staged = useQuery({ ...stagesQuery(account.id, span), enabled: span.by === "day" }).data ?? [];
+  const stages = span.by === "day" && staged.length > 0; // they are kept by the day
+  const by = wanted === "stage" && !stages ? "model" : wanted;
   const labels = divisionNames();
   return (
     <Section
@@ -32,50 +38,102 @@ export function Breakdown({ span, total }: { span: Span; total: Total }) {
       aside={
         <SegmentedControl
           aria-label={i18n._("Divided by")}
-          data={DIVISIONS.map((each) => ({ value: each, label: labels[each] }))}
+          data={[...DIVISIONS, ...(stages ? (["stage"] as const) : [])].map((each) => ({ value: each, label: labels[each] }))}
           value={by}
           onChange={(value) => void navigate({ search: (now) => ({ ...now, by: value }), replace: true, resetScroll: false })}
         />
       }
     >
-      <Await query={usage} rows={4}>
-        {(report) => (
-          <DataTable
-            label={labels[by]}
-            rows={dearestFirst(report.data)}
-            columns={columns(by, names, total)}
-            rowKey={(row) => row[by] ?? ""}
-            onOpen={(row) => row[by] && void navigate({ to: "/usage/requests", search: { [by]: row[by] } })}
-          />
-        )}
-      </Await>
+      {by === "stage" ? <ByStage rows={staged} total={total} /> : <ByDimension by={by} span={span} total={total} />}
     </Section>
   );
 }
 
-function divisionNames(): Record<Division, string> {
-  return { model: i18n._("Model"), key: i18n._("Key"), provider: i18n._("Provider") };
+function ByDimension({ by, span, total }: { by: Dimension; span: Span; total: Total }) {
+  const { account } = useScope();
+  const navigate = useNavigate({ from: "/usage" });
+  const names = useKeyNames();
+  const usage = useQuery(usageQuery(account.id, span, by));
+  return (
+    <Await query={usage} rows={4}>
+      {(report) => (
+        <DataTable
+          label={divisionNames()[by]}
+          rows={dearestFirst(report.data)}
+          columns={columns(by, names, total)}
+          rowKey={(row) => row[by] ?? ""}
+          onOpen={by === "label" ? undefined : (row) => row[by] && void navigate({ to: "/usage/requests", search: { [by]: row[by] } })}
+        />
+      )}
+    </Await>
+  );
 }
 
-function columns(by: Division, names: KeyNames, total: Total): Column<Total>[] {
+type Stage = Documents["StageDocument"];
+
+/** Of requests whose model's name stood for many. */
+function ByStage({ rows, total }: { rows: readonly Stage[]; total: Total }) {
+  const navigate = useNavigate({ from: "/usage" });
+  const shown: Column<Stage>[] = [
+    { id: "name", head: i18n._("Stage"), wide: true, cell: (row) => <Name of={stageName(row.stage)} none="" /> },
+    { id: "calls", head: i18n._("Calls"), align: "end", cell: (row) => count(row.requests) },
+    { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => compact(row.input_tokens) },
+    { id: "out", head: i18n._("Out"), align: "end", narrow: "hide", cell: (row) => compact(row.output_tokens) },
+    { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <span className="strong"><Money usd={row.cost_usd} /></span> },
+    ...(hasSaved(total.saved) ? [saved<Stage>()] : []),
+    { id: "share", head: i18n._("Share"), narrow: "laptop", cell: (row) => <Share of={share(row.cost_usd, total.cost_usd)} /> },
+  ];
+  return (
+    <DataTable
+      label={i18n._("Stage")}
+      rows={dearestFirst(rows)}
+      columns={shown}
+      rowKey={(row) => row.stage}
+      onOpen={({ stage }) => void navigate({ to: "/usage/requests", search: { stage } })}
+    />
+  );
+}
+
+function divisionNames(): Record<Division, string> {
+  return { model: i18n._("Model"), key: i18n._("Key"), label: i18n._("Label"), provider: i18n._("Provider"), stage: i18n._("Stage") };
+}
+
+function columns(by: Dimension, names: KeyNames, total: Total): Column<Total>[] {
   return [
-    { id: "name", head: divisionNames()[by], wide: true, cell: (row) => <Name of={by === "key" ? names(row.key) : row[by]} /> },
+    { id: "name", head: divisionNames()[by], wide: true, cell: (row) => <Name of={by === "key" ? names(row.key) : row[by]} none={by === "label" ? i18n._("no label") : i18n._("nobody served it")} /> },
     { id: "calls", head: i18n._("Calls"), align: "end", cell: (row) => count(row.requests) },
     { id: "unbilled", head: i18n._("Not billed"), align: "end", narrow: "hide", cell: (row) => some(row.unbilled) },
     { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => compact(inputTokens(row)) },
-    { id: "cached", head: i18n._("Cached"), align: "end", narrow: "hide", cell: (row) => percent(row.cache_share_bp) },
+    { id: "cached", head: i18n._("Cached"), align: "end", narrow: "tablet", cell: (row) => percent(row.cache_share_bp) },
     { id: "out", head: i18n._("Out"), align: "end", narrow: "hide", cell: (row) => compact(row.output) },
+    { id: "first", head: i18n._("First token"), align: "end", narrow: "tablet", cell: (row) => <Mean ms={row.mean_first_content_ms} /> },
+    { id: "whole", head: i18n._("Whole"), align: "end", narrow: "tablet", cell: (row) => <Mean ms={row.mean_total_ms} /> },
     { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <span className="strong"><Money usd={row.cost_usd} /></span> },
-    { id: "share", head: i18n._("Share"), narrow: "hide", cell: (row) => <Share of={share(row.cost_usd, total.cost_usd)} /> },
+    ...(hasSaved(total.saved) ? [saved<Total>()] : []),
+    { id: "share", head: i18n._("Share"), narrow: "laptop", cell: (row) => <Share of={share(row.cost_usd, total.cost_usd)} /> },
   ];
 }
 
-function Name({ of }: { of: string | null | undefined }) {
-  return of ? <span className="strong">{of}</span> : <span className="soft">{i18n._("nobody served it")}</span>;
+function saved<Row extends { saved: Documents["SavedDocument"] }>(): Column<Row> {
+  return { id: "saved", head: i18n._("Savings"), align: "end", narrow: "tablet", cell: (row) => <SavedCell usd={row.saved.total_usd} /> };
+}
+
+function Name({ of, none }: { of: string | null | undefined; none: string }) {
+  return of ? <span className="strong">{of}</span> : <span className="soft">{none}</span>;
 }
 
 function some(number: number) {
   return number > 0 ? <span className="bad">{count(number)}</span> : <span className="soft">0</span>;
+}
+
+function Mean({ ms }: { ms: number | null }) {
+  if (ms === null) return <span className="soft">–</span>;
+  const { value, unit } = duration(ms);
+  return (
+    <>
+      {value} <span className="soft">{unit}</span>
+    </>
+  );
 }
 
 function percent(basisPoints: number) {
@@ -95,6 +153,6 @@ function Share({ of }: { of: number }) {
   );
 }
 
-function dearestFirst(rows: readonly Total[]): readonly Total[] {
+function dearestFirst<Row extends { cost_usd: string; requests: number }>(rows: readonly Row[]): readonly Row[] {
   return rows.toSorted((one, other) => Number(other.cost_usd) - Number(one.cost_usd) || other.requests - one.requests);
 }

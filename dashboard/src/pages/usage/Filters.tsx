@@ -3,6 +3,7 @@ import { i18n } from "@lingui/core";
 import { Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { stageName } from "../../parts/requests.ts";
 import { useScope } from "../../shell/account.tsx";
 import { useKeyNames } from "./keyNames.ts";
 import { choicesQuery, type RequestFilter } from "./queries.ts";
@@ -35,6 +36,15 @@ export function Filters({ filter }: { filter: RequestFilter }) {
         options={plain(choices?.keys, filter.key).map(({ value }) => ({ value, label: names(value) }))}
         onChange={(key) => set({ key })}
       />
+      {(filter.stage || (choices && choices.stages.length > 0)) && (
+        <Filter
+          label={i18n._("All stages")}
+          value={filter.stage}
+          options={plain(choices?.stages, filter.stage).map(({ value }) => ({ value, label: stageName(value) }))}
+          onChange={(stage) => set({ stage })}
+        />
+      )}
+      <Filter label={i18n._("All caches")} value={filter.cache} options={layers()} onChange={(cache) => set({ cache })} />
       <Filter label={i18n._("All results")} value={filter.status} options={statuses()} onChange={(status) => set({ status })} />
     </div>
   );
@@ -67,6 +77,14 @@ function Filter({ label, value, options, onChange }: FilterProps) {
       />
     </div>
   );
+}
+
+function layers(): Option[] {
+  return [
+    { value: "exact", label: i18n._("exact cache") },
+    { value: "semantic", label: i18n._("similar request") },
+    { value: "prefix", label: i18n._("vendor cache") },
+  ];
 }
 
 function statuses(): Option[] {

@@ -1,17 +1,20 @@
 // A receipt: what a request cost and why, what paid for it, who was asked, and where it stands in the books.
 import { i18n } from "@lingui/core";
+import { VisuallyHidden } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Documents } from "../../api/client.ts";
-import { editionQuery } from "../../api/queries.ts";
+import { editionQuery, serviceName } from "../../api/queries.ts";
 import { isZero, toDigits } from "../../parts/amounts.ts";
+import { callRefusal } from "../../parts/callRefusals.ts";
 import { count } from "../../parts/numbers.ts";
-import { requestNote, requestStatus } from "../../parts/requests.ts";
+import { answeredBy, requestNote, requestStatus, stageName } from "../../parts/requests.ts";
 import { showTime, Time } from "../../parts/Time.tsx";
 import { poolName, Waterline } from "../../parts/Waterline.tsx";
 import { useScope } from "../../shell/account.tsx";
 import { useKeyNames } from "./keyNames.ts";
-import { attemptOutcome, costOf, priceOf, showDuration, unitName } from "./receiptWords.ts";
+import { attemptOutcome, costOf, notAskedReason, priceOf, showDuration, unitName, whyStage } from "./receiptWords.ts";
 import { lotsQuery } from "./queries.ts";
 import style from "./Receipt.module.css";
 
@@ -55,13 +58,22 @@ function Head({ receipt }: { receipt: Document }) {
   const { data: edition } = useQuery(editionQuery);
   const { status, label } = requestStatus(receipt);
   const free = isZero(receipt.cost_usd) ? requestNote(receipt) : "";
+  const struck = free && answeredBy(receipt) && receipt.saved_usd;
   return (
     <header>
       <p className={style.brand}>
-        <b>{edition?.name ?? "Token Harbor"}</b>
+        <b>{serviceName(edition)}</b>
         <span>{i18n._("Receipt")}</span>
       </p>
       <p className={`figure ${style.figure}`}>
+        {struck && !isZero(struck) && (
+          <>
+            <s>
+              <VisuallyHidden>{i18n._("without the cache")} </VisuallyHidden>
+              {toDigits(struck)}
+            </s>{" "}
+          </>
+        )}
         {toDigits(receipt.cost_usd)}
         {free && <small> · {free}</small>}
       </p>
@@ -107,11 +119,32 @@ function Price({ receipt }: { receipt: Document }) {
             {toDigits(overrun)}
           </Line>
         )}
+        <Cached receipt={receipt} ours />
         <Line what={i18n._("Total")} strong>
           {toDigits(receipt.cost_usd)}
         </Line>
+        <Cached receipt={receipt} ours={false} />
       </ul>
     </Part>
+  );
+}
+
+/** What a cache took off: one of ours all of it, before the total; the vendor's is in its prices, so it stands below. */
+function Cached({ receipt, ours }: { receipt: Document; ours: boolean }) {
+  const { saved_usd: saved = "0" } = receipt;
+  const answered = answeredBy(receipt);
+  if (isZero(saved) || ours !== (answered !== null)) return null;
+  if (ours)
+    return (
+      <Line what={i18n._("Cache")} how={i18n._("no provider was asked")}>
+        −{toDigits(saved)}
+      </Line>
+    );
+  const more = saved.startsWith("-");
+  return (
+    <Line what={<span className="soft">{i18n._("Vendor cache")}</span>} how={more ? i18n._("filled, for calls to come") : i18n._("saved by it")}>
+      <span className="soft">{more ? `+${toDigits(saved.slice(1))}` : toDigits(saved)}</span>
+    </Line>
   );
 }
 
@@ -132,8 +165,8 @@ function PaidFrom({ receipt }: { receipt: Document }) {
   const drawn = receipt.lots ?? [];
   if (drawn.length === 0) return null;
   const ids = drawn.map((lot) => lot.id);
-  const granted = new Map(lots.map((lot) => [lot.id, lot.granted_at]));
-  const left = lots.some((lot) => ids.includes(lot.id) && !isZero(lot.remaining_usd));
+  const there = new Map(lots.flatMap((lot) => [lot.id, ...lot.more].map((id) => [id, lot])));
+  const left = ids.some((id) => !isZero(there.get(id)?.remaining_usd ?? "0"));
   return (
     <Part title={i18n._("Paid from your balance")}>
       {left && (
@@ -144,9 +177,9 @@ function PaidFrom({ receipt }: { receipt: Document }) {
       )}
       <ul>
         {drawn.map((lot, index) => {
-          const day = granted.get(lot.id);
+          const now = there.get(lot.id);
           return (
-            <Line key={index} what={<span className={style.pool}>{poolName(lot.pool)}</span>} how={day ? i18n._("lot of {day}", { day: showTime(day, "day") }) : i18n._("used up since")}>
+            <Line key={index} what={<span className={style.pool}>{poolName(lot.pool)}</span>} how={lotWords(now)}>
               {toDigits(lot.amount_usd)}
             </Line>
           );
@@ -156,9 +189,16 @@ function PaidFrom({ receipt }: { receipt: Document }) {
   );
 }
 
-/** Who was asked, in order, and how each answered. */
+/** Lots that are alike are told as one, since the first of them. */
+function lotWords(lot: Documents["LotDocument"] | undefined): string {
+  if (lot === undefined) return i18n._("used up since");
+  const day = showTime(lot.granted_at, "day");
+  return lot.more.length === 0 ? i18n._("lot of {day}", { day }) : i18n._("lots since {day}", { day });
+}
+
+/** Who was asked, in order, and how each answered; then who was not, and why. */
 function Route({ receipt }: { receipt: Document }) {
-  const { attempts, refusal, first_content_ms: first } = receipt;
+  const { attempts, not_asked: others = [], refusal, first_content_ms: first } = receipt;
   if (attempts === undefined) return null;
   return (
     <Part title={i18n._("Route")}>
@@ -168,13 +208,22 @@ function Route({ receipt }: { receipt: Document }) {
           const { served, text } = attemptOutcome(attempt);
           const waited = served && first != null ? i18n._("first token {time}", { time: showDuration(first) }) : showDuration(attempt.ms);
           return (
-            <Line key={index} what={attempt.provider} how={<span className={served ? "good strong" : "bad"}>{text}</span>}>
-              <span className="soft">{waited}</span>
+            <Line key={index} what={attempt.provider} how={<>{attempt.model} <span className={served ? "good strong" : "bad"}>{text}</span></>}>
+              <span className={`soft ${style.whole}`}>{waited}</span>
             </Line>
           );
         })}
       </ol>
-      {refusal && <p className={style.note}>{refusal}</p>}
+      {others.length > 0 && (
+        <ul aria-label={i18n._("Not asked")}>
+          {others.map((other, index) => (
+            <Line key={index} what={<span className="soft">{other.provider}</span>} how={[other.model, notAskedReason(other)].filter(Boolean).join(" · ")}>
+              <span className={`soft ${style.whole}`}>{i18n._("not asked")}</span>
+            </Line>
+          ))}
+        </ul>
+      )}
+      {refusal && <p className={style.note}>{callRefusal(refusal)}</p>}
     </Part>
   );
 }
@@ -188,6 +237,18 @@ function Request({ receipt }: { receipt: Document }) {
       <ul>
         <Line what={i18n._("Key")}>{names(receipt.key_id)}</Line>
         {asked !== receipt.model && <Line what={i18n._("Asked for")}>{asked}</Line>}
+        {receipt.stage && (
+          <Line what={i18n._("Stage")} how={whyStage(receipt)}>
+            {stageName(receipt.stage)}
+          </Line>
+        )}
+        {receipt.session && (
+          <Line what={i18n._("Session")} how={receipt.turn != null && i18n._("turn {number}", { number: receipt.turn })}>
+            <Link to="/usage/sessions/$sessionId" params={{ sessionId: receipt.session }}>
+              {short(receipt.session, 10)}
+            </Link>
+          </Line>
+        )}
         {hold !== undefined && !isZero(hold) && <Line what={i18n._("Held at first")}>{toDigits(hold)}</Line>}
         {capped != null && <Line what={i18n._("Output capped")}>{i18n._("{count} tokens", { count: count(capped) })}</Line>}
         {leftOut.length > 0 && <Line what={i18n._("Left out")}>{leftOut.join(", ")}</Line>}
@@ -228,6 +289,6 @@ function Books({ receipt }: { receipt: Document }) {
   );
 }
 
-function short(hex: string): string {
-  return `${hex.slice(0, 6)}…${hex.slice(-4)}`;
+function short(id: string, first = 6): string {
+  return `${id.slice(0, first)}…${id.slice(-4)}`;
 }

@@ -12,10 +12,11 @@ import { Ended, TokenCount } from "../../parts/requestCells.tsx";
 import { cachedTokens, requestNote, tokensIn, tokensOut } from "../../parts/requests.ts";
 import { Await, Empty, ErrorState } from "../../parts/States.tsx";
 import { useScope } from "../../shell/account.tsx";
+import { usePageNames } from "../../shell/pageNames.ts";
 import { Filters } from "./Filters.tsx";
 import { type KeyNames, useKeyNames } from "./keyNames.ts";
 import { type RequestFilter, type RequestPage, requestsQuery, usageCsv } from "./queries.ts";
-import { usageTabs } from "./tabs.ts";
+import { useUsageTabs } from "./tabs.ts";
 import { ExportButton, FirstCall } from "./UsagePage.tsx";
 import { useLatest } from "./useLatest.ts";
 
@@ -23,8 +24,8 @@ type Row = RequestPage["data"][number];
 
 export function RequestsPage() {
   const { account } = useScope();
-  const { model, provider, key, status } = useSearch({ from: "/shell/usage/requests" });
-  const filter = { model, provider, key, status }; // an address may say more
+  const { model, provider, key, status, cache, stage } = useSearch({ from: "/shell/usage/requests" });
+  const filter = { model, provider, key, status, cache, stage }; // an address may say more
   const query = useInfiniteQuery(requestsQuery(account.id, filter));
   useLatest(filter);
   const older = {
@@ -32,7 +33,7 @@ export function RequestsPage() {
     busy: query.isFetchingNextPage,
   };
   return (
-    <Page title={i18n._("Requests")} heading={i18n._("Usage")} tabs={usageTabs()} action={<ExportButton href={usageCsv(account.id)} />}>
+    <Page title={usePageNames().requests} heading={i18n._("Usage")} tabs={useUsageTabs()} action={<ExportButton href={usageCsv(account.id)} />}>
       <Filters filter={filter} />
       <Await query={query} rows={12}>
         {({ pages }) => (
@@ -59,6 +60,7 @@ function Requests({ pages, filter, more }: Props) {
   const navigate = useNavigate({ from: "/usage/requests" });
   const { requestId } = useParams({ strict: false });
   const names = useKeyNames();
+  const { key } = usePageNames();
   const still = useStillRows(pages[0]?.data ?? NONE);
   const fresh = useFresh(still.rows);
   const rows = [...still.rows, ...pages.slice(1).flatMap((page) => page.data)];
@@ -72,7 +74,7 @@ function Requests({ pages, filter, more }: Props) {
         <DataTable
           label={i18n._("Requests")}
           rows={rows}
-          columns={columns(names)}
+          columns={columns(names, key)}
           rowKey={(row) => row.id}
           fresh={fresh}
           chosen={requestId}
@@ -105,18 +107,18 @@ function Nothing({ filter }: { filter: RequestFilter }) {
   );
 }
 
-function columns(names: KeyNames): Column<Row>[] {
+function columns(names: KeyNames, key: string): Column<Row>[] {
   return [
     { id: "time", head: i18n._("Time"), cell: (row) => <Ended request={row} /> },
     { id: "model", head: i18n._("Model"), wide: true, cell: (row) => <span className="strong">{row.model || "–"}</span> },
-    { id: "provider", head: i18n._("Provider"), narrow: "hide", cell: (row) => <span className="soft">{row.provider ?? "–"}</span> },
-    { id: "key", head: i18n._("Key"), narrow: "hide", cell: (row) => <span className="soft">{names(row.key_id)}</span> },
+    { id: "provider", head: i18n._("Provider"), narrow: "tablet", cell: (row) => <span className="soft">{row.provider ?? "–"}</span> },
+    { id: "key", head: key, narrow: "laptop", cell: (row) => <span className="soft">{names(row.key_id)}</span> },
     { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={tokensIn(row)} /> },
-    { id: "cached", head: i18n._("Cached"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={cachedTokens(row)} /> },
+    { id: "cached", head: i18n._("Cached"), align: "end", narrow: "tablet", cell: (row) => <TokenCount count={cachedTokens(row)} /> },
     { id: "out", head: i18n._("Out"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={tokensOut(row)} /> },
-    { id: "time-taken", head: i18n._("Took"), align: "end", narrow: "hide", cell: (row) => <Took ms={row.total_ms} /> },
+    { id: "time-taken", head: i18n._("Took"), align: "end", narrow: "tablet", cell: (row) => <Took ms={row.total_ms} /> },
     { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <Cost usd={row.cost_usd} /> },
-    { id: "note", head: "", narrow: "hide", cell: (row) => <span className="soft small">{requestNote(row)}</span> },
+    { id: "note", head: "", narrow: "laptop", cell: (row) => <span className="soft small">{requestNote(row)}</span> },
   ];
 }
 

@@ -5,11 +5,12 @@ import { type KeyboardEvent, type PointerEvent, useState } from "react";
 import { toCents } from "../../parts/amounts.ts";
 import { compact, count } from "../../parts/numbers.ts";
 import type { Total } from "./queries.ts";
+import { showDuration } from "./receiptWords.ts";
 import { type Span, showStart, startKey } from "./ranges.ts";
 import { inputTokens } from "./totals.ts";
 import style from "./Usage.module.css";
 
-type Measure = "spent" | "calls" | "tokens";
+type Measure = "spent" | "calls" | "tokens" | "latency" | "saved";
 
 /** Of one hour or day: `low` is drawn below, `high` upon it, in another tint. Heights, not money. */
 interface Bar {
@@ -20,8 +21,9 @@ interface Bar {
 const HEIGHT = 100;
 const LEAST = 1.5; // what is not nothing is seen
 
-export function UsageChart({ span, rows }: { span: Span; rows: readonly Total[] }) {
-  const [measure, setMeasure] = useState<Measure>("spent");
+export function UsageChart({ span, rows, saves }: { span: Span; rows: readonly Total[]; saves: boolean }) {
+  const [wanted, setMeasure] = useState<Measure>("spent");
+  const measure = wanted === "saved" && !saves ? "spent" : wanted;
   const [chosen, setChosen] = useState<number | null>(null);
   const found = new Map(rows.map((row) => [startKey(row.hour ?? row.day ?? "", span.by), row]));
   const totals = span.starts.map((start) => found.get(startKey(start, span.by)));
@@ -32,7 +34,7 @@ export function UsageChart({ span, rows }: { span: Span; rows: readonly Total[] 
     <section className={style.chart} aria-label={i18n._("Usage over time")}>
       <div className={style.chartHead}>
         <p className={style.readout} aria-hidden="true">
-          {say(span, at, totals[at])}
+          {say(span, at, totals[at], measure)}
         </p>
         <SegmentedControl
           aria-label={i18n._("What is drawn")}
@@ -40,6 +42,8 @@ export function UsageChart({ span, rows }: { span: Span; rows: readonly Total[] 
             { value: "spent", label: i18n._("Spent") },
             { value: "calls", label: i18n._("Calls") },
             { value: "tokens", label: i18n._("Tokens") },
+            { value: "latency", label: i18n._("Latency") },
+            ...(saves ? [{ value: "saved" as const, label: i18n._("Savings") }] : []),
           ]}
           value={measure}
           onChange={setMeasure}
@@ -54,7 +58,7 @@ export function UsageChart({ span, rows }: { span: Span; rows: readonly Total[] 
         aria-valuemin={0}
         aria-valuemax={bars.length - 1}
         aria-valuenow={at}
-        aria-valuetext={say(span, at, totals[at])}
+        aria-valuetext={say(span, at, totals[at], measure)}
         onKeyDown={(event) => setChosen(moved(event, at, bars.length))}
         onPointerMove={(event) => setChosen(pointed(event, bars.length))}
         onPointerDown={(event) => setChosen(pointed(event, bars.length))}
@@ -92,7 +96,12 @@ function Bars({ bars, most, at, measure }: { bars: readonly Bar[]; most: number;
 
 function Legend({ measure }: { measure: Measure }) {
   if (measure === "spent") return null;
-  const [low, high] = measure === "calls" ? [i18n._("billed"), i18n._("not billed")] : [i18n._("in and out"), i18n._("from cache")];
+  const [low, high] = {
+    calls: [i18n._("billed"), i18n._("not billed")],
+    tokens: [i18n._("in and out"), i18n._("from cache")],
+    latency: [i18n._("to the first token"), i18n._("to the end")],
+    saved: [i18n._("vendor cache"), i18n._("answered again")],
+  }[measure];
   return (
     <span className={style.legend} data-measure={measure}>
       <i className={style.low} /> {low} <i className={style.high} /> {high}
@@ -104,7 +113,16 @@ function barOf(total: Total | undefined, measure: Measure): Bar {
   if (!total) return { low: 0, high: 0 };
   if (measure === "spent") return { low: Number(total.cost_usd), high: 0 };
   if (measure === "calls") return { low: total.requests - total.unbilled, high: total.unbilled };
+  if (measure === "saved") return { low: above(total.saved.vendor_usd), high: above(total.saved.exact_usd) + above(total.saved.semantic_usd) };
+  if (measure === "latency") {
+    const first = total.mean_first_content_ms ?? 0;
+    return { low: first, high: Math.max(0, (total.mean_total_ms ?? 0) - first) };
+  }
   return { low: total.input + total.cache_write + total.output, high: total.cache_read };
+}
+
+function above(usd: string): number {
+  return Math.max(0, Number(usd));
 }
 
 function heightOf(bar: Bar | undefined): number {
@@ -115,16 +133,21 @@ function showMeasure(total: Total | undefined, measure: Measure): string {
   if (!total) return "";
   if (measure === "spent") return toCents(total.cost_usd);
   if (measure === "calls") return count(total.requests);
+  if (measure === "saved") return toCents(total.saved.total_usd);
+  if (measure === "latency") return total.mean_total_ms === null ? "" : showDuration(total.mean_total_ms);
   return compact(inputTokens(total) + total.output);
 }
 
 /** "28 Nov · $3.20 · 412 calls · 1.2M tokens" */
-function say(span: Span, index: number, total: Total | undefined): string {
+function say(span: Span, index: number, total: Total | undefined, measure: Measure): string {
   const start = showStart(span.starts[index] ?? "", span.by);
   if (!total) return `${start} · ${i18n._("no calls")}`;
   const calls = i18n._("{count, plural, one {# call} other {# calls}}", { count: total.requests });
   const tokens = i18n._("{count} tokens", { count: compact(inputTokens(total) + total.output) });
-  return [start, toCents(total.cost_usd), calls, tokens].join(" · ");
+  const { mean_first_content_ms: first, mean_total_ms: whole } = total;
+  const times = first === null || whole === null ? [] : [i18n._("{first} to the first token, {whole} in all", { first: showDuration(first), whole: showDuration(whole) })];
+  const saved = i18n._("{amount} saved", { amount: toCents(total.saved.total_usd) });
+  return [start, toCents(total.cost_usd), calls, ...(measure === "latency" ? times : [measure === "saved" ? saved : tokens])].join(" · ");
 }
 
 function moved(event: KeyboardEvent, at: number, length: number): number {

@@ -7,12 +7,16 @@ import type { Documents } from "../../api/client.ts";
 import { Money } from "../../parts/Money.tsx";
 import { compact, count } from "../../parts/numbers.ts";
 import { Page } from "../../parts/Page.tsx";
+import { hasSaved } from "../../parts/Saved.tsx";
 import { Await, Empty, Loading } from "../../parts/States.tsx";
 import { useScope } from "../../shell/account.tsx";
 import { Breakdown, type Division } from "./Breakdown.tsx";
 import { usageCsv, usageQuery } from "./queries.ts";
 import { LONGEST, RANGES, type Range, rangeLabel, rangeName, spanOf, USUAL } from "./ranges.ts";
-import { usageTabs } from "./tabs.ts";
+import { RefusedCalls } from "./RefusedCalls.tsx";
+import { showDuration } from "./receiptWords.ts";
+import { SavedLine } from "./Savings.tsx";
+import { useUsageTabs } from "./tabs.ts";
 import { inputTokens } from "./totals.ts";
 import style from "./Usage.module.css";
 import { UsageChart } from "./UsageChart.tsx";
@@ -30,7 +34,7 @@ export function UsagePage() {
   const usage = useQuery(usageQuery(account.id, span, span.by));
   const choose = (wanted: Range) => navigate({ search: (now) => ({ ...now, range: wanted }), replace: true });
   return (
-    <Page title={i18n._("Usage")} tabs={usageTabs()} action={<ExportButton href={usageCsv(account.id, span.since)} />}>
+    <Page title={i18n._("Usage")} tabs={useUsageTabs()} action={<ExportButton href={usageCsv(account.id, span.since)} />}>
       <SegmentedControl
         aria-label={i18n._("Span of time")}
         data={RANGES.map((each) => ({ value: each, label: rangeLabel(each) }))}
@@ -45,12 +49,13 @@ export function UsagePage() {
           ) : (
             <div data-old={usage.isPlaceholderData} className={style.report}>
               <Totals total={report.total} />
-              <UsageChart span={span} rows={report.data} />
+              <UsageChart span={span} rows={report.data} saves={hasSaved(report.total.saved)} />
               <Breakdown span={span} total={report.total} />
             </div>
           )
         }
       </Await>
+      <RefusedCalls />
     </Page>
   );
 }
@@ -76,7 +81,7 @@ function Totals({ total }: { total: Documents["UsageDocument"] }) {
         <p>
           <span className={style.value}>{count(total.requests)}</span>{" "}
           {i18n._("{count, plural, one {call} other {calls}}", { count: total.requests })}
-          {total.unbilled > 0 && ` · ${i18n._("{count} not billed", { count: count(total.unbilled) })}`}
+          {total.unbilled > 0 && ` · ${i18n._("{count} not billed", { count: count(total.unbilled) })}${unbilledKinds(total)}`}
         </p>
         <p>
           <span className={style.value}>{compact(inputTokens(total))}</span> {i18n._("tokens in")}
@@ -84,9 +89,23 @@ function Totals({ total }: { total: Documents["UsageDocument"] }) {
           {" · "}
           <span className={style.value}>{compact(total.output)}</span> {i18n._("out")}
         </p>
+        <SavedLine saved={total.saved} />
+        {total.mean_first_content_ms !== null && total.mean_total_ms !== null && (
+          <p>
+            <span className={style.value}>{showDuration(total.mean_first_content_ms)}</span> {i18n._("to the first token")}
+            {" · "}
+            <span className={style.value}>{showDuration(total.mean_total_ms)}</span> {i18n._("to the end, on average")}
+          </p>
+        )}
       </div>
     </div>
   );
+}
+
+/** " (2 failed, 1 left)": as far as it was kept. */
+function unbilledKinds({ failed, hung_up: left }: Documents["UsageDocument"]): string {
+  const kinds = [failed > 0 && i18n._("{count} failed", { count: count(failed) }), left > 0 && i18n._("{count} left", { count: count(left) })].filter(Boolean);
+  return kinds.length > 0 ? ` (${kinds.join(", ")})` : "";
 }
 
 function NoCalls({ range, onLonger }: { range: Range; onLonger: () => void }) {

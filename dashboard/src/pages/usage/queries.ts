@@ -4,7 +4,7 @@ import { api, ask, type Documents } from "../../api/client.ts";
 import type { Span } from "./ranges.ts";
 
 export type Total = Documents["UsageDocument"];
-export type Dimension = "hour" | "day" | "key" | "model" | "provider";
+export type Dimension = "hour" | "day" | "key" | "label" | "model" | "provider";
 export type RequestPage = Documents["RequestPage"];
 
 /** What the list of requests is narrowed to; a part of the page's address. */
@@ -13,7 +13,12 @@ export interface RequestFilter {
   provider?: string;
   key?: string;
   status?: NonNullable<Documents["RequestDocument"]["status"]>;
+  cache?: CacheLayer;
+  stage?: string;
 }
+
+export const CACHE_LAYERS = ["exact", "semantic", "prefix"] as const;
+export type CacheLayer = (typeof CACHE_LAYERS)[number];
 
 const ROWS = 100;
 
@@ -23,6 +28,42 @@ export const usageQuery = (account_id: string, { since }: Span, by: Dimension) =
     queryFn: () =>
       ask(api.GET("/api/accounts/{account_id}/usage", { params: { path: { account_id }, query: { since, by: [by] } } })),
     placeholderData: (before) => before, // the figures stay until those of another span are there
+  });
+
+/** By stage, of whole days; empty where no model's name stood for many. */
+export const stagesQuery = (account_id: string, { since }: Span) =>
+  queryOptions({
+    queryKey: ["account", account_id, "stages", since],
+    queryFn: () =>
+      ask(api.GET("/api/accounts/{account_id}/usage/stages", { params: { path: { account_id }, query: { since, by: "stage" } } })),
+    placeholderData: (before) => before,
+  });
+
+/** By key and code, of a week; of one key, if it is named. */
+export const refusedQuery = (account_id: string, key?: string) =>
+  queryOptions({
+    queryKey: ["account", account_id, "refused-calls", key],
+    queryFn: () => ask(api.GET("/api/accounts/{account_id}/refused-calls", { params: { path: { account_id }, query: { key } } })),
+  });
+
+export type ClientSession = Documents["ClientSessionDocument"];
+
+export const sessionsQuery = (account_id: string) =>
+  infiniteQueryOptions({
+    queryKey: ["account", account_id, "client-sessions"],
+    queryFn: ({ pageParam: cursor }) =>
+      ask(api.GET("/api/accounts/{account_id}/sessions", { params: { path: { account_id }, query: { cursor } } })),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  });
+
+export const sessionQuery = (account_id: string, session_id: string) =>
+  infiniteQueryOptions({
+    queryKey: ["account", account_id, "client-sessions", session_id],
+    queryFn: ({ pageParam: cursor }) =>
+      ask(api.GET("/api/accounts/{account_id}/sessions/{session_id}", { params: { path: { account_id, session_id }, query: { cursor } } })),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
 
 /** The address of a row for each request. */
@@ -63,7 +104,7 @@ export const receiptQuery = (account_id: string, request_id: string) =>
 export const lotsQuery = (account_id: string) =>
   queryOptions({
     queryKey: ["account", account_id, "lots"],
-    queryFn: () => ask(api.GET("/api/accounts/{account_id}/lots", { params: { path: { account_id } } })),
+    queryFn: () => ask(api.GET("/api/accounts/{account_id}/lots", { params: { path: { account_id }, query: { joined: true } } })),
     gcTime: 0,
     staleTime: 0,
   });

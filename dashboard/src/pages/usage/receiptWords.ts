@@ -76,3 +76,52 @@ function failureName(outcome: string): string {
   };
   return names[outcome] ?? outcome;
 }
+
+export function notAskedReason({ code, field }: Documents["ReceiptCandidate"]): string {
+  const reasons: Record<Documents["ReceiptCandidate"]["code"], string> = {
+    unavailable: i18n._("not set up here"),
+    plan: i18n._("outside your plan"),
+    key: i18n._("this key's rules"),
+    pinned: i18n._("others are pinned"),
+    ignored: i18n._("the call ignores it"),
+    region: i18n._("another region"),
+    retention: i18n._("keeps data longer"),
+    max_price: i18n._("above the price limit"),
+    unsupported: field ? i18n._("cannot take {field}", { field }) : i18n._("cannot take this call"),
+    at_most: i18n._("one too many"),
+    unpriced: i18n._("no price for this size"),
+    key_model: i18n._("model not in this key's rules"),
+    free: i18n._("free models are asked by name"),
+    capability: i18n._("cannot do what the call asks"),
+    context: i18n._("call too long for it"),
+    balance: i18n._("balance too low for it"),
+    cooling: i18n._("had just failed"),
+    behind: i18n._("next in order"),
+  };
+  return reasons[code];
+}
+
+/** "the caller named the stage", "the stage has clearly changed · 93% sure" */
+export function whyStage({ why_code: code, confidence }: Documents["ReceiptDocument"]): string {
+  const words: Record<NonNullable<typeof code>, string> = {
+    asked: i18n._("the call named it"),
+    alone: i18n._("no turn of its session: routed by itself"),
+    first: i18n._("the first of its session"),
+    loop: i18n._("inside a tool loop nothing changes"),
+    same: i18n._("as before"),
+    unsure: i18n._("none is clear: as before"),
+    changed: i18n._("it has clearly changed"),
+    declared: i18n._("the client declared another mode"),
+    warm: i18n._("kept: the prompt cache is worth more than a switch"),
+  };
+  if (!code) return "";
+  const sure = code === "asked" || !confidence ? "" : i18n._("{percent}% sure", { percent: Math.round(Number(confidence) * 100) });
+  return [words[code], sure].filter(Boolean).join(" · ");
+}
+
+/** From a session's first call to its last: "4 min", "2 h". */
+export function lasted({ first_at, last_at }: { first_at: string; last_at: string }): string {
+  const minutes = Math.round((Date.parse(last_at) - Date.parse(first_at)) / 60_000);
+  if (minutes < 1) return i18n._("under a minute");
+  return minutes < 120 ? i18n._("{count} min", { count: minutes }) : i18n._("{count} h", { count: Math.round(minutes / 60) });
+}

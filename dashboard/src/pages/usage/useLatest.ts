@@ -13,12 +13,12 @@ export function useLatest(filter: RequestFilter): void {
   const { since } = useLiveState(live);
   const next = useRef(0);
   const timer = useRef(0);
-  const { model, provider, key, status } = filter;
+  const { model, provider, key, status, cache, stage } = filter;
   const read = useCallback(async () => {
-    const wanted = { model, provider, key, status };
+    const wanted = { model, provider, key, status, cache, stage };
     const page = await readRequests(account.id, wanted);
     client.setQueryData(requestsQuery(account.id, wanted).queryKey, (known) => known && withLatest(known, page));
-  }, [client, account.id, model, provider, key, status]);
+  }, [client, account.id, model, provider, key, status, cache, stage]);
   const refresh = useCallback(() => {
     clearTimeout(timer.current);
     const run = () => {

@@ -2,19 +2,19 @@
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type Documents, Problem } from "../../api/client.ts";
-import { editionQuery } from "../../api/queries.ts";
-import { toDigits } from "../../parts/amounts.ts";
-import { FormProblem } from "../../parts/forms.tsx";
-import { useScope } from "../../shell/account.tsx";
-import { claimWelcome } from "./queries.ts";
+import { api, ask, type Documents, Problem } from "../api/client.ts";
+import { editionQuery } from "../api/queries.ts";
+import { toDigits } from "./amounts.ts";
+import { FormProblem } from "./forms.tsx";
+import { useScope } from "../shell/account.tsx";
 
-export function Claim({ welcome }: { welcome: Documents["WelcomeDocument"] }) {
+/** `aside`: another action of the page comes first. */
+export function Claim({ welcome, aside = false }: { welcome: Documents["WelcomeDocument"]; aside?: boolean }) {
   const { account } = useScope();
   const client = useQueryClient();
   const { data: edition } = useQuery(editionQuery);
   const claim = useMutation({
-    mutationFn: () => claimWelcome(account.id),
+    mutationFn: () => ask(api.POST("/api/accounts/{account_id}/rewards/welcome-grant", { params: { path: { account_id: account.id } } })),
     onSuccess: () => client.invalidateQueries({ queryKey: ["account", account.id] }),
   });
   const amount = toDigits(welcome.usd);
@@ -26,7 +26,7 @@ export function Claim({ welcome }: { welcome: Documents["WelcomeDocument"] }) {
         </p>
       )}
       <FormProblem problem={claim.error instanceof Problem ? claim.error : null} />
-      <Button onClick={() => claim.mutate()} loading={claim.isPending} mt={8}>
+      <Button variant={aside ? "default" : "filled"} onClick={() => claim.mutate()} loading={claim.isPending} mt={8}>
         {i18n._("Claim {amount}", { amount })}
       </Button>
     </>

@@ -1,0 +1,7 @@
+// What the pages that the server renders know of a reader's choices: cookies that say nothing else.
+
+const A_YEAR = 31_536_000;
+
+export function rememberForSite(name: string, choice: string): void {
+  document.cookie = `${name}=${choice}; path=/; max-age=${choice === "" ? 0 : A_YEAR}; samesite=lax`;
+}

@@ -1,0 +1,15 @@
+// What operators read: mails to users that did not leave.
+import { infiniteQueryOptions } from "@tanstack/react-query";
+import { api, ask, type Documents } from "../../api/client.ts";
+
+export type UserMail = Documents["UserMailDocument"];
+
+const ROWS = 50;
+
+export const mailsQuery = infiniteQueryOptions({
+  queryKey: ["operator", "mails"],
+  queryFn: ({ pageParam: cursor }) => ask(api.GET("/api/operator/mails", { params: { query: { cursor, limit: ROWS } } })),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => page.next_cursor,
+  staleTime: 0, // who looks again waits for one
+});

@@ -1,0 +1,64 @@
+// Cashback: the rate of the next call, how it grows with what is spent of top-ups, and what today has brought.
+import { i18n } from "@lingui/core";
+import type { Documents } from "../../api/client.ts";
+import { isZero, share, toCents, toDigits } from "../../parts/amounts.ts";
+import { Meter } from "../../parts/Meter.tsx";
+import { Topic } from "../../parts/Topic.tsx";
+import style from "./Rewards.module.css";
+
+type CashbackDocument = Documents["CashbackDocument"];
+
+export function Cashback({ cashback }: { cashback: CashbackDocument }) {
+  const grows = cashback.step_bp > 0 && cashback.max_bp > cashback.base_bp;
+  return (
+    <Topic title={i18n._("Cashback")} lead={i18n._("Of what your calls draw from top-ups, and a little of trial credit. It is credited as you go, and it never expires.")}>
+      <p className={`figure ${style.part}`}>
+        {percent(cashback.rate_bp)} <small>{i18n._("of your next call")}</small>
+      </p>
+      {grows && <Curve cashback={cashback} />}
+      <p className={style.today}>
+        {i18n._("{amount} today, UTC", { amount: toCents(cashback.today_usd) })}
+        <span className="soft"> {i18n._("of {amount} a day at most", { amount: toDigits(cashback.day_max_usd) })}</span>
+      </p>
+      {!isZero(cashback.day_max_usd) && <Meter used={share(cashback.today_usd, cashback.day_max_usd)} wide calm />}
+      <p className="soft">{i18n._("{amount} in all", { amount: toCents(cashback.granted_usd) })}</p>
+    </Topic>
+  );
+}
+
+const WIDTH = 560;
+const HEIGHT = 96;
+const BASE = 88; // of the first rate
+const TOP = 16; // of the highest
+const FLAT = 0.8; // from here on it stays
+
+/** A drawing: what it says stands in the words below it. */
+function Curve({ cashback: { base_bp, step_bp, max_bp, rate_bp, spent_usd } }: { cashback: CashbackDocument }) {
+  const full = (max_bp - base_bp) / step_bp; // dollars
+  const across = Math.min(1, (Number(spent_usd) / full) * FLAT) * WIDTH;
+  const up = BASE - ((rate_bp - base_bp) / (max_bp - base_bp)) * (BASE - TOP);
+  const bend = FLAT * WIDTH;
+  return (
+    <figure className={style.curve}>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+        <path className={style.ground} d={`M0 ${HEIGHT}V${BASE}L${bend} ${TOP}H${WIDTH}V${HEIGHT}z`} />
+        <path className={style.rate} d={`M0 ${BASE}L${bend} ${TOP}H${WIDTH}`} />
+        <path className={style.reached} d={`M${across} ${HEIGHT}V${up}`} />
+        <circle className={style.here} cx={Math.max(5, Math.min(WIDTH - 5, across))} cy={up} r="5" />
+      </svg>
+      <figcaption className="soft small">
+        {i18n._("{base} at first, {step} more with each dollar that you spend of top-ups, {most} from {full} on. You have spent {spent}.", {
+          base: percent(base_bp),
+          step: percent(step_bp),
+          most: percent(max_bp),
+          full: `$${Math.ceil(full)}`,
+          spent: toCents(spent_usd, "down"),
+        })}
+      </figcaption>
+    </figure>
+  );
+}
+
+function percent(basisPoints: number): string {
+  return `${basisPoints / 100}%`;
+}

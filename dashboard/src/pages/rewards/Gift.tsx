@@ -1,0 +1,69 @@
+// The welcome gift: to be claimed until when, or claimed and there until when.
+import { i18n } from "@lingui/core";
+import { useQuery } from "@tanstack/react-query";
+import type { Documents } from "../../api/client.ts";
+import { balanceQuery } from "../../api/queries.ts";
+import { toCents } from "../../parts/amounts.ts";
+import { Claim } from "../../parts/Claim.tsx";
+import { owes } from "../../parts/Owed.tsx";
+import { showTime, timeLeft } from "../../parts/Time.tsx";
+import { Topic } from "../../parts/Topic.tsx";
+import { useRight, useScope } from "../../shell/account.tsx";
+import { whyRefused } from "./refused.ts";
+
+type Welcome = Documents["WelcomeDocument"];
+
+export function Gift({ welcome }: { welcome: Welcome }) {
+  return (
+    <Topic title={i18n._("Welcome gift")} lead={i18n._("Once for each account. It is spent before what you pay for.")}>
+      {welcome.stage === "open" ? <Open welcome={welcome} /> : <Standing welcome={welcome} />}
+    </Topic>
+  );
+}
+
+function Open({ welcome }: { welcome: Welcome }) {
+  const { account } = useScope();
+  const { data: balance } = useQuery(balanceQuery(account.id));
+  const owing = balance !== undefined && owes(balance);
+  const spends = useRight("spend");
+  return (
+    <>
+      {welcome.open_until && (
+        <p>
+          {i18n._("Claim it by {moment}; {time} left.", {
+            time: timeLeft(welcome.open_until),
+            moment: showTime(welcome.open_until, "moment"),
+          })}
+        </p>
+      )}
+      {owing ? (
+        <p className="soft">{i18n._("It can be claimed once nothing is owed.")}</p>
+      ) : spends ? (
+        <Claim welcome={welcome} />
+      ) : (
+        <p className="soft">{i18n._("Somebody who may spend can claim it.")}</p>
+      )}
+    </>
+  );
+}
+
+function Standing({ welcome }: { welcome: Welcome }) {
+  const { stage, expires_at } = welcome;
+  if (stage === "review") return <p>{i18n._("We look at it. You will hear by mail.")}</p>;
+  if (stage === "refused") return <p>{i18n._("It was not given: {reason}.", { reason: whyRefused(welcome) })}</p>;
+  if (stage === "over" && welcome.open_until)
+    return <p className="soft">{i18n._("It could be claimed until {day}.", { day: showTime(welcome.open_until, "day") })}</p>;
+  const over = expires_at !== null && Date.parse(expires_at) <= Date.now();
+  return (
+    <>
+      <p className="strong">{i18n._("{amount} claimed", { amount: toCents(welcome.usd) })}</p>
+      {expires_at !== null && (
+        <p className="soft">
+          {over
+            ? i18n._("It ended on {day}.", { day: showTime(expires_at, "day") })
+            : i18n._("What is not spent by {moment} ends; {time} left.", { time: timeLeft(expires_at), moment: showTime(expires_at, "moment") })}
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,38 @@
+// Recovery codes: they are shown here only, to be copied or kept as a file.
+import { i18n } from "@lingui/core";
+import { Button } from "@mantine/core";
+import type { ReactNode } from "react";
+import { CopyButton } from "../../parts/CopyButton.tsx";
+import style from "./Settings.module.css";
+
+interface RecoveryCodesProps {
+  codes: readonly string[];
+  onDone: () => void;
+  children: ReactNode; // what has just happened
+}
+
+export function RecoveryCodes({ codes, onDone, children }: RecoveryCodesProps) {
+  const text = codes.join("\n");
+  return (
+    <div className="stack">
+      <p>
+        {children}{" "}
+        {i18n._("If you lose the app, one of these codes signs you in instead, each once. Keep them where your phone is not. They are not shown again.")}
+      </p>
+      <ol className={`mono ${style.codes}`} aria-label={i18n._("Recovery codes")}>
+        {codes.map((code) => (
+          <li key={code}>{code}</li>
+        ))}
+      </ol>
+      <div className="row">
+        <CopyButton text={text} label={i18n._("Copy all")} />
+        <Button variant="default" component="a" download="recovery-codes.txt" href={`data:text/plain,${encodeURIComponent(text)}`}>
+          {i18n._("Save as a file")}
+        </Button>
+      </div>
+      <Button onClick={onDone} className={style.start}>
+        {i18n._("I have kept them")}
+      </Button>
+    </div>
+  );
+}

@@ -1,0 +1,16 @@
+// A subject of a page, with what it means beside what is there or set.
+import type { ReactNode } from "react";
+import style from "./Topic.module.css";
+
+/** On a wide screen its name and what it means stand at the left. */
+export function Topic({ title, lead, children }: { title: string; lead?: ReactNode; children: ReactNode }) {
+  return (
+    <section className={style.topic}>
+      <div>
+        <h2>{title}</h2>
+        {lead && <p className="soft">{lead}</p>}
+      </div>
+      <div className={style.contents}>{children}</div>
+    </section>
+  );
+}

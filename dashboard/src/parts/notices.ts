@@ -1,0 +1,68 @@
+// Notices in the reader's language. Mails say the same, with more words.
+import { i18n } from "@lingui/core";
+import type { Documents } from "../api/client.ts";
+import { toCents } from "./amounts.ts";
+import { showTime } from "./Time.tsx";
+
+type Notice = Documents["NoticeDocument"];
+
+/** In one line. A kind that is not known here is shown by its subject. */
+export function noticeTitle({ type, facts, subject }: Notice): string {
+  const usd = (name: string) => toCents(text(facts[name]), "down");
+  const amount = money(text(facts.amount));
+  const percent = text(facts.percent);
+  const model = text(facts.model);
+  switch (type) {
+    case "low_balance":
+      return i18n._("Low balance: {amount} left", { amount: usd("left_usd") });
+    case "daily_budget":
+      return i18n._("{percent}% of the daily budget is spent", { percent });
+    case "monthly_budget":
+      return i18n._("{percent}% of the monthly budget is spent", { percent });
+    case "key_quota":
+      return i18n._("A key has spent {percent}% of its limit", { percent });
+    case "credit_expiring":
+      return i18n._("{amount} of credit expires on {day}", { amount: usd("left_usd"), day: showTime(text(facts.expires_at), "day") });
+    case "top_up_received":
+      return i18n._("{amount} topped up", { amount: usd("credit_usd") });
+    case "auto_top_up_made":
+      return i18n._("{amount} topped up automatically", { amount: usd("credit_usd") });
+    case "auto_top_up_stopped":
+      return i18n._("Auto top-up is stopped");
+    case "refund_made":
+      return i18n._("{amount} refunded", { amount });
+    case "dispute_opened":
+      return i18n._("A payment of {amount} is disputed", { amount });
+    case "dispute_won":
+      return i18n._("A dispute is over: the payment stands");
+    case "dispute_lost":
+      return i18n._("A dispute is over: {amount} went back to the payer", { amount });
+    case "withdrawal_asked":
+      return i18n._("Withdrawal of {amount} asked for", { amount });
+    case "withdrawal_approved":
+      return i18n._("Withdrawal of {amount} approved", { amount });
+    case "withdrawal_done":
+      return i18n._("{amount} paid out", { amount });
+    case "withdrawal_failed":
+      return i18n._("Withdrawal of {amount} failed", { amount });
+    case "withdrawal_rejected":
+      return i18n._("Withdrawal of {amount} not accepted", { amount });
+    case "price_change":
+      return i18n._("The price of {model} changes", { model });
+    case "model_retirement":
+      return i18n._("{model} is retired", { model });
+    case "test":
+      return i18n._("Test of alerts");
+    default:
+      return subject;
+  }
+}
+
+function text(fact: unknown): string {
+  return typeof fact === "string" || typeof fact === "number" ? String(fact) : "";
+}
+
+/** "10.00 USD" as other amounts are shown; other currencies as they are. */
+function money(amount: string): string {
+  return amount.endsWith(" USD") ? toCents(amount.slice(0, -4)) : amount;
+}
