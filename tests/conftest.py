@@ -38,6 +38,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             is_rule = item.nodeid.startswith("tests/house/")
             first.setdefault(item.nodeid if is_rule else item.nodeid.partition("[")[0], item)
         items[:] = first.values()
+    if workers := getattr(config, "workerinput", {}).get("workercount"):
+        items[:] = _long_ones_first(items, workers)
+
+
+def _long_ones_first(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Each process is given its share of the list, and whoever is done takes from the end of another's. So the long
+    ones (`mark.takes`) begin the shares: at the end there are short ones, and nobody waits for the last.
+    """
+    long = sorted((item for item in items if _seconds(item)), key=_seconds, reverse=True)
+    rest = [item for item in items if not _seconds(item)]
+    dealt: list[pytest.Item] = []
+    for place in range(workers):
+        hand = long[place :: 2 * workers] + long[2 * workers - 1 - place :: 2 * workers]  # there and back
+        share = (len(items) - len(dealt)) // (workers - place)
+        count = max(0, share - len(hand))
+        dealt += hand + rest[:count]
+        rest = rest[count:]
+    return dealt + rest
+
+
+def _seconds(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("takes")
+    return float(mark.args[0]) if mark else 0
 
 
 def pytest_collection_finish() -> None:

@@ -42,6 +42,7 @@ async def write_request(
         attempts=attempts,
         alarms=alarms,
         usage=usage,
+        saved=12 if usage and usage.cache_read else 0,
     )
     await conn.execute(_REQUEST, request_id, account_id, at, last.upstream_model, last.provider, write_detail(detail))
 

@@ -83,8 +83,8 @@ async def test_TH_F2_consent_is_recorded_with_time_and_wording_and_revocable(
     conn: asyncpg.Connection, world: World, account: Account, clock: ManualClock
 ) -> None:
     assert not account.free_models
-    on = await change_consent(conn, world, account.id, on=True, free=POLICY.free, actor="ada")
-    off = await change_consent(conn, world, account.id, on=False, free=POLICY.free, actor="ada")
+    on = await change_consent(conn, world, account.id, POLICY.free.consent, actor="ada")
+    off = await change_consent(conn, world, account.id, "", actor="ada")
     assert (on.free_models, off.free_models) == (True, False)
     assert await list_changes(conn, account.id) == [
         AccountChange(clock.now(), "ada", "free_models", "off", "on", POLICY.free.consent),

@@ -17,7 +17,7 @@ from tokenharbor.catalog.types import ProviderQuota
 from tokenharbor.editions.load import load_edition
 from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.limits import account_limits, plan_limits
-from tokenharbor.identity.store import Account, AccountLimits, KeyRow, KeyRules
+from tokenharbor.identity.store import Account, AccountLimits, KeyRow, KeyRules, OwnBudgets
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.ids import UUID
@@ -34,18 +34,22 @@ EMPTY = {pool.value: "0.000000000" for pool in Pool}
 
 
 def test_a_balance_names_every_pool() -> None:
-    document = plain_document(BalanceDocument.of(Balance(Usd(3), Usd(2), ZERO, {Pool.PROMO: Usd(5)})))
+    document = plain_document(BalanceDocument.of(Balance(Usd(3), Usd(2), Usd(7), {Pool.PROMO: Usd(5)})))
     pools = EMPTY | {"promo": "0.000000005"}
-    assert document == {"balance_usd": "0.000000003", "held_usd": "0.000000002", "pools": pools}
+    amounts = {"balance_usd": "0.000000003", "held_usd": "0.000000002", "debt_usd": "0.000000007"}
+    assert document == amounts | {"pools": pools}
 
 
 def test_an_account_and_a_credit_have_their_ids_and_times() -> None:
-    account = plain_document(AccountDocument.of(Account(ID, AT, "", "eu", "e", ("a@b.c",))))
+    account = plain_document(
+        AccountDocument.of(Account(ID, AT, "", "eu", "e", ("a@b.c",), budgets=OwnBudgets(None, Usd(7))))
+    )
     shown = ids.show("acct", ID)
     rates = dict.fromkeys(("rpm", "tpm", "concurrency", "key_rpm", "key_tpm", "key_concurrency"))
     limits = {**rates, "daily_usd": None, "monthly_usd": None}
-    known = {"id": shown, "created_at": SHOWN, "edition": "e", "region": "eu", "emails": ["a@b.c"]}
-    assert account == known | {"plan": None, "limits": limits, "free_models": False}
+    budgets = {"daily_budget_usd": None, "monthly_budget_usd": "0.000000007"}
+    known = {"id": shown, "created_at": SHOWN, "name": "", "edition": "e", "region": "eu", "emails": ["a@b.c"]}
+    assert account == known | {"plan": None, "limits": limits, "free_models": False, **budgets}
     granted = Credit(ID, ID, ID, Pool.PAID, "operator", Usd(5), AT, "x", expires_at=AT)
     credit = plain_document(CreditDocument.of(granted))
     entry = ids.show("ent", ID)
@@ -58,7 +62,7 @@ def test_a_key_is_shown_without_itself() -> None:
     limits = ("quota_usd", "daily_usd", "monthly_usd", "rpm", "tpm", "concurrency")
     unlimited = dict.fromkeys((*limits, "expires_at", "revoked_at"))
     nothing: dict[str, list[str]] = {"models": [], "providers": [], "deny_providers": [], "ip": []}
-    known = {"id": ids.show("key", ID), "key": "thk_live_abcd…wxyz", "name": "ci", "created_at": SHOWN}
+    known = {"id": ids.show("key", ID), "key": "thk_live_abcd…wxyz", "name": "ci", "label": "", "created_at": SHOWN}
     assert plain_document(KeyDocument.of(bare)) == known | nothing | unlimited
     assert plain_document(KeyDocument.of(replace(bare, rules=rules, revoked_at=AT))) == known | {
         "models": ["m"],
@@ -91,6 +95,8 @@ def test_limits_say_what_is_in_force_what_is_stated_and_whose_it_is() -> None:
         "key_concurrency": {"limit": None, "stated": None, "origin": None},
         "daily_usd": "0.000000009",
         "monthly_usd": None,
+        "daily_budget_usd": None,
+        "monthly_budget_usd": None,
     }
 
 
@@ -99,12 +105,19 @@ def test_usage_and_health_are_counts_and_amounts() -> None:
     total = UsageTotal(
         start=AT.replace(hour=0, minute=0, second=0), key_id=ID, model="m", provider="p", requests=2, unbilled=1,
         cached=1, charge=Usd(6), fee=ZERO, vendor_cost=ZERO, over=ZERO, loss=ZERO, usage=usage,
+        timed=2, first_ms=201, total_ms=1000, hung_up=1,
+        saved_exact=Usd(5), saved_semantic=Usd(2), saved_vendor=Usd(-3),
     )  # fmt: skip
-    counts = {"requests": 2, "unbilled": 1, "cached": 1, "cache_share_bp": 3333}
+    counts = {"requests": 2, "unbilled": 1, "failed": 0, "hung_up": 1, "cached": 1, "cache_share_bp": 3333}
+    times = {"mean_first_content_ms": 100, "mean_total_ms": 500}
     tokens = {"input": 2, "cache_read": 3, "cache_write": 4, "output": 5}
     day = f"{AT:%Y-%m-%d}"
     assert plain_document(UsageDocument.of(total, ["day", "model", "provider"])) == {
-        "day": day, "model": "m", "provider": "p", **counts, **tokens, "cost_usd": "0.000000006",
+        "day": day, "model": "m", "provider": "p", **counts, **times, **tokens, "cost_usd": "0.000000006",
+        "saved": {
+            "total_usd": "0.000000004", "exact_usd": "0.000000005", "semantic_usd": "0.000000002",
+            "vendor_usd": "-0.000000003",
+        },
     }  # fmt: skip
     by = plain_document(UsageDocument.of(total, ["hour", "key"]))
     assert (by["hour"], by["key"], "model" in by) == (f"{day}T00:00:00Z", ids.show("key", ID), False)

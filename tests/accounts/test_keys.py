@@ -6,7 +6,17 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from tokenharbor.accounts.keys import KeyChange, change_key, issue_key, list_keys, name_rules, revoke_key
+from tokenharbor.accounts import keys
+from tokenharbor.accounts.keys import (
+    KeyChange,
+    change_key,
+    delete_key,
+    issue_key,
+    list_keys,
+    name_rules,
+    revoke_key,
+    rotate_key,
+)
 from tokenharbor.catalog.types import Catalog
 from tokenharbor.identity.caller import StatedRates
 from tokenharbor.identity.keys import key_hasher
@@ -14,6 +24,7 @@ from tokenharbor.identity.store import Account, KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Conflict, Missing, Rejected
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretPurpose
 from tokenharbor.kernel.world import World
@@ -64,6 +75,25 @@ async def test_keys_are_of_an_account_that_is_there(
         await issue_key(conn, world, derived, account_id=nobody, rules=KeyRules(), catalog=catalog)
     with pytest.raises(Missing, match=ids.show("acct", nobody)):
         await list_keys(conn, nobody)
+
+
+async def test_an_account_has_no_key_too_many_until_one_is_deleted(
+    conn: asyncpg.Connection, world: World, derived: DerivedSecret, account: Account, catalog: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(keys, "MOST", 3)
+
+    async def issue() -> UUID:
+        issued = await issue_key(conn, world, derived, account_id=account.id, rules=KeyRules(), catalog=catalog)
+        return issued.id
+
+    made = [await issue() for _ in range(3)]
+    await revoke_key(conn, world, made[0])  # it is still listed
+    for refused in (issue(), rotate_key(conn, world, derived, made[1], timedelta(0))):
+        with pytest.raises(Conflict, match="delete some first"):
+            await refused
+    await delete_key(conn, world, made[0])
+    await rotate_key(conn, world, derived, made[1], timedelta(0))
 
 
 async def test_a_key_is_revoked_for_good(

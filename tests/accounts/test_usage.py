@@ -85,7 +85,7 @@ async def test_TH_B11_the_whole_history_is_a_row_for_each_request(
     assert [row["Cost USD"] for row in rows] == [f"0.00000000{number}" for number in range(5)]
     assert list(rows[0].values()) == [
         "2026-03-01T12:00:00.000000Z", rows[0]["Request ID"], ids.show("key", account.id), "'=m", "p", "complete",
-        "3", "5", "3", "7", "4", "none", "prefix", "0.000000000", "0.000000000",
+        "3", "5", "3", "7", "4", "none", "prefix", "0.000000000", "0.000000000", "0.000000012",
     ]  # fmt: skip
     some = await export(UsageSpan(START + timedelta(hours=1), START + timedelta(hours=3)))
     assert [row["Request ID"] for row in some] == [ids.show("req", each) for each in made[1:3]]

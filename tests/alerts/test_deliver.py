@@ -26,6 +26,7 @@ from tokenharbor.alerts.types import Notice
 from tokenharbor.alerts.words import notice_body
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.money import Usd
+from tokenharbor.kernel.reasons import ErrorReason
 
 
 async def test_a_test_leaves_by_mail_and_says_so(desk: Desk) -> None:
@@ -84,8 +85,8 @@ async def test_a_mail_server_that_does_not_take_it_now_is_asked_again_and_given_
         await deliver_due(desk.alerting)
     assert await desk.states("mail") == [("failed", MOST_TRIES)]
     ((_, deliveries),) = await list_notices(desk.alerting, desk.account_id, 10)
-    assert "451" in deliveries[0].fault
-    assert "ada" not in deliveries[0].fault, "a server's words may name people"
+    assert "451" in deliveries[0].fault.sentence
+    assert "ada" not in deliveries[0].fault.sentence, "a server's words may name people"
 
 
 async def test_a_fault_of_ours_in_one_notice_keeps_no_other_waiting(
@@ -95,10 +96,10 @@ async def test_a_fault_of_ours_in_one_notice_keeps_no_other_waiting(
         wrong, right = [await store.add_test(conn, desk.account_id, desk.clock.now()) for _ in range(2)]
     words = notice_body
 
-    def fail(notice: Notice, url: str) -> str:
+    def fail(notice: Notice, url: str, language: str) -> str:
         if notice.id == wrong:
             raise KeyError(url)
-        return words(notice, url)
+        return words(notice, url, language)
 
     monkeypatch.setattr(deliver, "notice_body", fail)
     with capture_logs() as logs:
@@ -122,6 +123,8 @@ async def test_mail_leaves_only_where_it_is_configured_and_wanted(desk: Desk) ->
     await desk.set("update app_user set email = null")
     await send_test(desk.alerting, desk.account_id)
     assert await desk.states("mail") == [("off", 1)] * 3
+    reasons = [told.fault.reason for _, (told, _) in await list_notices(desk.alerting, desk.account_id, 10)]
+    assert set(reasons) == {ErrorReason.MAIL_OFF, ErrorReason.MAIL_NOT_SET_UP, ErrorReason.OWNER_WITHOUT_EMAIL}
     assert desk.mail.mails == []
 
 

@@ -69,6 +69,13 @@ async def test_a_threshold_that_is_set_tells_of_a_balance_that_is_low_already(de
     assert len(await desk.notices()) == 2
 
 
+def told_of(notice: tuple[str, str]) -> tuple[str, str]:
+    """Without the amount of the budget."""
+    kind, period = notice
+    first, _, last = period.split("/")
+    return kind, f"{first}/{last}"
+
+
 async def test_a_budget_is_told_of_at_a_half_four_fifths_and_all_of_it_and_anew_in_each_period(desk: Desk) -> None:
     await desk.set("update account set daily = $1, monthly = $2", Usd.parse("10"), Usd.parse("100"))
     tomorrow = START.replace(day=11, hour=0)
@@ -76,15 +83,37 @@ async def test_a_budget_is_told_of_at_a_half_four_fifths_and_all_of_it_and_anew_
     for spent in ("4.99", "5", "7", "9", "10"):
         await desk.set("update wallet set day_spent = $1, month_spent = $1", Usd.parse(spent))
         await desk.look()
-    assert await desk.notices() == [("daily_budget", f"2026-03-10/{percent}") for percent in (100, 50, 80)]
+    assert [told_of(each) for each in await desk.notices()] == [
+        ("daily_budget", f"2026-03-10/{percent}") for percent in (100, 50, 80)
+    ]
     await desk.set("update wallet set day_end = $1, month_spent = $2", tomorrow.replace(day=12), Usd.parse("95"))
     desk.clock.advance(timedelta(days=1))
     await desk.look()
-    told = (await desk.notices())[3:]
+    told = [told_of(each) for each in await desk.notices()][3:]
     assert told == [("daily_budget", "2026-03-11/100"), ("monthly_budget", "2026-03/80")], "of a leap, the highest"
     desk.clock.advance(timedelta(days=30))
     await desk.look()
     assert len(await desk.notices()) == 5, "what was spent in a period that is over counts no more"
+
+
+async def test_the_lower_of_the_operators_limit_and_the_accounts_own_budget_is_told_of_and_a_changed_one_anew(
+    desk: Desk,
+) -> None:
+    await desk.set("update account set daily = $1, daily_budget = $2", Usd.parse("100"), Usd.parse("10"))
+    tomorrow = START.replace(day=11, hour=0)
+    await desk.set("update wallet set day_end = $1, day_spent = $2", tomorrow, Usd.parse("9"))
+    for _ in range(2):
+        await desk.look()
+    assert [told_of(each) for each in await desk.notices()] == [("daily_budget", "2026-03-10/80")]
+    await desk.set("update account set daily_budget = $1", Usd.parse("11"))
+    await desk.look()
+    assert [told_of(each) for each in await desk.notices()] == [("daily_budget", "2026-03-10/80")] * 2
+    await desk.set("update account set daily_budget = null")
+    await desk.look()
+    assert len(await desk.notices()) == 2, "9 of 100"
+    await desk.set("update account set daily = $1, daily_budget = $2", Usd.parse("9"), Usd.parse("1000"))
+    await desk.look()
+    assert len(await desk.notices()) == 3, "a higher budget of its own lifts no limit"
 
 
 async def test_a_key_is_told_of_near_its_quota_and_anew_when_the_quota_is_changed(desk: Desk) -> None:

@@ -57,6 +57,7 @@ def test_credit_lies_in_its_pool_until_it_expires(cli: Cli) -> None:
     assert cli("balance", made, "--json").json == {
         "balance_usd": "12.500000001",
         "held_usd": "0.000000000",
+        "debt_usd": "0.000000000",
         "pools": {
             "paid": "10.000000000",
             "trial": "2.500000000",

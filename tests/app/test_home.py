@@ -105,7 +105,7 @@ READS: dict[str, list[tuple[str, ...]]] = {
     "reconcile": [("reconcile", "--provider", "alibaba", "--statement", "/dev/null")],
 }
 """What reads, or needs something that is there already, by command."""
-NEEDS_NO_HOME = {"serve", "catalog", "edition", "openapi", "simulator"}
+NEEDS_NO_HOME = {"serve", "catalog", "edition", "openapi", "orchestra", "simulator"}
 
 
 def nothing_there(outcome: Outcome, place: str) -> None:

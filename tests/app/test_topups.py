@@ -118,8 +118,6 @@ def test_what_is_not_sold_is_refused_in_one_line(hub: Cli) -> None:
         ("topups", "create", made, "--usd", "10", "--processor", "nobody"),
         ("topups", "show", "topup_" + "0" * 26),
         ("topups", "sync", "topup_" + "0" * 26),
-        ("auto-topup", "show", made),
-        ("auto-topup", "off", made),
         ("auto-topup", "set", made, "--below", "5", "--usd", "20", "--month", "100"),
         ("jobs", "run", "nothing"),
     ):
@@ -153,6 +151,10 @@ def test_auto_top_up_is_switched_on_shown_and_off(hub: Cli) -> None:
     made = account(hub)
     first = hub("topups", "create", made, "--usd", "10", "--save", "--json").json
     hub("topups", "sync", first["id"])
+    for command in ("show", "off"):
+        assert {"enabled: False", "max_month_usd: 1000.000000000"} <= set(
+            hub("auto-topup", command, made).out.splitlines()
+        )
     wanted = hub("auto-topup", "set", made, "--below", "5", "--usd", "20", "--month", "100", "--json").json
     assert (wanted["enabled"], wanted["threshold_usd"], wanted["amount_usd"]) == (True, "5.000000000", "20.000000000")
     assert hub("auto-topup", "show", made, "--json").json == wanted

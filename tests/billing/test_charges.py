@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.billing.offers import AT, POLICY, offer, request
+from tests.billing.offers import AT, MODEL, POLICY, offer, request
 from tests.billing.process import Database, DatabaseMode, Process, WatchedMeter
 from tests.editions.derived import derive
 
@@ -14,6 +14,7 @@ from tokenharbor.billing.detail import RequestDetail, read_detail
 from tokenharbor.billing.lane import BillingLane
 from tokenharbor.billing.meter import MeterState
 from tokenharbor.billing.quote import quote
+from tokenharbor.catalog.pricing import Terms
 from tokenharbor.editions.policy import Policy
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SeededEntropy
@@ -168,6 +169,28 @@ async def test_a_complete_answer_is_billed_at_the_prices_of_the_quote(desk: Desk
     assert (detail.status, detail.usage, detail.usage_source) == ("complete", USAGE, "vendor")
     assert (detail.hold, detail.key_id) == (meter.hold, desk.payer.key_id)
     assert meter.state is MeterState.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("usage", "saved"),
+    [
+        (Usage(input=100, cache_read=700, output=40), 700 * 900),
+        (Usage(input=100, cache_read=700, cache_write_5m=10, cache_write_1h=5), 700 * 900 - 10 * 250 - 5 * 1000),
+        (Usage(input=1, cache_write_5m=4), -4 * 250),
+        (Usage(input=900), 0),
+    ],
+)
+async def test_a_detail_says_what_the_vendors_cache_saved(desk: Desk, usage: Usage, saved: int) -> None:
+    await desk.credit()
+    meter = await desk.held()
+    plain, written = (
+        {"input": 1_000_000, "output": 2_000_000},
+        {"cache_write_5m": 1_250_000, "cache_write_1h": 2_000_000},
+    )
+    meter.served_by(offer(Terms(), MODEL, **plain, **written, cache_read=100_000), "up", 0.0)
+    meter.usage, meter.ended = usage, True
+    await desk.settler.settle(meter)
+    assert desk.detail(meter).saved == saved
 
 
 async def test_a_cost_beyond_the_quote_is_our_loss_and_an_alarm(desk: Desk) -> None:

@@ -336,12 +336,13 @@ def _is_to_be_billed(call: Call) -> bool:
 
 
 @pytest.mark.hypothesis  # so that it runs at length, too
+@pytest.mark.takes(40)
 def test_money_comes_out_right_whatever_happens() -> None:
     with structlog.testing.capture_logs():
         run_state_machine_as_test(
             MoneyMachine,
             settings=settings(
-                max_examples=8 * at_most(100),
+                max_examples=4 * at_most(100),
                 stateful_step_count=50,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

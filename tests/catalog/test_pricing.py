@@ -109,6 +109,18 @@ def test_without_a_discount_nothing_is_sold_below_its_cost(
     assert charge.total - charge.fee >= charge.vendor_cost
 
 
+@given(prices(), terms, usages, moments)
+def test_a_vendors_cache_saves_what_its_tokens_would_have_cost_as_input(
+    price: Price, sold: Terms, usage: Usage, at: datetime
+) -> None:
+    rates = Rates(price, sold)
+    plain = usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h
+    uncached = replace(usage, input=plain, cache_read=0, cache_write_5m=0, cache_write_1h=0)
+    saved = rates.saved_by_vendor(usage, at, rates.rate(usage, at).total)
+    assert saved == rates.rate(uncached, at).total - rates.rate(usage, at).total
+    assert type(saved) is Usd
+
+
 def _bound_of(usage: Usage, spare: int) -> UsageBound:
     return UsageBound(
         input=input_size(usage) + spare,

@@ -1,6 +1,8 @@
 """The control API on a database of its own, and callers of every role."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -22,7 +24,8 @@ from tokenharbor.console.context import ConsoleContext
 from tokenharbor.console.live import LiveFeed
 from tokenharbor.console.principal import Principal
 from tokenharbor.db.partitions import ensure_partitions
-from tokenharbor.db.pool import ConnectOptions, open_pool
+from tokenharbor.db.pool import ConnectOptions, Login, connect, open_pool
+from tokenharbor.db.roles import ensure_console_role
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.context import Funding
@@ -146,11 +149,28 @@ def world(clock: ManualClock) -> World:
     return make_world(clock, SeededEntropy(1))
 
 
+@pytest.fixture(scope="session")
+def console_login(postgres_url: str, migrated_template: str) -> Login:
+    """The console's role, which every copy of the template knows."""
+
+    async def make() -> Login:
+        conn = await connect(ConnectOptions(postgres_url % migrated_template))
+        try:
+            return await ensure_console_role(conn, "of-the-tests")
+        finally:
+            await conn.close()
+
+    with ThreadPoolExecutor(1) as thread:  # where a loop may run already
+        return thread.submit(asyncio.run, make()).result()
+
+
 @pytest.fixture
-async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
-    async with await open_pool(ConnectOptions(database_url), size=3) as pool:
-        async with pool.acquire() as conn:
-            await ensure_partitions(conn, START)
+async def pool(console_login: Login, database_url: str) -> AsyncIterator[asyncpg.Pool]:
+    """With no more rights than the console's process has."""
+    owner = await connect(ConnectOptions(database_url))
+    await ensure_partitions(owner, START)
+    await owner.close()
+    async with await open_pool(ConnectOptions(database_url, login=console_login), size=3) as pool:
         yield pool
 
 
@@ -158,6 +178,7 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
 async def office(pool: asyncpg.Pool, world: World) -> AsyncIterator[Office]:
     doorman = Doorman()
     policy, catalog = load_edition("token-harbor"), load_catalog({}, PROVIDER_DIALECTS)
+    sale = ModelsOnSale(ModelDocuments(catalog, policy.price), sorted(catalog.models))
     root = RootSecret("of-the-tests-" * 4)
     sign_in = make_sign_in(
         world=world,
@@ -189,7 +210,7 @@ async def office(pool: asyncpg.Pool, world: World) -> AsyncIterator[Office]:
         key_hashes=root.derive(SecretPurpose.KEY_HASHES),
         prover=Prover(pool, MessageSigner(root.derive(SecretPurpose.RECEIPTS)), world.clock),
         issuer=Issuer(),
-        models=lambda: ModelsOnSale(ModelDocuments(catalog, policy.price), sorted(catalog.models)),
+        models=lambda: sale,
     )
     async with pool.acquire() as conn:
         account = await create_account(conn, world, "ada@example.com", policy.name)

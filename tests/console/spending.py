@@ -19,10 +19,11 @@ VERSION = sha256(PRICE.encode()).digest()
 
 
 async def spend(
-    url: str, world: World, payer: Payer, usd: str, *, model: str = "m", status: Status = "complete"
+    url: str, world: World, payer: Payer, usd: str, *, model: str = "m", status: Status = "complete", **told: Any
 ) -> UUID:
-    """A request from hold to settlement; its id."""
+    """A request from hold to settlement; its id. `told` are more fields of its detail."""
     now, cost = world.clock.now(), Usd.parse(usd)
+    shown: dict[str, Any] = {"cache": "prefix", "saved": 3} | told
     hold = Hold(world.ids.new(), payer, cost, now)
     detail = RequestDetail(
         status,
@@ -33,7 +34,6 @@ async def spend(
         usage=Usage(input=10, cache_read=5, output=7),
         usage_source="vendor",
         attempts=(Attempt("p", model, "ok", 900, 200),),
-        cache="prefix",
         hold=int(cost),
         asked=model,
         model=model,
@@ -41,6 +41,7 @@ async def spend(
         served=ServedBy("p", model, VERSION.hex()),
         key_id=payer.key_id,
         edition="e",
+        **shown,
     )
     settlement = Settlement(
         hold.request_id,

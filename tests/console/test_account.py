@@ -19,3 +19,15 @@ async def test_a_management_key_reads_its_account(office: Office) -> None:
     key = office.management_key(AccountRole.VIEWER)
     said = await office.client.get(office.account_path, headers={"authorization": f"Bearer {key}"})
     assert (said.status_code, said.json()["emails"]) == (200, ["ada@example.com"])
+
+
+async def test_an_account_gets_a_name_which_is_told_and_nothing_else_changes(office: Office) -> None:
+    before = (await office.member(AccountRole.VIEWER).get(office.account_path)).json()
+    admin = office.member(AccountRole.ADMIN)
+    said = await admin.ask("PATCH", office.account_path, json={"name": "  Port   Authority "})
+    assert (said.status_code, said.json()) == (200, before | {"name": "Port Authority"})
+    assert (await admin.ask("PATCH", office.account_path, json={})).json()["name"] == "Port Authority"
+    said = await admin.ask("PATCH", office.account_path, json={"name": "x" * 101})
+    assert (said.status_code, said.json()["error"]["param"]) == (400, "name")
+    told = (await admin.get(f"{office.account_path}/audit")).json()["data"]
+    assert [(each["field"], each["before"], each["after"]) for each in told] == [("account.name", "", "Port Authority")]

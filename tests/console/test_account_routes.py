@@ -68,7 +68,14 @@ async def test_another_accounts_things_are_not_there(office: Office) -> None:
 async def test_what_only_reads_answers_for_an_account_on_its_first_day(office: Office) -> None:
     owner = office.member(AccountRole.OWNER)
     without = {"/events"}  # it has no end
-    without |= {"/auto-top-up", "/withdrawals/preview", "/top-ups/none", "/keys/none", "/requests/none"}
+    without |= {
+        "/auto-top-up",
+        "/withdrawals/preview",
+        "/top-ups/none",
+        "/keys/none",
+        "/requests/none",
+        "/sessions/none",
+    }
     for method, path, _ in account_routes():
         if method == "GET" and not path.startswith(tuple(without)):
             said = await owner.get(office.account_path + path)

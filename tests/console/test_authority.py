@@ -19,7 +19,7 @@ OF_READERS = frozenset({"syncTopUp", "leaveAccount"})
 
 TO_SIGN_IN = frozenset(
     {"signUp", "verifyEmail", "signIn", "signOut", "signInAsOperator", "askPasswordReset", "resetPassword"}
-    | {"acceptInvitation"}
+    | {"acceptInvitation", "beginPasskeySignIn", "signInByPasskey", "confirmEmail", "undoEmail", "previewEmailUndo"}
 )
 OF_TOOLS = frozenset({"askForConnection", "fetchConnectionKey"})
 """What a tool without a key does: nothing comes of it until somebody agrees."""
@@ -44,15 +44,21 @@ def listed() -> Iterator[Operation]:
 
 OPERATIONS = list(listed())
 OF_ACCOUNTS = [each for each in OPERATIONS if "{account_id}" in each.path]
+BY_MANAGEMENT_KEY = [each for each in OPERATIONS if each.path.startswith("/v1/")]
+"""Operations whose account is that of the management key."""
 
 
-async def call(office: Office, operation: Operation, browser: Browser, account: str) -> Started:
+async def call(
+    office: Office, operation: Operation, browser: Browser, account: str, *, key: str | None = None
+) -> Started:
     path = operation.path.replace("{account_id}", account)
     while "{" in path:
         path = path[: path.index("{")] + "none" + path[path.index("}") + 1 :]
     headers = {"host": "localhost:8080", "sec-fetch-site": "same-origin", "idempotency-key": "k"}
     if browser.session is not None:
         headers["cookie"] = f"__Host-th={browser.session}"
+    if key is not None:
+        headers["authorization"] = f"Bearer {key}"
     body = b""
     if operation.method in ("POST", "PUT", "PATCH"):
         body = b"{}"
@@ -61,18 +67,20 @@ async def call(office: Office, operation: Operation, browser: Browser, account: 
 
 
 def error_of(said: Started) -> Any:
-    return json.loads(said.body)["error"]
+    """In either shape."""
+    error = json.loads(said.body)["error"]
+    return error["metadata"] | {"message": error["message"]} if "metadata" in error else error
 
 
 def test_every_route_of_the_api_is_listed_and_no_other() -> None:
     served = {(method, path) for each in ROUTES for path in each.paths for method in each.http_methods}
-    api = {(str(method), path.replace(":str", "")) for method, path in served if path.startswith("/api/")}
+    api = {(str(method), path.replace(":str", "")) for method, path in served if path.startswith(("/api/", "/v1/"))}
     unlisted = api - {(each.method, each.path) for each in OPERATIONS}
     assert unlisted == {("GET", "/api/openapi.json")}
 
 
 def test_whoever_may_only_read_changes_nothing() -> None:
-    for each in OF_ACCOUNTS:
+    for each in (*OF_ACCOUNTS, *BY_MANAGEMENT_KEY):
         reads = each.method == "GET" or each.id in OF_READERS or each.id.startswith("preview")
         assert (each.right is Right.READ) <= reads, each
 
@@ -80,6 +88,34 @@ def test_whoever_may_only_read_changes_nothing() -> None:
 def test_without_a_sign_in_one_can_only_sign_in_or_ask_for_a_connection() -> None:
     changing = {each.id for each in OPERATIONS if each.right is Right.ANYBODY and each.method != "GET"}
     assert changing == TO_SIGN_IN | OF_TOOLS
+
+
+def test_what_is_for_management_keys_is_all_that_names_no_account_and_asks_for_a_right_in_one() -> None:
+    in_accounts = frozenset().union(*RIGHTS.values())
+    assert [each for each in OPERATIONS if "{account_id}" not in each.path and each.right in in_accounts] == (
+        BY_MANAGEMENT_KEY
+    )
+
+
+@pytest.mark.parametrize("role", AccountRole)
+async def test_a_management_key_may_what_its_role_may_where_its_account_is_not_named(
+    office: Office, role: AccountRole
+) -> None:
+    key = office.management_key(role)
+    for each in BY_MANAGEMENT_KEY:
+        said = await call(office, each, office.anybody, "none", key=key)
+        if each.right in RIGHTS[role]:
+            assert said.status not in (401, 403), (each, said)
+            assert said.status < 500, (each, said)
+        else:
+            assert (said.status, error_of(said)["code"]) == (403, "permission_denied"), (each, said)
+
+
+async def test_what_is_for_management_keys_is_for_no_user_and_no_operator(office: Office) -> None:
+    for each in BY_MANAGEMENT_KEY:
+        for browser in (office.member(AccountRole.OWNER), office.operator, office.anybody):
+            said = await call(office, each, browser, "none")
+            assert (said.status, error_of(said)["code"]) == (401, "invalid_api_key"), each
 
 
 @pytest.mark.parametrize("role", AccountRole)

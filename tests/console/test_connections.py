@@ -56,6 +56,16 @@ async def test_a_tool_without_a_browser_gets_a_key_with_the_limits_that_were_agr
     assert (status, said["error"]["param"]) == (400, "code"), "a key is fetched once"
 
 
+async def test_whoever_is_asked_for_consent_sees_where_the_tool_asked_from(office: Office) -> None:
+    headers = {"x-forwarded-for": "203.0.113.9", "user-agent": "editor/1.2 " + "x" * 500}
+    asked = (await office.anybody.ask("POST", "/api/connections", json={"name": "editor"}, headers=headers)).json()
+    seen = (await office.member(AccountRole.VIEWER).get(f"/api/connections/{asked['user_code']}")).json()
+    assert seen.keys() == {"name", "expires_at", "address", "agent"}
+    assert seen["address"] == "203.0.113.9"
+    assert seen["agent"].startswith("editor/1.2")
+    assert len(seen["agent"]) == 200
+
+
 async def test_a_tool_with_a_browser_proves_that_it_asked(office: Office) -> None:
     owner = office.member(AccountRole.OWNER)
     path = f"{office.account_path}/connections/browser"
@@ -121,7 +131,35 @@ async def test_codes_that_people_type_are_guessed_few_times(office: Office, cloc
     owner = office.member(AccountRole.OWNER)
     answers = [(await owner.get(f"/api/connections/BBBB-BB{number:02}")).status_code for number in range(21)]
     assert answers == [404] * 20 + [429]
+    body = {"user_code": "BBBB-BBBB"}
+    assert (await owner.ask("POST", f"{office.account_path}/connections", json=body)).status_code == 429
+    assert (await owner.ask("DELETE", "/api/connections/BBBB-BBBB")).status_code == 429
     clock.advance(timedelta(minutes=15))
     assert (await owner.get("/api/connections/BBBB-BBBB")).status_code == 404
     said = await office.anybody.ask("POST", "/api/connections", json={"name": "  "})
     assert said.json()["error"]["param"] == "name"
+
+
+@pytest.mark.parametrize("way", ["agree", "refuse"])
+async def test_agreeing_and_refusing_do_not_guess_codes_either(office: Office, clock: ManualClock, way: str) -> None:
+    asked, owner = await ask(office), office.member(AccountRole.OWNER)
+
+    async def guess(code: str) -> int:
+        if way == "refuse":
+            return (await owner.ask("DELETE", f"/api/connections/{code}")).status_code
+        path = f"{office.account_path}/connections"
+        return (await owner.ask("POST", path, json={"user_code": code})).status_code
+
+    assert [await guess(f"BBBB-BB{number:02}") for number in range(20)] == [404] * 20
+    assert await guess(asked["user_code"]) == 429, "the right one is not told from a wrong one"
+    assert (await fetch(office, asked["device_code"]))[1]["error"]["code"] == "authorization_pending"
+    clock.advance(timedelta(minutes=15))
+    assert await guess((await ask(office))["user_code"]) == 204
+
+
+async def test_a_tool_that_does_not_wait_is_told_to(office: Office, clock: ManualClock) -> None:
+    code = (await ask(office))["device_code"]
+    answers = [(await fetch(office, code))[0] for _ in range(61)]
+    assert answers == [400] * 60 + [429]
+    clock.advance(timedelta(minutes=2))
+    assert (await fetch(office, code))[1]["error"]["code"] == "authorization_pending"

@@ -122,6 +122,19 @@ async def test_a_request_is_told_once_and_again_to_who_comes_back(office: Office
         assert [said["id"] for name, said in heard(again) if name == "request"] == [ids.show("req", long)]
 
 
+async def test_of_thousands_of_requests_the_newest_are_told_and_no_more(office: Office) -> None:
+    world, account_id = office.context.world, office.account.id
+    async with office.context.live.watch(account_id) as watcher, office.context.pool.acquire() as conn:
+        heard(watcher)
+        made = [world.ids.new() for _ in range(130)]
+        for seq, request_id in enumerate(made, 1):
+            await write_request(conn, request_id, account_id, at=START)
+            await write_entry(conn, request_id, account_id, at=START, provider="p", seq=seq)
+        await office.context.live.look()
+        told = [said["id"] for name, said in heard(watcher) if name == "request"]
+        assert told == [ids.show("req", each) for each in made[-50:]]
+
+
 async def test_cashback_is_told(office: Office) -> None:
     world, account_id = office.context.world, office.account.id
     credit = Credit(

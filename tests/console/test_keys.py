@@ -1,12 +1,16 @@
 """Routes of API keys."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
+import httpx
+import pytest
 from tests.console.conftest import Browser, Office
 from tests.console.spending import spend
 
 from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.store import create_account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.payer import Payer
@@ -90,3 +94,57 @@ async def test_RLY_4_a_deleted_key_is_revoked_and_listed_no_more(office: Office)
     row = await office.context.pool.fetchrow("select revoked_at, deleted_at from api_key")
     assert row["revoked_at"] is not None
     assert row["deleted_at"] is not None
+
+
+@pytest.mark.parametrize("path", ["/keys", "/keys/{key}/rotation", "/management-keys", "/v1/keys"])
+async def test_a_retry_makes_no_second_key(office: Office, path: str) -> None:
+    """Its secret was in the answer that was lost: the id is told, so that the key can be deleted."""
+    program = Browser(office.client)
+    bearer = {"authorization": f"Bearer {office.management_key(AccountRole.ADMIN)}"}
+    _, first = await make(office)
+    url = path if path == "/v1/keys" else office.account_path + path.format(key=first["id"])
+    body = {} if path.endswith("rotation") else {"name": "x"} | ({"role": "viewer"} if "management" in path else {})
+
+    async def ask(key: str | None) -> httpx.Response:
+        headers = bearer | ({} if key is None else {"idempotency-key": key})
+        return await program.ask("POST", url, json=body, headers=headers)
+
+    at_once = await asyncio.gather(*(ask("once") for _ in range(5)))
+    assert sorted(said.status_code for said in at_once) == [201, 409, 409, 409, 409]
+    [made] = [said.json() for said in at_once if said.status_code == 201]
+    shown = made["data"]["hash"] if path == "/v1/keys" else made.get("id") or made["key"]["id"]
+    retried = await ask("once")
+    assert (retried.status_code, shown in retried.json()["error"]["message"]) == (409, True)
+    assert made.get("secret", made["key"]) not in retried.text
+    count = "select (select count(*) from api_key) + (select count(*) from management_key)"
+    before = await office.context.pool.fetchval(count)
+    assert [(await ask(key)).status_code for key in ("another", None)] == [201, 201]
+    assert await office.context.pool.fetchval(count) == before + 2
+
+
+async def test_the_same_idempotency_key_of_another_account_is_another(office: Office) -> None:
+    headers = {"idempotency-key": "once"}
+    async with office.context.pool.acquire() as conn:
+        other = await create_account(conn, office.context.world, "other@example.com", "token-harbor")
+    for account_id in (office.account.id, other.id):
+        developer = office.member(AccountRole.DEVELOPER, account_id)
+        path = f"/api/accounts/{ids.show('acct', account_id)}/keys"
+        assert (await developer.ask("POST", path, json={}, headers=headers)).status_code == 201
+        assert (await developer.ask("POST", path, json={}, headers=headers)).status_code == 409
+
+
+async def test_the_audit_log_has_the_changes_of_one_request_in_their_order(office: Office) -> None:
+    developer, made = await make(office)
+    path = f"{office.account_path}/keys/{made['id']}"
+    amounts, counts = ["quota_usd", "daily_usd", "monthly_usd"], ["rpm", "tpm", "concurrency"]
+    fields = ["name", *amounts, *counts]
+    for value in range(1, 4):
+        rules = dict.fromkeys(["name", *amounts], str(value)) | dict.fromkeys(counts, value)
+        said = await developer.ask("PATCH", path, json=rules)
+        assert said.is_success, said.text
+    changes, query = [], "?limit=2"
+    while query:
+        page = (await office.member(AccountRole.ADMIN).get(f"{office.account_path}/audit{query}")).json()
+        changes += [each["field"] for each in page["data"]]
+        query = f"?limit=2&cursor={page['next_cursor']}" if page["next_cursor"] else ""
+    assert changes[::-1] == ["key", *[f"key.{field}" for field in fields] * 3]

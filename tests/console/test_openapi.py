@@ -34,8 +34,13 @@ def test_every_operation_states_its_right_its_id_and_its_errors() -> None:
         assert operation["tags"], (method, path)
         assert not {status for status in operation["responses"] if status.startswith(("4", "5"))}, (method, path)
         error = operation["responses"]["default"]["content"]["application/json"]["schema"]
-        assert error == {"$ref": "#/components/schemas/ErrorDocument"}, (method, path)
-        assert (operation["security"] == []) == (operation["x-right"] == Right.ANYBODY), (method, path)
+        of_router = path.startswith("/v1/")
+        shape = "RouterErrorDocument" if of_router else "ErrorDocument"
+        assert error == {"$ref": f"#/components/schemas/{shape}"}, (method, path)
+        ways: list[dict[str, list[str]]] = (
+            [{"managementKey": []}] if of_router else [{"session": []}, {"managementKey": []}]
+        )
+        assert operation["security"] == ([] if operation["x-right"] == Right.ANYBODY else ways), (method, path)
 
 
 def test_what_it_refers_to_is_in_it_under_a_plain_name() -> None:
@@ -46,6 +51,11 @@ def test_what_it_refers_to_is_in_it_under_a_plain_name() -> None:
     assert schemas["AccountPage"]["required"] == ["data", "next_cursor"]
 
 
-def test_amounts_are_strings() -> None:
+def test_amounts_are_strings_and_numbers_only_where_clients_of_routers_read_them() -> None:
     topups = DOCUMENT["components"]["schemas"]["TopUpOfferDocument"]["properties"]
     assert topups["min_usd"]["type"] == "string"
+    limit = DOCUMENT["components"]["schemas"]["RouterKeyDocument"]["properties"]["limit"]
+    assert {"type": "null"} in limit["oneOf"]
+    assert any(each.get("type") == "number" for each in limit["oneOf"])
+    numbers = {name for name, schema in DOCUMENT["components"]["schemas"].items() if '"number"' in json.dumps(schema)}
+    assert numbers == {"RouterKeyDocument", "NewRouterKeyBody", "RouterKeyBody"}

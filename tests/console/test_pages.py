@@ -73,6 +73,7 @@ async def test_short_addresses_lead_to_their_pages_and_nowhere_else(site: httpx.
         ("/", "/dashboard/"),
         ("/topup/", "/dashboard/billing/top-up"),
         ("/topup", "/dashboard/billing/top-up"),
+        ("/operator", "/dashboard/operator"),
         ("/keys?next=https://evil.example", "/dashboard/keys"),
     ):
         said = await site.get(path)

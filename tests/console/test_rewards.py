@@ -1,8 +1,9 @@
 """Routes of rewards and alerts."""
 
+import json
 from datetime import timedelta
 
-from tests.console.conftest import Office
+from tests.console.conftest import SITE, Office
 
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.kernel.money import Usd
@@ -26,9 +27,15 @@ async def test_TH_B4_the_welcome_grant_is_claimed_once(office: Office) -> None:
 async def test_TH_B6_an_account_has_a_referral_link_of_its_own(office: Office) -> None:
     owner = office.member(AccountRole.OWNER)
     first = (await owner.get(f"{office.account_path}/rewards")).json()["referral"]
-    assert first["url"].endswith(first["code"])
+    assert first["url"] == f"{SITE}/dashboard/sign-up?referral={first['code']}"
     assert (first["reward_usd"], first["referrals"]) == ("2.000000000", [])
     assert (await owner.get(f"{office.account_path}/rewards")).json()["referral"] == first
+
+
+async def test_TH_B8_cashback_says_how_its_rate_grows(office: Office) -> None:
+    said = (await office.member(AccountRole.VIEWER).get(f"{office.account_path}/rewards")).json()["cashback"]
+    assert [said[field] for field in ("rate_bp", "base_bp", "step_bp", "max_bp")] == [1000, 1000, 10, 2000]
+    assert (said["today_usd"], said["day_max_usd"]) == ("0.000000000", "10.000000000")
 
 
 async def test_a_code_is_redeemed_once(office: Office) -> None:
@@ -69,3 +76,23 @@ async def test_the_audit_log_says_who_changed_alerts_and_keys(office: Office) ->
     changes = (await admin.get(f"{office.account_path}/audit")).json()["data"]
     assert len(changes) > 2
     assert {each["actor"][:5] for each in changes} == {"user_"}, changes
+
+
+async def test_the_audit_log_says_who_claimed_the_welcome_grant_and_redeemed_a_code(office: Office) -> None:
+    """Each once, with what it gave, at our clock's time and from where it was asked for."""
+    terms = CodeTerms(amount=Usd.parse("3"), uses=5, note="a test", lasts=timedelta(days=3))
+    async with office.context.pool.acquire() as conn:
+        made = await create_code(conn, office.context.world, terms, actor="operator")
+    owner = office.member(AccountRole.OWNER)
+    here = {"x-forwarded-for": "192.0.2.7"}
+    await owner.ask("POST", f"{office.account_path}/rewards/welcome-grant", headers=here)
+    await owner.ask("POST", f"{office.account_path}/codes", json={"code": made.text}, headers=here)
+    changes = (await owner.get(f"{office.account_path}/audit")).json()["data"]
+    told = {each["field"]: (each["before"], json.loads(each["after"]), each["address"], each["at"]) for each in changes}
+    assert len(changes) == 2
+    assert told == {
+        name: ("", {"state": "granted", "amount_usd": usd, "reason": ""}, "192.0.2.7", "2026-03-01T12:00:00Z")
+        for name, usd in {"welcome_grant": "5.000000000", "code": "3.000000000"}.items()
+    }
+    assert {each["actor"][:5] for each in changes} == {"user_"}
+    assert made.text not in str(changes)

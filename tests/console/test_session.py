@@ -23,7 +23,7 @@ from tokenharbor.signin.entry import make_operator_link
 from tokenharbor.signin.openid_provider import OpenIdConfig, OpenIdProvider
 
 EMAIL, PASSWORD = "eve@example.com", "dull-otter-91-lamp"
-COOKIE = re.compile(r"((?:__Host-th|th)(?:-openid)?)=([^;]*); (.*)")
+COOKIE = re.compile(r"((?:__Host-th|th)(?:-openid|-sign-up)?)=([^;]*); (.*)")
 
 
 @dataclass
@@ -74,11 +74,37 @@ async def test_HUB_4_somebody_signs_up_by_email_and_is_an_owner(office: Office, 
     [account] = session["accounts"]
     assert account["role"] == "owner"
     assert "manage" in account["rights"]
+    assert account["grants"] == ["owner", "admin", "developer", "billing", "viewer"]
     assert (await person.ask("GET", "/api/session")).json() == session
     assert (await person.ask("GET", f"/api/accounts/{account['id']}")).json()["emails"] == [EMAIL]
     assert (await person.ask("GET", office.account_path)).status_code == 404
     assert (await person.ask("DELETE", "/api/session")).status_code == 204
     assert (await person.ask("GET", "/api/session")).status_code == 401
+
+
+async def test_a_link_asks_for_a_password_in_a_browser_that_did_not_sign_up(office: Office, person: Person) -> None:
+    thief, https = Person(person.client), {"host": "harbor.example", "x_forwarded_proto": "https"}
+    said = await thief.ask("POST", "/api/sign-up", {"email": EMAIL, "password": "the-thiefs-own-77"}, **https)
+    found = COOKIE.match(said.headers["set-cookie"])
+    assert found is not None
+    assert found[1] == "__Host-th-sign-up"
+    attributes = {each.strip().lower() for each in found[3].split(";")}
+    assert {"httponly", "secure", "path=/", "samesite=lax", "max-age=86400"} <= attributes
+    body = {"token": await token_in_mail(office, EMAIL)}
+    said = await person.ask("POST", "/api/email-verification", body | {"password": None}, **https)
+    assert (said.status_code, said.json()["error"]["param"]) == (400, "password")
+    said = await person.ask("POST", "/api/email-verification", body | {"password": PASSWORD}, **https)
+    assert said.status_code == 201
+    assert (await thief.ask("POST", "/api/email-verification", body, **https)).status_code == 400
+    for password, status in (("the-thiefs-own-77", 401), (PASSWORD, 201)):
+        said = await thief.ask("POST", "/api/session", {"email": EMAIL, "password": password}, **https)
+        assert said.status_code == status, password
+
+
+async def test_the_browser_forgets_its_sign_up_once_the_link_is_opened(office: Office, person: Person) -> None:
+    await person.signs_up(office)
+    assert person.cookies["__Host-th-sign-up"] == ""
+    assert (await person.ask("GET", "/api/session")).status_code == 200
 
 
 async def test_what_a_stranger_hears_does_not_tell_who_has_an_account(office: Office, person: Person) -> None:
@@ -97,6 +123,8 @@ async def test_what_a_stranger_hears_does_not_tell_who_has_an_account(office: Of
             kept = {
                 name: value for name, value in said.headers.items() if name not in ("x-request-id", "content-length")
             }
+            if "set-cookie" in kept:
+                kept["set-cookie"] = re.sub(r"=[0-9a-f]{64};", "=…;", kept["set-cookie"])
             answers.append((said.status_code, text, kept))
         assert answers[0] == answers[1], path
 
@@ -212,7 +240,9 @@ async def test_users_end_sessions_and_set_up_a_second_factor(
     assert (await other.ask("GET", "/api/session")).status_code == 401
     assert (await person.ask("DELETE", f"/api/user/sessions/{theirs}")).status_code == 404
 
-    setup = (await person.ask("POST", "/api/user/totp", {})).json()
+    said = await person.ask("POST", "/api/user/totp", {})
+    assert (said.status_code, said.json()["error"]["param"]) == (401, "password")
+    setup = (await person.ask("POST", "/api/user/totp", {"password": PASSWORD})).json()
     app = pyotp.TOTP(setup["secret"])
     said = await person.ask("PUT", "/api/user/totp", {"code": app.at(clock.now())})
     assert len(said.json()["recovery_codes"]) == 10
@@ -225,18 +255,32 @@ async def test_users_end_sessions_and_set_up_a_second_factor(
     assert (said.status_code, said.json()["error"]["code"]) == (401, "sign_in_refused")
 
 
+async def test_all_other_sessions_are_ended_at_once_and_nobody_elses(office: Office, person: Person) -> None:
+    await person.signs_up(office)
+    others = [Person(person.client) for _ in range(2)]
+    for other in others:
+        await other.ask("POST", "/api/session", {"email": EMAIL, "password": PASSWORD})
+    bob = Person(person.client)
+    await bob.signs_up(office, "bob@example.com")
+    assert (await person.ask("DELETE", "/api/user/sessions")).status_code == 204
+    seen = [(await each.ask("GET", "/api/session")).status_code for each in (person, *others, bob)]
+    assert seen == [200, 401, 401, 200]
+
+
 async def test_a_changed_password_keeps_only_who_changed_it(office: Office, person: Person) -> None:
     await person.signs_up(office)
     other = Person(person.client)
     await other.ask("POST", "/api/session", {"email": EMAIL, "password": PASSWORD})
     said = await person.ask("PUT", "/api/user/password", {"current": "wrong", "new": "another-good-1"})
-    assert said.status_code == 401
+    assert (said.status_code, said.json()["error"]["param"]) == (401, "current")
+    said = await person.ask("PUT", "/api/user/password", {"current": PASSWORD, "new": "short"})
+    assert (said.status_code, said.json()["error"]["param"]) == (400, "new")
     said = await person.ask("PUT", "/api/user/password", {"current": PASSWORD, "new": "another-good-1"})
     assert said.status_code == 201
     assert (await person.ask("GET", "/api/session")).status_code == 200
     assert (await other.ask("GET", "/api/session")).status_code == 401
     said = await person.ask("PATCH", "/api/user", {"name": "Eve"})
-    assert (said.json()["name"], said.json()["email"]) == ("Eve", EMAIL)
+    assert (said.json()["name"], said.json()["email"], said.json()["has_password"]) == ("Eve", EMAIL, True)
 
 
 async def test_an_operator_signs_in_by_the_servers_link_and_reads_mails_that_did_not_leave(
@@ -250,13 +294,17 @@ async def test_an_operator_signs_in_by_the_servers_link_and_reads_mails_that_did
         await make_operator(conn, ada.id)
         token = await make_operator_link(conn, office.context.world, hasher, ada.id)
     said = await person.ask("POST", "/api/operator-sign-in", {"token": token})
-    assert (said.status_code, said.json()["user"]["operator"]) == (201, True)
+    user = said.json()["user"]
+    assert (said.status_code, user["operator"], user["has_password"]) == (201, True, False)
     [mail] = (await person.ask("GET", "/api/operator/mails")).json()["data"]
     assert (mail["to"], mail["kind"], mail["state"]) == (EMAIL, "verify", "waiting")
     assert f"{SITE}/dashboard/verify-email#" in mail["body"]
+    said = await person.ask("PUT", "/api/user/password", {"current": "", "new": "another-good-1"})
+    assert (said.status_code, said.json()["user"]["has_password"]) == (201, True)
     assert (await Person(person.client).ask("POST", "/api/operator-sign-in", {"token": token})).status_code == 400
     eve = Person(person.client)
-    await eve.ask("POST", "/api/email-verification", {"token": await token_in_mail(office, EMAIL)})
+    opened = {"token": await token_in_mail(office, EMAIL), "password": PASSWORD}
+    assert (await eve.ask("POST", "/api/email-verification", opened)).status_code == 201
     assert (await eve.ask("GET", "/api/operator/mails")).status_code == 403
 
 
@@ -277,6 +325,9 @@ async def test_a_browser_comes_back_from_another_service_to_a_page_of_ours(offic
             assert said.headers["location"].startswith(f"{peer.url}/authorize?")
             assert "evil" not in said.headers["location"]
             assert "__Host-th-openid" in eve.cookies
+            led = await Person(client).ask("GET", "/api/openid/start", sec_fetch_site="cross-site")
+            assert led.headers["location"] == "/dashboard/sign-in?problem=permission_denied"
+            assert "set-cookie" not in led.headers, "a page of another site begins nothing"
             code, state = peer.authorize(said.headers["location"])
             back = f"/api/openid/callback?code={code}&state={state}"
             said = await Person(client).ask("GET", back, sec_fetch_site="cross-site")
@@ -319,15 +370,21 @@ async def test_a_team_is_managed_by_session_and_by_management_key(office: Office
     assert (await bob.ask("DELETE", f"{base}/membership")).status_code == 204
     assert (await bob.ask("GET", base)).status_code == 404
 
+    said = await program.ask("POST", f"{base}/management-keys", {"name": "more", "role": "admin"})
+    made = said.json()["key"]
+    assert made["created_by"] == (await person.ask("GET", "/api/user")).json()["id"], "who made the key answers for it"
+    assert (await person.ask("DELETE", f"{base}/management-keys/{made['id']}")).status_code == 204
     keys = (await person.ask("GET", f"{base}/management-keys")).json()["data"]
     assert "secret" not in str(keys)
     assert (await person.ask("DELETE", f"{base}/management-keys/{keys[0]['id']}")).status_code == 204
     assert (await program.ask("GET", base)).status_code == 401
-    audit = (await person.ask("GET", f"{base}/audit?limit=2")).json()
+    audit = (await person.ask("GET", f"{base}/audit?limit=4")).json()
     rest = (await person.ask("GET", f"{base}/audit?cursor={audit['next_cursor']}")).json()
     told = [(each["field"], each["before"], each["after"]) for each in [*audit["data"], *rest["data"]]]
     assert told == [
         ("management_key", "ci", ""),
+        ("management_key", "more", ""),
+        ("management_key", "", "admin more"),
         ("role", "developer", ""),
         ("role", "viewer", "developer"),
         ("role", "", "viewer"),
@@ -335,6 +392,12 @@ async def test_a_team_is_managed_by_session_and_by_management_key(office: Office
         ("management_key", "", "admin ci"),
     ]
     assert [each["actor"][:4] for each in rest["data"]] == ["mkey", "user", "mkey", "user"]
+    assert [(each["actor_name"], each["subject_name"]) for each in rest["data"]] == [
+        ("ci", "bob@example.com"),
+        ("bob@example.com", "bob@example.com"),
+        ("ci", "bob@example.com"),
+        (EMAIL, "ci"),
+    ]
 
 
 async def test_a_key_that_is_made_and_changed_is_told_with_who_and_from_where(
@@ -354,3 +417,13 @@ async def test_a_key_that_is_made_and_changed_is_told_with_who_and_from_where(
     seen = {(each["actor"], each["address"], each["subject"]) for each in told}
     assert seen == {(session["user"]["id"], "192.0.2.7", made["id"])}
     assert made["key"] not in str(told)
+
+
+async def test_mails_follow_the_language_in_which_the_pages_are_used(office: Office, person: Person) -> None:
+    await person.signs_up(office)
+    for asked, stored in (("zh", "zh"), ("fr, x, zh-CN;q=0.8", "zh"), ("fr", "zh"), ("", "zh"), ("en-GB,zh", "en")):
+        assert (await person.ask("GET", "/api/session", accept_language=asked)).status_code == 200
+        async with office.context.pool.acquire() as conn:
+            user = await find_user(conn, EMAIL)
+        assert user is not None
+        assert (user.locale, user.language) == ("", stored), asked

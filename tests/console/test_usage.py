@@ -43,6 +43,10 @@ async def test_requests_are_listed_newest_first_and_narrowed(
     assert (first["data"][0]["usage"]["input"], first["data"][0]["cache"]) == (10, "prefix")
     rest = (await viewer.get(f"{path}?limit=2&cursor={first['next_cursor']}")).json()
     assert ([each["id"] for each in rest["data"]], rest["next_cursor"]) == (made[2:], None)
+    for cache, some in (("prefix", made), ("exact", [])):
+        kept = (await viewer.get(f"{path}?cache={cache}")).json()["data"]
+        assert [each["id"] for each in kept] == some
+    assert (await viewer.get(f"{path}?cache=none")).status_code == 400
     narrowed = (await viewer.get(f"{path}?model=a&status=complete&provider=p")).json()["data"]
     assert [each["id"] for each in narrowed] == made[2:]
     assert (await viewer.get(f"{path}?status=failed")).json()["data"] == []
@@ -90,8 +94,30 @@ async def test_TH_P3_totals_are_divided_as_asked_and_added_up_here(
     ]
     assert (shown["total"]["requests"], shown["total"]["cost_usd"]) == (3, "0.750000213")
     assert shown["total"]["input"] == 30
+    assert shown["total"]["saved"]["vendor_usd"] == shown["total"]["saved"]["total_usd"] == "0.000000009"
+    assert (shown["total"]["mean_first_content_ms"], shown["total"]["mean_total_ms"]) == (300, 1200)
     refused = await viewer.get(f"{office.account_path}/usage?by=hour&since=2025-03-01T00:00:00Z")
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "since")
+
+
+async def test_TH_P3_totals_of_keys_are_added_up_by_their_labels(
+    office: Office, database_url: str, clock: ManualClock
+) -> None:
+    await office.grant("10", Pool.PAID)
+    owner, keys = office.member(AccountRole.OWNER), f"{office.account_path}/keys"
+    for label, usd in (("shop", "0.5"), ("shop", "0.25"), ("", "0.125")):
+        made = (await owner.ask("POST", keys, json={"label": label})).json()
+        await spend(database_url, office.context.world, Payer(office.account.id, ids.parse("key", made["id"])), usd)
+    path = f"{office.account_path}/usage?by=label"
+    rows = (await owner.get(path)).json()["data"]
+    found = [(each["label"], each["requests"], each["cost_usd"]) for each in rows]
+    assert found == [("", 1, "0.125000000"), ("shop", 2, "0.750000000")]
+    assert "key" not in rows[0]
+    divided = (await owner.get(f"{path}&by=key")).json()["data"]
+    assert [each["label"] for each in divided] == ["", "shop", "shop"]
+    await owner.ask("PATCH", f"{keys}/{made['id']}", json={"label": "lab"})
+    await owner.ask("DELETE", f"{keys}/{made['id']}")
+    assert [each["label"] for each in (await owner.get(path)).json()["data"]] == ["lab", "shop"]
 
 
 async def test_TH_B11_the_whole_history_is_csv(office: Office, database_url: str, clock: ManualClock) -> None:
@@ -100,16 +126,6 @@ async def test_TH_B11_the_whole_history_is_csv(office: Office, database_url: str
     rows = list(csv.DictReader(said.text.splitlines()))
     assert [row["Request ID"] for row in rows] == made[::-1]
     assert [row["Cost USD"] for row in rows] == ["0.500000000", "0.250000000", "0.000000213"]
-
-
-async def test_exports_leave_connections_to_pages(office: Office) -> None:
-    viewer = office.member(AccountRole.VIEWER)
-    async with office.context.exports, office.context.exports:
-        said = await viewer.get(f"{office.account_path}/usage.csv")
-        assert (said.status_code, said.headers["retry-after"]) == (429, "5")
-        assert (await viewer.get(f"{office.account_path}/requests")).status_code == 200
-    assert (await viewer.get(f"{office.account_path}/usage.csv")).status_code == 200
-    assert not office.context.exports.locked()
 
 
 async def test_TH_B11_home_shows_all_in_one_call(office: Office, database_url: str, clock: ManualClock) -> None:

@@ -37,6 +37,13 @@ def test_home_has_at_most_200_kb_of_script_and_other_pages_230(built: Path) -> N
         assert size <= (MOST_HOME_BYTES if page == HOME else MOST_BYTES), (page, size)
 
 
+def test_the_rendered_pages_load_one_small_script_and_style(built: Path) -> None:
+    entry = json.loads((built / "manifest.json").read_text())["src/site/site.ts"]
+    assert not entry.get("imports")
+    assert (built / f"{entry['file']}.gz").stat().st_size <= 3_000
+    assert sum((built / f"{file}.gz").stat().st_size for file in entry["css"]) <= 5_000
+
+
 def test_the_faces_have_at_most_80_kb_and_their_licences(built: Path) -> None:
     faces = list(built.glob("assets/*.woff2"))
     assert len(faces) == 2

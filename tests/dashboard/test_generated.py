@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.dashboard.conftest import DASHBOARD, ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.takes(30)]
 
 
 def test_words_and_client_are_what_make_generated_makes(built: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -22,8 +22,8 @@ Ending = Literal["complete", "failed", "cut", "left"]
 
 @dataclass(frozen=True)
 class ClientRequest:
-    """One request. `leave_bytes`, `leave_seconds`: hang up after so much of the answer, or so long after asking.
-    `pause_seconds`: between two reads, of who reads slowly.
+    """One request. `leave_bytes`, `leave_seconds`: hang up after just so much of the answer, however much of it comes
+    at once, or so long after asking. `pause_seconds`: between two reads, of who reads slowly.
     """
 
     path: str
@@ -161,8 +161,8 @@ async def read(url: str, path: str, key: str) -> Any:
 
 
 def question(path: str, key: str, text: str = "hello", *, model: str = "sim", **more: Any) -> ClientRequest:
-    """A plain request; Anthropic's dialect must have a maximum."""
-    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": text}]}
+    """A plain request, answered anew each time; Anthropic's dialect must have a maximum."""
+    body: dict[str, Any] = {"model": model, "temperature": 0.25, "messages": [{"role": "user", "content": text}]}
     if path == MESSAGES:
         body["max_tokens"] = 1000
     return ClientRequest(path, key, json.dumps(body | more).encode())
@@ -173,6 +173,13 @@ async def until(happened: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not happened():  # noqa: ASYNC110  what is looked at has no event
             await asyncio.sleep(0.02)
+
+
+async def soon(holds: Callable[[], Awaitable[object]]) -> None:
+    """It becomes true within the second that a change may take, and some more for a busy machine."""
+    async with asyncio.timeout(5):
+        while not await holds():  # noqa: ASYNC110  it is asked, it does not tell
+            await asyncio.sleep(0.05)
 
 
 async def _converse(url: str, heard: ClientAnswer) -> None:
@@ -191,7 +198,7 @@ async def _converse(url: str, heard: ClientAnswer) -> None:
 async def _read(reader: asyncio.StreamReader, heard: ClientAnswer) -> None:
     enough = heard.question.leave_bytes
     with contextlib.suppress(ConnectionError):
-        while data := await reader.read(65536):
+        while data := await reader.read(_most(heard)):
             heard.raw += data
             heard.pieces.append((time.monotonic(), len(data)))
             if enough is not None and len(heard.body) >= enough and not heard.whole:
@@ -200,6 +207,12 @@ async def _read(reader: asyncio.StreamReader, heard: ClientAnswer) -> None:
             if heard.question.pause_seconds:
                 await asyncio.sleep(heard.question.pause_seconds)
     heard.closed = True
+
+
+def _most(heard: ClientAnswer) -> int:
+    """So many bytes that who is about to leave does not read beyond the place where they do."""
+    enough = heard.question.leave_bytes
+    return 65536 if enough is None else max(1, enough - len(heard.body))
 
 
 @contextlib.asynccontextmanager

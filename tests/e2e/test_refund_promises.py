@@ -19,7 +19,7 @@ def paid(cashier: Cashier, usd: str) -> dict[str, Any]:
 
 def spend(cashier: Cashier) -> None:
     bearer = {"authorization": f"Bearer {cashier.harbor.new_key(cashier.account)}"}
-    asked = {"model": "demo-chat", "messages": [{"role": "user", "content": "Hello"}]}
+    asked = {"model": "demo-chat", "temperature": 0.5, "messages": [{"role": "user", "content": "Hello"}]}
     answer = httpx.post(f"{cashier.harbor.url}/v1/chat/completions", json=asked, headers=bearer)
     assert answer.status_code == 200, answer.text
 

@@ -48,7 +48,7 @@ def told(harbor: Harbor) -> list[str]:
 
 def chat(harbor: Harbor, model: str = "sim") -> int:
     """A request's status."""
-    body = {"model": model, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
+    body = {"model": model, "temperature": 0.5, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 50}
     asked = ask(harbor.url, ClientRequest(CHAT, harbor.key, json.dumps(body).encode()))
     return asyncio.run(asked).status or 0
 
@@ -94,8 +94,9 @@ def test_many_signals_at_once_end_nothing(running: Harbor) -> None:
 CANARY = "quokka7Xq2vellichor"
 
 
-def telling(path: str, **more: object) -> bytes:
-    body = {"model": "sim", "messages": [{"role": "user", "content": f"{CANARY}Prompt"}], "max_tokens": 50, **more}
+def telling(path: str, text: str = "", **more: object) -> bytes:
+    turns = [{"role": "user", "content": f"{CANARY}Prompt{text}"}]
+    body = {"model": "sim", "temperature": 0.5, "messages": turns, "max_tokens": 50, **more}
     if path == MESSAGES:
         body["system"] = f"{CANARY}System"
     return json.dumps(body).encode()
@@ -104,18 +105,20 @@ def telling(path: str, **more: object) -> bytes:
 def test_neither_logs_nor_files_hold_content_or_keys(running: Harbor) -> None:
     """Whatever became of the requests: served, refused, failed, left."""
     text = f"{CANARY}Answer and many words more, one after the other"
-    tool(running, "POST", "script", f'answer = {{ text = "{text}", chunk_chars = 4, delay_ms = 10 }}')
+    silent = '[[rules]]\nmatch = { contains = "[leave]" }\nfault = { kind = "stall", where = "mid", after_content = 5 }'
+    tool(running, "POST", "script", f'answer = {{ text = "{text}", chunk_chars = 4 }}\n{silent}')
     for path in PATHS:
         questions = [
             ClientRequest(path, running.key, telling(path)),
             ClientRequest(path, running.key, telling(path, stream=True)),
-            ClientRequest(path, running.key, telling(path, stream=True), leave_bytes=400),
+            ClientRequest(path, running.key, telling(path, "[leave]", stream=True), leave_bytes=400),
             ClientRequest(path, running.key, telling(path, model=f"{CANARY}Model")),
             ClientRequest(path, running.key, telling(path, max_tokens=f"{CANARY}Maximum")),
             ClientRequest(path, f"thk_live_{CANARY}{'x' * (32 - len(CANARY))}", telling(path)),
         ]
-        statuses = [asyncio.run(ask(running.url, question)).status for question in questions]
-        assert statuses == [200, 200, 200, 404, 400, 401]
+        heard = [asyncio.run(ask(running.url, question)) for question in questions]
+        assert [one.status for one in heard] == [200, 200, 200, 404, 400, 401]
+        assert [one.how for one in heard] == ["complete", "complete", "left", "failed", "failed", "failed"]
     refusal = f'kind = "status", status = 400, message = "{CANARY}Complaint"'
     for fault in (refusal, refusal.replace("400", "500"), "kind = 'break', after_content = 2", "kind = 'garbage'"):
         tool(running, "POST", "script", f'answer = {{ text = "{text}" }}\n[[rules]]\nfault = {{ {fault} }}')

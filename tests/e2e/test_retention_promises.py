@@ -48,8 +48,8 @@ usage = {{ input = 9, output = 7 }}
 match = {{ contains = "[fail]" }}
 fault = {{ kind = "status", status = 500 }}
 """
-NAMES_NO_ACCOUNT = {"price", "provider_day"}
-"""What is on sale, and what providers are owed in all."""
+NAMES_NO_ACCOUNT = {"price", "offered_price", "provider_day", "endpoint_day", "comparison_cost"}
+"""What is and was on sale, what providers are owed in all, and how often they answered."""
 
 
 @pytest.fixture

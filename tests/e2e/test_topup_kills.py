@@ -162,10 +162,10 @@ def test_commands_print_one_document_and_one_line_when_refused(database_url: str
             ("topups", "show", "topup_" + "0" * 26),
             ("topups", "confirm", document["id"], "--by", "lee"),
             ("auto-topup", "set", cashier.account, "--below", "5", "--usd", "20", "--month", "100"),
-            ("auto-topup", "off", cashier.account),
             ("jobs", "run", "nothing"),
         ):
             refused = cashier.harbor.run(*words)
             assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1), words
+        assert cashier.cli("auto-topup", "off", cashier.account)["enabled"] is False  # it never was on: it is off
         plain: subprocess.CompletedProcess[str] = cashier.harbor.run("topups", "list")
         assert document["id"] in plain.stdout

@@ -78,7 +78,7 @@ def test_LNK_3_top_ups_are_in_USD_and_so_is_what_is_spent(database_url: str) -> 
         cashier.wait_for(opened)
         key = cashier.harbor.new_key(cashier.account)
         bearer = {"authorization": f"Bearer {key}"}
-        asked = {"model": "demo-chat", "messages": [{"role": "user", "content": "Hello"}]}
+        asked = {"model": "demo-chat", "temperature": 0.5, "messages": [{"role": "user", "content": "Hello"}]}
         assert httpx.post(f"{cashier.harbor.url}/v1/chat/completions", json=asked, headers=bearer).status_code == 200
         shown = httpx.get(f"{cashier.harbor.url}/v1/account/balance", headers=bearer).json()
         assert shown["currency"] == "USD"

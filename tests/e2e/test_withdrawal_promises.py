@@ -117,10 +117,10 @@ def test_a_server_that_is_killed_while_it_pays_out_has_paid_once(database_url: s
         payee = verified_payee(cashier)
         let_refunds_lapse(cashier)
         asked = cashier.cli("withdrawals", "ask", cashier.account, "--payee", payee, "--usd", "20", "--by", "payer")
-        cashier.fetch(  # approved, by a command that died before it called: the server's own job calls
-            "update withdrawal set state = 'approved', decided_by = 'ops', next_look_at = asked_at"
-        )
         with stalling(cashier, "POST", "/v1/payments/payouts") as stall:
+            cashier.fetch(  # approved, by a command that died before it called: the server's own job calls
+                "update withdrawal set state = 'approved', decided_by = 'ops', next_look_at = asked_at"
+            )
             stall.wait()
             assert cashier.harbor.stop(signal.SIGKILL) != 0
         assert cashier.cli("withdrawals", "show", asked["id"])["state"] == "called"

@@ -139,7 +139,7 @@ async def test_workers_die_with_their_parent_and_the_next_server_starts_at_once(
         assert harbor.server is not None
         harbor.server.process.wait()
         await asyncio.to_thread(harbor.start)
-        assert not any(lives(pid) for pid in dead)
+        await until(lambda: not any(lives(pid) for pid in dead))
         await load.serves(0)
     await check_books(fleet, account, load.heard)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,8 +20,9 @@ from tokenharbor.simulator.script import Script, read_script
 class _Gated(SimulatedProvider):
     """The simulator, and before it a gate that all questions wait at."""
 
-    def __init__(self) -> None:
+    def __init__(self, before_answer: Callable[[], None]) -> None:
         super().__init__(real_world(), Script())
+        self.before_answer = before_answer
         self.gate = asyncio.Event()
         self.gate.set()
         self.waiting = 0
@@ -34,9 +36,17 @@ class _Gated(SimulatedProvider):
                 self.waiting -= 1
         await super().handle(exchange)
 
+    async def _answer(self, *asked: Any) -> None:
+        """The question has been read."""
+        self.before_answer()
+        await super()._answer(*asked)
+
 
 class Vendor:
-    """Runs in a thread of its own for as long as the `with` lasts."""
+    """Runs in a thread of its own for as long as the `with` lasts; `before_answer` is called there each time."""
+
+    def __init__(self, before_answer: Callable[[], None] = lambda: None) -> None:
+        self._before_answer = before_answer
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -75,6 +85,6 @@ class Vendor:
         return self._provider.records.list()
 
     async def _start(self) -> str:
-        self._provider = _Gated()
+        self._provider = _Gated(self._before_answer)
         self._server = Server(self._provider.handle, ServerLimits(), real_world().clock)
         return f"http://127.0.0.1:{await self._server.start('127.0.0.1', 0)}"

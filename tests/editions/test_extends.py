@@ -168,3 +168,32 @@ def test_a_whole_edition_says_the_lines_of_its_own_faults(tmp_path: Path) -> Non
     line = text[: text.index("max_providers")].count("\n") + 1
     (fault,) = _faults(tmp_path, text.replace("max_providers = 3", "max_providers = 0"))
     assert fault == f"edition {tmp_path / 'mine.toml'} line {line} [failover]: max_providers: expected an integer >= 1"
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("code = []", "code: an empty pool: name a model"),
+        ('code = ["a", "b", "a"]', "code: names a model twice"),
+        ('effort = { coding = "low" }', "effort: no stage 'coding'"),
+        ('effort = { code = "lots" }', "effort[...]: not one of the values it takes"),
+        ('coding = ["a"]', "unknown field 'coding'; did you mean 'code'?"),
+        ('name = "Not A Name"', "name: "),
+        ("warm_minutes = 61", "warm_minutes: must be no more than pin_minutes"),
+        ('name = ""', 'plan: name is "", so there are no pools: state []'),
+    ],
+)
+def test_th_o1_pools_that_cannot_be_asked_are_refused_at_their_line(tmp_path: Path, stated: str, said: str) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(f'extends = "token-harbor"\n[orchestra]\n{stated}\n')
+    with pytest.raises(Misconfigured) as caught:
+        load_edition(str(mine))
+    assert any("[orchestra]" in fault and said in fault for fault in caught.value.faults), caught.value.faults
+    if "pools" not in said:
+        assert all(f"{mine}, line 3" in fault or f"{mine} line 3" in fault for fault in caught.value.faults)
+
+
+def test_th_o1_the_default_edition_alone_has_pools_and_a_model_for_each_stage() -> None:
+    pools = {name: load_edition(name).orchestra for name in edition_names()}
+    assert [name for name, each in pools.items() if each.name] == ["token-harbor"]
+    assert all(len(pool) > 1 for pool in pools["token-harbor"].pools().values())

@@ -40,6 +40,7 @@ class FakeProcessor:
     name: str = "stripe"
     abilities: frozenset[ProcessorAbility] = frozenset(ProcessorAbility)
     payee_kinds: frozenset[str] = frozenset({"email"})
+    savable: frozenset[str] = frozenset({"card", "paypal"})
     methods: Methods = field(
         default_factory=lambda: {"card": frozenset({"USD", "CNY"}), "alipay": frozenset({"USD", "CNY"})}
     )

@@ -10,6 +10,8 @@ from tests.funding.conftest import Till
 
 from tokenharbor.funding import auto_store
 from tokenharbor.funding.auto import (
+    AutoTopUpBrake,
+    AutoTopUpOutlook,
     AutoTopUpWish,
     find_suspect,
     set_auto_top_up,
@@ -20,8 +22,8 @@ from tokenharbor.funding.auto import (
 from tokenharbor.funding.auto_store import KeySpending
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.sweep import look_at_due_top_ups
-from tokenharbor.funding.types import AutoTopUp, Capture
-from tokenharbor.kernel.errors import Missing, Rejected
+from tokenharbor.funding.types import AutoTopUp, AutoTopUpStop, Capture
+from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.money import Usd
 from tokenharbor.payments.types import PaymentState
 
@@ -43,7 +45,7 @@ async def low(till: Till) -> Till:
     return till
 
 
-async def wish(till: Till, threshold: str = "15", amount: str = "20", month: str = "100") -> AutoTopUp:
+async def wish(till: Till, threshold: str = "15", amount: str = "20", month: str = "100") -> AutoTopUpOutlook:
     wanted = AutoTopUpWish(threshold=usd(threshold), amount=usd(amount), month_most=usd(month), actor="customer")
     return await set_auto_top_up(till.funding, till.account_id, wanted)
 
@@ -59,11 +61,18 @@ async def spend(till: Till, amount: str) -> None:
     await till.pool.execute("update wallet set spent = spent + $1", usd(amount))
 
 
+def of(shown: AutoTopUpOutlook) -> AutoTopUp:
+    assert shown.wanted is not None
+    return shown.wanted
+
+
 async def test_it_is_off_until_it_is_switched_on_and_needs_a_saved_method(till: Till) -> None:
-    with pytest.raises(Missing):
-        await show_auto_top_up(till.funding, till.account_id)
-    with pytest.raises(Missing):
-        await switch_off_auto_top_up(till.funding, till.account_id, "customer")
+    for shown in (
+        await show_auto_top_up(till.funding, till.account_id),
+        await switch_off_auto_top_up(till.funding, till.account_id, "customer"),
+    ):
+        assert (shown.enabled, shown.wanted, shown.brake, shown.saved) == (False, None, None, [])
+        assert shown.policy == till.policy.auto_topup
     with pytest.raises(Rejected) as rejected:
         await wish(till)
     assert rejected.value.param == "processor"
@@ -146,7 +155,7 @@ async def test_a_payment_that_fails_or_needs_the_payer_stops_it_with_a_reason(lo
     low.processor.charge_state = state
     assert await run(low) == 1
     stopped = await show_auto_top_up(low.funding, low.account_id)
-    assert (stopped.enabled, stopped.stopped_at) == (False, low.clock.now())
+    assert (stopped.enabled, of(stopped).stopped_at) == (False, low.clock.now())
     assert "card declined" in stopped.stop_reason
     assert [kind for kind, _ in low.alarms] == ["auto_top_up_stopped"]
     low.processor.charge_state = PaymentState.PAID
@@ -192,15 +201,18 @@ async def test_a_debt_keeps_it_waiting(low: Till) -> None:
 
 async def test_a_refund_switches_it_off_in_its_own_transaction(low: Till) -> None:
     async with low.pool.acquire() as conn, conn.transaction():
-        assert await auto_store.stop(conn, low.account_id, "a refund was asked for", low.clock.now())
-        assert not await auto_store.stop(conn, low.account_id, "again", low.clock.now())
+        assert await auto_store.stop(
+            conn, low.account_id, AutoTopUpStop.REFUND, "a refund was asked for", low.clock.now()
+        )
+        assert not await auto_store.stop(conn, low.account_id, AutoTopUpStop.REFUND, "again", low.clock.now())
     assert await run(low) == 0
-    assert (await show_auto_top_up(low.funding, low.account_id)).stop_reason == "a refund was asked for"
+    shown = await show_auto_top_up(low.funding, low.account_id)
+    assert (shown.stop_code, shown.stop_reason) == (AutoTopUpStop.REFUND, "a refund was asked for")
 
 
 async def test_an_owner_switches_it_off(low: Till) -> None:
     off = await switch_off_auto_top_up(low.funding, low.account_id, "customer")
-    assert (off.enabled, off.stopped_at, off.stop_reason) == (False, None, "")
+    assert (off.enabled, of(off).stopped_at, off.stop_code, off.stop_reason) == (False, None, None, "")
     assert await run(low) == 0
 
 
@@ -279,3 +291,30 @@ async def test_what_the_edition_does_not_allow_is_refused(low: Till) -> None:
     with pytest.raises(Rejected):
         await wish(low)
     assert await run(low) == 0, "what was on before stays off, too"
+
+
+async def test_what_keeps_the_next_charge_waiting_is_shown_and_until_when(low: Till) -> None:
+    async def shown() -> AutoTopUpOutlook:
+        return await show_auto_top_up(low.funding, low.account_id)
+
+    assert (await shown()).brake is None
+    assert [(each.processor, each.method) for each in (await shown()).saved] == [(low.processor.name, "card")]
+    low.processor.charge_state = PaymentState.PENDING
+    await run(low)
+    assert ((await shown()).brake, (await shown()).this_month) == (AutoTopUpBrake.IN_FLIGHT, usd("20"))
+    charge = (await low.fetch("select id from top_up where automatic"))[0][0]
+    low.processor.pay((await low.top_up(charge)).shown_id)
+    await fulfil(low.funding, charge)
+    assert ((await shown()).brake, (await shown()).goes_on_at) == (AutoTopUpBrake.PAUSE, low.clock.now() + PAUSE)
+    await low.pool.execute("update wallet set debt = 1")
+    assert (await shown()).brake is AutoTopUpBrake.DEBT
+    await low.pool.execute("update wallet set debt = 0")
+    ceiling = await wish(low, month="39")
+    assert (ceiling.brake, ceiling.goes_on_at) == (AutoTopUpBrake.CEILING, datetime(2026, 4, 1, tzinfo=UTC))
+
+
+async def test_what_cannot_be_charged_later_is_not_saved(till: Till) -> None:
+    till.processor.savable = frozenset({"card"})
+    with pytest.raises(Rejected):
+        await till.open("10", save_method=True, method="alipay")
+    assert (await till.open("10", save_method=True)).method == "card"

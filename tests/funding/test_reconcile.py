@@ -17,6 +17,7 @@ from tokenharbor.funding.reconcile import reconcile_processor, reconcile_provide
 from tokenharbor.funding.statement_reading import read_costs, read_moves
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.ledger.comparisons import ComparedModel, ComparisonExpense
 from tokenharbor.payments.types import DisputeState
 
 DAY = timedelta(days=1)
@@ -57,6 +58,22 @@ async def test_a_provider_is_compared_by_day_and_model_and_by_day(till: Any) -> 
         ]
         by_day = read_costs(["date,amount_usd", "2026-03-31,2.25", "2026-04-01,0.10"])
         assert (await reconcile_provider(conn, "acme", by_day, CENT)).differences == []
+
+
+async def test_what_comparisons_of_answers_cost_is_on_a_providers_bill(till: Any) -> None:
+    async with till.pool.acquire() as conn:
+        await owe(till, conn, "large", "1.50")
+        expense = ComparisonExpense(till.pool)
+        for provider, model, usd in (("acme", "large", "0.25"), ("acme", "small", "0.10"), ("another", "large", "9")):
+            hold = await expense.reserve(till.clock.now(), Usd.parse("10"), Usd.parse("100"))
+            assert hold is not None
+            await expense.settle(hold, ComparedModel(provider, model), Usd.parse(usd))
+        bill = read_costs(["date,model,amount_usd", "2026-03-31,large,1.75", "2026-03-31,small,0.10"])
+        assert (await reconcile_provider(conn, "acme", bill, Usd(0))).differences == []
+        by_day = read_costs(["date,amount_usd", "2026-03-31,1.85"])
+        assert (await reconcile_provider(conn, "acme", by_day, Usd(0))).differences == []
+        books = {each.address: each.amount for each in (await read_address_balances(conn)).balances}
+        assert books["payable/provider/acme"] == Usd.parse("-1.85"), "the books and the bill say the same"
 
 
 async def test_a_processor_is_compared_by_capture(till: Any) -> None:

@@ -116,7 +116,10 @@ async def test_the_unused_part_comes_back_as_it_was_shown(till: Till) -> None:
 async def test_a_part_may_be_asked_for_and_the_rest_later(till: Till) -> None:
     top_up = await paid(till)
     assert (await refund(till, top_up, "a", "3.999")).money == Money("USD", 399)
-    assert (await refund(till, top_up, "b", "100")).money == Money("USD", 601)
+    with pytest.raises(Rejected, match=r"at most \$6\.01 of topup_.* can be refunded now") as refused:
+        await refund(till, top_up, "b", "6.02")
+    assert refused.value.param == "amount"
+    assert (await refund(till, top_up, "b", "6.01")).money == Money("USD", 601)
     assert await sums(till) == (0, 0, Usd.parse("10"), 0)
 
 

@@ -63,7 +63,7 @@ async def test_automatic_top_ups_and_their_stop_are_told(till: Till) -> None:
     assert [kind for kind, _ in await told(till)] == ["top_up_received", "auto_top_up_made", "auto_top_up_stopped"]
     reason = await till.pool.fetchval("select facts from notice where kind = 'auto_top_up_stopped'")
     stopped = await till.pool.fetchval("select stop_reason from auto_top_up")
-    assert msgspec.json.decode(reason) == {"reason": stopped}
+    assert msgspec.json.decode(reason) == {"reason": stopped, "code": "payment_failed"}
 
 
 @pytest.mark.parametrize("pretended", [True, False])

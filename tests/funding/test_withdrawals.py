@@ -29,7 +29,7 @@ from tokenharbor.funding.audit import find_capture_fault
 from tokenharbor.funding.payees import remove_payee
 from tokenharbor.funding.rates import set_exchange_rate
 from tokenharbor.funding.refunds import approve_refund
-from tokenharbor.funding.withdrawable import WayOut
+from tokenharbor.funding.withdrawable import WayOut, WithheldReason
 from tokenharbor.funding.withdrawals import (
     approve_withdrawal,
     cancel_withdrawal,
@@ -40,6 +40,7 @@ from tokenharbor.funding.withdrawals import (
 )
 from tokenharbor.kernel.errors import Conflict, HarborError, Missing, ProcessorUnavailable, Rejected
 from tokenharbor.kernel.money import Money, Usd
+from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger.types import Credit, Pool
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import PayoutState, ProcessorPayout
@@ -78,7 +79,7 @@ async def test_later_it_leaves_to_a_payee_and_rewards_do_once_they_have_matured(
         ("cashback", WayOut.PAYEE, 3 * DOLLAR),
         ("referral", WayOut.PAYEE, Usd.parse("2.005")),
     ]
-    assert [each.why for each in shown.lots] == ["", "not matured", ""]
+    assert [each.why for each in shown.lots] == [None, WithheldReason.NOT_MATURED, None]
     with pytest.raises(Conflict):
         await ask(till, "back", top_up_id=top_up.id)
     done = await ask_and_approve(till, payee_id=to.id)
@@ -90,6 +91,22 @@ async def test_later_it_leaves_to_a_payee_and_rewards_do_once_they_have_matured(
     own = f"account/{till.account_id}"
     ends = await till.fetch("select distinct source, destination from posting where source like '%payout'")
     assert ends == [(f"{own}/payout", "clearing/stripe/usd")]
+
+
+async def test_more_than_can_leave_to_a_payee_is_refused_with_the_most(till: Till) -> None:
+    open_withdrawals(till)
+    await paid(till)
+    await matured(till, "2.005")
+    to = await payee(till)
+    await later(till, days=REFUNDABLE_DAYS, seconds=1)
+    for usd in ("12.01", "500"):
+        wanted = request(till, usd=usd, payee_id=to.id)
+        for refused in (preview_withdrawal(till.funding, wanted), ask(till, usd=usd, payee_id=to.id)):
+            with pytest.raises(Rejected, match=r"at most \$12\.00 can leave") as error:
+                await refused
+            assert (error.value.param, error.value.facts) == ("amount", {"most_usd": 12 * DOLLAR})
+    assert await sums(till) == (Usd.parse("12.005"), 0, 0)
+    assert (await ask(till, usd="12.00", payee_id=to.id)).amount == 12 * DOLLAR
 
 
 async def test_a_top_up_that_can_be_disputed_leaves_to_no_payee(till: Till) -> None:
@@ -140,7 +157,7 @@ async def test_CNY_goes_back_only_by_how_it_was_paid_and_in_CNY(till: Till) -> N
     with pytest.raises(Conflict):
         await ask(till, "late", top_up_id=top_up.id)
     [lot] = (await preview_account(till.funding, till.account_id)).lots
-    assert (lot.way, "CNY" in lot.why) == (WayOut.NONE, True)
+    assert (lot.way, lot.why) == (WayOut.NONE, WithheldReason.CURRENCY)
     assert till.processor.paid_out == []
 
 
@@ -219,7 +236,9 @@ async def test_an_edition_without_withdrawals_pays_nothing_out(till: Till) -> No
     top_up = await paid(till)
     with pytest.raises(Rejected):
         await ask(till, top_up_id=top_up.id)
-    assert "edition" in (await preview_account(till.funding, till.account_id)).frozen
+    frozen = (await preview_account(till.funding, till.account_id)).frozen
+    assert frozen is not None
+    assert frozen.reason is ErrorReason.WITHDRAWALS_NOT_OFFERED
 
 
 async def test_debt_and_open_disputes_freeze_withdrawals(till: Till) -> None:
@@ -229,7 +248,9 @@ async def test_debt_and_open_disputes_freeze_withdrawals(till: Till) -> None:
     await dispute(till, first, 1000)
     with pytest.raises(Conflict):
         await ask(till, "a", top_up_id=second.id)
-    assert "disputed" in (await preview_account(till.funding, till.account_id)).frozen
+    frozen = (await preview_account(till.funding, till.account_id)).frozen
+    assert frozen is not None
+    assert frozen.reason is ErrorReason.WITHDRAWAL_DISPUTE
     await dispute(till, first, 1000, state="won")
     assert (await ask(till, "a", "2", top_up_id=second.id)).state == "asked"
     lot = await till.pool.fetchval("select lot_id from capture where top_up_id = $1", second.id)

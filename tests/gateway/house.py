@@ -11,6 +11,7 @@ from typing import Any
 
 import anthropic
 import asyncpg
+import msgspec
 import openai
 import pytest
 from tests.gateway import raw
@@ -110,6 +111,16 @@ base_url = "{url}/signed"
 credential = "env:KEY_OF_SIGNED"
 region = "us-east-1"
 """
+_LIMITED = """
+[models."{name}"]
+vendor = "sims"
+context = {context}
+max_output = {most}
+tokenizer = "o200k"
+capabilities = [{capabilities}]
+"""
+LIMITED = {"blind": (200_000, 8_192, '"tools"'), "mute": (200_000, 8_192, '"vision"'), "short": (3_000, 1_000, "")}
+"""Models of gamma that lack something: their context, longest answer and capabilities."""
 SIGNER = "AKIDEXAMPLE"
 """Who asks the provider `signed`, which sells the model `abroad` and speaks no caller's dialect."""
 _SURFACES = """
@@ -182,6 +193,9 @@ def configuration(simulator: str, tape: str) -> str:
         text += _MODEL.format(name=model).replace('"tools"', _REFUSES if model == "refusing" else '"tools"')
         for place, provider in enumerate(providers, 1):
             text += _ENDPOINT.format(model=model, provider=provider, input=f"{place}.00", output=f"{2 * place}.00")
+    for name, (context, most, capabilities) in LIMITED.items():
+        text += _LIMITED.format(name=name, context=context, most=most, capabilities=capabilities)
+        text += _ENDPOINT.format(model=name, provider="gamma", input="0.50", output="1.00")
     for name, (surfaces, more, price) in MEDIA.items():
         text += _SURFACES.format(name=name, surfaces=surfaces, more=more)
         for provider in VENDORS[:2]:
@@ -244,6 +258,7 @@ class House:
         self.simulator.records.clear()
         self.tape.begin()
         health = self.parts.health
+        health.take_counts()
         for seen in (health._failures, health._cooling_until, health._latency_ms, self.parts.metrics._requests):
             seen.clear()
         if self.parts.snapshots.current is not self.usual["", 0]:
@@ -275,6 +290,16 @@ class House:
     async def called(self) -> list[str]:
         """The vendors that were called, in order."""
         return [record.path.split("/")[1] for record in await self.seen()]
+
+    @property
+    def policy(self) -> Policy:
+        return self.parts.snapshots.current.policy
+
+    def keep_answers(self) -> None:
+        """The exact cache is on, and empty, until the next test."""
+        self.parts.caching.exact.memory.clear()
+        self.parts.caching.exact.counts.clear()
+        self.use_policy(caching(self.policy, exact=True))
 
     def use_edition(self, name: str) -> None:
         """Until the next test."""
@@ -406,7 +431,14 @@ async def open_house(folder: Path, database_url: str) -> AsyncIterator[House]:
         messages = anthropic.AsyncAnthropic(base_url=url, api_key="nobody", max_retries=0)
         await stack.enter_async_context(chats)
         await stack.enter_async_context(messages)
-        yield House(harbor, settings, parts, simulator, tape, port, chats, messages, parts.snapshots.sales)
+        house = House(harbor, settings, parts, simulator, tape, port, chats, messages, parts.snapshots.sales)
+        house.use_policy(caching(house.policy, exact=False))
+        yield dataclasses.replace(house, usual=parts.snapshots.sales)
+
+
+def caching(policy: Policy, *, exact: bool) -> Policy:
+    """The policy with the exact cache on or off. Most tests ask the same twice and mean to be answered twice."""
+    return msgspec.structs.replace(policy, cache=msgspec.structs.replace(policy.cache, exact=exact))
 
 
 def _settings(folder: Path, database_url: str, config: str) -> Settings:
@@ -420,7 +452,13 @@ def _settings(folder: Path, database_url: str, config: str) -> Settings:
     )
     environ = {_variable(name): credential_of(name) for name in providers}
     return load_settings(
-        folder, environ=environ | {"TOKENHARBOR_DATABASE_URL": database_url, "KEY_OF_SIGNED": f"{SIGNER}:a/secret+key"}
+        folder,
+        environ=environ
+        | {
+            "TOKENHARBOR_CONSOLE_ENABLED": "false",
+            "TOKENHARBOR_DATABASE_URL": database_url,
+            "KEY_OF_SIGNED": f"{SIGNER}:a/secret+key",
+        },
     )
 
 

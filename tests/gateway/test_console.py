@@ -1,5 +1,6 @@
 """The console stands behind the same port while its process runs; until then `/` is one plain page."""
 
+import json
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -43,7 +44,24 @@ async def test_without_a_console_the_front_page_is_our_own(house: House) -> None
     assert said.status == 200
     assert b"<title>Token Harbor</title>" in said.body
     assert b"demo-chat" in said.body
-    assert (await house.ask("GET", "/api/keys")).status == 404
+
+
+CONSOLES = (("GET", "/api/keys"), ("POST", "/api/keys"), ("GET", "/dashboard/"), ("GET", "/models/some/model"))
+
+
+@pytest.mark.usefixtures("place")
+async def test_a_console_that_is_starting_says_come_again(house: House) -> None:
+    for method, path in CONSOLES:
+        said = await house.ask(method, path)
+        assert (said.status, said.headers["retry-after"]) == (503, "1"), path
+        error = json.loads(said.body)["error"]
+        assert (error["code"], error["param"]) == ("unavailable", None), path
+        assert said.headers["x-request-id"].startswith("req_"), path
+
+
+async def test_a_server_without_a_console_has_none_of_its_paths(house: House) -> None:
+    for method, path in CONSOLES:
+        assert (await house.ask(method, path)).status == 404, path
 
 
 async def test_a_console_gets_pages_and_api_and_nothing_of_ours(house: House, place: Path) -> None:
@@ -58,6 +76,35 @@ async def test_a_console_gets_pages_and_api_and_nothing_of_ours(house: House, pl
         said = await house.ask(method, path)
         assert (said.status, "x-console" in said.headers) == (status, False), path
     await console.drain(1)
+
+
+async def test_keys_by_api_are_the_consoles_and_say_by_which_methods(house: House, place: Path) -> None:
+    said = await house.ask("GET", "/v1/keys")
+    assert (said.status, said.headers["retry-after"]) == (503, "1")
+    console = Server(stub, ServerLimits(), real_world().clock)
+    await console.start_unix(str(place))
+    for method, path in (
+        *(("GET", "/v1/keys?offset=100"), ("POST", "/v1/keys")),
+        *((method, "/v1/keys/key_1") for method in ("GET", "PATCH", "DELETE")),
+    ):
+        said = await house.ask(method, path)
+        asked = path if "?" in path else f"{path}?"
+        assert (said.status, said.body) == (201, f"{method} {asked} ".encode()), (method, path)
+    said = await house.ask("HEAD", "/v1/keys")
+    assert (said.status, said.body, said.headers["x-console"]) == (201, b"", "yes")
+    for path, methods in (
+        ("/v1/keys", "GET, HEAD, POST, OPTIONS"),
+        ("/v1/keys/key_1", "GET, HEAD, PATCH, DELETE, OPTIONS"),
+    ):
+        assert (await house.ask("OPTIONS", path)).headers["allow"] == methods
+        said = await house.ask("PUT", path)
+        assert (said.status, said.headers["allow"]) == (405, methods)
+    await console.drain(1)
+
+
+async def test_without_a_console_there_are_no_keys_by_api(house: House) -> None:
+    said = await house.ask("GET", "/v1/keys")
+    assert (said.status, "no console" in json.loads(said.body)["error"]["message"]) == (404, True)
 
 
 async def test_without_a_dashboard_the_front_page_is_our_own_and_the_api_the_consoles(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.gateway.house import CHAT, HELLO, MESSAGES, House
-from tests.gateway.raw import RawAnswer, read_answer
+from tests.gateway.raw import PATIENCE, RawAnswer, read_answer
 
 from tokenharbor.identity import store
 from tokenharbor.identity.store import KeyRules
@@ -33,14 +33,11 @@ async def revoke(house: House) -> None:
         await store.revoke_key(conn, house.payer.key_id, house.parts.world.clock.now())
 
 
-async def refused_within(house: House, path: str, seconds: float) -> bool:
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while loop.time() < until:
-        if (await ask(house, path)).status == 401:
-            return True
-        await asyncio.sleep(0.01)
-    return False
+async def until_refused(house: House, path: str) -> None:
+    """Which takes no second; the tests of the ring look at its period, since here the machine may be busy."""
+    async with asyncio.timeout(PATIENCE):
+        while (await ask(house, path)).status != 401:  # noqa: ASYNC110  it is asked, it does not tell
+            await asyncio.sleep(0.01)
 
 
 def check_denied(said: RawAnswer) -> None:
@@ -55,10 +52,10 @@ async def test_a_new_key_is_taken_at_once(house: House, path: str) -> None:
 
 
 @BOTH
-async def test_a_revoked_key_is_refused_within_a_second(house: House, path: str) -> None:
+async def test_a_revoked_key_is_refused_before_long(house: House, path: str) -> None:
     assert (await ask(house, path)).status == 200
     await revoke(house)
-    assert await refused_within(house, path, 1.0)
+    await until_refused(house, path)
     called = len(await house.called())
     said = await ask(house, path)
     assert (said.status, said.error["code"]) == (401, "invalid_api_key")
@@ -78,8 +75,8 @@ async def test_an_open_stream_outlives_its_key(house: House, path: str) -> None:
     writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
     first = await reader.readuntil(b"\r\n\r\n")
     await revoke(house)
-    assert await refused_within(house, path, 1.0)
-    async with asyncio.timeout(10):
+    await until_refused(house, path)
+    async with asyncio.timeout(PATIENCE):
         said = read_answer(first + await reader.read())
     writer.close()
     assert said.ended == "complete"

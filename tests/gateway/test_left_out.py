@@ -31,7 +31,6 @@ ADVICE: dict[str, dict[str, Any]] = {
     "prompt_cache_key": {"prompt_cache_key": "k"},
     "verbosity": {"verbosity": "low"},
     "chat_id": {"chat_id": "c"},
-    "session_id": {"session_id": "s"},
     "think": {"think": False},
     "options": {"options": {"num_ctx": 4096}},
     "keep_alive": {"keep_alive": "5m"},

@@ -87,6 +87,7 @@ async def test_the_balance(house: House) -> None:
     assert (await house.get("/v1/account/balance")).json() == {
         "balance_usd": "100.000000000",
         "held_usd": "0.000000000",
+        "debt_usd": "0.000000000",
         "currency": "USD",
         "pools": {pool: "100.000000000" if pool == "paid" else "0.000000000" for pool in POOLS},
     }

@@ -286,7 +286,7 @@ def test_the_paths_documented_are_those_served() -> None:
     documented = [
         (method, re.sub(r"\?.*", "", path))
         for cells in rows(table)
-        for method, path in re.findall(r"`(GET|POST) ([^`]+)`", cells[0])
+        for method, path in re.findall(r"`(GET|POST|PATCH|DELETE) ([^`]+)`", cells[0])
     ]
     assert len(documented) == len(set(documented))
     served = {(route.method, route.path.rstrip("/") or "/") for route in ROUTES}

@@ -124,13 +124,29 @@ async def test_what_is_no_stream_has_no_timer_but_connect_and_total() -> None:
 
 async def test_a_slow_reader_is_not_the_upstreams_silence() -> None:
     async with upstream() as up, http_client() as client:
-        deadlines = replace(PATIENT, first_event=0.1)
+        deadlines = replace(PATIENT, first_event=1)
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
         line = await up.line()
         await line.receive(b"\r\n\r\n")
         await line.send(STREAM + b"4\r\ndata\r\n")
         answer = await asked
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.2)
         assert await answer.next() == b"data"
         await line.send(chunked(b"more"))
         assert await answer.read(10) == b"more"
+
+
+async def test_a_ping_that_is_unread_when_the_time_is_over_gives_little_more_of_it() -> None:
+    async with upstream() as up, http_client() as client:
+        deadlines = replace(PATIENT, first_event=0.2)
+        asked = asyncio.create_task(client.send(up.origin, HEAD, b"", deadlines, stream=True))
+        line = await up.line()
+        await line.receive(b"\r\n\r\n")
+        await line.send(STREAM + b"6\r\n: ping\r\n")
+        answer = await asked
+        await asyncio.sleep(0.6)  # nobody reads when the timer looks
+        assert b": ping" in await answer.next()
+        with pytest.raises(TimedOut) as raised:
+            async with asyncio.timeout(10):
+                await answer.next()
+        assert raised.value.phase == "first_event"

@@ -82,7 +82,7 @@ def unknown_key(number: int) -> bytes:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not holds():  # noqa: ASYNC110  what is waited for is a fact, no event
             await asyncio.sleep(0.01)
 

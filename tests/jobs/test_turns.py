@@ -37,7 +37,7 @@ async def test_of_many_gateways_one_does_a_job_in_each_period(pool: asyncpg.Pool
 
 
 async def test_a_job_whose_doer_died_is_anothers_when_its_claim_has_ended(pool: asyncpg.Pool) -> None:
-    second = timedelta(seconds=0.3)
+    second = timedelta(seconds=1)
     assert await pool.fetchval(SQL.claim, "left", second) == "left"
     assert await pool.fetchval(SQL.claim, "left", second) is None
     async with asyncio.timeout(10):

@@ -46,6 +46,15 @@ def test_ids_never_repeat_nor_go_backwards() -> None:
     assert made == sorted(made)
 
 
+def test_series_of_one_millisecond_share_no_id() -> None:
+    source = ids.Ids(ManualClock(START), SeededEntropy(1))
+    series = [source.series("req") for _ in range(50)]
+    shown = [one.next().decode() for _ in range(20) for one in series]
+    own = [ids.show("req", source.new()) for _ in range(20)]
+    assert len({*shown, *own}) == len(shown) + len(own)
+    assert {ids.made_at(ids.parse("req", text)) for text in shown} == {START}
+
+
 def test_ids_go_on_where_the_clock_is_set_back() -> None:
     source = ids.Ids(BackwardsClock(START), SeededEntropy(1))
     made = [source.new() for _ in range(100)]

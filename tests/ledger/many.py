@@ -71,7 +71,7 @@ class Spender:
             account_id=self.account,
             at=at,
             type="usage",
-            detail_digest=detail_digest(_salt(number), self.detail),
+            detail_digest=detail_digest(_salt(number), self.detail_of(wallet["seq"] + number + 1)),
             seq=wallet["seq"] + number + 1,
             pos=wallet["spent"] + number * _CHARGE,
             step=wallet["step"] + number // _STEP + 1,
@@ -85,12 +85,17 @@ class Spender:
     async def _copy(self, entries: Sequence[Entry]) -> None:
         rows = [tuple(getattr(entry, name) for name in _ENTRY) for entry in entries]
         await self.conn.copy_records_to_table("entry", records=rows, columns=_ENTRY)
-        requests = [
-            (entry.id, self.account, self.key, entry.at, "deepseek-v3.2", "alibaba", "complete", "token-harbor", "",
-             "{}", _salt(entry.id.int & 0xFFFFFFFF), self.detail)
-            for entry in entries
-        ]  # fmt: skip
+        requests = [self.request_row(entry) for entry in entries]
         await self.conn.copy_records_to_table("request", records=requests, columns=_REQUEST)
+
+    def detail_of(self, seq: int) -> bytes:  # noqa: ARG002  for those whose requests differ
+        return self.detail
+
+    def request_row(self, entry: Entry) -> tuple[Any, ...]:
+        return (
+            entry.id, self.account, self.key, entry.at, "deepseek-v3.2", "alibaba", "complete", "token-harbor", "",
+            "{}", _salt(entry.id.int & 0xFFFFFFFF), self.detail_of(entry.seq),
+        )  # fmt: skip
 
     async def _meter(self, last: datetime) -> None:
         since = day_end(last) - timedelta(days=1), month_end(last - timedelta(microseconds=1))

@@ -58,7 +58,8 @@ class History:
 async def test_TH_B12_a_list_has_the_amounts_and_balances_of_the_csv(scene: Any) -> None:
     history = History(scene)
     await history.live()
-    rows, listed = await history.csv(), await history.page()
+    rows, whole = await history.csv(), await history.page()
+    listed = [entry for entry in whole if entry.amount or not entry.locked]
     assert [entry.seq for entry in listed] == sorted([entry.seq for entry in listed], reverse=True)
     assert {f"{entry.kind}/{entry.order_id}" for entry in listed} == set(rows)
     assert {entry.kind for entry in listed} >= {"usage", "recharge", "operator", "unlock", "payout", "restore", "claw"}
@@ -69,6 +70,30 @@ async def test_TH_B12_a_list_has_the_amounts_and_balances_of_the_csv(scene: Any)
         assert entry.amount == sum(stated.values(), ZERO), entry.kind
         assert str(entry.balance) == own[-1]["Running balance USD"], entry.kind
         assert " ".join(entry.capture_ids) == own[0]["PayPal capture ID"], entry.kind
+
+
+async def test_a_locked_match_is_told_beside_the_amounts_and_what_is_locked_now_is_its_sum(scene: Any) -> None:
+    """Granted, unlocked in part, cancelled in part, the rest ended: each a line, and no balance counts it."""
+    history = History(scene)
+    await scene.credit(100)
+    match = await scene.match(80, timedelta(hours=1))
+    lot = match.lot_id
+    await scene.move(lambda state: credit_moves.unlock(state, scene.stamp(), lot, Usd(15)))
+    await scene.move(lambda state: credit_moves.reclaim_locked(state, scene.stamp(), lot, Usd(25)))
+    scene.clock.advance(timedelta(hours=2))
+    await scene.credit(1)  # what has expired leaves before it
+    told = [(entry.kind, entry.amount, entry.locked, entry.balance) for entry in reversed(await history.page())]
+    assert told == [
+        ("recharge", 100, 0, 100),
+        ("match", 0, 80, 100),
+        ("unlock", 15, -15, 115),
+        ("match_cancelled", 0, -25, 115),
+        ("expiry", -15, -40, 100),
+        ("recharge", 1, 0, 101),
+    ]
+    assert sum(locked for _, _, locked, _ in told) == 0
+    rows = [row for own in (await history.csv()).values() for row in own]
+    assert sum((Usd.parse(row["Amount USD"]) for row in rows), ZERO) == sum(amount for _, amount, _, _ in told) == 101
 
 
 async def test_pages_and_kinds_leave_nothing_out(scene: Any) -> None:

@@ -28,10 +28,19 @@ NO_BOOKS = {
     *("reward", "reward_account", "top_up_match", "cashback_day", "cashback_source", "reward_return"),
     *("referral_code", "referral", "code", "redemption"),
     *("alert_preference", "alert_webhook", "notice", "notice_delivery", "model_change_look"),
-    *("usage_hour", "usage_mark", "provider_day"),
+    *("usage_hour", "usage_mark", "provider_day", "stage_day"),
     *("user_session", "recovery_code", "sign_in_token", "sign_in_attempt", "user_mail", "management_key"),
-    *("user_identity", "tool_connection"),
-    "metadata_purge",
+    *(
+        "user_identity",
+        "former_mailbox",
+        "former_member",
+        "made_once",
+        "tool_connection",
+        "passkey",
+        "passkey_challenge",
+    ),
+    *("metadata_purge", "offered_price", "endpoint_day", "refused_call"),
+    *("semantic_report", "comparison_day", "comparison_cost"),
 }
 """Tables in which there is no money of an account and from which none follows: a balance is what entries say."""
 
@@ -53,6 +62,7 @@ OTHER = {
     "lot.pool": "'paid'",
     "task.state": "'done'",
     "restricted_credit.place": "'payout'",
+    "account.semantic_cache": "'on'",
     "wallet.next_expiry": "'2026-12-24 00:00Z'::timestamptz",
     "key_meter.daily": "5",
     "key_meter.monthly": "5",

@@ -5,7 +5,7 @@ from typing import Any
 
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger import credit_moves
-from tokenharbor.ledger.lots import read_lot_balances
+from tokenharbor.ledger.lots import join_alike, read_lot_balances
 from tokenharbor.ledger.types import Pool, Restriction
 
 
@@ -47,3 +47,18 @@ async def test_an_account_without_credit_has_no_lots(scene: Any) -> None:
     await scene.credit(5)
     await scene.spend(5)
     assert await _left(scene) == []
+
+
+async def test_neighbours_that_are_alike_are_one_lot_of_the_same_sum(scene: Any) -> None:
+    await scene.credit(100, Pool.TRIAL, timedelta(hours=1))
+    paid = [await scene.credit(cents) for cents in (60, 30, 10)]
+    await scene.spend(150)
+    await scene.place(scene.hold(30))
+    found = await read_lot_balances(scene.conn, scene.account, scene.clock.now())
+    [joined] = join_alike(found)
+    assert (joined.lot.id, joined.more) == (paid[0].lot_id, [each.lot_id for each in paid[1:]])
+    assert (joined.lot.amount, joined.remaining, joined.held) == (100, 50, 30)
+    await scene.credit(5, Pool.PROMO, timedelta(days=1))
+    found = await read_lot_balances(scene.conn, scene.account, scene.clock.now())
+    assert sum(each.remaining for each in join_alike(found)) == sum(each.remaining for each in found)
+    assert [each.lot.pool for each in join_alike(found)] == [Pool.PAID, Pool.PROMO, Pool.PAID]

@@ -150,6 +150,14 @@ async def test_an_accounts_requests_and_money_stay_by_the_hour(old: Scene) -> No
     assert (half.requests, half.charge) == (3, 30)
 
 
+async def test_what_caches_saved_stays_by_the_hour(old: Scene) -> None:
+    await old.conn.execute("update usage_hour set saved_exact = 5, saved_semantic = 7, saved_vendor = -2")
+    await purge_requests(old.conn, old.clock.now() - WEEK + timedelta(hours=1))
+    (total,) = await read_totals(old.conn, old.account, since=START, until=START + timedelta(days=1))
+    assert total.provider == ""
+    assert (total.saved_exact, total.saved_semantic, total.saved_vendor) == (5, 7, -2)
+
+
 async def test_a_request_that_is_in_no_total_yet_stays(old: Scene) -> None:
     (late,) = await used(old, 1)
     await purge_requests(old.conn, old.clock.now() + MOMENT)

@@ -12,15 +12,30 @@ import msgspec
 import pytest
 from tests.ledger.conftest import SOLD, START, Scene
 
-from tokenharbor.billing.detail import Attempt, RequestDetail, ServedBy, write_detail
+from tokenharbor.billing.detail import (
+    Attempt,
+    OwnDetail,
+    RequestDetail,
+    ServedBy,
+    SharedDetail,
+    join_detail,
+    read_detail,
+    write_detail,
+    write_head,
+    write_not_asked,
+    write_stage,
+)
 from tokenharbor.db.each_row import EachRow
+from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import DatabaseUnavailable
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.usage import UNITS, Usage
 from tokenharbor.ledger import rollup
 from tokenharbor.ledger.rollup import (
     UsageDimension,
     UsageTotal,
+    add_up,
     read_totals,
     roll_up,
     roll_up_all,
@@ -32,6 +47,7 @@ from tokenharbor.ledger.rollup import (
 from tokenharbor.ledger.types import Hold, SettledCharge, Settlement
 
 HOUR = timedelta(hours=1)
+SESSION = ids.show("conv", UUID(int=1))
 EVERY: Sequence[UsageDimension] = ("hour", "key", "model", "provider")
 
 
@@ -92,6 +108,18 @@ async def test_totals_are_the_same_before_and_after_the_job(scene: Scene) -> Non
             Usage(output=1),
             0,
         ),
+        (
+            {
+                "usage": Usage(output=1),
+                "not_asked": (('"usage":{"input":9},"cache":"exact"', "unsupported", '"served":{'),),
+            },
+            Usage(output=1),
+            0,
+        ),
+        ({"usage": Usage(output=1), "first_ms": 0, "total_ms": 9, "upstream_id": "模"}, Usage(output=1), 0),
+        ({"usage": Usage(), "first_ms": 86_399_999, "total_ms": 86_400_000}, Usage(), 0),
+        ({"usage": Usage(), "asked": '"total_ms":5,"first_ms":4,', "total_ms": 7}, Usage(), 0),
+        ({"not_asked": (("p", "key"), ("usage", "cache"))}, Usage(), 0),
     ],
 )
 @pytest.mark.parametrize("name", ["deepseek-chat", 'a "b" \\ c}', "模型", ""])
@@ -104,12 +132,18 @@ async def test_details_are_read_as_any_json_is(
     served = ServedBy(provider, name, "v") if name else None
     detail = msgspec.structs.replace(_plain_detail(Attempt("p", "another", "failed", 9)), served=served, **changes)
     await scene.credit(10**9)
-    for text in (write_detail(detail), json.dumps(json.loads(write_detail(detail))).encode()):
+    for text in (
+        _as_a_gateway_writes(detail),
+        write_detail(detail),
+        json.dumps(json.loads(write_detail(detail))).encode(),
+    ):
         hold = scene.hold(10)
         await scene.place(hold)
         await scene.settle(msgspec.structs.replace(scene.settlement(hold, 10, product=sold), detail=text))
         (total,) = await read_totals(scene.conn, scene.account, since=START, until=START + HOUR)
         assert (total.requests, total.cached, total.usage) == (1, cached, used)
+        timed = detail.first_ms is not None
+        assert (total.timed, total.first_ms, total.total_ms) == (timed, detail.first_ms or 0, detail.total_ms * timed)
         await roll_up(scene.conn, scene.account)
         counted = await scene.conn.fetch("delete from provider_day where provider = $1 returning *", provider)
         tokens = used.input + used.cache_read, used.output
@@ -117,10 +151,127 @@ async def test_details_are_read_as_any_json_is(
         await scene.conn.execute("delete from usage_hour where account_id = $1", scene.account)
 
 
+def _as_a_gateway_writes(detail: RequestDetail) -> bytes:
+    """In pieces: what many share, what is its own, and what follows from the route."""
+    shared, own = (
+        {name: getattr(detail, name) for name in kind.__struct_fields__} for kind in (SharedDetail, OwnDetail)
+    )
+    route = write_not_asked(detail.not_asked)
+    if detail.stage:
+        route += write_stage(detail.stage, detail.confidence, detail.why, detail.turn)
+    text = join_detail(write_head(SharedDetail(**shared)), OwnDetail(**own), route, detail.session)
+    assert text.startswith(b'{"asked":"')
+    assert read_detail(text) == detail
+    return text
+
+
 def _plain_detail(attempt: Attempt) -> RequestDetail:
     return RequestDetail(
         status="complete", started_at=START, total_ms=1, asked="a", model="m", dialect="d", attempts=(attempt,)
     )
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+async def test_what_caches_saved_is_summed_by_layer(scene: Scene, rolled: bool) -> None:
+    """As a gateway writes it, and as any JSON is; what stands in a caller's own id is no amount."""
+    own = '"saved":9,"cache":"exact"'
+    told: Sequence[dict[str, Any]] = [
+        {"cache": "exact", "saved": 100},
+        {"cache": "exact", "saved": 7, "client_request_id": own},
+        {"cache": "semantic", "saved": 20},
+        {"cache": "prefix", "saved": 4, "usage": Usage(cache_read=3)},
+        {"saved": -9, "usage": Usage(cache_write_5m=3)},
+        {"client_request_id": own},
+        {"cache": "exact", "saved": 2**52, "hold": 5, "not_asked": (("p", "key"),)},
+    ]
+    await scene.credit(10**9)
+    for changes in told:
+        detail = msgspec.structs.replace(_plain_detail(Attempt("p", "m", "ok", 9)), **changes)
+        for text in (_as_a_gateway_writes(detail), json.dumps(json.loads(write_detail(detail))).encode()):
+            hold = scene.hold(10)
+            await scene.place(hold)
+            await scene.settle(msgspec.structs.replace(scene.settlement(hold, 10), detail=text))
+    if rolled:
+        await roll_up(scene.conn, scene.account)
+    (total,) = await _read(scene)
+    assert (total.saved_exact, total.saved_semantic, total.saved_vendor) == (2 * (107 + 2**52), 40, -10)
+    assert total.saved.total == 2 * (107 + 2**52) + 40 - 10
+    assert add_up([total, total]).saved_vendor == -20
+    one_by_one = "select sum(saved_in(detail)) from request where account_id = $1"
+    assert await scene.conn.fetchval(one_by_one, scene.account) == total.saved.total
+
+
+STAGED: dict[str, Any] = {"stage": "summarise", "confidence": "0.90", "why": "first", "turn": 12}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"session": SESSION},
+        {"not_asked": (("provider", "behind", "", "model"),) * 40},
+        {"not_asked": (), "turn": None},
+    ],
+)
+@pytest.mark.parametrize("staged", [{}, STAGED])
+async def test_requests_have_the_session_and_stage_of_their_details(
+    scene: Scene, staged: dict[str, Any], told: dict[str, Any]
+) -> None:
+    """Whatever stands before them, and whoever writes the detail; a caller's own id names neither."""
+    own = '"session":"conv_x","stage":"plan"'
+    await scene.credit(10**9)
+    plain = _plain_detail(Attempt("p", "m", "ok", 9))
+    detail = msgspec.structs.replace(plain, client_request_id=own, **staged | told)
+    for text in (_as_a_gateway_writes(detail), write_detail(detail)):
+        (hold,) = await _held(scene, 1)
+        await scene.settle(msgspec.structs.replace(scene.settlement(hold, 10), detail=text))
+        named = await scene.conn.fetchrow("select session, stage from request where id = $1", hold.request_id)
+        assert tuple(named) == (detail.session or None, detail.stage or None)
+
+
+async def test_verify_finds_totals_of_stages_that_no_request_says(scene: Scene) -> None:
+    await scene.credit(10**9)
+    used = Usage(input=5, cache_read=4, cache_write_1h=3, output=2, reasoning=1)
+    for layer in ("exact", "semantic", "prefix"):
+        (hold,) = await _held(scene, 1)
+        settlement = scene.settlement(hold, 10)
+        told = {"usage": msgspec.to_builtins(used), "cache": layer, "saved": 7, "stage": "plan"}
+        detail = msgspec.json.encode(json.loads(settlement.detail) | told)
+        await scene.settle(msgspec.structs.replace(settlement, detail=detail))
+    await _spend(scene, 10, used)
+    await roll_up(scene.conn, scene.account)
+    rows = await scene.conn.fetch("select * from stage_day where account_id = $1", scene.account)
+    assert [tuple(row) for row in rows] == [(scene.account, START.date(), "plan", 3, 30, 36, 9, 7, 7, 7)]
+    assert await scene.fault() is None
+    sums = ("requests", "charge", "input_tokens", "output_tokens", "saved_exact", "saved_semantic", "saved_vendor")
+    for change in (*[f"{name} = {name} + 1" for name in sums], "day = day + 1"):
+        await _change(scene, "stage_day", change)
+        assert "the totals of the stage 'plan'" in str(await scene.fault()), change
+        await _change(scene, "stage_day", change.replace("+", "-"))
+    assert await scene.fault() is None
+    await scene.conn.execute("update request set detail = null, salt = null where id = $1", hold.request_id)
+    await _change(scene, "stage_day", "requests = 2")
+    assert await scene.fault() is None, "of a day whose details are not all there nothing can be said"
+
+
+async def test_totals_have_mean_times_and_how_the_unbilled_ended(scene: Scene) -> None:
+    await scene.credit(10**9)
+    for first_ms, total_ms in ((100, 900), (301, 1100)):
+        hold = scene.hold(10)
+        await scene.place(hold)
+        detail = msgspec.structs.replace(
+            _plain_detail(Attempt("p", "m", "ok", 9)), first_ms=first_ms, total_ms=total_ms
+        )
+        await scene.settle(msgspec.structs.replace(scene.settlement(hold, 10), detail=write_detail(detail)))
+    for status, loss in (("failed", 0), ("failed", 0), ("hung_up", 0), ("hung_up", 5)):
+        (hold,) = await _held(scene, 1)
+        await scene.book.release([msgspec.structs.replace(scene.as_release(hold, loss), status=status)])
+    for _ in range(2):
+        (total,) = await _read(scene)
+        assert (total.timed, total.mean_first_ms, total.mean_total_ms) == (2, 200, 1000)
+        assert (total.unbilled, total.failed, total.hung_up) == (4, 2, 2)
+        await roll_up(scene.conn, scene.account)
+    assert add_up([]).mean_total_ms is None
 
 
 async def test_a_late_charge_counts_in_the_hour_of_its_time(scene: Scene) -> None:
@@ -238,20 +389,43 @@ async def test_verify_finds_totals_that_are_not_those_of_the_entries(scene: Scen
     assert await scene.fault() is None
     changed = [f"{name} = {name} + 1" for name in ("charge", "fee", "vendor_cost", "over", "loss", "requests")]
     for change in (*changed, "hour = hour + interval '1 hour'"):
-        await _change_hours(scene, change)
+        await _change(scene, "usage_hour", change)
         assert "the totals of the hour" in str(await scene.fault()), change
-        await _change_hours(scene, change.replace("+", "-"))
+        await _change(scene, "usage_hour", change.replace("+", "-"))
     await scene.conn.execute("update usage_mark set seq = 9 where account_id = $1", scene.account)
     assert "the last entry is 4" in str(await scene.fault())
     await scene.conn.execute("update usage_mark set seq = 3 where account_id = $1", scene.account)
     assert await scene.fault() is None
 
 
+async def test_verify_finds_savings_that_no_request_says(scene: Scene) -> None:
+    """What pages tell of savings follows from details, and these from their entries."""
+    await scene.credit(10**9)
+    for cache, saved in (("exact", 100), ("semantic", 20), ("prefix", 4), ("none", -9)):
+        (hold,) = await _held(scene, 1)
+        settlement = scene.settlement(hold, 10)
+        detail = json.loads(settlement.detail) | {"cache": cache, "saved": saved}
+        await scene.settle(msgspec.structs.replace(settlement, detail=json.dumps(detail).encode()))
+    await roll_up(scene.conn, scene.account)
+    (total,) = await _read(scene)
+    assert (total.saved_exact, total.saved_semantic, total.saved_vendor) == (100, 20, -5)
+    assert await scene.fault() is None
+    changed = [f"saved_{name} = saved_{name} + 1" for name in ("exact", "semantic", "vendor")]
+    for change in (*changed, "saved_exact = saved_exact + 20, saved_semantic = saved_semantic + -20"):
+        await _change(scene, "usage_hour", change)
+        assert "what caches saved in the hour" in str(await scene.fault()), change
+        await _change(scene, "usage_hour", change.replace("+", "-"))
+    assert await scene.fault() is None
+    await scene.conn.execute("update request set detail = null, salt = null where account_id = $1", scene.account)
+    assert await scene.fault() is None, "of an hour whose details are not all there nothing can be said"
+
+
 async def test_every_class_of_usage_has_its_column(scene: Scene) -> None:
     columns = await scene.conn.fetch(
         "select column_name from information_schema.columns where table_name = 'usage_hour' order by ordinal_position"
     )
-    assert tuple(row[0] for row in columns[-len(UNITS) :]) == UNITS
+    names = [row[0] for row in columns]
+    assert tuple(names[names.index("input") : names.index("timed")]) == UNITS
     used = Usage(**{unit: number + 1 for number, unit in enumerate(UNITS)})
     await scene.credit(10**9)
     await _spend(scene, 10, used)
@@ -275,8 +449,8 @@ async def _held(scene: Scene, count: int) -> list[Hold]:
     return holds
 
 
-async def _change_hours(scene: Scene, change: str) -> None:
-    sql = f"update usage_hour set {change} where account_id = $1"  # noqa: S608  each change is a test's own
+async def _change(scene: Scene, table: str, change: str) -> None:
+    sql = f"update {table} set {change} where account_id = $1"  # noqa: S608  each change is a test's own
     await scene.conn.execute(sql, scene.account)
 
 

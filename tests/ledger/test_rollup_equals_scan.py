@@ -1,4 +1,4 @@
-"""Rollups: totals of any span, at any moment, are those of all that happened, whoever adds up meanwhile."""
+"""Rollups: totals of spans and stages, at any moment, are those of all that happened, whoever adds up meanwhile."""
 
 import asyncio
 import json
@@ -19,17 +19,21 @@ from tests.ledger.conftest import SOLD, START, Scene, open_meter, open_scene
 from tests.postgres_server import create_database
 
 from tokenharbor.db.partitions import ensure_partitions
+from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.ledger.book import all_answers
 from tokenharbor.ledger.rollup import UsageDimension, read_totals
+from tokenharbor.ledger.sessions import read_stages
 from tokenharbor.ledger.types import Hold, KeyLimits, PlacedHold, Product, Release, SettledCharge
+from tokenharbor.ledger.verify import verify
 
 PRODUCTS = [SOLD, Product("m", "p", "token-harbor", "", SOLD.price_version), Product("m", "", "token-harbor")]
 HOUR = timedelta(hours=1)
-NOTHING = (0,) * 9
+NOTHING = (0,) * 12
+SESSION = ids.show("conv", UUID(int=1))
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Request:
     loss: int | None  # None: it is billed
     late: int
     tokens: tuple[int, int, int]
+    layer: str  # of the cache that served it
+    saved: int
+    stage: str  # "": its model's name stood for itself
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,9 @@ REQUESTS = st.builds(
     loss=st.none() | st.none() | st.sampled_from([0, 0, 7]),
     late=st.just(0) | st.integers(0, 300),
     tokens=st.tuples(*[st.integers(0, 9)] * 3),
+    layer=st.sampled_from(("none", "prefix", "exact", "semantic")),
+    saved=st.integers(-9, 99),
+    stage=st.sampled_from(("", "plan", "code")),
 )
 BY: st.SearchStrategy[Sequence[UsageDimension]] = st.lists(
     st.sampled_from(("hour", "day", "key", "model", "provider")), unique=True
@@ -106,6 +116,15 @@ class Happened:
                 sums[where] = tuple(map(sum, zip(sums[where], _counts(request), strict=True)))
         return dict(sums)
 
+    def stages(self) -> dict[object, object]:
+        """What the details of billed requests say of each stage, by day."""
+        sums: dict[object, tuple[int, ...]] = defaultdict(lambda: NOTHING)
+        for at, request in self.ended:
+            if request.stage and request.loss is None:
+                where = at.date(), request.stage
+                sums[where] = tuple(map(sum, zip(sums[where], _counts(request), strict=True)))
+        return {where: _of_stage(counts) for where, counts in sums.items()}
+
     def _divided(self, request: Request, hour: datetime, by: Sequence[UsageDimension]) -> object:
         product = PRODUCTS[request.product]
         start = hour if "hour" in by else hour.replace(hour=0) if "day" in by else None
@@ -114,12 +133,20 @@ class Happened:
 
 
 def _counts(request: Request) -> tuple[int, ...]:
-    """Requests, unbilled, cached, charge, fee, loss, tokens."""
+    """Requests, unbilled, cached, charge, fee, loss, tokens, what each layer of caches saved."""
+    if request.loss == 0:
+        return (1, 1, *NOTHING[2:])
+    cached = int(request.tokens[1] > 0 or request.layer != "none")
+    saved = [request.saved * (request.layer in layers) for layers in ({"exact"}, {"semantic"}, {"none", "prefix"})]
     if request.loss is not None:
-        tokens = request.tokens if request.loss else (0, 0, 0)
-        return (1, 1, int(tokens[1] > 0), 0, 0, request.loss, *tokens)
-    cached = int(request.tokens[1] > 0)
-    return (1, 0, cached, request.cost, request.cost // 3, 0, *request.tokens)
+        return (1, 1, cached, 0, 0, request.loss, *request.tokens, *saved)
+    return (1, 0, cached, request.cost, request.cost // 3, 0, *request.tokens, *saved)
+
+
+def _of_stage(counts: tuple[int, ...]) -> tuple[int, ...]:
+    """Requests, charge, input, output, savings."""
+    requests, _, _, charge, _, _, plain, cached, output, *saved = counts
+    return (requests, charge, plain + cached, output, *saved)
 
 
 @pytest.fixture
@@ -164,11 +191,29 @@ async def _live(stage: Stage, turns: Sequence[Turn]) -> None:
             (each.start, each.key_id, each.model, each.provider): (
                 *(each.requests, each.unbilled, each.cached, each.charge, each.fee, each.loss),
                 *(each.usage.input, each.usage.cache_read, each.usage.output),
+                *(each.saved_exact, each.saved_semantic, each.saved_vendor),
             )
             for each in totals
         }
         assert found == happened.totals(since, until, turn.by), (since, until, turn.by)
+        assert await _read_stages(scene, happened.account) == happened.stages()
         scene.clock.advance(timedelta(minutes=turn.minutes))
+    assert (await verify(scene.conn, [happened.account], requests=_nothing_wrong)).fault is None
+
+
+async def _read_stages(scene: Scene, account: UUID) -> dict[object, object]:
+    since, until = START.date() - timedelta(days=2), scene.clock.now().date() + timedelta(days=1)
+    return {
+        (each.day, each.stage): (
+            *(each.requests, each.amount, each.input, each.output),
+            *(each.saved.exact, each.saved.semantic, each.saved.vendor),
+        )
+        for each in await read_stages(scene.conn, account, since, until, by_day=True)
+    }
+
+
+async def _nothing_wrong() -> None:
+    """Of the rows of requests: what these details say of their products is no matter here."""
 
 
 async def _open(scene: Scene) -> Happened:
@@ -192,8 +237,10 @@ async def _end(scene: Scene, happened: Happened, requests: Sequence[Request]) ->
         )
         assert await scene.place(hold) == [PlacedHold(Usd(50))]
         settlement = scene.settlement(hold, request.cost, request.cost // 3, product=PRODUCTS[request.product])
-        detail = json.loads(settlement.detail) | {"usage": msgspec.to_builtins(_usage(request))}
-        settlement = msgspec.structs.replace(settlement, at=at, detail=json.dumps(detail).encode())
+        told = {"usage": msgspec.to_builtins(_usage(request)), "cache": request.layer, "saved": request.saved}
+        named = {"stage": request.stage, "session": SESSION} if request.stage else {}
+        detail = msgspec.json.encode(json.loads(settlement.detail) | told | named)
+        settlement = msgspec.structs.replace(settlement, at=at, detail=detail)
         if request.loss is None:
             assert await scene.settle(settlement) == [SettledCharge(Usd(request.cost), Usd(request.cost // 3), Usd(0))]
         else:

@@ -78,10 +78,8 @@ async def test_a_locked_wallet_does_not_stall_others(scene: Any) -> None:
         stuck_settlement = ends.submit(scene.settlement(stuck, 10))
         assert await ends.submit(scene.settlement(free, 10)) == SettledCharge(Usd(10), ZERO, ZERO)
         stuck_hold = holds.submit(scene.hold(20))
-        begin = time.monotonic()
         for _ in range(20):
             assert await holds.submit(scene.hold(1, other)) == PlacedHold(Usd(1))
-        assert time.monotonic() - begin < 1
         assert not stuck_hold.done()
         assert not stuck_settlement.done()
     assert await stuck_settlement == SettledCharge(Usd(10), ZERO, ZERO)

@@ -42,7 +42,7 @@ REACHED = {
     "charged", "code won by 1", "dashboard done", "died", "dispute_lost", "dispute_won", "forged", "payment_mismatch",
     "refund done", "refund failed", "top-up paid", "welcome",
 }  # fmt: skip
-"""A machine that never gets so far shows nothing."""
+"""A machine that never gets so far shows nothing. In a part of the short run chance may leave out two."""
 
 
 class MoneyMachine(WithdrawingRules):
@@ -120,8 +120,10 @@ def test_money_holds_together_whatever_is_done(stage: Stage) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.takes(150)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_money_holds_together_in_500_runs(stage: Stage, part: int, request: pytest.FixtureRequest) -> None:
-    runs = 2_000 if request.config.getoption("at_length") else 500
-    _run(stage, runs // PARTS)
-    assert set(stage.seen) >= REACHED, f"part {part} has only seen {stage.seen}"
+def test_money_holds_together_in_hundreds_of_runs(stage: Stage, part: int, request: pytest.FixtureRequest) -> None:
+    at_length = request.config.getoption("at_length")
+    _run(stage, (2_000 if at_length else 500) // PARTS)
+    missed = REACHED - set(stage.seen)
+    assert len(missed) <= (0 if at_length else 2), f"part {part} has not seen {missed}, but {stage.seen}"

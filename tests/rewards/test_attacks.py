@@ -7,6 +7,9 @@ import pytest
 from tests.rewards.conftest import Scene
 from tests.rewards.test_due import referred
 
+from tokenharbor.identity.members import join_account, leave_account
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.users import find_user, set_email
 from tokenharbor.kernel.errors import Missing, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.rewards.audit import find_reward_fault
@@ -42,6 +45,64 @@ async def test_dots_that_a_mail_service_ignores_make_no_other_mailbox(scene: Sce
     claimed = await claim_at_once(scene, "ada.byron@gmail.com", "a.d.a.byron+x@googlemail.com", "adabyron@gmail.com")
     assert claimed == ["granted", "review", "review"]
     assert await claim_at_once(scene, "ada.byron@example.com", "adabyron@example.com") == ["granted", "granted"]
+
+
+async def change_email(scene: Scene, email: str, becomes: str) -> None:
+    """As `set_email` does it once somebody has shown that the address is theirs."""
+    async with scene.pool.acquire() as conn, conn.transaction():
+        user = await find_user(conn, email)
+        assert user is not None
+        await set_email(conn, user.id, becomes, scene.clock.now())
+
+
+async def test_whoever_changes_the_address_is_welcomed_no_second_time_by_the_old_one(scene: Scene) -> None:
+    assert await claim_at_once(scene, "ada@example.com") == ["granted"]
+    for number in range(3):
+        await change_email(scene, f"ada{number or ''}@example.com", f"ada{number + 1}@example.com")
+        assert await claim_at_once(scene, f"ada{number or ''}+x@example.com") == ["review"]
+    assert await claim_at_once(scene, "ada3+x@example.com") == ["review"]
+    assert await claim_at_once(scene, "somebody-else@example.com") == ["granted"]
+
+
+async def test_whoever_changes_the_address_before_the_welcome_is_given_one_of_both(scene: Scene) -> None:
+    first = await scene.sign_up("ada@example.com")
+    await change_email(scene, "ada@example.com", "countess@example.com")
+    assert await claim_at_once(scene, "ada+2@example.com") == ["granted"]
+    async with scene.pool.acquire() as conn:
+        assert (await claim_welcome(conn, scene.world, scene.policy, first)).state.value == "review"
+
+
+async def take_over(scene: Scene, account: UUID, owner: str, by: str) -> None:
+    """`by` becomes an owner of the account, and its owner leaves it."""
+    async with scene.pool.acquire() as conn, conn.transaction():
+        leaves, comes = await find_user(conn, owner), await find_user(conn, by)
+        assert leaves is not None
+        assert comes is not None
+        await join_account(conn, account, comes.id, AccountRole.OWNER, scene.clock.now())
+        await leave_account(conn, account, leaves.id)
+
+
+async def test_whoever_leaves_a_welcomed_account_to_somebody_is_welcomed_in_no_new_one(scene: Scene) -> None:
+    keeper = "keeper@example.com"
+    await scene.sign_up(keeper)
+    account = await scene.sign_up("ada@example.com")
+    assert (await claim_welcome(scene.conn, scene.world, scene.policy, account)).state.value == "granted"
+    for _ in range(3):
+        await take_over(scene, account, "ada@example.com", keeper)
+        account = await scene.sign_up("ada@example.com")  # as a reset of the password opens one for who has none
+        assert (await claim_welcome(scene.conn, scene.world, scene.policy, account)).state.value == "review"
+    assert await claim_at_once(scene, "somebody-else@example.com") == ["granted"]
+
+
+async def test_pump_referrals_by_an_address_that_was_left(scene: Scene) -> None:
+    referrer = await scene.sign_up("ada@example.com")
+    for number in range(3):
+        await change_email(scene, f"ada{number or ''}@example.com", f"ada{number + 1}@example.com")
+        account = await referred(scene, referrer, f"ada{number or ''}@example.com")
+        await scene.top_up(account, "10", f"card-{number}")
+        await scene.spend(account, "1")
+    await scene.run_due(referrer)
+    assert await states(scene, RewardKind.REFERRAL, referrer) == ["review"] * 3
 
 
 async def test_pump_referrals_in_turn_by_two_mailboxes_and_two_cards(scene: Scene) -> None:

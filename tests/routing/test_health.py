@@ -34,3 +34,17 @@ def test_latency_is_smoothed() -> None:
     health.record_success("alpha/m", 100)
     health.record_success("alpha/m", 200)
     assert health.latency_ms["alpha/m"] == 120
+
+
+def test_each_attempt_is_counted_once_and_a_stream_that_breaks_off_is_no_answer() -> None:
+    health = Health(ManualClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    for _ in range(3):
+        health.record_success("alpha/m", 100)
+    health.record_failure("alpha/m", 2, after_content=True)
+    health.record_failure("beta/m", 2)
+    taken = health.take_counts()
+    assert taken == {"alpha/m": (2, 1), "beta/m": (0, 1)}
+    assert health.take_counts() == {}
+    health.put_back(taken)
+    health.record_success("beta/m", 100)
+    assert health.take_counts() == {"alpha/m": (2, 1), "beta/m": (1, 1)}

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tokenharbor.catalog.types import Endpoint, Provider
 from tokenharbor.kernel.errors import BoundariesLeaveNobody, InvalidRequest, NoProviderAvailable, PermissionDenied
+from tokenharbor.routing.drops import DROP_WORDS, DropCode
 from tokenharbor.routing.plan import (
     NO_BOUNDARIES,
     NO_ROUTING_RULES,
@@ -171,3 +172,7 @@ def test_nobody_says_whose_boundary_it_was() -> None:
     refusal = no_route_refusal("m", off.dropped)
     assert type(refusal) is NoProviderAvailable
     assert "alpha: no credential" in refusal.message
+
+
+def test_every_reason_has_its_words() -> None:
+    assert DROP_WORDS.keys() == set(DropCode)

@@ -1,7 +1,7 @@
 """A world that stands still, a migrated database, and a way in for the tests of sign-in."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -22,7 +22,8 @@ from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.signin.context import SignIn, make_sign_in
 from tokenharbor.signin.entry import NewSession
-from tokenharbor.signin.sign_up import SignUpForm, sign_up, verify_email
+from tokenharbor.signin.sign_up import OpenedLink, SignUpForm, sign_up, verify_email
+from tokenharbor.signin.undo import Intrusion, Undone
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PASSWORD = "dull-otter-91-lamp"
@@ -91,6 +92,16 @@ def sign_in(world: World, pool: asyncpg.Pool, policy: Policy, referrals: Referra
     )
 
 
+class NoOtherRooms:
+    """No payments, no alerts."""
+
+    async def undo(self, intrusion: Intrusion) -> Sequence[Undone]:  # noqa: ARG002
+        return ()
+
+
+ROOMS = NoOtherRooms()
+
+
 async def mails_to(sign_in: SignIn, email: str) -> list[str]:
     """The bodies of what lies in a mailbox, newest first."""
     async with sign_in.acquire() as conn:
@@ -112,7 +123,7 @@ def new_user(sign_in: SignIn) -> NewUser:
     """Somebody who has signed up and opened the link."""
 
     async def make(email: str) -> NewSession:
-        await sign_up(sign_in, SignUpForm(email=email, password=PASSWORD), Visitor())
-        return await verify_email(sign_in, await link_to(sign_in, email), HERE)
+        mark = await sign_up(sign_in, SignUpForm(email=email, password=PASSWORD), Visitor())
+        return await verify_email(sign_in, OpenedLink(token=await link_to(sign_in, email), mark=mark), HERE)
 
     return make

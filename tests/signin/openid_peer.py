@@ -5,11 +5,12 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
@@ -25,9 +26,15 @@ class OpenIdPeer:
         self.published = [self.key]
         self.algorithm = "RS256"
         self.claims: dict[str, Any] = {}
-        self.now = 0
+        self.now = 0  # the clock's, if nobody says another
+        self.who = ("s-1", "eve@example.com")  # subject and e-mail of who is sent to its page
         self.codes: dict[str, dict[str, str]] = {}
         self.url = ""
+
+    def page(self, url: str) -> str:
+        """Where its page sends a browser back to: whoever comes is signed in there."""
+        code, state = self.authorize(url, *self.who)
+        return f"{self.codes[code]['redirect_uri']}?{urlencode({'code': code, 'state': state})}"
 
     def authorize(self, url: str, subject: str = "s-1", email: str = "eve@example.com") -> tuple[str, str]:
         """What the browser comes back with from the page at `url`: code and state."""
@@ -49,12 +56,13 @@ class OpenIdPeer:
         )
         if not honest or asked is None:
             return 400, {"error": "invalid_grant"}
+        now = self.now or int(time.time())
         claims = {
             "iss": self.url,
             "aud": CLIENT_ID,
             "sub": asked["sub"],
-            "iat": self.now,
-            "exp": self.now + 300,
+            "iat": now,
+            "exp": now + 300,
             "nonce": asked["nonce"],
             "email": asked["email"],
             "email_verified": True,
@@ -94,7 +102,12 @@ def openid_peer() -> Iterator[OpenIdPeer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer({})
+            if not self.path.startswith("/authorize?"):
+                return self._answer({})
+            self.send_response(302)
+            self.send_header("location", peer.page(self.path))
+            self.send_header("content-length", "0")
+            return self.end_headers()
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"])).decode()

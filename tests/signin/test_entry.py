@@ -188,7 +188,7 @@ async def test_an_operators_link_signs_in_once(sign_in: SignIn, new_user: NewUse
 
 
 async def with_totp(sign_in: SignIn, session: NewSession) -> tuple[pyotp.TOTP, list[str]]:
-    setup = await profile.set_up_totp(sign_in, session.user)
+    setup = await profile.set_up_totp(sign_in, session.user, PASSWORD)
     app = pyotp.parse_uri(setup.uri)
     assert isinstance(app, pyotp.TOTP)
     assert setup.svg.startswith("<svg")
@@ -227,6 +227,28 @@ async def test_codes_are_guessed_ten_times_only(sign_in: SignIn, new_user: NewUs
         await entry.enter(sign_in, right, Visitor("198.51.100.1"))
 
 
+async def test_recovery_codes_are_made_anew_by_who_has_the_second_factor(
+    sign_in: SignIn, new_user: NewUser, conn: asyncpg.Connection
+) -> None:
+    ada = await new_user(EMAIL)
+    with pytest.raises(Conflict, match="set one up first"):
+        await profile.remake_recovery_codes(sign_in, ada.user, password=PASSWORD, code="", visitor=HERE)
+    _, old = await with_totp(sign_in, ada)
+    for password, code, param in (("wrong", old[0], "password"), (PASSWORD, "", "code"), (PASSWORD, "0" * 20, "code")):
+        with pytest.raises(SignInRefused) as refused:
+            await profile.remake_recovery_codes(sign_in, ada.user, password=password, code=code, visitor=HERE)
+        assert refused.value.param == param
+    new = await profile.remake_recovery_codes(sign_in, ada.user, password=PASSWORD, code=old[0], visitor=HERE)
+    assert (len(set(new)), set(new) & set(old)) == (10, set())
+    for dead in old[:4]:
+        with pytest.raises(SignInRefused):
+            await entry.enter(sign_in, Credentials(email=EMAIL, password=PASSWORD, code=dead), HERE)
+    await entry.enter(sign_in, Credentials(email=EMAIL, password=PASSWORD, code=new[0]), HERE)
+    changes = await read_user_changes(conn, ada.user.id)
+    assert [(each.field, each.after) for each in changes][-1] == ("recovery_codes", "new")
+    assert "recovery codes were made" in (await mails_to(sign_in, EMAIL))[0]
+
+
 async def test_a_recovery_code_stands_in_once(sign_in: SignIn, new_user: NewUser) -> None:
     _, recovery = await with_totp(sign_in, await new_user(EMAIL))
     assert len(set(recovery)) == 10
@@ -236,18 +258,24 @@ async def test_a_recovery_code_stands_in_once(sign_in: SignIn, new_user: NewUser
         await entry.enter(sign_in, shown, HERE)
 
 
-async def test_an_app_is_removed_with_a_code_and_its_secret_is_sealed(
+async def test_an_app_is_set_up_and_removed_with_the_password_and_a_code_and_its_secret_is_sealed(
     sign_in: SignIn, new_user: NewUser, conn: asyncpg.Connection, clock: ManualClock
 ) -> None:
     ada = await new_user(EMAIL)
+    with pytest.raises(SignInRefused, match="password"):
+        await profile.set_up_totp(sign_in, ada.user, "not-the-password")
     app, recovery = await with_totp(sign_in, ada)
     assert app.secret.encode() not in await conn.fetchval("select totp from app_user where id = $1", ada.user.id)
     with pytest.raises(Conflict):
-        await profile.set_up_totp(sign_in, ada.user)
-    with pytest.raises(SignInRefused):
-        await profile.drop_totp(sign_in, ada.user, app.at(clock.now()), HERE)
+        await profile.set_up_totp(sign_in, ada.user, PASSWORD)
+    with pytest.raises(SignInRefused, match="code"):
+        await profile.drop_totp(sign_in, ada.user, password=PASSWORD, code=app.at(clock.now()), visitor=HERE)
     clock.advance(timedelta(seconds=30))
-    await profile.drop_totp(sign_in, ada.user, app.at(clock.now()), HERE)
+    with pytest.raises(SignInRefused, match="password"):
+        await profile.drop_totp(sign_in, ada.user, password="", code=app.at(clock.now()), visitor=HERE)
+    with pytest.raises(SecondFactorNeeded):
+        await entry.enter(sign_in, ADA, HERE)
+    await profile.drop_totp(sign_in, ada.user, password=PASSWORD, code=app.at(clock.now()), visitor=HERE)
     await entry.enter(sign_in, ADA, HERE)
     with pytest.raises(SignInRefused):
         await profile.confirm_totp(sign_in, ada.user, recovery[0], HERE)

@@ -8,10 +8,13 @@ import asyncpg
 import pyotp
 import pytest
 from joserfc.jwk import RSAKey
-from tests.signin.conftest import HERE, NewUser, Referrals, link_to
+from tests.signin.authenticator import Authenticator
+from tests.signin.conftest import HERE, PASSWORD, NewUser, Referrals, link_to, mails_to
 from tests.signin.openid_peer import CLIENT_ID, CLIENT_SECRET, OpenIdPeer, openid_peer
 
 from tokenharbor.identity import members, users
+from tokenharbor.identity.changes import read_user_changes
+from tokenharbor.identity.passkeys import list_passkeys
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import (
     Conflict,
@@ -25,9 +28,12 @@ from tokenharbor.kernel.errors import (
 from tokenharbor.signin import profile
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.entry import Credentials, NewSession, enter
+from tokenharbor.signin.identities import disconnect, list_services
 from tokenharbor.signin.openid import LASTS_SECONDS, OpenIdReturn, begin_openid, finish_openid
 from tokenharbor.signin.openid_provider import OpenIdConfig, OpenIdProvider
-from tokenharbor.signin.sign_up import SignUpForm, sign_up, verify_email
+from tokenharbor.signin.passkeys import add_passkey, begin_passkey, remove_passkey
+from tokenharbor.signin.reset import ask_reset, reset_password
+from tokenharbor.signin.sign_up import OpenedLink, SignUpForm, sign_up, verify_email
 
 EVE = "eve@example.com"
 
@@ -53,8 +59,10 @@ async def come_back(
     email: str = EVE,
     session: str = "",
     referral: str = "",
+    asks: bool = True,
 ) -> NewSession:
-    start = await begin_openid(connected, referral)
+    """`asks`: to be connected, on a page of ours."""
+    start = await begin_openid(connected, referral, session if asks else "")
     code, state = peer.authorize(start.url, subject, email)
     return await finish_openid(connected, OpenIdReturn(code=code, state=state, kept=start.kept, session=session), HERE)
 
@@ -131,12 +139,106 @@ async def test_who_has_an_account_with_the_email_signs_in_to_it_first(
     assert (await come_back(connected, peer)).user.id == eve.user.id
 
 
+async def test_nobody_is_connected_who_did_not_ask_for_it_on_a_page_of_ours(
+    connected: SignIn, peer: OpenIdPeer, conn: asyncpg.Connection, new_user: NewUser
+) -> None:
+    eve = await new_user(EVE)
+    other = await come_back(connected, peer, email="thief@example.net", session=eve.token, asks=False)
+    assert other.user.id != eve.user.id, "the thief's own account"
+    bob = await new_user("bob@example.com")
+    start = await begin_openid(connected, "", eve.token)
+    code, state = peer.authorize(start.url, "s-2", "eve@work.example")
+    back = OpenIdReturn(code=code, state=state, kept=start.kept, session=bob.token)
+    assert (await finish_openid(connected, back, HERE)).user.id not in (eve.user.id, bob.user.id), "who asked has left"
+
+
+async def test_what_is_connected_is_told_and_a_reset_password_disconnects_it(
+    connected: SignIn, peer: OpenIdPeer, conn: asyncpg.Connection, new_user: NewUser
+) -> None:
+    eve = await new_user(EVE)
+    await come_back(connected, peer, email="thief@example.net", session=eve.token)
+    assert "was connected to another service" in (await mails_to(connected, EVE))[0]
+    [change] = await read_user_changes(conn, eve.user.id)
+    assert (change.actor, change.field, change.after) == (eve.user.shown_id, "other_service", peer.url)
+    await ask_reset(connected, EVE, HERE)
+    await reset_password(connected, await link_to(connected, EVE), "another-good-1", HERE)
+    assert await users.find_identity(conn, peer.url, "s-1") is None
+
+
+async def test_a_service_is_disconnected_by_its_user_and_by_nobody_else(
+    connected: SignIn, peer: OpenIdPeer, conn: asyncpg.Connection, new_user: NewUser
+) -> None:
+    eve, bob = await new_user(EVE), await new_user("bob@example.com")
+    await come_back(connected, peer, email="eve@work.example", session=eve.token)
+    [service] = await list_services(conn, connected, eve.user.id)
+    assert service.issuer == peer.url
+    assert "s-1" not in service.id
+    for who, what in ((bob, service.id), (eve, "0" * 32), (eve, "")):
+        with pytest.raises(Missing):
+            await disconnect(connected, who.user.id, what, HERE)
+    await disconnect(connected, eve.user.id, service.id, HERE)
+    assert await list_services(conn, connected, eve.user.id) == []
+    assert (await come_back(connected, peer, email="new@work.example")).user.id != eve.user.id
+    told = {(each.field, each.before, each.after) for each in await read_user_changes(conn, eve.user.id)}
+    assert told == {("other_service", "", peer.url), ("other_service", peer.url, "")}
+
+
+async def test_the_last_way_in_is_not_disconnected(
+    connected: SignIn, peer: OpenIdPeer, conn: asyncpg.Connection
+) -> None:
+    eve = await come_back(connected, peer)
+    [service] = await list_services(conn, connected, eve.user.id)
+    with pytest.raises(Conflict):
+        await disconnect(connected, eve.user.id, service.id, HERE)
+    device = Authenticator()
+    options = await begin_passkey(connected, eve.user, "")
+    await add_passkey(connected, eve.user, "telephone", device.make(options), HERE)
+    bare = replace(connected, public_url="http://192.0.2.1:8080")
+    with pytest.raises(Conflict):  # where passkeys sign nobody in
+        await disconnect(bare, eve.user.id, service.id, HERE)
+    await disconnect(connected, eve.user.id, service.id, HERE)
+    assert await list_services(conn, connected, eve.user.id) == []
+
+
+async def test_the_last_passkey_is_not_removed_where_nothing_else_signs_in(
+    connected: SignIn, peer: OpenIdPeer, conn: asyncpg.Connection, clock: ManualClock
+) -> None:
+    eve = await come_back(connected, peer)
+    options = await begin_passkey(connected, eve.user, "")
+    passkey = await add_passkey(connected, eve.user, "telephone", Authenticator().make(options), HERE)
+    elsewhere = replace(connected, openid=None)
+    with pytest.raises(Conflict, match="set a password or add a passkey first"):  # the service is configured no more
+        await remove_passkey(elsewhere, eve.user, passkey.id, HERE)
+    secret = (await profile.set_up_totp(connected, eve.user, "")).secret
+    code = pyotp.TOTP(secret).at(clock.now())
+    await profile.confirm_totp(connected, eve.user, code, HERE)
+    with pytest.raises(Conflict, match="only way"):  # a service lets nobody in who has an authenticator app
+        await remove_passkey(connected, eve.user, passkey.id, HERE)
+    assert len(await list_passkeys(conn, eve.user.id)) == 1, "what was refused was undone"
+    clock.advance(timedelta(minutes=1))
+    await profile.drop_totp(connected, eve.user, password="", code=pyotp.TOTP(secret).at(clock.now()), visitor=HERE)
+    await remove_passkey(connected, eve.user, passkey.id, HERE)
+    [service] = await list_services(conn, connected, eve.user.id)
+    with pytest.raises(Conflict, match="only way"):
+        await disconnect(connected, eve.user.id, service.id, HERE)
+
+
+async def test_nobody_sets_up_an_app_that_would_keep_them_out(connected: SignIn, peer: OpenIdPeer) -> None:
+    eve = await come_back(connected, peer)
+    with pytest.raises(Conflict, match="set a password or add a passkey first"):
+        await profile.set_up_totp(connected, eve.user, "")
+    await profile.change_password(connected, eve.user, "", PASSWORD, HERE)
+    async with connected.acquire() as conn:
+        user = await users.get_user(conn, eve.user.id)
+    assert (await profile.set_up_totp(connected, user, PASSWORD)).secret
+
+
 async def test_a_sign_up_that_nobody_finished_gives_its_password_to_nobody(connected: SignIn, peer: OpenIdPeer) -> None:
     await sign_up(connected, SignUpForm(email=EVE, password="the-thiefs-own-77"), HERE)
     token = await link_to(connected, EVE)
     await come_back(connected, peer)
     with pytest.raises(Rejected):
-        await verify_email(connected, token, HERE)
+        await verify_email(connected, OpenedLink(token=token, password=PASSWORD), HERE)
     with pytest.raises(SignInRefused):
         await enter(connected, Credentials(email=EVE, password="the-thiefs-own-77"), HERE)
 
@@ -145,7 +247,8 @@ async def test_a_second_factor_is_not_passed_by(
     connected: SignIn, peer: OpenIdPeer, conn: asyncpg.Connection, clock: ManualClock
 ) -> None:
     eve = await come_back(connected, peer)
-    setup = await profile.set_up_totp(connected, eve.user)
+    eve = await profile.change_password(connected, eve.user, "", PASSWORD, HERE)
+    setup = await profile.set_up_totp(connected, eve.user, PASSWORD)
     await profile.confirm_totp(connected, eve.user, pyotp.TOTP(setup.secret).at(clock.now()), HERE)
     with pytest.raises(SecondFactorNeeded):
         await come_back(connected, peer)

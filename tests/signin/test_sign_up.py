@@ -1,5 +1,6 @@
 """Sign-up: a mail to whoever signs up, an account for who opens its link, and nothing that tells who has one."""
 
+import re
 from datetime import timedelta
 
 import asyncpg
@@ -19,7 +20,7 @@ from tokenharbor.signin import entry
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.entry import Credentials
 from tokenharbor.signin.reset import ask_reset, reset_password
-from tokenharbor.signin.sign_up import VERIFY_LASTS, SignUpForm, sign_up, verify_email
+from tokenharbor.signin.sign_up import VERIFY_LASTS, OpenedLink, SignUpForm, sign_up, verify_email
 
 ADA = SignUpForm(email=" Ada@Example.com", password=PASSWORD, referral="FRIEND", locale="zh")
 
@@ -27,10 +28,10 @@ ADA = SignUpForm(email=" Ada@Example.com", password=PASSWORD, referral="FRIEND",
 async def test_HUB_4_who_signs_up_by_email_owns_an_account_once_the_link_is_opened(
     sign_in: SignIn, conn: asyncpg.Connection, referrals: Referrals
 ) -> None:
-    await sign_up(sign_in, ADA, HERE)
+    mark = await sign_up(sign_in, ADA, HERE)
     assert [each async for each in store.list_accounts(conn)] == []
     token = await link_to(sign_in, "ada@example.com")
-    session = await verify_email(sign_in, token, HERE)
+    session = await verify_email(sign_in, OpenedLink(token=token, mark=mark), HERE)
     [account] = [each async for each in store.list_accounts(conn)]
     assert account.emails == ("ada@example.com",)
     [membership] = await members.list_memberships(conn, session.user.id)
@@ -47,31 +48,61 @@ async def test_a_mail_is_in_the_language_of_who_signed_up(sign_in: SignIn) -> No
 
 
 async def test_a_link_works_once_and_in_time(sign_in: SignIn, clock: ManualClock) -> None:
-    await sign_up(sign_in, ADA, HERE)
+    mark = await sign_up(sign_in, ADA, HERE)
     late = await link_to(sign_in, "ada@example.com")
     clock.advance(VERIFY_LASTS)
     with pytest.raises(Rejected, match="expired"):
-        await verify_email(sign_in, late, HERE)
-    await sign_up(sign_in, ADA, HERE)
+        await verify_email(sign_in, OpenedLink(token=late, mark=mark), HERE)
+    mark = await sign_up(sign_in, ADA, HERE)
     token = await link_to(sign_in, "ada@example.com")
     with pytest.raises(Rejected):
         await reset_password(sign_in, token, PASSWORD, HERE)
-    await verify_email(sign_in, token, HERE)
+    await verify_email(sign_in, OpenedLink(token=token, mark=mark), HERE)
     for used in (token, "", token[:-1], token + "A"):
-        with pytest.raises(Rejected, match="used"):
-            await verify_email(sign_in, used, HERE)
+        for opened in (OpenedLink(token=used, mark=mark), OpenedLink(token=used, password=PASSWORD)):
+            with pytest.raises(Rejected, match="used"):
+                await verify_email(sign_in, opened, HERE)
 
 
 async def test_nobody_puts_a_password_on_an_email_that_is_not_theirs(sign_in: SignIn) -> None:
     await sign_up(sign_in, SignUpForm(email="ada@example.com", password="the-thiefs-own-77"), HERE)
     thiefs = await link_to(sign_in, "ada@example.com")
-    await sign_up(sign_in, ADA, HERE)
-    await verify_email(sign_in, await link_to(sign_in, "ada@example.com"), HERE)
+    mark = await sign_up(sign_in, ADA, HERE)
+    await verify_email(sign_in, OpenedLink(token=await link_to(sign_in, "ada@example.com"), mark=mark), HERE)
     with pytest.raises(SignInRefused):
         await entry.enter(sign_in, Credentials(email="ada@example.com", password="the-thiefs-own-77"), HERE)
     await entry.enter(sign_in, Credentials(email="ada@example.com", password=PASSWORD), HERE)
     with pytest.raises(Rejected):
-        await verify_email(sign_in, thiefs, HERE)
+        await verify_email(sign_in, OpenedLink(token=thiefs, password=PASSWORD), HERE)
+
+
+async def test_who_opens_a_thiefs_link_has_a_password_that_the_thief_does_not_know(sign_in: SignIn) -> None:
+    """The thief signs up with somebody else's e-mail, after they did. They open the newest link, in their browser."""
+    own = await sign_up(sign_in, ADA, HERE)
+    thiefs = await sign_up(sign_in, SignUpForm(email="ada@example.com", password="the-thiefs-own-77"), HERE)
+    token = await link_to(sign_in, "ada@example.com")
+    for mark in ("", own, thiefs[:-1], "é"):
+        with pytest.raises(Rejected) as refused:
+            await verify_email(sign_in, OpenedLink(token=token, mark=mark), HERE)
+        assert refused.value.param == "password", mark
+    for weak in ("short-one", "ada@example.com-91"):
+        with pytest.raises(Rejected) as refused:
+            await verify_email(sign_in, OpenedLink(token=token, password=weak), HERE)
+        assert refused.value.param == "password", weak
+    session = await verify_email(sign_in, OpenedLink(token=token, password="another-good-1"), HERE)
+    assert session.user.email == "ada@example.com"
+    for password in ("the-thiefs-own-77", PASSWORD):
+        with pytest.raises(SignInRefused):
+            await entry.enter(sign_in, Credentials(email="ada@example.com", password=password), HERE)
+    await entry.enter(sign_in, Credentials(email="ada@example.com", password="another-good-1"), HERE)
+
+
+async def test_the_browsers_mark_is_no_token_and_none_opens_another_link(sign_in: SignIn) -> None:
+    marks = [await sign_up(sign_in, ADA, HERE) for _ in range(2)]
+    tokens = {re.findall(r"#(\S+)", body)[0] for body in await mails_to(sign_in, "ada@example.com")}
+    assert len({*marks, *tokens}) == 4
+    with pytest.raises(Rejected, match="used"):
+        await verify_email(sign_in, OpenedLink(token=marks[1], mark=marks[1]), HERE)
 
 
 async def test_nobody_learns_whether_an_email_has_an_account(

@@ -21,7 +21,9 @@ from tokenharbor.kernel.world import World
 from tokenharbor.signin import entry, team
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.entry import Credentials, NewSession
+from tokenharbor.signin.limits import MANAGEMENT_KEYS
 from tokenharbor.signin.management import (
+    MOST,
     IssuedManagementKey,
     NewManagementKey,
     issue_management_key,
@@ -124,6 +126,19 @@ async def test_an_invitation_names_the_account_without_links_of_its_own(
     [body] = await mails_to(sign_in, "bob@example.com")
     assert body.count("http") == 2, "ours, and the name's without its dots and slashes"
     assert "evil.example" not in body
+
+
+async def test_an_invitation_to_an_account_without_a_name_says_who_invites_and_to_which_role(
+    sign_in: SignIn, new_user: NewUser, conn: asyncpg.Connection
+) -> None:
+    ada = await new_user("ada@example.com")
+    account_id = await account_of(conn, ada)
+    await members.set_account_name(conn, account_id, "")
+    await team.invite(conn, sign_in, account_id, "bob@example.com", Role.VIEWER, actor=actor_of(ada, Role.OWNER))
+    [body] = await mails_to(sign_in, "bob@example.com")
+    assert "ada@example.com" in body
+    assert "viewer" in body
+    assert ids.show("acct", account_id) not in body
 
 
 async def test_invitations_of_an_account_are_limited(
@@ -254,3 +269,37 @@ async def test_a_management_key_opens_one_account_until_it_ends(
 def test_a_shown_id_of_an_invitation_is_read_again() -> None:
     assert ids.parse("inv", ids.show("inv", UUID(int=1 << 77))) == UUID(int=1 << 77)
     assert Visitor("not an address").ip is None
+
+
+async def test_management_keys_have_an_end_and_one_that_is_revoked_makes_room(
+    sign_in: SignIn, new_user: NewUser, conn: asyncpg.Connection, world: World, clock: ManualClock
+) -> None:
+    ada = await new_user("ada@example.com")
+    account_id, owner = await account_of(conn, ada), actor_of(ada, Role.OWNER)
+    made = [await issue(sign_in, account_id, Role.VIEWER, owner) for _ in range(MOST)]
+    clock.advance(timedelta(days=1))
+    with pytest.raises(Conflict, match="100 management keys: revoke some first"):
+        await issue(sign_in, account_id, Role.VIEWER, owner)
+    await revoke_management_key(conn, world, account_id, made[0].key.id, actor=owner)
+    told = await asyncio.gather(
+        *(issue(sign_in, account_id, Role.VIEWER, owner) for _ in range(2)), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in told) == ["Conflict", "IssuedManagementKey"]
+
+
+async def test_who_makes_and_revokes_management_keys_all_day_is_stopped(
+    sign_in: SignIn, new_user: NewUser, conn: asyncpg.Connection, world: World, clock: ManualClock
+) -> None:
+    ada = await new_user("ada@example.com")
+    account_id, owner = await account_of(conn, ada), actor_of(ada, Role.OWNER)
+
+    async def make_and_revoke() -> None:
+        made = await issue(sign_in, account_id, Role.VIEWER, owner)
+        await revoke_management_key(conn, world, account_id, made.key.id, actor=owner)
+
+    for _ in range(MANAGEMENT_KEYS.most):
+        await make_and_revoke()
+    with pytest.raises(RateLimited, match="make this one tomorrow"):
+        await make_and_revoke()
+    clock.advance(MANAGEMENT_KEYS.window)
+    await make_and_revoke()

@@ -92,7 +92,7 @@ def _codex_calls(work: Path) -> tuple[Call, ...]:
     )
 
 
-_OPENCODE = {  # the dialect: package of the AI SDK
+OPENCODE_PACKAGES = {  # the dialect: package of the AI SDK
     "openai_chat": "@ai-sdk/openai-compatible",
     "openai_responses": "@ai-sdk/openai",
     "anthropic_messages": "@ai-sdk/anthropic",
@@ -104,7 +104,7 @@ def opencode(dialect: str) -> Callable[[Place, str], Ended]:
 
     def start(place: Place, prompt: str) -> Ended:
         options = {"baseURL": f"{place.url}/v1", "apiKey": place.key}
-        provider = {"npm": _OPENCODE[dialect], "options": options, "models": {place.model: {}}}
+        provider = {"npm": OPENCODE_PACKAGES[dialect], "options": options, "models": {place.model: {}}}
         config = {
             "autoupdate": False,
             "share": "disabled",
@@ -251,7 +251,7 @@ CLAUDE_CODE = Client(
 CODEX = Client("Codex", "openai_responses", "@openai/codex", "clients", codex, _codex_calls)
 OPENCODE = {
     dialect: Client("opencode", dialect, "opencode-ai", "clients", opencode(dialect), _opencode_calls)
-    for dialect in _OPENCODE
+    for dialect in OPENCODE_PACKAGES
 }
 GEMINI_CLI = Client("Gemini CLI", "gemini", "@google/gemini-cli", "clients", gemini_cli, _gemini_cli_calls)
 QWEN_CODE = Client("Qwen Code", "openai_chat", "@qwen-code/qwen-code", "more", qwen_code, _qwen_code_calls)

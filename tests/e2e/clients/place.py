@@ -62,7 +62,7 @@ def run(place: Place, command: Sequence[str], environment: Mapping[str, str]) ->
     process = subprocess.Popen(
         command,
         cwd=place.work,
-        env={**_surroundings(place), **environment},
+        env={**surroundings(place), **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -74,9 +74,9 @@ def run(place: Place, command: Sequence[str], environment: Mapping[str, str]) ->
         stdout, stderr = process.communicate(timeout=place.seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        _end_leftovers(place)
+        end_leftovers(place)
         return Ended(-signal.SIGKILL, *_what_came(process), cut_off=place.seconds)
-    _end_leftovers(place)
+    end_leftovers(place)
     return Ended(process.returncode, stdout, stderr)
 
 
@@ -93,7 +93,7 @@ def _what_came(process: "subprocess.Popen[str]") -> tuple[str, str]:
         return came[0], came[1]
 
 
-def _surroundings(place: Place) -> dict[str, str]:
+def surroundings(place: Place) -> dict[str, str]:
     """Nothing of the user's own settings; and whatever is not loopback meets a proxy that is not there."""
     nobody = "http://127.0.0.1:9"
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nobody)
@@ -108,7 +108,7 @@ def _path(node: Node) -> str:
     return os.pathsep.join([str(Path(node.node).parent), os.environ.get("PATH", os.defpath)])
 
 
-def _end_leftovers(place: Place) -> None:
+def end_leftovers(place: Place) -> None:
     """End daemons: whatever still runs with the place's HOME."""
     mark = f"HOME={place.home}".encode()
     for folder in Path("/proc").glob("[0-9]*"):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[AnswerSee
     prices = fleet.prices
     for entry in entries.values():
         _check_price(prices, entry, records)
-    answers = Counter(entry.detail["upstream_id"] for entry in entries.values())
+    answers = Counter(entry.detail["upstream_id"] for entry in entries.values() if not _is_hit(entry))
     assert max(answers.values(), default=0) <= 1, "an answer of the vendor was billed twice"
     endings: Counter[str] = Counter(one.how for one in heard)
     complete = {ids.parse("req", one.id): one for one in heard if one.how == "complete"}
@@ -103,18 +104,18 @@ async def audit(fleet: Fleet, accounts: Sequence[str], heard: Sequence[AnswerSee
     assert not failed & entries.keys(), f"told that they failed, and billed: {_show(failed & entries.keys())}"
     strange = entries.keys() - {ids.parse("req", one.id) for one in heard if one.id}
     assert len(strange) <= sum(not one.id for one in heard), f"billed, and nobody asked for it: {_show(strange)}"
-    failed_over = sum(len(entry.detail["attempts"]) > 1 for entry in entries.values())
+    failed_over = sum(len(entry.detail.get("attempts", ())) > 1 for entry in entries.values())
     return Findings(endings, len(entries), len(entries.keys() - complete.keys()), failed_over)
 
 
 async def at_rest(fleet: Fleet, seconds: float = 30) -> None:
     """Wait until nothing is held and no place is taken. Raises TimeoutError with what is left."""
-    left: list[asyncpg.Record] = []
-    try:
-        async with fleet.connected() as conn:
-            await _until_empty(conn, left, seconds)
-    except TimeoutError:
-        raise TimeoutError(f"still held: {[dict(row) for row in left]}") from None
+    end = time.monotonic() + seconds
+    async with fleet.connected() as conn:
+        while left := [row for row in await conn.fetch(_WALLETS) if row["held"] or row["open"] or row["keys_open"]]:
+            if time.monotonic() > end:
+                raise TimeoutError(f"still held: {[dict(row) for row in left]}")
+            await asyncio.sleep(0.05)
 
 
 def verify(fleet: Fleet) -> None:
@@ -131,9 +132,17 @@ async def _entries(conn: asyncpg.Connection, accounts: Sequence[ids.UUID]) -> Ma
     return found
 
 
+def _is_hit(entry: _Entry) -> bool:
+    """Whether an answer that was kept is given again: no provider was asked."""
+    return bool(entry.detail.get("cache") == "exact")
+
+
 def _check_price(prices: Prices, entry: _Entry, records: Mapping[str, Any]) -> None:
     """Charged is what was served: by the vendor's own record, or by what the caller got who left before its end."""
     detail = entry.detail
+    if _is_hit(entry):
+        assert (entry.amount, detail.get("attempts", [])) == (0, []), "a kept answer costs nothing"
+        return
     record = records[detail["upstream_id"]]
     usage = record["usage"]
     if detail["status"] == "hung_up" and detail["usage_source"] == "estimated":
@@ -152,15 +161,6 @@ async def _check_wallets(conn: asyncpg.Connection) -> None:
         assert 0 <= row["spent"] <= row["line_end"], dict(row)
         left = {name: int(row[name]) for name in ("held", "debt", "open", "holds", "keys_open", "keys_held")}
         assert not any(left.values()), left
-
-
-async def _until_empty(conn: asyncpg.Connection, left: list[asyncpg.Record], seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            left[:] = [row for row in await conn.fetch(_WALLETS) if row["held"] or row["open"] or row["keys_open"]]
-            if not left:
-                return
-            await asyncio.sleep(0.05)
 
 
 def _show(requests: set[ids.UUID]) -> list[str]:

@@ -98,14 +98,19 @@ def draw(dice: random.Random, callers: Callers) -> ClientRequest:
 
 
 def _chat(dice: random.Random, key: str, text: str) -> ClientRequest:
-    body: dict[str, Any] = {"model": "sim", "messages": [{"role": "user", "content": text}]}
+    body: dict[str, Any] = {"model": "sim", "temperature": 0.5, "messages": [{"role": "user", "content": text}]}
     if dice.random() < 0.2:
         body["tools"] = [{"type": "function", "function": {"name": "look", "parameters": _TOOL}}]
     return _request(CHAT, key, body | _streamed(dice))
 
 
 def _messages(dice: random.Random, key: str, text: str) -> ClientRequest:
-    body: dict[str, Any] = {"model": "sim", "max_tokens": 4000, "messages": [{"role": "user", "content": text}]}
+    body: dict[str, Any] = {
+        "model": "sim",
+        "temperature": 0.5,
+        "max_tokens": 4000,
+        "messages": [{"role": "user", "content": text}],
+    }
     if dice.random() < 0.2:
         body["tools"] = [{"name": "look", "input_schema": _TOOL}]
     return _request(MESSAGES, key, body | _streamed(dice))

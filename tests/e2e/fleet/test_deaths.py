@@ -20,7 +20,7 @@ from tests.e2e.harbor import Harbor
 from tests.e2e.raw_client import until
 from tests.postgres_server import PostgresServer, create_database, running_postgres
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.takes(50)]
 
 Victim = Literal[
     "gateway", "worker", "postgres", "everything", "backend", "connections", "a gateway's time", "postgres' time"

@@ -19,8 +19,10 @@ SCRIPT = """
 [answer]
 tokens = 60
 chunk_chars = 20
-delay_ms = 5
 usage = { input = 30, output = 60 }
+[[rules]]
+match = { contains = "[long]" }
+answer = { tokens = 1000, chunk_chars = 20, delay_ms = 100, usage = { input = 30, output = 1000 } }
 [[rules]]
 match = { contains = "[fail]" }
 fault = { kind = "status", status = 500 }
@@ -140,7 +142,7 @@ async def honest(fleet: Fleet) -> Honest:
     key, url = fleet.new_key(payer), fleet.urls[0]
     asked = {
         "complete": question(CHAT, key),
-        "left": replace(question(MESSAGES, key, stream=True), leave_bytes=900),
+        "left": replace(question(MESSAGES, key, "[long]", stream=True), leave_bytes=900),
         "failed": question(CHAT, key, "[fail]"),
         "strangers": question(CHAT, fleet.new_key(stranger)),
     }

@@ -13,6 +13,10 @@ from tests.e2e.fleet.rush import Quoted, Rush, equals
 from tests.e2e.midnight import away_from_midnight
 from tests.e2e.raw_client import ClientAnswer, ClientRequest
 
+from tokenharbor.accounts.budgets import BudgetsChange, change_budgets
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.money import Usd
+
 pytestmark = pytest.mark.slow
 
 CALLERS = 500
@@ -21,7 +25,7 @@ USAGE = {"input": 3, "output": 20}
 COST = (3 * 1_000_001 + 20 * 2_500_000) // 1000 + 1
 WINDOW_SECONDS = 60
 
-Owner = Literal["key", "account"]
+Owner = Literal["key", "account", "own"]
 OWNERS = pytest.mark.parametrize("owner", ["key", "account"])
 
 
@@ -71,14 +75,21 @@ def limited(rush: Rush, owner: Owner, option: str, value: int | str) -> Limited:
 
 @pytest.mark.parametrize(
     ("owner", "limit"),
-    [("key", "quota"), ("key", "daily"), ("key", "monthly"), ("account", "daily"), ("account", "monthly")],
+    [
+        *(("key", "quota"), ("key", "daily"), ("key", "monthly")),
+        *(("account", "daily"), ("account", "monthly")),
+        *(("own", "daily"), ("own", "monthly")),
+    ],
 )
 async def test_a_budget_is_never_exceeded_and_used_to_the_last_request(
     rush: Rush, quoted: Quoted, owner: Owner, limit: str
 ) -> None:
     await away_from_midnight()
     budget = FIT * quoted.amount + quoted.amount // 2
-    callers = limited(rush, owner, f"--{limit}-usd", usd(budget))
+    callers = limited(rush, owner, f"--{limit}-usd", usd(2 * budget if owner == "own" else budget))
+    if owner == "own":  # below the operator's limit
+        async with rush.fleet.connected() as conn:
+            await change_budgets(conn, ids.parse("acct", callers.account), BudgetsChange(**{limit: Usd(budget)}))
     rest = (budget - FIT * COST) // quoted.amount
     for fits in (FIT, rest):
         await callers.admits(fits, 402, "insufficient_quota")

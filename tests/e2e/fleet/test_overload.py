@@ -206,7 +206,7 @@ async def test_at_three_times_its_capacity_a_gateway_serves_as_much_as_before(
 ) -> None:
     account = fleet.new_account("100000.00")
     key = fleet.new_key(account)
-    body = json.dumps({"model": "sim", "max_tokens": 100, "messages": _TURNS}).encode()
+    body = json.dumps({"model": "sim", "temperature": 0.5, "max_tokens": 100, "messages": _TURNS}).encode()
     crowd = Crowd(fleet, ClientRequest(MESSAGES, key, body))
     server = fleet.gateways[0].server
     assert server is not None

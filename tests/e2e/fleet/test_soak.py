@@ -16,7 +16,7 @@ from tests.e2e.harbor import Harbor
 from tests.e2e.raw_client import ClientAnswer, ask, until
 from tests.postgres_server import create_database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.takes(80)]
 
 SEED = 30
 _KEPT_FILES = 6  # connections of the pool to the database that were made meanwhile
