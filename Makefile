@@ -10,7 +10,7 @@ TESTS_WITH = $$(grep -rl --include='test_*.py' $(1) tests)  # the files of marks
 SIDE_BY_SIDE_TESTS := --numprocesses=4 --dist=worksteal  # on two cores: some wait for a timer
 unexport PYTHONDONTWRITEBYTECODE  # or every process compiles the house, and pytest the tests' asserts, again
 
-.PHONY: run setup test check quick lint pages types floors fast brief cover clients-here chaos soak bench clients wallets catalog generated lock clean help
+.PHONY: run setup test check quick lint pages types floors fast brief cover clients-here screenshots chaos soak bench clients wallets catalog semantic evaluate generated lock clean help
 
 run: $(RUNTIME) ## set up and serve on http://localhost:8080; ARGS="--port 9000" goes to serve
 	@scripts/dashboard.sh
@@ -47,8 +47,9 @@ fast:
 cover: # every fast test; those of properties run at length without the tracer, which would make them twice as long
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --cov --cov-report=term
 
-clients-here: # installs the real clients while the other core checks types, not while tests wait for it
+clients-here: # installs the real clients and the browser while the other core checks types, not while tests wait for them
 	@$(BIN)/python -m tests.e2e.clients.pairs
+	@$(BIN)/python -m tests.browser.chromium
 
 brief:
 	@$(PYTEST) -m "not slow" $(SIDE_BY_SIDE_TESTS) --one-case $$(scripts/changed_rooms.sh)
@@ -58,6 +59,9 @@ chaos: $(DEV) ## kill, stop and cut off several gateways at length: about 20 min
 
 soak: $(DEV) ## half an hour of mixed traffic with faults at half capacity: memory stays, nothing is left over
 	$(PYTEST) tests/e2e/fleet/test_soak.py --at-length --capture=no
+
+screenshots: $(DEV) ## every page from a seeded account, light and dark, desktop and phone, into docs/screenshots (about 5 minutes)
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 bench: $(DEV) ## measure, and write the table of bench/README.md; ARGS="--against COMMIT" compares with a commit
 	$(BIN)/python -m bench $(ARGS)
@@ -70,6 +74,12 @@ wallets: $(DEV) ## run every real client with an empty wallet, and write the oth
 
 catalog: $(DEV) ## make the catalogue's files from the published prices; ARGS="--second PRICES.json" makes docs/prices.md too
 	$(BIN)/python scripts/make_catalog.py $(ARGS)
+
+semantic: $(RUNTIME) ## install what the semantic cache needs: about 130 MB
+	@scripts/semantic.sh
+
+evaluate: $(DEV) ## what the semantic cache would serve of question pairs: DATA=pairs.jsonl, PART=test or development
+	$(BIN)/python scripts/cache/evaluate.py $(DATA) --part $(or $(PART),test)
 
 generated: $(DEV) ## the dashboard's typed client and its words, anew from the API and the pages
 	$(BIN)/python scripts/dashboard_generated.py
@@ -87,6 +97,6 @@ $(RUNTIME): requirements.lock pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh requirements.lock
 	@touch $@
 
-$(DEV): requirements-dev.lock pyproject.toml scripts/setup.sh
+$(DEV): requirements-dev.lock requirements-semantic.lock pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh requirements-dev.lock
 	@touch $@ $(RUNTIME)

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
 from bench import rows
@@ -145,7 +146,10 @@ def apart_rows(stage: BenchSetup, litellm: Program | None, plan: Schedule) -> li
     each: list[tuple[str, Callable[[], Cost]]] = [
         ("nginx small", lambda: rows.nginx_requests(stage, SMALL)),
         ("one wallet", lambda: rows.gateway_requests(stage, "bench", stage.keys[:1])),
+        ("kept answers", lambda: rows.kept_answers(stage)),
         ("many wallets", lambda: rows.gateway_requests(stage, "bench", stage.keys)),
+        ("one wallet with pages", lambda: rows.under_pages(stage, stage.keys[:1])),
+        ("many wallets with pages", lambda: rows.under_pages(stage, stage.keys)),
         ("refused", lambda: rows.refused_requests(stage)),
         ("nginx large", lambda: rows.nginx_requests(stage, LARGE)),
         ("large", lambda: rows.gateway_requests(stage, "bench-large", stage.keys[:1])),
@@ -198,7 +202,10 @@ def compare_workers(stage: BenchSetup, plan: Schedule, results: Results) -> None
 def facts(stage: BenchSetup, *, with_litellm: bool) -> list[str]:
     nginx = command_output(find_program("nginx", "nginx-light"), "-v").rpartition("/")[2]
     compared = f", LiteLLM {version()}" if with_litellm else ""
+    shares = stage.console_shares
+    consoles = [f"With {rows.PAGES} live pages the console took {median(shares):.1%} of a core."] if shares else []
     return [
+        *consoles,
         f"{describe()}.",
         f"PostgreSQL {asyncio.run(stage.house.postgres_version())}, nginx {nginx}{compared}, wrk.",
         f"{stage.billed:,} requests were billed: each 200 of each row is in the books, and `ledger verify` passes.",

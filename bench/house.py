@@ -12,7 +12,19 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from bench.machine import ROOT, Missing, Program, Started, cpu_seconds, free_port, pin, resident_mib, wait_until
+from bench.machine import (
+    ROOT,
+    Missing,
+    Program,
+    Started,
+    command_of,
+    cpu_seconds,
+    free_port,
+    pin,
+    resident_mib,
+    tree,
+    wait_until,
+)
 
 T = TypeVar("T")
 SOURCE = ROOT / "src"
@@ -86,8 +98,13 @@ class House:
         return f"http://127.0.0.1:{self.port}{path}"
 
     def cpu(self) -> tuple[float, float]:
-        """Seconds so far: the gateway's, PostgreSQL's."""
-        return cpu_seconds(self.program.pid), cpu_seconds(self.postgres_pid)
+        """Seconds so far: the gateway's without its console's, PostgreSQL's."""
+        return cpu_seconds(self.program.pid) - self.console_cpu(), cpu_seconds(self.postgres_pid)
+
+    def console_cpu(self) -> float:
+        """Seconds of the console that runs beside it so far."""
+        consoles = [pid for pid in tree(self.program.pid) if "tokenharbor.app.console" in command_of(pid)]
+        return sum(cpu_seconds(pid) for pid in consoles)
 
     def pin(self, gateway: set[int], postgres: set[int]) -> None:
         pin(self.program.pid, gateway)
@@ -111,14 +128,14 @@ class House:
             await conn.close()
 
     def billed(self) -> int:
-        """How many requests the books have charged, once no hold is open."""
+        """How many requests the books have settled, once no hold is open: hits of a cache, too, for nothing."""
         return _run(self._billed())
 
     async def _billed(self) -> int:
         await self._wait_for_ends()
         conn = await asyncpg.connect(self.database_url)
         try:
-            count: int = await conn.fetchval("SELECT count(*) FROM entry WHERE type = 'usage' AND amount > 0")
+            count: int = await conn.fetchval("SELECT count(*) FROM entry WHERE type = 'usage'")
             return count
         finally:
             await conn.close()
@@ -197,6 +214,23 @@ def start_house(
     started.detached.append(int(lines[0]))
     url = f"postgresql://tokenharbor@/tokenharbor?host={lines[4]}"
     return House(home, port, program, url, int(lines[0]), source)
+
+
+class LivePages:
+    """Pages that follow accounts, each one of its own, for as long as the `with` lasts."""
+
+    def __init__(self, started: Started, house: House, count: int) -> None:
+        self._started = started
+        self._words = (str(house.home), house.database_url, str(house.port), str(count))
+
+    def __enter__(self) -> Program:
+        program = self._program = self._started.start("pages", *python(SOURCE), "-m", "bench.watchers", *self._words)
+        wait_until(lambda: "open" in program.log.read_text(), program)
+        return program
+
+    def __exit__(self, *_: object) -> None:
+        assert self._program.process.poll() is None, self._program.last_words()
+        self._program.stop()
 
 
 class Snapshot:

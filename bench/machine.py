@@ -125,6 +125,14 @@ def tree(root: int) -> list[int]:
     return found
 
 
+def command_of(pid: int) -> str:
+    """A process's words; "" where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
 def _parents() -> Iterator[tuple[int, int]]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (fields := _stat(int(folder.name))):

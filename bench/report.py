@@ -45,7 +45,10 @@ class Results:
 _ROWS = (
     ("nginx small", "nginx small", "nginx `proxy_pass`, 2 KiB bodies"),
     ("one wallet", "nginx small", "**gateway, billed, all on one wallet**, 2 KiB bodies"),
+    ("kept answers", "nginx small", "gateway, answered by its exact cache, all on one wallet, 2 KiB bodies"),
+    ("one wallet with pages", "nginx small", "gateway, billed, all on one wallet, 100 live pages"),
     ("many wallets", "nginx small", "**gateway, billed, on 1,000 wallets**, 2 KiB bodies"),
+    ("many wallets with pages", "nginx small", "gateway, billed, on 1,000 wallets, 100 live pages"),
     ("refused", "nginx small", "gateway, refused by requests a minute, 2 KiB bodies"),
     ("litellm", "nginx small", "LiteLLM, not billed, 2 KiB bodies"),
     ("nginx large", "nginx large", "nginx `proxy_pass`, 100 KiB bodies"),

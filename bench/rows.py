@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
+from time import perf_counter
 
 from bench.bodies import LARGE, SMALL, gemini_body, messages_body, request_body, responses_body
-from bench.house import House, Snapshot, SoldModel, pause_between_rows
+from bench.house import House, LivePages, Snapshot, SoldModel, pause_between_rows
 from bench.latency import LatencyProbe, in_turn, raw_request
 from bench.load import Load, LoadResult, run_wrk
 from bench.machine import Program, Started, all_cores, cpu_seconds, pin
@@ -18,6 +19,7 @@ STREAMS, CHUNKS, CHUNK_MS = 100, 400, 10
 OPEN_STREAMS, OPEN_CHUNKS, OPEN_MS = 1_000, 12, 500
 LONG_CHUNKS, LONG_MS = 400, 200
 WALLETS = 1_000
+PAGES = 100
 _MOST_ADMITTED = 2  # where a window of the limited key ends meanwhile
 MODELS = (
     SoldModel("bench", "bench", "bench-upstream"),
@@ -60,7 +62,7 @@ class BenchSetup:
     seconds: float
     limited_key: str = ""  # of one request a minute
     billed: int = 0
-    notes: list[str] = field(default_factory=list)
+    console_shares: list[float] = field(default_factory=list)  # of a core, while pages are open
 
     def check_books(self, good: int, cut: int = 0) -> int:
         """How many were charged: each 200, and at most those more whose readers were cut off at the end of the load."""
@@ -92,6 +94,23 @@ def gateway_requests(stage: BenchSetup, model: str, keys: Sequence[str], connect
     """Billed requests through the gateway, as fast as they go."""
     size = LARGE if model == "bench-large" else SMALL
     return _billed(stage, Load(stage.house.url(CHAT), request_body(model, size), keys, connections))
+
+
+def kept_answers(stage: BenchSetup) -> Cost:
+    """The same request again and again, without a temperature: after the first, the cache answers."""
+    asked = request_body("bench", SMALL).replace(b',"temperature":0.2', b"")
+    return _billed(stage, Load(stage.house.url(CHAT), asked, stage.keys[:1]))
+
+
+def under_pages(stage: BenchSetup, keys: Sequence[str]) -> Cost:
+    """The same while 100 pages show the balances of the first 100 wallets."""
+    with LivePages(stage.started, stage.house, PAGES) as pages:
+        pin(pages.pid, OTHER_CORES)
+        before, began = stage.house.console_cpu(), perf_counter()
+        cost = gateway_requests(stage, "bench", keys)
+        took = stage.house.console_cpu() - before
+    stage.console_shares.append(took / (perf_counter() - began))
+    return cost
 
 
 def chat_on_messages(stage: BenchSetup) -> Cost:

@@ -1,12 +1,18 @@
-"""Makes what the dashboard has generated: the typed client of the control API, and the words of its pages, compiled."""
+"""Makes what the dashboard has generated: the typed client of the control API, the words of its pages, compiled,
+and the commands of clients.
+"""
 
 import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from tokenharbor.console.site.commands import chat_commands
 
 DASHBOARD = Path(__file__).resolve().parent.parent / "dashboard"
 SOURCES = DASHBOARD / "src"
@@ -14,17 +20,34 @@ SOURCES = DASHBOARD / "src"
 
 def generate(target: Path) -> None:
     """Into a folder as `dashboard/src`. Raises CalledProcessError; a word without its translation is one."""
-    for folder in ("api", "words"):
+    for folder in ("api", "parts", "words"):
         (target / folder).mkdir(parents=True, exist_ok=True)
     described = _run((str(Path(sys.executable).with_name("tokenharbor")), "openapi"))
     typed = str(target / "api/schema.d.ts")
     _node("openapi-typescript/bin/cli.js", "-o", typed, given=described)
+    commands = json.dumps(chat_commands(), ensure_ascii=False, indent=2)
+    (target / "parts/commands.json").write_text(f"{commands}\n", "utf-8")
     words = target / "words"
     for catalogue in SOURCES.glob("words/*.po"):
         if words != catalogue.parent:
             shutil.copy(catalogue, words)
     _node("@lingui/cli/dist/lingui.js", "extract", "--clean", WORDS=str(words))
     _node("@lingui/cli/dist/lingui.js", "compile", "--strict", WORDS=str(words))
+    _drop_plain(words / "en.ts")
+
+
+def _drop_plain(catalogue: Path) -> None:
+    """English without a plural is its own id: every page would load it twice. The page finds the values in it."""
+    before, text, after = re.split(r'JSON\.parse\((".*")\)', catalogue.read_text(), maxsplit=1)
+    words = {name: parts for name, parts in json.loads(json.loads(text)).items() if parts != _parts(name)}
+    shown = json.dumps(json.dumps(words, ensure_ascii=False, separators=(",", ":")), ensure_ascii=False)
+    catalogue.write_text(f"{before}JSON.parse({shown}){after}")
+
+
+def _parts(text: str) -> list[str | list[str]]:
+    """As the page compiles it."""
+    found = [[part] if index % 2 else part for index, part in enumerate(re.split(r"\{(\w+)\}", text))]
+    return [part for part in found if part != ""]
 
 
 def _node(script: str, *arguments: str, given: str = "", **environment: str) -> None:

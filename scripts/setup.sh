@@ -41,5 +41,7 @@ echo "setup: installing what $lock names"
 # The lock is whole, so nothing else is looked up: an older pip would take the newest release of a dependency asked for
 # with an extra, and refuse it because its hash is not here.
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$lock"
+# Tests ask the semantic cache; who serves installs it by `make semantic`.
+[ "$lock" = requirements.lock ] || scripts/semantic.sh
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 wait "$dashboard"
