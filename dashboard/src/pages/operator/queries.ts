@@ -5,6 +5,7 @@ import { api, ask, type Documents } from "../../api/client.ts";
 export type UserMail = Documents["UserMailDocument"];
 
 const ROWS = 50;
+const LOOK_MS = 5000;
 
 export const mailsQuery = infiniteQueryOptions({
   queryKey: ["operator", "mails"],
@@ -12,4 +13,9 @@ export const mailsQuery = infiniteQueryOptions({
   initialPageParam: null as string | null,
   getNextPageParam: (page) => page.next_cursor,
   staleTime: 0, // who looks again waits for one
+  refetchInterval: (query) => query.state.data?.pages.some((page) => page.data.some(isWaiting)) && LOOK_MS,
 });
+
+function isWaiting(mail: UserMail): boolean {
+  return mail.state === "waiting";
+}
