@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument("--since", default=SINCE)
     options = parser.parse_args()
     cases, left_out = read_all(options.folders, options.since)
-    print("| family | what it holds | cases | within -3% … +20% | under | over | or within 3 tokens | middle 80% |")
+    print("| family | contents | requests | within -3% … +20% | under | over | or within 3 tokens | middle 80% |")
     print("|---|---|---|---|---|---|---|---|")
     groups: dict[tuple[str, str], list[Case]] = defaultdict(list)
     for case in cases:
