@@ -151,7 +151,7 @@ async def test_credit_is_told_of_three_days_before_it_expires_unless_it_is_spent
         await desk.look()
     assert await desk.notices() == [("credit_expiring", str(lot))]
     assert lot != spent
-    assert "expire at 2026-03-20T12:00:00Z" in desk.mail.mails[0].get_content()
+    assert "expires at 2026-03-20T12:00:00Z" in desk.mail.mails[0].get_content()
 
 
 async def test_many_that_look_at_once_tell_once(desk: Desk) -> None:

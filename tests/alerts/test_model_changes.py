@@ -55,7 +55,7 @@ async def test_who_used_the_model_lately_is_told_once(desk: Desk) -> None:
         await find_model_changes(desk.alerting, catalog())
         await desk.look()
     assert await desk.notices() == [("price_change", "acme-large/2026-04-01T00:00:00Z")]
-    assert desk.mail.mails[0]["Subject"] == "The price of acme-large changes"
+    assert desk.mail.mails[0]["Subject"] == "Price change: acme-large"
     facts = await desk.pool.fetchval("select facts from notice")
     assert msgspec.json.decode(facts) == {"model": "acme-large", "since": "2026-04-01T00:00:00Z"}
     assert await desk.pool.fetchval("select looked_until from model_change_look") == START + timedelta(hours=3)
@@ -98,4 +98,4 @@ async def test_who_used_a_model_lately_is_told_once_that_it_is_retired(desk: Des
         ("model_retirement", "acme-large/2026-04-01T00:00:00Z"),
         ("price_change", "acme-large/2026-04-01T00:00:00Z"),
     ]
-    assert "acme-large is retired" in {str(mail["Subject"]) for mail in desk.mail.mails}
+    assert "Model retirement: acme-large" in {str(mail["Subject"]) for mail in desk.mail.mails}

@@ -9,7 +9,7 @@ from tests.house.checkout import ROOT
 
 from tokenharbor.alerts.preferences import send_test
 from tokenharbor.alerts.types import Notice, NoticeKind
-from tokenharbor.alerts.words import LANGUAGES, notice_body, notice_subject
+from tokenharbor.alerts.words import LANGUAGES, PAGES, notice_body, notice_subject
 from tokenharbor.funding.types import AutoTopUpStop
 from tokenharbor.identity.members import join_account
 from tokenharbor.identity.roles import AccountRole
@@ -51,6 +51,15 @@ def test_a_mail_to_a_user_says_the_same_in_each_language(kind: UserMailKind) -> 
         assert set(re.findall(r"\d+", getattr(theirs, name))) <= set(re.findall(r"\d+", getattr(ours, name)))
 
 
+def test_every_mail_of_a_notice_links_to_a_page_of_the_dashboard() -> None:
+    paths = set(re.findall(r'path: "/([^"]*)"', (ROOT / "dashboard/src/app/router.tsx").read_text()))
+    assert set(PAGES) == set(NoticeKind)
+    for kind, page in PAGES.items():
+        pattern = page.replace("{top_up}", "$topUpId").replace("{key}", "$keyId")
+        assert pattern in paths, kind
+        assert facts_of(page) <= facts_of(LANGUAGES["en"].notices[kind].body), kind
+
+
 def test_what_stands_around_and_in_notices_has_words_in_each_language() -> None:
     assert {facts_of(each.frame) == {"account", "at", "server"} for each in LANGUAGES.values()} == {True}
     assert all(set(each.pools) == {pool.value for pool in Pool} for each in LANGUAGES.values())
@@ -67,11 +76,12 @@ def test_values_of_facts_are_in_the_language_of_the_mail(desk: Desk) -> None:
     stop = {"reason": "topup_1: card declined", "code": "payment_failed"}
     assert "一笔付款失败（topup_1: card declined）" in said("zh", NoticeKind.AUTO_TOP_UP_STOPPED, **stop)
     assert "off: topup_1: card declined." in said("en", NoticeKind.AUTO_TOP_UP_STOPPED, **stop)
+    assert "\nhttps://harbor.test/dashboard/billing/auto-top-up\n" in said("en", NoticeKind.AUTO_TOP_UP_STOPPED, **stop)
     before = said("zh", NoticeKind.AUTO_TOP_UP_STOPPED, reason="{odd}")
     assert "原因：{odd}" in before, "a notice of an earlier release has no code"
     lot = {"lot_id": str(UUID(int=2)), "pool": "trial", "left_nano": 5_000_000_000, "expires_at": "2026-03-12"}
     assert "5.00 USD 的额度（试用）将于 2026-03-12 到期" in said("zh", NoticeKind.CREDIT_EXPIRING, **lot)
-    assert "5.00 USD of credit (trial) expire at 2026-03-12" in said("en", NoticeKind.CREDIT_EXPIRING, **lot)
+    assert "5.00 USD of credit (trial) expires at 2026-03-12" in said("en", NoticeKind.CREDIT_EXPIRING, **lot)
 
 
 async def test_each_owner_gets_one_mail_in_the_language_of_the_pages_that_they_use(desk: Desk) -> None:
@@ -83,7 +93,7 @@ async def test_each_owner_gets_one_mail_in_the_language_of_the_pages_that_they_u
     notice, _ = await send_test(desk.alerting, desk.account_id)
     got = {mail["To"]: (mail["Subject"], mail["Message-ID"]) for mail in desk.mail.mails}
     assert got == {
-        "ada@example.com, bob@example.com": ("Test of alerts", f"<{notice.id}@harbor.test>"),
+        "ada@example.com, bob@example.com": ("Test alert", f"<{notice.id}@harbor.test>"),
         "li@example.com, wang@example.com": ("提醒测试", f"<{notice.id}.zh@harbor.test>"),
     }
     chosen = "update app_user set locale = 'en' where email = 'wang@example.com'"

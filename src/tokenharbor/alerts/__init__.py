@@ -1,1 +1,1 @@
-"""Floor 4: what customers are told of their accounts, and how it reaches them."""
+"""Floor 4: alerts to customers about their accounts, and their delivery by mail and webhook."""

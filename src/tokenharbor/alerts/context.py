@@ -1,4 +1,4 @@
-"""What alerts work with: the world, connections, the ways out."""
+"""What the alert functions need: the world, database connections, mail and webhooks."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -14,8 +14,8 @@ from tokenharbor.mail.smtp import SmtpMailer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alerting:
-    """One process's way to tell customers. `acquire` gives a connection for a step: none is kept while mail is sent.
-    `mailer` None: mail is off. `seal` encrypts the secrets of webhooks.
+    """What one process needs to notify customers. `acquire` gives a connection for one step: none is held while mail is
+    sent. If `mailer` is None, mail is off. `seal` encrypts the secrets of webhooks.
     """
 
     world: World

@@ -1,9 +1,9 @@
-"""Delivery of notices by mail and webhook: at least once, tried again with growing pauses, given up after eight tries.
+"""Delivery of notices by mail and webhook: at least once, with growing pauses between tries, at most eight tries.
 
-A try is claimed first: its row says when the next one is due. So whoever dies between a claim and what became of it is
-followed by another try, and a mail or webhook that had left is sent again. Its id is the notice's each time
-(Message-ID, `webhook-id`), by which a receiver knows it. Owners who read different languages get mails of their own. No
-connection to the database is held during a try.
+Invariant: a notice that was written is sent, or its row says why it was not. A try is claimed first, which sets the
+time of the next one in the same statement. If a process dies after the claim, another tries again, so a mail or webhook
+may be sent twice. Each copy has the same id (Message-ID, `webhook-id`), by which a receiver recognizes it. Owners who
+read different languages get separate mails. No database connection is held during a try.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ _log = structlog.get_logger("alerts")
 
 
 class _NotInUse(DeliveryError):
-    """The channel is off; the message says why."""
+    """Raised when the channel is off; the message says why."""
 
 
 async def deliver_due(alerting: Alerting) -> int:
-    """How many deliveries were due, ten at most; each is tried. Raises DatabaseUnavailable."""
+    """Claim at most ten deliveries that are due and try each. Return how many were due. Raise DatabaseUnavailable."""
     async with alerting.acquire() as conn:
         due = list(await store.claim_deliveries(conn, alerting.world.clock.now(), _AT_ONCE))
     await asyncio.gather(*(_deliver(alerting, each) for each in due))
@@ -48,7 +48,7 @@ async def deliver_due(alerting: Alerting) -> int:
 
 
 async def deliver_notice(alerting: Alerting, notice_id: UUID) -> None:
-    """Try now what of one notice is due and nobody else tries. Raises DatabaseUnavailable."""
+    """Try now the deliveries of one notice that are due and not claimed elsewhere. Raise DatabaseUnavailable."""
     async with alerting.acquire() as conn:
         due = await store.claim_deliveries(conn, alerting.world.clock.now(), len(NoticeChannel), notice_id)
     for each in due:
@@ -86,7 +86,9 @@ async def _try(alerting: Alerting, claimed: ClaimedDelivery) -> tuple[DeliverySt
 
 
 def _fault(error: Exception) -> DeliveryFault:
-    """What is not ours has no reason: a fault of ours is in the log."""
+    """Describe an error for the delivery's row. An unexpected error is stored as INTERNAL; its details are in the
+    log.
+    """
     if not isinstance(error, HarborError):
         return DeliveryFault(reason_of(error), ErrorReason.INTERNAL)
     status = error.facts.get("status")
@@ -102,8 +104,8 @@ async def _mail(alerting: Alerting, claimed: ClaimedDelivery) -> None:
         owners = await store.read_owners(conn, notice.account_id)
     if not wanted.mail or not owners:
         if owners:
-            raise _NotInUse("the account wants no mail").because(ErrorReason.MAIL_OFF)
-        raise _NotInUse("the account has no owner with an e-mail").because(ErrorReason.OWNER_WITHOUT_EMAIL)
+            raise _NotInUse("the account has turned off mail").because(ErrorReason.MAIL_OFF)
+        raise _NotInUse("the account has no owner with an e-mail address").because(ErrorReason.OWNER_WITHOUT_EMAIL)
     for language, emails in by_language(owners).items():
         mail = Mail(
             id=str(notice.id) if language == DEFAULT_LANGUAGE else f"{notice.id}.{language}",

@@ -1,4 +1,4 @@
-"""The documents of alerts: one shape of each thing for commands, paths and pages."""
+"""The JSON documents of alerts, shared by commands, the control API and pages."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 
 class AlertsDocument(Document, frozen=True):
-    """What an account wants to be told, and where."""
+    """An account's choice of alerts, and where they are posted."""
 
     account: str
     mail: bool
@@ -39,7 +39,9 @@ class AlertsDocument(Document, frozen=True):
 
 
 class NoticeDeliveryDocument(Document, frozen=True):
-    """A notice on its way by one channel. `fault` says why it is not there; `fault_status`: what a webhook answered."""
+    """The delivery of a notice by one channel. `fault` says why it failed; `fault_status` is the webhook's HTTP
+    status.
+    """
 
     channel: NoticeChannel
     state: DeliveryState
@@ -65,7 +67,7 @@ class NoticeDeliveryDocument(Document, frozen=True):
 
 
 class NoticeDocument(Document, frozen=True):
-    """What an account was told, in words and as facts, and what became of it."""
+    """A notice, as a subject line and as facts, with its deliveries."""
 
     id: str
     account: str

@@ -1,4 +1,4 @@
-"""Alerts that follow from rows: balances, budgets, quotas, credit that expires. A job finds them, never a request."""
+"""Finds the notices due from balances, budgets, quotas and expiring credit; run by a job, never by a request."""
 
 from dataclasses import asdict, dataclass
 
@@ -21,8 +21,9 @@ SQL = read_queries(FindQueries, "tokenharbor.alerts", "find.sql")
 
 
 async def find_notices(alerting: Alerting) -> None:
-    """Write what is to be told now and was not told in its period; for a job. Each kind is a transaction. Raises the
-    first failure of a kind, at the end.
+    """Write the notices that are due and were not written in their period; for a job. Each kind is one transaction.
+
+    Raise the first failure of a kind after all kinds were tried.
     """
     queries, each = asdict(SQL), EachRow("alerts")
     async with alerting.acquire() as conn:

@@ -1,7 +1,7 @@
--- What a job finds to be told: each query writes its notices, once in a period, at $1.
+-- Finds notices that are due at $1. Each query writes its notices, once per kind and period.
 
 -- name: low_balances
--- Accounts whose balance has fallen below what they want since the last look, a day (UTC) at most once. What is held counts as there.
+-- Accounts whose balance fell below their threshold since the last run, at most once a UTC day. Held amounts count as balance.
 WITH moved AS (
     UPDATE alert_preference p SET is_low = NOT p.is_low FROM wallet w
     WHERE w.account_id = p.account_id AND p.low_balance IS NOT NULL AND p.is_low <> (w.line_end - w.spent < p.low_balance)
@@ -14,7 +14,7 @@ FROM moved WHERE is_low
 ON CONFLICT (account_id, kind, period) DO NOTHING
 
 -- name: budgets
--- Budgets of a day or a month of which half, four fifths or all is spent; of a leap over several, the highest; a changed budget is told of anew.
+-- Daily and monthly budgets at 50, 80 or 100 %. If several were passed at once, only the highest is written; a changed budget starts again.
 INSERT INTO notice (account_id, kind, period, at, facts)
 SELECT a.id, b.kind, concat_ws('/', b.period, b.budget, p.percent), $1::timestamptz,
     jsonb_build_object('percent', p.percent, 'of', b.period, 'spent_nano', b.spent, 'budget_nano', b.budget)
@@ -27,7 +27,7 @@ WHERE (a.daily IS NOT NULL OR a.monthly IS NOT NULL OR a.daily_budget IS NOT NUL
 ON CONFLICT (account_id, kind, period) DO NOTHING
 
 -- name: quotas
--- Keys in force that have spent four fifths or all of their quota; a changed quota is told of anew.
+-- Keys in force that have spent 80 or 100 % of their quota. A changed quota starts again.
 INSERT INTO notice (account_id, kind, period, at, facts)
 SELECT k.account_id, 'key_quota', k.id || '/' || k.quota || '/' || p.percent, $1::timestamptz,
     jsonb_build_object('key_id', k.id, 'percent', p.percent, 'spent_nano', m.spent, 'quota_nano', k.quota)
@@ -37,7 +37,7 @@ WHERE k.quota IS NOT NULL AND k.revoked_at IS NULL AND p.percent IS NOT NULL
 ON CONFLICT (account_id, kind, period) DO NOTHING
 
 -- name: expiring
--- Credit that expires within three days and is not spent, unless it was granted for so short a time.
+-- Unspent credit that expires within three days, unless it was granted for three days or less.
 INSERT INTO notice (account_id, kind, period, at, facts)
 SELECT l.account_id, 'credit_expiring', l.id::text, $1::timestamptz,
     jsonb_build_object('lot_id', l.id, 'pool', l.pool, 'left_nano', s.amount,

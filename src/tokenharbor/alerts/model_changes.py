@@ -1,8 +1,8 @@
-"""Coming changes of models: who used one in the last 30 days is told that its price changes, or that it is retired.
+"""Notices of coming price changes and retirements, to the accounts that used the model in the last 30 days.
 
-Requests are kept by day and account, not by model. So they are read by the day, each day once or twice for each coming
-change: how far is a row, and a look that is cut off goes on there. What is found in a day and how far the look came are
-written in one transaction.
+Requests are stored by day and account, not by model. So for each coming change the requests are scanned day by day. How
+far the scan got is a row, written in one transaction with the notices of that day; a scan that is interrupted goes on
+from there.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,14 @@ from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 
 NOTICE_DAYS: Final = 30
-"""How long before a change the model's users are told, and how long ago somebody is a user."""
+"""How many days before a change a model's users are told, and for how many days after a request an account is a
+user.
+"""
 
 _NOTICES = 1000
-_MOST_SECONDS = 60  # for a day of requests
+_MOST_SECONDS = 60  # for one day of requests
 _STEP = timedelta(days=1)
-_LONGEST_REQUEST = timedelta(days=1)  # an id bears the time of its request's beginning, and its row comes at its end
+_LONGEST_REQUEST = timedelta(days=1)  # an id has the time when its request began; its row is written at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class ModelChangeQueries:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ComingChange:
-    """What a model's users are told of, and since when it will be so."""
+    """A change that a model's users are told of: `since` is when it takes effect."""
 
     model: str
     kind: NoticeKind
@@ -54,14 +56,14 @@ SQL = read_queries(ModelChangeQueries, "tokenharbor.alerts", "model_changes.sql"
 
 
 def coming_changes(catalog: Catalog, now: datetime) -> list[ComingChange]:
-    """Those of the next 30 days."""
+    """Return the price changes and retirements of the next 30 days."""
     last = now + timedelta(days=NOTICE_DAYS)
     found = {change for model in catalog.models.values() for change in _changes(model) if now < change.since <= last}
     return sorted(found)
 
 
 async def find_model_changes(alerting: Alerting, catalog: Catalog) -> None:
-    """Write the notices that coming changes make due; for a job. Raises the first failure of one, at the end."""
+    """Write the notices of coming changes; for a job. Raise the first failure of a change after all were tried."""
     each = EachRow("model_changes")
     await each.do(coming_changes(catalog, alerting.world.clock.now()), partial(_tell_users, alerting))
     each.end()
@@ -84,8 +86,9 @@ async def _tell_users(alerting: Alerting, coming: ComingChange) -> None:
 
 
 async def purge_model_notices(conn: asyncpg.Connection, before: datetime) -> int:
-    """Delete notices of before a time: they say which models an account has used. Whoever still uses one is told again.
-    How many.
+    """Delete notices from before a time, since they say which models an account used. Return how many were deleted.
+
+    An account that still uses a model is told again.
     """
     notices = 0
     while deleted := await conn.fetchval(SQL.purge_notices, before, _NOTICES):

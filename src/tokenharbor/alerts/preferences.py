@@ -1,4 +1,4 @@
-"""What operators and customers do with alerts: see and change what is told, set a webhook, send a test."""
+"""What operators and customers do with alerts: read and change preferences, set a webhook, send a test."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,21 +20,21 @@ _SECRET_BYTES = 32
 
 
 class AlertChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is changed of an account's alerts; of the threshold, None is none."""
+    """A change of an account's alerts. UNSET leaves a field as it is; None removes the threshold."""
 
     mail: bool | UnsetType = UNSET
     low_balance: Usd | UnsetType | None = UNSET
 
 
 async def show_alerts(alerting: Alerting, account_id: UUID) -> AlertPreferences:
-    """Raises Missing."""
+    """Return the account's preferences. Raise Missing."""
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         return await store.read_preferences(conn, account_id)
 
 
 async def change_alerts(alerting: Alerting, account_id: UUID, change: AlertChange) -> AlertPreferences:
-    """Change what is stated in `change`, and nothing else. Raises Missing."""
+    """Change the fields that are set in `change`. Return the new preferences. Raise Missing."""
     stated = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
     async with alerting.acquire() as conn, conn.transaction():
         await get_account(conn, account_id)
@@ -44,7 +44,7 @@ async def change_alerts(alerting: Alerting, account_id: UUID, change: AlertChang
 
 
 async def set_webhook(alerting: Alerting, account_id: UUID, url: str) -> AlertWebhook:
-    """With a new secret, which is shown once. Raises Missing, Rejected for an address that cannot be one."""
+    """Set the account's webhook with a new secret, which is shown once. Raise Missing, or Rejected for a bad URL."""
     check_webhook_url(url, private=alerting.webhooks.private)
     webhook = AlertWebhook(url, alerting.world.entropy.bytes(_SECRET_BYTES))
     async with alerting.acquire() as conn:
@@ -54,7 +54,7 @@ async def set_webhook(alerting: Alerting, account_id: UUID, url: str) -> AlertWe
 
 
 async def drop_webhook(alerting: Alerting, account_id: UUID) -> None:
-    """Nothing is posted any more. Raises Missing for the account."""
+    """Remove the account's webhook. Raise Missing for the account."""
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         await store.drop_webhook(conn, account_id)
@@ -63,7 +63,10 @@ async def drop_webhook(alerting: Alerting, account_id: UUID) -> None:
 async def restore_alerts(
     conn: asyncpg.Connection, alerting: Alerting, account_id: UUID, *, webhook: bool, mail: bool
 ) -> tuple[bool, bool]:
-    """Where somebody else may have set them: no webhook, and mail again; whether there was one, and none."""
+    """Undo changes that somebody else may have made: with `webhook`, remove the webhook; with `mail`, turn mail on.
+
+    Return whether there was a webhook, and whether mail was off; each only if it was asked for.
+    """
     now, wanted = alerting.world.clock.now(), await store.read_preferences(conn, account_id)
     dropped, restored = webhook and wanted.webhook is not None, mail and not wanted.mail
     if dropped:
@@ -74,7 +77,7 @@ async def restore_alerts(
 
 
 async def send_test(alerting: Alerting, account_id: UUID) -> tuple[Notice, Sequence[NoticeDelivery]]:
-    """A notice by every channel, and what became of it. Raises Missing."""
+    """Send a test notice by every channel. Return it with its deliveries. Raise Missing."""
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         notice_id = await store.add_test(conn, account_id, alerting.world.clock.now())
@@ -87,7 +90,7 @@ async def send_test(alerting: Alerting, account_id: UUID) -> tuple[Notice, Seque
 async def list_notices(
     alerting: Alerting, account_id: UUID, most: int
 ) -> Sequence[tuple[Notice, Sequence[NoticeDelivery]]]:
-    """What the account was told, newest first. Raises Missing."""
+    """Return at most `most` of the account's notices with their deliveries, newest first. Raise Missing."""
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         return await store.list_notices(conn, account_id, most)

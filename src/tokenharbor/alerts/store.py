@@ -1,4 +1,4 @@
-"""Rows of alerts: read into their types and written."""
+"""Reads and writes the rows of alerts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -58,12 +58,12 @@ async def read_preferences(conn: asyncpg.Connection, account_id: UUID) -> AlertP
 
 
 async def write_preferences(conn: asyncpg.Connection, wanted: AlertPreferences, at: datetime) -> None:
-    """All but the webhook."""
+    """Write the preferences, except for the webhook."""
     await conn.execute(SQL.set_preferences, wanted.account_id, wanted.mail, wanted.low_balance, at)
 
 
 async def read_webhook(conn: asyncpg.Connection, seal: SecretBox, account_id: UUID) -> AlertWebhook | None:
-    """Raises Misconfigured for a secret that another root secret sealed."""
+    """Return the account's webhook, or None. Raise Misconfigured if its secret was sealed with another root secret."""
     row = await conn.fetchrow(SQL.webhook, account_id)
     if row is None:
         return None
@@ -84,12 +84,12 @@ async def drop_webhook(conn: asyncpg.Connection, account_id: UUID) -> None:
 
 
 async def read_owners(conn: asyncpg.Connection, account_id: UUID) -> Sequence[AccountOwner]:
-    """The oldest first."""
+    """Return the account's owners that have an e-mail address, oldest membership first."""
     return [AccountOwner(**row) for row in await conn.fetch(SQL.owners, account_id)]
 
 
 async def add_test(conn: asyncpg.Connection, account_id: UUID, at: datetime) -> UUID:
-    """A notice that says nothing."""
+    """Add a test notice and return its id."""
     added: UUID = await conn.fetchval(SQL.add_test, account_id, at)
     return added
 
@@ -97,7 +97,7 @@ async def add_test(conn: asyncpg.Connection, account_id: UUID, at: datetime) -> 
 async def list_notices(
     conn: asyncpg.Connection, account_id: UUID, most: int
 ) -> Sequence[tuple[Notice, Sequence[NoticeDelivery]]]:
-    """Newest first."""
+    """Return at most `most` notices with their deliveries, newest first."""
     notices: dict[UUID, tuple[Notice, list[NoticeDelivery]]] = {}
     for row in await conn.fetch(SQL.notices, account_id, most):
         notices.setdefault(row["id"], (_notice(row), []))[1].append(_delivery(row))
@@ -107,12 +107,15 @@ async def list_notices(
 async def claim_deliveries(
     conn: asyncpg.Connection, at: datetime, most: int, notice_id: UUID | None = None
 ) -> Iterable[ClaimedDelivery]:
-    """Those that are due; of one notice, if it is named. One that cannot be read is in the log, and due again later."""
+    """Claim at most `most` deliveries that are due; with `notice_id`, only that notice's.
+
+    A delivery whose row cannot be read is logged and left out; it is due again at its next time.
+    """
     claimed: list[ClaimedDelivery] = []
     for row in await conn.fetch(SQL.claim, at, most, notice_id):
         try:
             claimed.append(ClaimedDelivery(_notice(row), NoticeChannel(row["channel"]), row["tries"]))
-        except ValueError as error:  # such as a kind that a newer release has written
+        except ValueError as error:  # for example a kind that a newer release wrote
             log_row_fault("alert_delivery", row["id"], error)
     return claimed
 
@@ -134,7 +137,7 @@ def _notice(row: asyncpg.Record) -> Notice:
 def _delivery(row: asyncpg.Record) -> NoticeDelivery:
     channel, state = NoticeChannel(row["channel"]), DeliveryState(row["state"])
     code = row["fault_code"]
-    reason = ErrorReason(code) if code in list(ErrorReason) else None  # another release may know more
+    reason = ErrorReason(code) if code in list(ErrorReason) else None  # a newer release may have written another code
     fault = DeliveryFault(row["fault"], reason, row["fault_status"])
     return NoticeDelivery(channel, state, row["tries"], row["next_look_at"], row["sent_at"], fault)
 

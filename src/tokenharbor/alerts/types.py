@@ -1,4 +1,4 @@
-"""The types of alerts: what an account wants to be told, what it was told, and how that was delivered."""
+"""The types of alerts: an account's preferences, the notices that it got, and their delivery."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 
 class NoticeKind(StrEnum):
-    """What customers are told. The values are in rows, documents and webhooks."""
+    """Kinds of notices. The values are stored in rows and sent in documents and webhooks."""
 
     LOW_BALANCE = "low_balance"
     DAILY_BUDGET = "daily_budget"
@@ -37,14 +37,14 @@ class NoticeKind(StrEnum):
 
 
 class NoticeChannel(StrEnum):
-    """A way by which notices leave."""
+    """A channel by which notices are delivered."""
 
     MAIL = "mail"
     WEBHOOK = "webhook"
 
 
 class DeliveryState(StrEnum):
-    """`OFF`: the channel was not in use."""
+    """The state of a delivery. `OFF`: the channel was not in use."""
 
     WAITING = "waiting"
     SENT = "sent"
@@ -54,7 +54,9 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlertPreferences:
-    """What an account wants to be told; what it never stated is as here. `webhook` is where notices are posted."""
+    """An account's choice of alerts, with the defaults for an account that has set none. `low_balance` is the
+    threshold; `webhook` is the URL that notices are posted to.
+    """
 
     account_id: UUID
     mail: bool = True
@@ -64,7 +66,7 @@ class AlertPreferences:
 
 @dataclass(frozen=True, slots=True)
 class AccountOwner:
-    """Who gets an account's mail. `language` "": not known."""
+    """An owner, who gets the account's mail. `language` is "" if unknown."""
 
     email: str = field(repr=False)
     language: str
@@ -72,7 +74,9 @@ class AccountOwner:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What an account is told, once in a period. `facts` are ids, amounts and times, as they stand in the row."""
+    """An alert as told to an account, once per kind and period. `facts` are ids, amounts and times as stored in the
+    row.
+    """
 
     id: UUID
     account_id: UUID
@@ -83,7 +87,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFault:
-    """Why a notice is not there: a sentence, "" if nothing went wrong; its reason; the status that a webhook gave."""
+    """Why a notice was not delivered: a sentence ("" if there was no fault), its reason, and a webhook's HTTP
+    status.
+    """
 
     sentence: str = ""
     reason: ErrorReason | None = None
@@ -92,7 +98,7 @@ class DeliveryFault:
 
 @dataclass(frozen=True, slots=True)
 class NoticeDelivery:
-    """A notice on its way by one channel."""
+    """The delivery of a notice by one channel."""
 
     channel: NoticeChannel
     state: DeliveryState
@@ -104,7 +110,7 @@ class NoticeDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """A delivery that is ours to try, for the `tries`th time."""
+    """A delivery that this process has claimed for its try number `tries`, counted from 1."""
 
     notice: Notice
     channel: NoticeChannel

@@ -1,11 +1,12 @@
-"""Webhooks to customers: where they may go, how they are signed, and one that is posted.
+"""Customers' webhooks: which URLs are allowed, how a request is signed, and how it is posted.
 
-A customer says where our server posts to, so the address is not trusted. The name is resolved once, each address that
-it has must be public, and the connection goes to one of these addresses: a name that means another address a moment
-later changes nothing. A redirect is not followed, no proxy of the environment is used, and of the answer only the
-status is read. An operator who trusts the customers may allow private addresses, and HTTP without TLS.
+Invariant: a customer's URL never makes our server connect to a private address. The customer chooses the URL, so it is
+not trusted. Its host is resolved once, every address of it must be public, and the connection goes to one of these
+addresses; a later change of the DNS answer has no effect. Redirects are not followed, proxies of the environment are
+not used, and only the status of the answer is read. An operator who trusts the customers may allow private addresses
+and plain HTTP.
 
-The signature is that of Standard Webhooks (standardwebhooks.com): HMAC-SHA256 of `id.timestamp.body`.
+The signature follows Standard Webhooks (standardwebhooks.com): HMAC-SHA256 of `id.timestamp.body`.
 """
 
 import asyncio
@@ -22,29 +23,29 @@ from urllib.parse import SplitResult, urlsplit
 from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable, Rejected
 from tokenharbor.kernel.reasons import ErrorReason
 
-SECRET_PREFIX: Final = "whsec_"  # noqa: S105  the words before a secret
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105  the prefix of a secret
 LONGEST_URL: Final = 2_000
 
 _SECONDS: Final = 15
 _EMBEDS_IPV4: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("2002::/16"))
-"""IPv6 networks whose addresses may lead to any IPv4 address."""
+"""IPv6 networks whose addresses may be translated to any IPv4 address."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertWebhook:
-    """Where an account's notices are posted, and what signs them."""
+    """The URL that an account's notices are posted to, and the secret that signs them."""
 
     url: str = field(repr=False)
     secret: bytes = field(repr=False)
 
     @property
     def shown_secret(self) -> str:
-        """As libraries for Standard Webhooks take it."""
+        """The secret in the form that libraries for Standard Webhooks accept."""
         return SECRET_PREFIX + base64.b64encode(self.secret).decode()
 
 
 def sign_webhook(secret: bytes, message_id: str, unix_seconds: int, body: bytes) -> Mapping[str, str]:
-    """The headers that say who posts it, and when."""
+    """Return the headers that identify, date and sign a webhook."""
     signed = f"{message_id}.{unix_seconds}.".encode() + body
     signature = base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()
     return {
@@ -55,25 +56,28 @@ def sign_webhook(secret: bytes, message_id: str, unix_seconds: int, body: bytes)
 
 
 def check_webhook_url(url: str, *, private: bool) -> SplitResult:
-    """Its parts. Raises Rejected for what can never be posted to; where its name leads is looked at for each post."""
+    """Return the parts of a URL. Raise Rejected if it can never be a webhook's.
+
+    The addresses of its host are checked at each post.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise Rejected("the address of a webhook is no URL", param="url").because(ErrorReason.URL_INVALID) from None
+        raise Rejected("the webhook URL is not valid", param="url").because(ErrorReason.URL_INVALID) from None
     if not url.isascii() or not url.isprintable() or " " in url or len(url) > LONGEST_URL or port == 0:
-        raise Rejected("the address of a webhook is no URL", param="url").because(ErrorReason.URL_INVALID)
+        raise Rejected("the webhook URL is not valid", param="url").because(ErrorReason.URL_INVALID)
     if parts.scheme not in (("https", "http") if private else ("https",)):
-        raise Rejected("the address of a webhook begins with https://", param="url").because(ErrorReason.URL_NOT_HTTPS)
+        raise Rejected("the webhook URL must begin with https://", param="url").because(ErrorReason.URL_NOT_HTTPS)
     if not parts.hostname or parts.username is not None or parts.password is not None or parts.fragment:
-        raise Rejected("the address of a webhook has a host, and neither a user nor a fragment", param="url").because(
+        raise Rejected("the webhook URL must have a host, no user information and no fragment", param="url").because(
             ErrorReason.URL_PARTS
         )
     return parts
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether anybody on the internet could be meant by it, and nobody else."""
+    """Return whether an address is on the public internet, and cannot lead to a private one."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
@@ -83,13 +87,13 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 class WebhookSender:
-    """Posts webhooks. `private`: to private addresses, too, and without TLS."""
+    """Posts webhooks. With `private`, also to private addresses and without TLS."""
 
     def __init__(self, *, private: bool) -> None:
         self.private = private
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Once it returns, the receiver has answered with 2xx. Raises DeliveryUnavailable, DeliveryRefused."""
+        """Return when the receiver has answered with 2xx. Raise DeliveryUnavailable or DeliveryRefused."""
         try:
             parts = check_webhook_url(url, private=self.private)
         except Rejected as error:
@@ -108,7 +112,7 @@ class WebhookSender:
             )
 
     async def _resolve(self, parts: SplitResult) -> str:
-        """An address of the host, when all that it has may be posted to."""
+        """Return an address of the host, after checking that all its addresses may be posted to."""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
             loop = asyncio.get_running_loop()
@@ -126,8 +130,8 @@ class WebhookSender:
 
 
 async def _post(parts: SplitResult, address: str, headers: Mapping[str, str], body: bytes) -> int:
-    """The status of the answer of that address, as the host of the URL."""
-    import httpx  # noqa: PLC0415  a tenth of a second, for those who post
+    """Post to an address with the URL's host in the Host header and in TLS. Return the HTTP status."""
+    import httpx  # noqa: PLC0415  takes a tenth of a second, only where webhooks are posted
 
     host = parts.hostname or ""
     named = f"[{host}]" if ":" in host else host

@@ -1,1 +1,1 @@
-"""Floor 2: mail that leaves, by SMTP."""
+"""Floor 2: outgoing mail, by SMTP."""

@@ -1,4 +1,4 @@
-"""A mail: plain text to a few addresses, and the message that is sent for it."""
+"""A plain-text mail, and the message that is sent for it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,9 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """`id` is the same whenever the same mail is sent again, so that a mailbox can show it once."""
+    """A mail to one or more recipients. A copy that is sent again has the same `id`, so that a mailbox can show it
+    once.
+    """
 
     id: str
     recipients: tuple[str, ...] = field(repr=False)
@@ -23,9 +25,9 @@ class Mail:
 
 
 def build_message(mail: Mail, sender: str) -> EmailMessage:
-    """The message with its headers. A line break in a subject or an address cannot begin another header.
+    """Return the message with its headers. A line break in a subject or address cannot start another header.
 
-    Raises DeliveryRefused for an address that is none.
+    Raise DeliveryRefused for an invalid address.
     """
     message = EmailMessage()
     message["From"] = _address(sender)
@@ -45,11 +47,11 @@ def _one_line(text: str) -> str:
 
 def _address(text: str) -> Address:
     if not text.isprintable() or any(letter in text for letter in " ,;<>()"):
-        raise DeliveryRefused("an address is none").because(ErrorReason.MAIL_REFUSED)
+        raise DeliveryRefused("an e-mail address is not valid").because(ErrorReason.MAIL_REFUSED)
     try:
         address = Address(addr_spec=text)
     except (ValueError, IndexError, MessageError):
-        raise DeliveryRefused("an address is none").because(ErrorReason.MAIL_REFUSED) from None
+        raise DeliveryRefused("an e-mail address is not valid").because(ErrorReason.MAIL_REFUSED) from None
     if not address.username or not address.domain:
-        raise DeliveryRefused("an address is none").because(ErrorReason.MAIL_REFUSED)
+        raise DeliveryRefused("an e-mail address is not valid").because(ErrorReason.MAIL_REFUSED)
     return address

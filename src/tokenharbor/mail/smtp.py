@@ -1,4 +1,4 @@
-"""A mail server that takes our mail, by SMTP."""
+"""Sends mail through an SMTP server."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -14,7 +14,9 @@ _TIMEOUT_SECONDS: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmtpConfig:
-    """`tls`: "starttls" and "tls" send nothing without it, and check the server's certificate."""
+    """How to reach the mail server. With `tls` "starttls" or "tls", nothing is sent without TLS, and the server's
+    certificate is checked.
+    """
 
     server: str
     port: int
@@ -25,17 +27,17 @@ class SmtpConfig:
 
 
 class SmtpMailer:
-    """Sends one mail a connection. What it raises names no address: a server's words may, and are left out."""
+    """Sends each mail on its own connection. Errors never quote the server's reply, which may name an address."""
 
     def __init__(self, config: SmtpConfig) -> None:
         self._config = config
 
     async def send(self, mail: Mail) -> None:
-        """Once it returns, the server has taken it for at least one recipient.
+        """Return when the server has accepted the mail for at least one recipient.
 
-        Raises DeliveryUnavailable, DeliveryRefused.
+        Raise DeliveryUnavailable or DeliveryRefused.
         """
-        import aiosmtplib  # noqa: PLC0415  a part of a second, for those who send
+        import aiosmtplib  # noqa: PLC0415  slow to import, only where mail is sent
 
         config = self._config
         message = build_message(mail, config.sender)
@@ -59,13 +61,15 @@ class SmtpMailer:
         except aiosmtplib.SMTPResponseException as error:
             raise _failure(error.code) from None
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise DeliveryUnavailable(f"the mail server cannot be used: {type(error).__name__}").because(
+            raise DeliveryUnavailable(f"the mail server is unavailable: {type(error).__name__}").because(
                 ErrorReason.MAIL_UNAVAILABLE
             ) from None
 
 
 def _failure(code: int) -> DeliveryUnavailable | DeliveryRefused:
-    """By the class of the reply: 5xx is final."""
+    """Return the error for an SMTP reply code: 5xx is final, others are tried again."""
     if code >= 500:
         return DeliveryRefused(f"the mail server refused the mail ({code})").because(ErrorReason.MAIL_REFUSED)
-    return DeliveryUnavailable(f"the mail server did not take the mail ({code})").because(ErrorReason.MAIL_UNAVAILABLE)
+    return DeliveryUnavailable(f"the mail server did not accept the mail ({code})").because(
+        ErrorReason.MAIL_UNAVAILABLE
+    )
