@@ -110,6 +110,6 @@ async def test_a_receipt_names_the_payment_the_payer_and_the_operator(till: Any)
         "10.000000000USD",
         "10.00USD",
         "ada@example.com",
-        "notaxinvoice",
+        "not a tax invoice",
     ):
         assert "".join(each.split()) in text, each

@@ -89,8 +89,8 @@ async def test_a_dispute_is_told_when_it_is_opened_and_when_it_is_over_and_the_o
             await hear(till, dispute(till, 1000, state, withdrawn), number * 10 + again)
     assert await told(till) == [
         ("top_up_received", "Top-up received: 10.00 USD of credit"),
-        ("dispute_opened", "A payment is disputed: 10.00 USD"),
-        ("dispute_lost", "A dispute is over: 10.00 USD went back to the payer"),
+        ("dispute_opened", "Payment disputed: 10.00 USD"),
+        ("dispute_lost", "Dispute ended: 10.00 USD returned to the payer"),
     ]
     assert [alarm for alarm, _ in till.alarms] == ["dispute_opened", "dispute_lost"]
 
@@ -112,6 +112,6 @@ async def test_a_withdrawal_is_told_at_each_step_once(till: Till) -> None:
         await till.pool.execute("update withdrawal set state = $1, decided_at = $2", state, till.clock.now())
     assert sorted(await told(till)) == [
         ("withdrawal_approved", "Withdrawal approved: 5.00 USD"),
-        ("withdrawal_asked", "Withdrawal asked for: 5.00 USD"),
+        ("withdrawal_asked", "Withdrawal requested: 5.00 USD"),
         ("withdrawal_done", "Withdrawal paid out: 5.00 USD"),
     ]

@@ -2152,7 +2152,7 @@ export interface components {
         };
         /**
          * AutoTopUpBrake
-         * @description What keeps the next charge waiting.
+         * @description Why the next charge waits.
          * @enum {string}
          */
         AutoTopUpBrake: "in_flight" | "debt" | "ceiling" | "pause";
@@ -2178,7 +2178,7 @@ export interface components {
         };
         /**
          * AutoTopUpStop
-         * @description What switched auto top-up off.
+         * @description Why auto top-up was switched off.
          * @enum {string}
          */
         AutoTopUpStop: "payment_failed" | "payer_needed" | "payment_review" | "refund" | "withdrawal" | "dispute" | "spending" | "not_sold";
@@ -2334,7 +2334,7 @@ export interface components {
         };
         /**
          * CurrencyFault
-         * @description Why nobody can pay in a currency now.
+         * @description Why a currency is not available now.
          * @enum {string}
          */
         CurrencyFault: "no_method" | "no_rate" | "rate_over" | "rate_outside";
@@ -2363,7 +2363,7 @@ export interface components {
         };
         /**
          * DeliveryState
-         * @description `OFF`: the channel was not in use.
+         * @description The state of a delivery. `OFF`: the channel was not in use.
          * @enum {string}
          */
         DeliveryState: "waiting" | "sent" | "failed" | "off";
@@ -2797,7 +2797,7 @@ export interface components {
         };
         /**
          * NoticeChannel
-         * @description A way by which notices leave.
+         * @description A channel by which notices are delivered.
          * @enum {string}
          */
         NoticeChannel: "mail" | "webhook";
@@ -2827,7 +2827,7 @@ export interface components {
         };
         /**
          * NoticeKind
-         * @description What customers are told. The values are in rows, documents and webhooks.
+         * @description Kinds of notices. The values are stored in rows and sent in documents and webhooks.
          * @enum {string}
          */
         NoticeKind: "low_balance" | "daily_budget" | "monthly_budget" | "key_quota" | "credit_expiring" | "top_up_received" | "auto_top_up_made" | "auto_top_up_stopped" | "refund_made" | "dispute_opened" | "dispute_won" | "dispute_lost" | "withdrawal_asked" | "withdrawal_approved" | "withdrawal_done" | "withdrawal_failed" | "withdrawal_rejected" | "price_change" | "model_retirement" | "test";
@@ -3199,7 +3199,7 @@ export interface components {
         };
         /**
          * RefundOrigin
-         * @description Who made it. PROCESSOR: somebody, in the processor's own dashboard. WITHDRAWAL: it is one, to what paid.
+         * @description Who made a refund. PROCESSOR: somebody in the processor's dashboard. WITHDRAWAL: a withdrawal to what paid.
          * @enum {string}
          */
         RefundOrigin: "customer" | "operator" | "processor" | "withdrawal";
@@ -3223,7 +3223,7 @@ export interface components {
         };
         /**
          * RefundProgress
-         * @description How far a refund is. REVIEW: an operator decides. CALLED: the processor has it, and has not paid yet.
+         * @description The state of a refund. REVIEW: an operator decides first. CALLED: the processor has it and has not paid yet.
          * @enum {string}
          */
         RefundProgress: "review" | "asked" | "called" | "done" | "failed" | "rejected";
@@ -3611,7 +3611,8 @@ export interface components {
         };
         /**
          * TopUpState
-         * @description How far a top-up is. Only PAID has credited. REVIEW: the payment is not what was asked; an operator decides.
+         * @description The state of a top-up. Only PAID has credited. REVIEW: the payment does not match the order; an operator
+         *         decides.
          * @enum {string}
          */
         TopUpState: "open" | "pending" | "paid" | "failed" | "expired" | "review";

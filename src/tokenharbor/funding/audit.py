@@ -1,4 +1,4 @@
-"""What `ledger verify` asks of payments: each credit of a top-up has its capture, each capture its credit, once."""
+"""Checks of payments for `ledger verify`: each credit of a top-up has its capture, each capture its credit, once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,16 +30,16 @@ SQL = read_queries(CaptureAuditQueries, "tokenharbor.funding", "audit.sql")
 
 
 _FAULTS: Final = (
-    (SQL.lots_without_capture, "{lot} of {acct} was granted by a top-up, and no capture is as it says"),
-    (SQL.captures_without_credit, "capture {capture_id} of {processor} is not as its top-up and lot say"),
-    (SQL.paid_without_capture, "{topup} is paid and has no capture"),
-    (SQL.wrong_returns, "of {capture_id} of {processor} another sum has gone back than it says"),
-    (SQL.wrong_disputes, "of capture {capture_id} another sum is disputed than its disputes say"),
-    (SQL.wrong_payouts, "of {lot} another sum is set aside than refunds, disputes and withdrawals say"),
-    (SQL.wrong_withdrawals, "{withdrawal} is not as its parts or its refund say"),
-    (SQL.wrong_taxes, "{acct} has paid another tax than its captures say"),
-    (SQL.wrong_clearing, "the clearing account of {processor} in USD has another sum than its payments say"),
-    (SQL.wrong_sums, "{acct} has topped up another sum than its captures say"),
+    (SQL.lots_without_capture, "{lot} of {acct} was granted by a top-up, but no capture matches it"),
+    (SQL.captures_without_credit, "capture {capture_id} of {processor} does not match its top-up and lot"),
+    (SQL.paid_without_capture, "{topup} is paid but has no capture"),
+    (SQL.wrong_returns, "the refunded sum of capture {capture_id} of {processor} does not match its refunds"),
+    (SQL.wrong_disputes, "the disputed sum of capture {capture_id} of {processor} does not match its disputes"),
+    (SQL.wrong_payouts, "the sum set aside of {lot} does not match its refunds, disputes and withdrawals"),
+    (SQL.wrong_withdrawals, "{withdrawal} does not match its parts or its refund"),
+    (SQL.wrong_taxes, "the tax of {acct} does not match its captures"),
+    (SQL.wrong_clearing, "the clearing account of {processor} in USD does not match its payments"),
+    (SQL.wrong_sums, "the sum of top-ups of {acct} does not match its captures"),
 )
 _SHOWN: Final[Mapping[str, ids.Kind]] = {
     "lot_id": "lot",
@@ -50,7 +50,7 @@ _SHOWN: Final[Mapping[str, ids.Kind]] = {
 
 
 async def find_capture_fault(conn: asyncpg.Connection) -> str | None:
-    """The first fault in one line; None if there is none."""
+    """Return the first fault in one line, None if there is none."""
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         for query, words in _FAULTS:
             if row := await conn.fetchrow(query):
@@ -59,7 +59,7 @@ async def find_capture_fault(conn: asyncpg.Connection) -> str | None:
 
 
 def _shown(row: asyncpg.Record) -> Mapping[str, str]:
-    """Ids under their kind."""
+    """Add the shown form of each id, by its kind."""
     fields: dict[str, Any] = dict(row)
     named: dict[str, str] = {kind: ids.show(kind, fields[name]) for name, kind in _SHOWN.items() if name in fields}
     return {**fields, **named}

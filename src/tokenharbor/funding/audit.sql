@@ -1,12 +1,12 @@
--- What must be so between captures and the books.
+-- Checks between captures and the books.
 
 -- name: lots_without_capture
--- A lot that a top-up granted, without the capture that paid for it; or of another amount, account or time.
+-- A lot granted by a top-up without a capture, or whose capture has another amount or account.
 SELECT l.id AS lot_id, l.account_id FROM lot l LEFT JOIN capture c ON c.lot_id = l.id
 WHERE l.origin = 'top-up' AND (c.lot_id IS NULL OR (c.captured, c.account_id) IS DISTINCT FROM (l.amount, l.account_id)) ORDER BY l.id LIMIT 1
 
 -- name: captures_without_credit
--- A capture without its lot, or whose top-up is not the one that it paid.
+-- A capture without its lot, or that does not match its top-up.
 SELECT c.processor, c.capture_id FROM capture c LEFT JOIN lot l ON l.id = c.lot_id LEFT JOIN top_up t ON t.id = c.top_up_id
 WHERE l.id IS NULL OR t.state IS DISTINCT FROM 'paid'
    OR (t.processor, t.capture_id, t.account_id, t.currency, t.amount_minor) IS DISTINCT FROM
@@ -14,25 +14,25 @@ WHERE l.id IS NULL OR t.state IS DISTINCT FROM 'paid'
 ORDER BY 1, 2 LIMIT 1
 
 -- name: paid_without_capture
--- A top-up that says it is paid, and has no capture.
+-- A top-up that is paid but has no capture.
 SELECT t.id AS top_up_id FROM top_up t WHERE t.state = 'paid' AND NOT EXISTS (SELECT FROM capture c WHERE c.top_up_id = t.id) ORDER BY t.id LIMIT 1
 
 -- name: wrong_returns
--- A capture of which other sums have gone back than its refunds say.
+-- A capture whose refunded sums are not those of its refunds.
 SELECT c.processor, c.capture_id FROM capture c LEFT JOIN (
     SELECT processor, capture_id, sum(closed) AS closed, sum(closed_minor) AS closed_minor FROM refund WHERE state = 'done' GROUP BY 1, 2) r
     USING (processor, capture_id)
 WHERE (c.refunded, c.refunded_minor) IS DISTINCT FROM (coalesce(r.closed, 0), coalesce(r.closed_minor, 0)) ORDER BY 1, 2 LIMIT 1
 
 -- name: wrong_disputes
--- A capture of which other sums are disputed and have left than its disputes say.
+-- A capture whose disputed sums are not those of its disputes.
 SELECT c.processor, c.capture_id FROM capture c LEFT JOIN (
     SELECT processor, capture_id, sum(taken) AS taken, sum(taken_minor) AS taken_minor FROM dispute GROUP BY 1, 2) d
     USING (processor, capture_id)
 WHERE (c.disputed, c.disputed_minor) IS DISTINCT FROM (coalesce(d.taken, 0), coalesce(d.taken_minor, 0)) ORDER BY 1, 2 LIMIT 1
 
 -- name: wrong_payouts
--- A lot of which more or less is set aside than its refunds, disputes and withdrawals say.
+-- A lot whose sum set aside is not that of its refunds, disputes and withdrawals.
 SELECT lot_id FROM (
     SELECT lot_id, amount FROM restricted_credit WHERE place = 'payout'
     UNION ALL SELECT lot_id, -set_aside FROM refund WHERE state IN ('review', 'asked', 'called')
@@ -42,7 +42,7 @@ SELECT lot_id FROM (
 GROUP BY lot_id HAVING sum(amount) <> 0 ORDER BY 1 LIMIT 1
 
 -- name: wrong_withdrawals
--- A withdrawal whose parts, or whose refund, make another sum or say another state.
+-- A withdrawal whose parts have another sum, or whose refund has another sum or state.
 SELECT w.id AS withdrawal_id FROM withdrawal w LEFT JOIN refund r ON r.id = w.refund_id
 LEFT JOIN LATERAL (SELECT sum(amount) AS amount FROM withdrawal_part p WHERE p.withdrawal_id = w.id) p ON true
 WHERE w.payee_id IS NOT NULL AND (p.amount IS DISTINCT FROM w.amount OR w.amount <> w.amount_minor * 10000000)
@@ -53,7 +53,7 @@ WHERE w.payee_id IS NOT NULL AND (p.amount IS DISTINCT FROM w.amount OR w.amount
 ORDER BY w.id LIMIT 1
 
 -- name: wrong_taxes
--- An account that owes another tax than its captures say, less what has gone back with them.
+-- An account whose tax in the books is not that of its captures, less the tax that has gone back.
 WITH owed AS (
     SELECT e.account_id, sum(CASE WHEN p.destination = 'payable/tax' THEN p.amount ELSE -p.amount END) AS amount
     FROM posting p JOIN entry e ON e.id = p.entry_id WHERE 'payable/tax' IN (p.source, p.destination) GROUP BY 1),
@@ -81,7 +81,7 @@ SELECT processor FROM booked FULL JOIN moved USING (processor)
 WHERE coalesce(booked.amount, 0) <> coalesce(moved.amount, 0) ORDER BY 1 LIMIT 1
 
 -- name: wrong_sums
--- An account whose sum of top-ups, net of what has gone back, is not that of its captures.
+-- An account whose net sum of top-ups is not that of its captures.
 SELECT w.account_id FROM wallet w LEFT JOIN (
     SELECT account_id, sum(captured - refunded - disputed) AS net FROM capture GROUP BY account_id) c ON c.account_id = w.account_id
 WHERE w.topped_up <> coalesce(c.net, 0) ORDER BY w.account_id LIMIT 1

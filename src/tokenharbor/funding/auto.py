@@ -1,10 +1,13 @@
-"""Auto top-up with brakes: off by default, one in flight, a ceiling a month, a pause between two, stopped in doubt.
+"""Auto top-up with brakes: off by default, one charge at a time, a monthly ceiling, a pause after each, stopped in
+doubt.
 
-It compares what is not spent (`line_end - spent`), so that a big hold does not trigger it. The decision and the intent
-are one transaction under the wallet's lock; only then is the saved method charged, by `fulfil` like everything else, so
-that a charge whose answer was lost is asked for again with the same key. A payment that fails or needs its payer, and a
-key or an account that suddenly spends many times its usual, switch it off with a reason; so do refunds, withdrawals and
-disputes. A debt keeps it waiting.
+Invariant: an account is charged at most once for each decision. The decision and the intent are one transaction under
+the wallet's lock; only then does `fulfil` charge the saved method, and if the answer is lost, it asks again with the
+same key.
+
+The unspent balance (`line_end - spent`) is compared, so a large hold triggers nothing. A payment that fails or needs
+its payer, and a key or account that suddenly spends many times the usual, switch auto top-up off with a reason; so do
+refunds, withdrawals and disputes. While the account has a debt, it waits.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,11 +38,15 @@ from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import ProcessorAbility
 
 USUAL_DAYS: Final = 7
-"""How long a key or an account must have been there before its usual spending says anything."""
+"""How many days a key or an account must have existed before its average spending is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoTopUpWish:
+    """An owner's settings: charge `amount` when the balance is below `threshold`, at most `month_most` in a UTC
+    month.
+    """
+
     """What an account's owner wants: `amount` when less than `threshold` is left, `month_most` a UTC month at most."""
 
     threshold: Usd
@@ -50,18 +57,19 @@ class AutoTopUpWish:
 
 
 class AutoTopUpBrake(StrEnum):
-    """What keeps the next charge waiting."""
+    """Why the next charge waits."""
 
-    IN_FLIGHT = "in_flight"  # one is not final
+    IN_FLIGHT = "in_flight"  # an earlier charge is not final
     DEBT = "debt"
-    CEILING = "ceiling"  # of the month
-    PAUSE = "pause"  # between two
+    CEILING = "ceiling"  # the ceiling of the month is reached
+    PAUSE = "pause"  # the pause after the latest charge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoTopUpOutlook:
-    """What an account wants, None if it never did; what keeps the next charge waiting, and until when, if that is
-    known; what was charged in this UTC month; the methods that can be charged; the edition's bounds.
+    """An account's auto top-up now. `wanted` is None if it was never switched on. `brake` says why the next charge
+    waits, `goes_on_at` until when, if known. `this_month` was charged in this UTC month, `saved` are the methods that
+    can be charged, `policy` has the edition's bounds.
     """
 
     account_id: UUID
@@ -78,23 +86,23 @@ class AutoTopUpOutlook:
 
     @property
     def stop_code(self) -> AutoTopUpStop | None:
-        """The same, for words in other languages."""
+        """Why it was switched off, as a code for other languages."""
         return None if self.wanted is None else self.wanted.stop_code
 
     @property
     def stop_reason(self) -> str:
-        """Why it is off, if nobody switched it off."""
+        """Why it was switched off; "" if a person did so."""
         return "" if self.wanted is None else self.wanted.stop_reason
 
 
 async def show_auto_top_up(funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
-    """Raises Missing."""
+    """Return the account's auto top-up. Raise Missing."""
     async with funding.acquire() as conn:
         return await _look(conn, funding, account_id)
 
 
 async def set_auto_top_up(funding: Funding, account_id: UUID, wish: AutoTopUpWish) -> AutoTopUpOutlook:
-    """Switch it on. Raises Missing, Rejected for what the edition does not allow, and without a saved method."""
+    """Switch auto top-up on. Raise Missing; Rejected if the edition does not allow it or no method is saved."""
     policy, now = funding.policy(), funding.world.clock.now()
     _check_wish(policy.auto_topup, wish)
     price_top_up(policy.topups, wish.amount, BOOKS_CURRENCY, None, now)
@@ -116,7 +124,7 @@ async def set_auto_top_up(funding: Funding, account_id: UUID, wish: AutoTopUpWis
 
 
 async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str) -> AutoTopUpOutlook:
-    """Raises Missing."""
+    """Switch auto top-up off. Raise Missing."""
     async with funding.change() as conn:
         await get_account(conn, account_id)
         await auto_store.switch_off(conn, account_id, funding.world.clock.now(), actor)
@@ -124,8 +132,9 @@ async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str)
 
 
 async def top_up_low_accounts(funding: Funding) -> None:
-    """Charge every account that is due; for a job. A processor that does not answer is asked again by the sweep. Raises
-    the first failure of an account, at the end.
+    """Charge every account that is due; for a job. If a processor does not answer, the sweep asks it again.
+
+    Raise the first failure of an account after all were tried.
     """
     async with funding.acquire() as conn:
         low = await auto_store.list_low(conn)
@@ -145,10 +154,10 @@ async def _top_up(funding: Funding, account_id: UUID) -> None:
 
 
 async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
-    """The intent, committed; None where a brake holds."""
+    """Commit the intent for a charge. Return None if none is due, a brake holds, or auto top-up was stopped."""
     now = funding.world.clock.now()
     async with funding.change() as conn:
-        await Wallets(conn).lock_wallet(account_id, now)  # and nobody else decides for this account from here on
+        await Wallets(conn).lock_wallet(account_id, now)  # only this process decides for this account from here on
         wanted = await auto_store.lock(conn, account_id)
         situation = await auto_store.read_situation(conn, account_id, _month_of(now))
         if wanted is None or not _is_due(funding.policy().auto_topup, wanted, situation, now):
@@ -163,7 +172,7 @@ async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
 
 
 async def _look(conn: asyncpg.Connection, funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
-    """Raises Missing."""
+    """Return the account's auto top-up. Raise Missing."""
     policy, now = funding.policy().auto_topup, funding.world.clock.now()
     await get_account(conn, account_id)
     wanted = await auto_store.get(conn, account_id)
@@ -214,7 +223,7 @@ def _goes_on_at(
 def _reason_to_stop(
     policy: Policy, wanted: AutoTopUp, keys: Iterable[KeySpending], now: datetime
 ) -> tuple[AutoTopUpStop, str] | None:
-    """None if there is none. An edition in force may no longer sell what it did when this was switched on."""
+    """Return why auto top-up must stop, None if it may go on. The edition may no longer sell the amount."""
     try:
         price_top_up(policy.topups, wanted.amount, BOOKS_CURRENCY, None, now)
     except Rejected as error:
@@ -224,13 +233,13 @@ def _reason_to_stop(
         return None
     who = "all keys together" if suspect.key_id is None else ids.show("key", suspect.key_id)
     usual = Usd(suspect.before // suspect.days)
-    said = f"{who} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD a day before: stolen?"
+    said = f"{who} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD on an average day: stolen?"
     return AutoTopUpStop.SPENDING, said
 
 
 def find_suspect(keys: Iterable[KeySpending], amount: Usd, factor: int) -> KeySpending | None:
-    """A key that was there for a week, and today spends more than `factor` times its daily average, and not little. A
-    younger key has no usual of its own: what it spends is part of what all spend together, and the account has one.
+    """Return the key that may be stolen, if any: at least a week old, today's spending at least `amount` and more than
+    `factor` times its daily average. A younger key has no average yet, but its spending counts in the account's total.
     """
     for key in keys:
         known = key.days >= USUAL_DAYS and key.today >= amount
@@ -264,18 +273,17 @@ def _intent(funding: Funding, wanted: AutoTopUp, now: datetime) -> TopUp:
 
 def _check_wish(policy: AutoTopUpPolicy, wish: AutoTopUpWish) -> None:
     if not policy.enabled:
-        raise Rejected("this edition has no auto top-up", param="auto_topup").because(
+        raise Rejected("this edition does not offer auto top-up", param="auto_topup").because(
             ErrorReason.AUTO_TOP_UP_NOT_OFFERED
         )
     if wish.threshold < policy.min_threshold:
-        raise Rejected(f"the threshold is at least ${policy.min_threshold.brief_up()}", param="threshold").because(
+        raise Rejected(f"the threshold must be at least ${policy.min_threshold.brief_up()}", param="threshold").because(
             ErrorReason.THRESHOLD_LEAST, least_usd=policy.min_threshold
         )
     if not wish.amount <= wish.month_most <= policy.month:
         most = policy.month.brief_down()
-        raise Rejected(f"the ceiling of a month is at least the amount, and at most ${most}", param="month").because(
-            ErrorReason.MONTH_CEILING, most_usd=policy.month
-        )
+        words = f"the monthly ceiling must be at least the amount, and at most ${most}"
+        raise Rejected(words, param="month").because(ErrorReason.MONTH_CEILING, most_usd=policy.month)
     if wish.amount <= ZERO:
         raise Rejected("an amount must be above 0", param="amount").because(ErrorReason.AMOUNT_NOT_POSITIVE)
 
@@ -283,11 +291,11 @@ def _check_wish(policy: AutoTopUpPolicy, wish: AutoTopUpWish) -> None:
 async def _processor_with_method(
     conn: asyncpg.Connection, funding: Funding, account_id: UUID, wanted: str | None
 ) -> str:
-    """The first processor that may charge the account's saved method. Raises Rejected."""
+    """Return the first processor that may charge the account's saved method. Raise Rejected."""
     for processor in funding.offered(ProcessorAbility.CHARGE_SAVED):
         if wanted in (None, processor.name) and await store.read_saved_method(conn, account_id, processor.name):
             return processor.name
-    raise Rejected("there is no saved method of payment: make a top-up that saves it", param="processor").because(
+    raise Rejected("no payment method is saved: make a top-up that saves one", param="processor").because(
         ErrorReason.METHOD_NOT_SAVED
     )
 

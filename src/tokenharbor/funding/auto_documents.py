@@ -1,4 +1,4 @@
-"""The documents of auto top-up: one shape of each thing for commands, paths and pages."""
+"""The JSON documents of auto top-up, shared by commands, the control API and pages."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from tokenharbor.kernel.money import Usd
 
 
 class ChargeableMethodDocument(Document, frozen=True):
-    """A method of payment that may be charged later; `method` as it was at the top-up that saved it."""
+    """A payment method that may be charged later; `method` is the one of the top-up that saved it."""
 
     processor: str
     method: str | None
@@ -29,7 +29,7 @@ class ChargeableMethodDocument(Document, frozen=True):
 
 
 class AutoTopUpBoundsDocument(Document, frozen=True):
-    """What the edition allows: not `offered`: nothing. `max_month_usd` is the highest ceiling of a month."""
+    """What the edition allows; nothing if not `offered`. `max_month_usd` is the highest monthly ceiling."""
 
     offered: bool
     min_threshold_usd: Usd
@@ -47,9 +47,9 @@ class AutoTopUpBoundsDocument(Document, frozen=True):
 
 
 class AutoTopUpDocument(Document, frozen=True):
-    """An account's auto top-up: `amount_usd` is charged when less than `threshold_usd` is left; null: it was never
-    switched on. `brake` keeps the next charge waiting, until `goes_on_at` if that is known. `this_month_usd` is what
-    was charged in this UTC month, or is about to be. `stop_reason`: it is off, and nobody switched it off.
+    """An account's auto top-up: `amount_usd` is charged when the balance is below `threshold_usd`; null if it was never
+    switched on. `brake` says why the next charge waits, until `goes_on_at` if known. `this_month_usd` was charged in
+    this UTC month, or is about to be. `stop_reason` says why it was switched off, null if a person did so.
     """
 
     account: str

@@ -1,4 +1,4 @@
-"""Auto top-ups in the database: what accounts want, why one was stopped, and what the brakes look at."""
+"""Reads and writes auto top-ups: settings, reasons for a stop, and the data for the brakes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ SQL = read_queries(AutoTopUpQueries, "tokenharbor.funding", "auto.sql")
 
 @dataclass(frozen=True, slots=True)
 class AutoTopUpSituation:
-    """What is left of an account, held or not, what it owes, and its automatic top-ups."""
+    """An account's balance (held amounts included), its debt, and its automatic top-ups."""
 
     unspent: Usd
     debt: Usd
@@ -43,7 +43,7 @@ class AutoTopUpSituation:
 
 @dataclass(frozen=True, slots=True)
 class KeySpending:
-    """What a key, or all of an account's together (None), has spent today, and before on how many whole days."""
+    """The spending of a key, or of the whole account (`key_id` None): today, and `before` over `days` whole days."""
 
     key_id: UUID | None
     today: Usd
@@ -53,7 +53,7 @@ class KeySpending:
 
 @dataclass(frozen=True, slots=True)
 class ChargeableMethod:
-    """A method of payment that a payer has agreed to be charged later; `method` as it was at that top-up."""
+    """A payment method that a payer agreed to be charged later; `method` is the one of the top-up that saved it."""
 
     processor: str
     method: str | None
@@ -71,7 +71,7 @@ async def lock(conn: asyncpg.Connection, account_id: UUID) -> AutoTopUp | None:
 
 
 async def put(conn: asyncpg.Connection, wanted: AutoTopUp) -> AutoTopUp:
-    """Switched on."""
+    """Switch auto top-up on."""
     row = await conn.fetchrow(
         SQL.put,
         wanted.account_id, wanted.processor, wanted.threshold, wanted.amount, wanted.month_most, wanted.changed_at,
@@ -81,23 +81,23 @@ async def put(conn: asyncpg.Connection, wanted: AutoTopUp) -> AutoTopUp:
 
 
 async def stop(conn: asyncpg.Connection, account_id: UUID, why: AutoTopUpStop, reason: str, at: datetime) -> bool:
-    """Whether it was on. A refund, a withdrawal and a dispute call this in their own transaction."""
+    """Stop auto top-up with a reason. Return whether it was on. Runs in the caller's transaction."""
     return await conn.fetchval(SQL.stop, account_id, reason, at, why.value) is not None
 
 
 async def switch_off(conn: asyncpg.Connection, account_id: UUID, at: datetime, actor: str) -> AutoTopUp | None:
-    """None: it was never switched on."""
+    """Switch auto top-up off. Return None if it was never on."""
     row = await conn.fetchrow(SQL.switch_off, account_id, at, actor)
     return None if row is None else _auto_top_up(row)
 
 
 async def list_low(conn: asyncpg.Connection) -> Sequence[UUID]:
-    """The accounts that may be due."""
+    """Return the accounts that may be due for a charge."""
     return [row["account_id"] for row in await conn.fetch(SQL.low)]
 
 
 async def read_situation(conn: asyncpg.Connection, account_id: UUID, month: datetime) -> AutoTopUpSituation:
-    """The sum of this month is that since `month`."""
+    """Return the account's balance and automatic top-ups; `this_month` counts those since `month`."""
     row = await conn.fetchrow(SQL.situation, account_id, month)
     amounts = {name: Usd(row[name]) for name in ("unspent", "debt", "this_month")}
     return AutoTopUpSituation(latest=row["latest"], in_flight=row["in_flight"], **amounts)
@@ -109,7 +109,7 @@ async def read_key_spending(conn: asyncpg.Connection, account_id: UUID, now: dat
 
 
 async def list_saved(conn: asyncpg.Connection, account_id: UUID) -> Sequence[ChargeableMethod]:
-    """Oldest first."""
+    """Return an account's saved methods, oldest first."""
     return [ChargeableMethod(**row) for row in await conn.fetch(SQL.saved, account_id)]
 
 
@@ -119,5 +119,5 @@ def _auto_top_up(row: asyncpg.Record) -> AutoTopUp:
 
 
 def _stop_code(text: str) -> AutoTopUpStop | None:
-    """None: it was not stopped, or by another release."""
+    """Return a stop code, or None if there is none or a newer release wrote it."""
     return AutoTopUpStop(text) if text in list(AutoTopUpStop) else None

@@ -1,4 +1,4 @@
-"""The operator's balances: every address of the books that is of no account, and all accounts together."""
+"""The operator's balances: every address of the books outside of accounts, and all accounts together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ SQL = read_queries(BalanceQueries, "tokenharbor.funding", "balances.sql")
 
 @dataclass(frozen=True, slots=True)
 class AddressBalance:
-    """What came to an address less what left it."""
+    """The amounts that came to an address, less those that left it."""
 
     address: str
     amount: Usd
@@ -35,19 +35,19 @@ class AddressBalance:
 
 @dataclass(frozen=True, slots=True)
 class AddressBalances:
-    """By address. `accounts` is what accounts have, from their wallets: all of it together is nothing."""
+    """Balances by address. `accounts` is the sum of all wallets; together with `balances` it is zero."""
 
     balances: Sequence[AddressBalance]
     accounts: Usd
 
     @property
     def difference(self) -> Usd:
-        """0, unless an amount has come from nowhere."""
+        """The sum of all balances: 0, unless an amount has come from nowhere."""
         return sum((each.amount for each in self.balances), self.accounts)
 
 
 async def read_address_balances(conn: asyncpg.Connection) -> AddressBalances:
-    """Of one moment. All entries are read. Raises DatabaseUnavailable."""
+    """Return the balances of one moment. Reads all entries. Raise DatabaseUnavailable."""
     with as_database_unavailable():
         async with conn.transaction(isolation="repeatable_read", readonly=True):
             await conn.execute(SQL.allow_long)

@@ -1,11 +1,11 @@
--- The books by address: what came to each less what left it.
+-- Balances of the books by address.
 
 -- name: allow_long
--- All entries are read.
+-- Reading all entries takes longer than the usual statement timeout.
 SET LOCAL statement_timeout = '300s'
 
 -- name: balances
--- Every address that is of no account, from postings, and from usage as `posting_all` derives it; fees as `processor_fee` has them.
+-- Balances of every address outside of accounts: from postings; from usage, as `posting_all` derives it; and from processors' fees.
 WITH used AS (
     SELECT type, coalesce(nullif(provider, ''), '-') AS provider, sum(amount) AS amount, sum(fee) AS fee, sum(over) AS over, sum(vendor_cost) AS cost
     FROM entry WHERE type IN ('usage', 'loss') GROUP BY 1, 2),
@@ -27,5 +27,5 @@ moves (address, amount) AS (
 SELECT address, sum(amount)::bigint AS amount FROM moves WHERE NOT starts_with(address, 'account/') GROUP BY 1 HAVING sum(amount) <> 0 ORDER BY 1
 
 -- name: accounts
--- What accounts have: on their lines and set aside or locked, less what they owe.
+-- The sum of all accounts: credit on their lines, set aside or locked, less their debt.
 SELECT (coalesce((SELECT sum(line_end - spent - debt) FROM wallet), 0) + coalesce((SELECT sum(amount) FROM restricted_credit), 0))::bigint

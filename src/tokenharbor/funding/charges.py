@@ -1,4 +1,4 @@
-"""Charges of a saved method, without the payer: asked again with the same key as long as the processor knows it."""
+"""Charges a saved method without the payer, once: retries use the same idempotency key while the processor keeps it."""
 
 from tokenharbor.funding import auto_store, store
 from tokenharbor.funding.context import Funding
@@ -10,11 +10,12 @@ from tokenharbor.payments.types import Payment, PaymentState, SavedCharge
 
 
 async def charge_again(funding: Funding, top_up: TopUp) -> Payment:
-    """The payment of an automatic top-up: charged now, or by an earlier try whose answer was lost. It is charged once:
-    all tries have one idempotency key. What is older than keys last, has ended, or is wanted no more is only searched
-    for.
+    """Charge an automatic top-up, or find the charge of an earlier try whose answer was lost. Return its payment.
 
-    Raises ProcessorUnavailable, ProcessorRefused.
+    It is charged once: all tries have one idempotency key. If the top-up is older than processors keep keys, is no
+    longer open, or auto top-up is off, nothing is charged: an earlier charge is only searched for.
+
+    Raise ProcessorUnavailable or ProcessorRefused.
     """
     processor = funding.processor(top_up.processor)
     async with funding.acquire() as conn:
@@ -22,22 +23,22 @@ async def charge_again(funding: Funding, top_up: TopUp) -> Payment:
         wanted = await auto_store.get(conn, top_up.account_id)
     may_charge = top_up.state is TopUpState.OPEN and wanted is not None and wanted.enabled
     if method is None or not may_charge or funding.world.clock.now() > top_up.created_at + KEYS_LAST:
-        return await _search(processor, top_up, "it was interrupted, and nothing was taken")
+        return await _search(processor, top_up, "the charge was interrupted, and nothing was taken")
     charge = SavedCharge(
         top_up_id=top_up.shown_id,
         money=top_up.money,
-        description=f"{top_up.credit.brief_down()} USD of credit, topped up automatically",
+        description=f"{top_up.credit.brief_down()} USD of credit (auto top-up)",
         saved_method=method,
         idempotency_key=f"{top_up.shown_id}/charge",
     )
     try:
         return await processor.charge_saved(charge)
-    except ProcessorRefused as error:  # of this try: an earlier one may have been made, with another method
+    except ProcessorRefused as error:  # only this try: an earlier one may have succeeded, with another method
         return await _search(processor, top_up, str(error))
 
 
 async def _search(processor: Processor, top_up: TopUp, fault: str) -> Payment:
-    """What an earlier try has charged; else one that failed."""
+    """Return the payment that an earlier try made; if there is none, a failed payment with `fault`."""
     return await processor.find_payment(top_up.shown_id, top_up.created_at) or Payment(
         processor_id="",
         top_up_id=top_up.shown_id,

@@ -1,4 +1,4 @@
-"""What the use cases of this room work with: the world, the processors, the policy, connections, and who is told."""
+"""What the use cases of funding need: the world, processors, policy, connections, alarms and hooks for rewards."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -22,20 +22,22 @@ from tokenharbor.payments.types import ProcessorAbility
 
 
 class FundingAlarm(StrEnum):
-    """What an operator must learn of payments on the first day. The values are the `kind` in logs and in the metric."""
+    """Alarms about payments that an operator must see the same day. The values are the `kind` in logs and in the
+    metric.
+    """
 
-    PAYMENT_MISMATCH = "payment_mismatch"  # a payment is not what was asked for: nothing was credited
-    DISPUTE_OPENED = "dispute_opened"  # a payer disputes a payment
+    PAYMENT_MISMATCH = "payment_mismatch"  # a payment does not match its order: nothing was credited
+    DISPUTE_OPENED = "dispute_opened"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
     WITHDRAWAL_WAITS = "withdrawal_waits"  # for an approval
     WITHDRAWAL_FAILED = "withdrawal_failed"
-    AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"  # a brake
+    AUTO_TOP_UP_STOPPED = "auto_top_up_stopped"
 
 
 class RewardReturn(Protocol):
-    """What of the rewards that a top-up brought goes with it: `locked` and `cashback` are taken back; `reduced` is
-    cashback that was spent, and is taken from the top-up's own lot.
+    """The rewards that are taken back with a part of a top-up. `locked` is match, `cashback` is cashback that is still
+    there; `reduced` is cashback that was already spent, and is taken from the top-up's own lot instead.
     """
 
     @property
@@ -49,7 +51,7 @@ class RewardReturn(Protocol):
 
 
 class PlannedReturn(RewardReturn, Protocol):
-    """Likewise, before it is done; `postings` say from which lots."""
+    """The same amounts before anything is taken; `postings` say from which lots."""
 
     @property
     def postings(self) -> Sequence[Posting]: ...
@@ -57,7 +59,7 @@ class PlannedReturn(RewardReturn, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NothingReturned:
-    """A top-up that brought no rewards."""
+    """The result for a top-up that brought no rewards."""
 
     locked: Usd = ZERO
     cashback: Usd = ZERO
@@ -66,41 +68,46 @@ class NothingReturned:
 
 
 class CreditHooks(Protocol):
-    """What other rooms do in the transaction of a payment or a refund. Each may raise, which undoes all of it. Each
-    locks the wallet, and may post entries: what was read of the wallet before is out of date then.
+    """What the rewards do in the transaction of a payment or a return of money. Each hook may raise, which rolls back
+    that transaction. Each locks the wallet and may post entries, so a wallet that was read before is stale afterwards.
     """
 
     async def run_due(self, conn: asyncpg.Connection, account_id: UUID) -> None:
-        """Before credit moves, and after it has: what is due on the account."""
+        """Run the rewards that are due on the account; called before credit moves, and after it has moved."""
         ...
 
     async def captured(self, conn: asyncpg.Connection, capture: Capture) -> None:
-        """After a capture was credited."""
+        """Called after a capture was credited."""
         ...
 
     async def preview_return(
         self, conn: asyncpg.Connection, account_id: UUID, lot_id: UUID, amount: Usd
     ) -> PlannedReturn:
-        """What `take_back` would take; nothing is changed."""
+        """Return what `take_back` would take, without changing anything."""
         ...
 
     async def take_back(
         self, conn: asyncpg.Connection, account_id: UUID, lot_id: UUID, amount: Usd, *, return_id: UUID, disputed: bool
     ) -> RewardReturn:
-        """So much of a top-up's lot is about to leave, or, disputed, has left. Once for each `return_id`."""
+        """Take back the rewards for `amount` of a top-up's lot that is about to leave, or has left if `disputed`.
+
+        Does so once for each `return_id`.
+        """
         ...
 
     async def give_back(self, conn: asyncpg.Connection, account_id: UUID, *, return_id: UUID) -> None:
-        """It has not left after all, or has come back: what `take_back` took returns, as far as possible."""
+        """Give back what `take_back` took for `return_id`, as far as possible: the money did not leave, or came
+        back.
+        """
         ...
 
     async def held_back(self, conn: asyncpg.Connection, account_id: UUID) -> frozenset[UUID]:
-        """Lots that may not be withdrawn yet, whatever their own terms say."""
+        """Return the lots that may not be withdrawn yet, whatever their own terms say."""
         ...
 
 
 class NoHooks:
-    """Nothing else follows from payments and refunds."""
+    """Hooks that do nothing."""
 
     async def run_due(self, conn: asyncpg.Connection, account_id: UUID) -> None: ...
 
@@ -126,12 +133,12 @@ class NoHooks:
 
 
 Report = Callable[[FundingAlarm, str, str], None]
-"""Raises an alarm: its kind, the id of what it is about as it is shown, and the processor."""
+"""Raises an alarm: its kind, the shown id of its subject, and the processor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, by their shown id, and from where: for the audit log. "": not known."""
+    """Who makes the request (a shown id) and from which address, for the audit log. "" if unknown."""
 
     actor: str = ""
     address: str = ""
@@ -139,9 +146,10 @@ class Asker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funding:
-    """One process's way to payments. `acquire` gives a connection for a step: none is kept while a processor is asked.
-    `pretended` names the processors with which no money moves; they are used only while `may_pretend` says so. `policy`
-    is the edition in force. `public_url` is where browsers find us. `asker` is whose request it serves, if it is one's.
+    """What one process needs to work with payments. `acquire` gives a connection for one step: none is held while a
+    processor is called. `pretended` names the processors that move no money; they are used only while `may_pretend()`
+    is true. `policy()` is the edition in force. `public_url` is where browsers find this server. `asker` is the person
+    whose request this is, if any.
     """
 
     world: World
@@ -157,28 +165,30 @@ class Funding:
 
     @contextlib.asynccontextmanager
     async def change(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection in a transaction, of whose changes the audit log says who asks for them, and our time."""
+        """Open a transaction whose changes the audit log attributes to `asker`, at our clock's time."""
         async with self.acquire() as conn, conn.transaction():
             await set_actor(conn, self.asker.actor, self.asker.address, self.world.clock.now())
             yield conn
 
     def processor(self, name: str) -> Processor:
-        """Raises ProcessorUnavailable for one that is configured no more: what it knows cannot be read."""
+        """Return a processor by name. Raise ProcessorUnavailable if it is no longer configured, or may not pretend."""
         if name not in self.processors:
             raise ProcessorUnavailable(f"the processor {name} is not configured")
         if name in self.pretended and not self.may_pretend():
-            raise ProcessorUnavailable("payments are not pretended where providers charge us: configure a processor")
+            raise ProcessorUnavailable(
+                "pretended payments are off because a provider charges for requests: configure a processor"
+            )
         return self.processors[name]
 
     def offered(self, ability: ProcessorAbility) -> list[Processor]:
-        """The processors that the edition names and that can do it, in its order; else the pretended ones."""
+        """Return the edition's processors with an ability, in its order; if it names none, the pretended ones."""
         names = [name for name in self.policy().topups.processors if name in self.processors]
         pretended = sorted(self.pretended) if self.may_pretend() else []
         named = [self.processors[name] for name in names or pretended]
         return [each for each in named if ability in each.abilities]
 
     def known_processor(self, name: str) -> Processor:
-        """The processor whose webhook it is. Raises Missing."""
+        """Return the processor that a webhook is for. Raise Missing."""
         if name not in self.processors:
             raise Missing(f"no processor {name[:40]!r}")
         return self.processors[name]

@@ -1,4 +1,4 @@
-"""What a dispute does to the books when its money is frozen, taken or given back; in the caller's transaction."""
+"""What a dispute changes in the books when its money is frozen, taken or given back; in the caller's transaction."""
 
 import dataclasses
 from typing import Final
@@ -27,7 +27,7 @@ _OVER: Final = (DisputeState.WON, DisputeState.LOST)
 
 
 class DisputeStep:
-    """From where a dispute stood to where it stands. The wallet is locked."""
+    """Moves a dispute from its stored state to the state that was read. The wallet is locked."""
 
     def __init__(self, conn: asyncpg.Connection, funding: Funding, capture: CaptureBalance) -> None:
         self._conn = conn
@@ -51,21 +51,21 @@ class DisputeStep:
         )
 
     async def take_more(self, dispute: Dispute) -> None:
-        """Some of the capture has come back: less of the dispute is our loss than before."""
+        """Take a dispute's money anew after some of the capture came back, so that less of it is our loss."""
         money = Money(self._capture.money.currency, dispute.withdrawn_minor)
         await dispute_store.set_dispute(self._conn, await self._take_anew(dispute, money))
 
     async def _take_anew(self, dispute: Dispute, money: Money) -> Dispute:
-        """So much is taken in all, whatever was before."""
+        """Take `money` in all, after giving back what was taken before."""
         if dispute.withdrawn_minor:
             dispute = await self._give_back(dispute)
             found = await refund_store.find_capture(self._conn, dispute.processor, dispute.capture_id)
-            assert found is not None, "a foreign key"  # noqa: S101  for mypy
+            assert found is not None, "guaranteed by a foreign key"  # noqa: S101  for mypy
             self._capture = found
         return await self._take(dispute, money) if money.minor else dispute
 
     async def _freeze(self, dispute: Dispute) -> Dispute:
-        """The lot's rest, and what has become free of it since."""
+        """Set aside what the lot has unspent, including holds that were released since the last look."""
         returns = self._returns(dispute)
         rest = (await returns.state()).unspent(dispute.lot_id)
         await returns.set_aside(rest)
@@ -76,7 +76,7 @@ class DisputeStep:
         return dataclasses.replace(dispute, frozen=ZERO)
 
     async def _take(self, dispute: Dispute, money: Money) -> Dispute:
-        """The processor has taken so much."""
+        """Take the credit for `money` that the processor has taken: from the lot, from other top-ups, then as debt."""
         capture, returns = self._capture, self._returns(dispute)
         amount = amount_of(capture, money)
         taken, minor = min(amount, capture.left), min(money.minor, capture.left_minor)
@@ -110,7 +110,7 @@ class DisputeStep:
         await self._pay_from_others(dispute, DisputeShare.REWARD, owed)
 
     async def _pay_from_others(self, dispute: Dispute, share: DisputeShare, owed: Usd) -> None:
-        """Other top-ups pay the debt, in the order in which they would be spent."""
+        """Pay debt from other top-ups, in the order in which they would be spent."""
         state = await self._returns(dispute).state()
         for piece in state.tail:
             amount = min(owed, piece.amount)
@@ -120,7 +120,7 @@ class DisputeStep:
                 owed = owed - amount
 
     async def _give_back(self, dispute: Dispute) -> Dispute:
-        """The processor has given all of it back."""
+        """Give back all that the dispute took, to the lots that it came from."""
         returns, parts = self._returns(dispute), await dispute_store.take_parts(self._conn, dispute)
         from_lots = [part for part in parts if part.share is not DisputeShare.REWARD]
         money = Money(self._capture.money.currency, dispute.withdrawn_minor)

@@ -1,4 +1,4 @@
-"""Disputes in the database: where each stands, and what it took from which lot. A wallet is locked before any row."""
+"""Reads and writes disputes: their states, and what each took from which lot. A wallet is locked before any row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ _AMOUNTS = ("frozen", "taken", "lost")
 
 
 class DisputeShare(StrEnum):
-    """Why a lot gave something for a dispute: see the table `dispute_part`."""
+    """Why a lot gave credit for a dispute: see the table `dispute_part`."""
 
     OWN = "own"
     OTHER = "other"
@@ -50,8 +50,8 @@ class DisputeShare(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispute:
-    """A payment that its payer disputes. `frozen` is what of the lot waits for the end; `taken` what has left for it,
-    and counts against the capture; `lost` what the processor took beyond that.
+    """A payment that its payer disputes. `frozen` is the lot's credit that is set aside until the end; `taken` is the
+    credit that has left and counts against the capture; `lost` is what the processor took beyond that, our loss.
     """
 
     id: UUID
@@ -77,13 +77,13 @@ class Dispute:
 
     @property
     def shown_id(self) -> str:
-        """As people see it."""
+        """The id as people see it."""
         return ids.show("dispute", self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class DisputePart:
-    """What a dispute took from a lot."""
+    """The credit that a dispute took from a lot."""
 
     share: DisputeShare
     lot_id: UUID
@@ -100,7 +100,7 @@ async def add_dispute(conn: asyncpg.Connection, dispute: Dispute) -> Dispute:
 
 
 async def get_dispute(conn: asyncpg.Connection, dispute_id: UUID) -> Dispute:
-    """Raises Missing."""
+    """Return a dispute. Raise Missing."""
     row = await conn.fetchrow(SQL.dispute, dispute_id)
     if row is None:
         raise Missing(f"no such dispute: {ids.show('dispute', dispute_id)}")
@@ -115,12 +115,12 @@ async def find_by_object(conn: asyncpg.Connection, processor: str, dispute_id: s
 async def list_disputes(
     conn: asyncpg.Connection, account_id: UUID | None = None, *, open_only: bool = False
 ) -> Sequence[Dispute]:
-    """Oldest first."""
+    """Return disputes, oldest first."""
     return [_dispute(row) for row in await conn.fetch(SQL.disputes, account_id, open_only)]
 
 
 async def list_short(conn: asyncpg.Connection, processor: str, capture_id: str) -> Sequence[Dispute]:
-    """Disputes of which a part is our loss, oldest first."""
+    """Return the capture's disputes that left us a loss, oldest first."""
     return [_dispute(row) for row in await conn.fetch(SQL.short, processor, capture_id)]
 
 
@@ -143,12 +143,14 @@ async def note_fault(conn: asyncpg.Connection, dispute_id: UUID, fault: str) -> 
 
 
 async def add_taken(conn: asyncpg.Connection, dispute: Dispute, amount: Usd, minor: int) -> None:
-    """What of the dispute's capture has left; below zero, what has come back."""
+    """Add to the disputed amount of the dispute's capture; a negative amount has come back."""
     await conn.execute(SQL.add_taken, dispute.processor, dispute.capture_id, amount, minor)
 
 
 async def add_move(conn: asyncpg.Connection, dispute: Dispute, minor: int, at: datetime, *, fees: Usd | None) -> None:
-    """What the processor has taken, below zero what it has given back; `fees` are all that it has kept so far."""
+    """Record money that the processor took (negative: gave back). `fees` is the sum of its fees so far, None if
+    unknown.
+    """
     await conn.execute(SQL.add_move, dispute.id, at, minor, fees)
 
 
@@ -157,13 +159,13 @@ async def add_part(conn: asyncpg.Connection, dispute: Dispute, part: DisputePart
 
 
 async def take_parts(conn: asyncpg.Connection, dispute: Dispute) -> Sequence[DisputePart]:
-    """They are forgotten: what they say returns."""
+    """Delete and return the dispute's parts, which are about to be given back."""
     rows = await conn.fetch(SQL.take_parts, dispute.id)
     return [DisputePart(DisputeShare(row["share"]), row["lot_id"], Usd(row["amount"])) for row in rows]
 
 
 async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
-    """The disputes that are due to be read again."""
+    """Claim at most `most` disputes that are due to be read again. Return their ids."""
     return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
 
 

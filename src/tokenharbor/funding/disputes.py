@@ -1,17 +1,20 @@
-"""Disputes: what a payer disputes is frozen; it leaves when the processor takes the money, and returns when it is won.
+"""Disputes: the disputed credit is frozen, leaves when the processor takes the money, and returns if the dispute is
+won.
 
-Idea: as with payments and refunds, an event is a hint; the dispute is read again, and what follows is one transaction
-under the wallet's lock, by what the processor's object says of the money, never by the order of events.
+An event is only a hint: the dispute is read again at its processor. Invariant: what follows is decided only by the
+money that the processor's object shows as taken, never by the order of events, and done in one transaction under the
+wallet's lock.
 
-- Open: withdrawals of which no processor has heard have failed. Then what of the disputed lot is neither spent nor held
-  is set aside, again at each look, since holds end. The account withdraws nothing, and a customer's refund waits for an
-  operator.
-- Money taken: it comes from the lot; then the top-up's rewards go (a match, locked or not, and its cashback); what of
-  all that was spent is debt, which other top-ups pay at once. What exceeds the capture is our loss, and so are fees.
-- Money back: each lot has again what it gave. What was paid from the account's debt meanwhile comes as a new lot. A
-  lot that has expired meanwhile is granted anew, with its whole time.
-- Another sum: what was taken is returned, then the new sum is taken.
-- Ended: what is still frozen is free.
+- Opened: withdrawals of which no processor knows yet fail. Then the credit of the disputed lot that is neither spent
+nor held is set aside, again at each look, since holds end. The account cannot withdraw, and a customer's refund waits
+for an operator.
+- Money taken: the credit leaves the lot, and the top-up's rewards are taken back (its match, locked or not, and its
+  cashback). What was already spent of these becomes debt, which other top-ups pay at once. What exceeds the capture is
+  our loss, and so are fees.
+- Money given back: each lot gets back what it gave. Debt that the account paid by other means meanwhile comes back as a
+  new lot. A lot that has expired meanwhile is granted anew, with its whole lifetime.
+- Another sum taken: what was taken before is given back, then the new sum is taken.
+- Ended: credit that is still frozen is released.
 """
 
 import asyncpg
@@ -33,13 +36,13 @@ _OVER = {DisputeState.WON: FundingAlarm.DISPUTE_WON, DisputeState.LOST: FundingA
 
 
 async def handle_dispute(funding: Funding, processor: str, event: ProcessorEvent) -> str:
-    """An event about a dispute."""
+    """Handle an event about a dispute."""
     await take_dispute(funding, processor, await funding.processor(processor).read_dispute(event.object_id))
     return ""
 
 
 async def look_at_dispute(funding: Funding, dispute_id: UUID) -> None:
-    """Read it again. Raises Missing, ProcessorError, DatabaseUnavailable."""
+    """Read a dispute again and apply it. Raise Missing, ProcessorError or DatabaseUnavailable."""
     async with funding.acquire() as conn:
         dispute = await dispute_store.get_dispute(conn, dispute_id)
     told = await funding.processor(dispute.processor).read_dispute(dispute.dispute_id)
@@ -47,9 +50,10 @@ async def look_at_dispute(funding: Funding, dispute_id: UUID) -> None:
 
 
 async def take_dispute(funding: Funding, processor: str, told: ProcessorDispute) -> Dispute:
-    """What follows from a dispute as it was read, in one transaction.
+    """Apply a dispute as read, in one transaction. Return ours.
 
-    Raises ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused.
+    Raise ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused if the currencies
+    differ.
     """
     async with funding.change() as conn:
         capture = await _lock_capture(conn, funding, processor, told)
@@ -73,7 +77,7 @@ async def take_dispute(funding: Funding, processor: str, told: ProcessorDispute)
 async def _lock_capture(
     conn: asyncpg.Connection, funding: Funding, processor: str, told: ProcessorDispute
 ) -> CaptureBalance:
-    """The capture as it is once its wallet is locked. Raises ProcessorUnavailable, ProcessorRefused."""
+    """Lock the wallet of a dispute's capture and return the capture. Raise ProcessorUnavailable or ProcessorRefused."""
     found = await refund_store.find_capture(conn, processor, told.capture_id)
     if found is not None:
         await Wallets(conn).lock_wallet(found.account_id, funding.world.clock.now())
@@ -81,7 +85,7 @@ async def _lock_capture(
     if found is None:
         raise ProcessorUnavailable(f"no top-up of ours has the capture {told.capture_id[:80]} yet")
     if {told.money.currency, told.withdrawn.currency} != {found.money.currency}:
-        raise ProcessorRefused(f"a dispute in {told.money.currency} of a payment in {found.money.currency}")
+        raise ProcessorRefused(f"the dispute is in {told.money.currency}, the payment in {found.money.currency}")
     return found
 
 

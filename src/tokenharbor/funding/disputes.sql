@@ -1,7 +1,7 @@
 -- Disputes.
 
 -- name: add
--- A dispute, once.
+-- Adds a dispute.
 INSERT INTO dispute (id, processor, dispute_id, capture_id, top_up_id, account_id, lot_id, currency, amount_minor, state, opened_at, respond_until,
                      next_look_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'opened', $10, $11, $10) RETURNING *
@@ -11,53 +11,53 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'opened', $10, $11, $10) RETURNING *
 SELECT * FROM dispute WHERE id = $1
 
 -- name: by_object
--- A dispute by the processor's id.
+-- A dispute by its id at the processor.
 SELECT * FROM dispute WHERE processor = $1 AND dispute_id = $2
 
 -- name: disputes
--- An account's disputes, or everybody's, oldest first; those that are open, or all.
+-- The disputes of an account, or of all, oldest first; with $2, only open ones.
 SELECT * FROM dispute WHERE ($1::uuid IS NULL OR account_id = $1) AND (NOT $2 OR ended_at IS NULL) ORDER BY id
 
 -- name: short
--- Disputes of a capture of which a part is our loss, since others had taken it: oldest first.
+-- Disputes of a capture that left us a loss, since others had taken that part, oldest first.
 SELECT * FROM dispute WHERE processor = $1 AND capture_id = $2 AND lost > 0 ORDER BY id
 
 -- name: count_open
--- How many disputes of an account have not ended.
+-- The number of an account's open disputes.
 SELECT count(*) FROM dispute WHERE account_id = $1 AND ended_at IS NULL
 
 -- name: set
--- Where it stands.
+-- Stores the state of a dispute.
 UPDATE dispute SET state = $2, frozen = $3, taken = $4, taken_minor = $5, lost = $6, withdrawn_minor = $7, respond_until = $8, ended_at = $9,
     fault = $10, next_look_at = CASE WHEN $9::timestamptz IS NULL THEN next_look_at END
 WHERE id = $1 RETURNING *
 
 -- name: set_fault
--- Why the last look told nothing.
+-- Stores why the last look failed.
 UPDATE dispute SET fault = $2 WHERE id = $1
 
 -- name: add_taken
--- What of a capture is disputed and has left; below zero, what has come back.
+-- Adds to the disputed amount of a capture; a negative amount has come back.
 UPDATE capture SET disputed = disputed + $3, disputed_minor = disputed_minor + $4 WHERE processor = $1 AND capture_id = $2
 
 -- name: add_move
--- What a processor has taken for a dispute or given back, and what of its fees in all ($4; NULL: not known) is new.
+-- Records what a processor took or gave back, and which part of all its fees ($4; NULL: unknown) is new.
 INSERT INTO dispute_move (dispute, number, at, minor, fee)
 SELECT $1, n.number, $2::timestamptz, $3::bigint, n.fee
 FROM (SELECT count(*) + 1 AS number, coalesce($4::bigint - coalesce(sum(fee), 0), 0)::bigint AS fee FROM dispute_move WHERE dispute = $1) n
 WHERE $3::bigint <> 0 OR n.fee <> 0
 
 -- name: add_part
--- What it took from a lot.
+-- Adds to the credit that a dispute took from a lot.
 INSERT INTO dispute_part (dispute, share, lot_id, amount) VALUES ($1, $2, $3, $4)
 ON CONFLICT (dispute, share, lot_id) DO UPDATE SET amount = dispute_part.amount + excluded.amount
 
 -- name: take_parts
--- What it took from lots, forgotten since it returns.
+-- Deletes and returns what a dispute took from lots, since it is given back.
 DELETE FROM dispute_part WHERE dispute = $1 RETURNING share, lot_id, amount
 
 -- name: claim_looks
--- Disputes that are due to be read again; an open one is read every hour.
+-- Claims disputes that are due to be read again; an open one is read every hour.
 UPDATE dispute SET looks = looks + 1, next_look_at = $1 + interval '1 hour'
 WHERE id IN (SELECT id FROM dispute WHERE next_look_at <= $1 ORDER BY next_look_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING id

@@ -1,7 +1,8 @@
-"""What processors tell of changes: kept once, then handled until what they are about has been read again.
+"""Processor events: stored once, then handled until the object that they are about has been read again.
 
-An event is a hint. That its id has been seen says only that its row is there; it is handled when all that follows has
-been done, and until then it is taken up again, whoever died in between. The sweeps find the same without any event.
+Invariant: an event is only a hint, and no credit depends on it. The row says that its id was seen; it is marked as
+handled only when everything that follows is done. Until then it is tried again, whichever process died. The sweeps find
+the same changes without any event.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +29,7 @@ from tokenharbor.payments.types import EventSubject, ProcessorEvent
 GIVEN_UP_AFTER: Final = timedelta(days=7)
 
 _AT_ONCE = 10
-_OVERLAP = timedelta(hours=1)  # events may be listed late
+_OVERLAP = timedelta(hours=1)  # a processor may list an event late
 _FIRST_SWEEP = timedelta(days=1)
 
 
@@ -48,8 +49,10 @@ SQL = read_queries(EventQueries, "tokenharbor.funding", "events.sql")
 
 
 async def receive_webhook(funding: Funding, processor: str, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the event is news; it is kept now, and handled by `handle_events`. Raises Missing for an unknown
-    processor, ForgedEvent, ProcessorUnavailable if it cannot be told, DatabaseUnavailable.
+    """Store a webhook's event; `handle_events` handles it later. Return whether it is new.
+
+    Raise Missing for an unknown processor; ForgedEvent; ProcessorUnavailable if the event cannot be checked now;
+    DatabaseUnavailable.
     """
     event = await funding.known_processor(processor).read_event(headers, body)
     async with funding.acquire() as conn:
@@ -57,7 +60,7 @@ async def receive_webhook(funding: Funding, processor: str, headers: Mapping[str
 
 
 async def handle_events(funding: Funding) -> int:
-    """How many were handled of those that are due, ten at most. Raises DatabaseUnavailable."""
+    """Handle at most ten events that are due. Return how many were due. Raise DatabaseUnavailable."""
     async with funding.acquire() as conn:
         rows = await conn.fetch(SQL.claim, funding.world.clock.now(), _AT_ONCE)
     for row in rows:
@@ -66,9 +69,9 @@ async def handle_events(funding: Funding) -> int:
 
 
 async def sweep_events(funding: Funding) -> None:
-    """List what each processor says has happened since the last time: for what no webhook brought.
+    """List each processor's events since the last sweep, to find those for which no webhook arrived.
 
-    Raises the first failure of a processor when all have been asked.
+    Raise the first failure of a processor after all were asked.
     """
     each = EachRow("processor_events")
     await each.do(funding.processors, partial(_sweep, funding))
@@ -87,7 +90,7 @@ async def _sweep(funding: Funding, processor: str) -> None:
 
 
 async def _handle_one(funding: Funding, processor: str, event: ProcessorEvent) -> None:
-    """What fails of it stands in its row, and it is taken up again; the others go on."""
+    """Handle one event. A failure is stored in its row, and the event is tried again; other events go on."""
     try:
         outcome = await _handle(funding, processor, event)
     except Exception as error:
@@ -101,28 +104,31 @@ async def _handle_one(funding: Funding, processor: str, event: ProcessorEvent) -
 
 
 async def _handle(funding: Funding, processor: str, event: ProcessorEvent) -> str:
-    """What is noted of the event, "" if all is done."""
+    """Handle an event by its subject. Return a note on it, "" if all is done."""
     handler = HANDLERS.get(event.subject)
-    return "nothing follows from it" if handler is None else await handler(funding, processor, event)
+    return "nothing follows from this event" if handler is None else await handler(funding, processor, event)
 
 
 async def _handle_payment(funding: Funding, processor: str, event: ProcessorEvent) -> str:
     async with funding.acquire() as conn:
         top_up = await _find(conn, processor, event)
     if top_up is None:
-        return "it is about no top-up of ours"
+        return "not about a top-up of ours"
     await fulfil(funding, top_up.id)
     return ""
 
 
 async def _find(conn: asyncpg.Connection, processor: str, event: ProcessorEvent) -> TopUp | None:
-    """By the processor's object, else by our id in it: what is read is the top-up's own payment in any case."""
+    """Find the top-up by the processor's object, else by our id in the event.
+
+    Trusting that id is safe: only the top-up's own payment is read for it.
+    """
     known = await store.find_by_object(conn, processor, event.object_id)
     if known is not None or event.top_up_id is None:
         return known
     try:
         named = await store.get_top_up(conn, ids.parse("topup", event.top_up_id))
-    except (ValueError, Missing):  # another system's
+    except (ValueError, Missing):  # the id of another system
         return None
     return named if named.processor == processor else None
 
@@ -136,7 +142,7 @@ HANDLERS: Mapping[EventSubject, EventHandler] = {
     EventSubject.DISPUTE: handle_dispute,
     EventSubject.PAYOUT: handle_payout,
 }
-"""What is done about an event, by its subject; each returns what is noted of it, "" if all is done."""
+"""The handlers of events, by subject. Each returns a note on the event, "" if all is done."""
 
 
 async def _add(conn: asyncpg.Connection, processor: str, event: ProcessorEvent, now: datetime) -> bool:

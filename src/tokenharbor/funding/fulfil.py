@@ -1,16 +1,16 @@
-"""From a top-up to its credit: the one path for the browser's return, a webhook, the sweep and a restart.
+"""From a payment to its credit: the one path for the browser's return, a webhook, the sweep and a restart.
 
-Idea: whoever thinks that something has happened calls `fulfil`. It reads the payment again at its processor, outside of
-any transaction, and `take_payment` makes of it, in one transaction, all that follows: the capture's row, the lot, the
-wallet's sum, the state. Nothing is believed but what was read, so it does not matter who called, how often, in which
+Whoever suspects that something happened calls `fulfil`. It reads the payment again at its processor, outside of any
+transaction. Then `take_payment` does everything that follows in one transaction: the capture's row, the lot, the
+wallet's sum, the state. Only the payment as read is believed, so it does not matter who called, how often, in which
 order, or what an event said.
 
-Invariant: a capture is credited once. Its row is the lock: (processor, capture id) is the key, and the row, the entry
-and the state are committed together. The wallet is locked first, so that two calls for one top-up stand in line, and
-the second one finds it paid. Who dies before the commit has done nothing; who dies after it has done all.
+Invariant: a capture is credited once. The capture's row is the lock: its key is (processor, capture id), and the row,
+the entry and the state are committed together. The wallet is locked first, so of two calls for one top-up the second
+waits, and finds it paid. A process that dies before the commit has changed nothing; after it, everything is done.
 
-What is not what was asked (another amount, currency or top-up; a capture that was credited before; a second capture)
-credits nothing: the state is `review`, and an alarm tells the operator.
+A payment that does not match its order (another amount, currency or top-up; a capture that was credited before; a
+second capture) credits nothing: the state becomes `review`, and an alarm tells the operator.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import Payment, PaymentState
 
 GIVEN_UP_AFTER: Final = timedelta(days=7)
-"""How long the sweep waits for a payer who has not decided."""
+"""How long the sweep waits for a payer who neither pays nor cancels."""
 
 _STATES: Final = {
     PaymentState.OPEN: TopUpState.OPEN,
@@ -46,14 +46,14 @@ _STATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class TakenPayment:
-    """What a payment has made of its top-up, and what the operator must be told."""
+    """A top-up after its payment was taken, and the alarm to raise after the commit."""
 
     top_up: TopUp
     alarm: FundingAlarm | None = None
 
 
 async def fulfil(funding: Funding, top_up_id: UUID) -> TopUp:
-    """Read the payment again, and do what follows. Raises Missing, ProcessorUnavailable, DatabaseUnavailable."""
+    """Read a top-up's payment again and apply it. Raise Missing, ProcessorUnavailable or DatabaseUnavailable."""
     async with funding.acquire() as conn:
         top_up = await store.get_top_up(conn, top_up_id)
     if top_up.state is TopUpState.PAID or top_up.processor == MANUAL:
@@ -68,14 +68,14 @@ async def fulfil(funding: Funding, top_up_id: UUID) -> TopUp:
 
 
 async def take_payment(funding: Funding, top_up_id: UUID, payment: Payment) -> TopUp:
-    """What follows from a payment as it was read, in one transaction. Raises Missing, DatabaseUnavailable."""
+    """Apply a payment as read, in one transaction. Raise Missing or DatabaseUnavailable."""
     try:
         async with funding.change() as conn:
             taken = await take_payment_on(conn, funding, top_up_id, payment)
     except BooksRefused as error:
         async with funding.acquire() as conn:
             top_up = await store.get_top_up(conn, top_up_id)
-        return await _set_review(funding, top_up, f"the books refuse it: {error}")
+        return await _set_review(funding, top_up, f"the ledger refused the credit: {error}")
     if taken.alarm is not None:
         funding.report(taken.alarm, taken.top_up.shown_id, taken.top_up.processor)
     return taken.top_up
@@ -84,7 +84,10 @@ async def take_payment(funding: Funding, top_up_id: UUID, payment: Payment) -> T
 async def take_payment_on(
     conn: asyncpg.Connection, funding: Funding, top_up_id: UUID, payment: Payment
 ) -> TakenPayment:
-    """Likewise, in the caller's transaction; it has to raise the alarm after the commit. Raises BooksRefused, too."""
+    """Apply a payment as read, in the caller's transaction; the caller raises the alarm after its commit.
+
+    Raise Missing, BooksRefused or DatabaseUnavailable.
+    """
     now = funding.world.clock.now()
     account_id = (await store.get_top_up(conn, top_up_id)).account_id
     await Wallets(conn).lock_wallet(account_id, now)  # before any row of this room
@@ -105,7 +108,7 @@ async def take_payment_on(
 
 
 async def _read_again(funding: Funding, top_up: TopUp) -> Payment | None:
-    """None: the processor knows of nothing that could still be paid. Raises ProcessorUnavailable, ProcessorRefused."""
+    """Return the payment, or None if the processor knows none. Raise ProcessorUnavailable or ProcessorRefused."""
     processor = funding.processor(top_up.processor)
     if top_up.processor_id is not None:
         return await processor.read_payment(top_up.processor_id, top_up.shown_id)
@@ -115,14 +118,14 @@ async def _read_again(funding: Funding, top_up: TopUp) -> Payment | None:
 
 
 def _difference(top_up: TopUp, payment: Payment) -> str:
-    """What of a payment is not as it was asked for; "" if all is. Of one that is not paid, only whose it is."""
+    """Return how a payment differs from its order, "" if it matches. If it is not paid, only its top-up is compared."""
     if payment.top_up_id != top_up.shown_id:
         return f"the payment is for {payment.top_up_id[:40]!r}"
     if payment.state is not PaymentState.PAID:
         return ""
     if Money(payment.money.currency, payment.money.minor - payment.tax_minor) != top_up.before_tax:
         tax = f", {Money(payment.money.currency, payment.tax_minor)} of it tax" if payment.tax_minor else ""
-        return f"{payment.money} was paid{tax}; {top_up.before_tax} was asked for"
+        return f"{payment.money} was paid{tax}; {top_up.before_tax} was ordered"
     if payment.capture_id is None:
         return "the payment has no capture"
     if top_up.capture_id not in (None, payment.capture_id):
@@ -131,15 +134,15 @@ def _difference(top_up: TopUp, payment: Payment) -> str:
 
 
 async def _credit(conn: asyncpg.Connection, funding: Funding, top_up: TopUp, payment: Payment) -> TakenPayment:
-    """The capture, its lot, the sum and the state."""
+    """Record the capture, grant its lot, and mark the top-up as paid."""
     rate = None if top_up.rate is None else await store.read_rate(conn, top_up.money.currency)
     now = funding.world.clock.now()
     credited = credit_of(top_up, rate, payment.paid_at or now)
     if credited <= ZERO:
-        return await _review(conn, top_up, "what was paid is worth nothing at the current rate", now)
+        return await _review(conn, top_up, "the payment is worth nothing at the current rate", now)
     capture = _capture(funding, top_up, payment, credited, now)
     if not await store.add_capture(conn, capture):
-        return await _review(conn, top_up, f"the capture {capture.capture_id} was credited before", now)
+        return await _review(conn, top_up, f"the capture {capture.capture_id} was already credited", now)
     await funding.hooks.run_due(conn, top_up.account_id)
     await Wallets(conn).credit(_lot(funding, capture, now))
     await store.add_topped_up(conn, top_up.account_id, credited)
@@ -153,7 +156,7 @@ async def _credit(conn: asyncpg.Connection, funding: Funding, top_up: TopUp, pay
 def _capture(funding: Funding, top_up: TopUp, payment: Payment, credited: Usd, now: datetime) -> Capture:
     policy = funding.policy()
     dispute_days = policy.disputes.deadline_days.get(top_up.processor)
-    assert payment.capture_id is not None, "it was looked at"  # noqa: S101  for mypy
+    assert payment.capture_id is not None, "checked before"  # noqa: S101  for mypy
     return Capture(
         processor=top_up.processor,
         capture_id=payment.capture_id,
@@ -194,12 +197,16 @@ def _lot(funding: Funding, capture: Capture, now: datetime) -> Credit:
 
 
 def _name_in_books(capture: Capture) -> str:
-    """What stands in an entry for ever. A bank's reference may name a person, so it is in rows that can be erased."""
+    """Return the capture's name for an entry, which is never erased. A bank's reference may name a person, so it stays
+    in rows that can be erased.
+    """
     return ids.show("topup", capture.top_up_id) if capture.processor == MANUAL else capture.capture_id
 
 
 async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: datetime) -> TakenPayment:
-    """The wallet is locked. While it is in doubt what was charged, nothing more is charged without the payer."""
+    """Set the top-up to review; the wallet is locked. If it was automatic, also stop auto top-up: nothing more may be
+    charged without the payer while a charge is in doubt.
+    """
     reviewed = await store.set_state(conn, top_up.id, TopUpState.REVIEW, why)
     if top_up.automatic and reviewed.state is TopUpState.REVIEW:
         said = f"{top_up.shown_id}: {why}"
@@ -208,13 +215,13 @@ async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: dateti
 
 
 async def _stop(conn: asyncpg.Connection, top_up: TopUp, payment: Payment, now: datetime) -> TakenPayment:
-    """A charge without the payer that failed, or that they would have to confirm: auto top-up ends with it, once."""
+    """Fail an automatic charge that failed or needs the payer's confirmation, and stop auto top-up with it, once."""
     if top_up.state is TopUpState.FAILED:
         return TakenPayment(top_up)
     why, stop = payment.fault or "the payment failed", AutoTopUpStop.PAYMENT_FAILED
     if payment.state is PaymentState.NEEDS_PAYER:
         stop = AutoTopUpStop.PAYER_NEEDED
-        why = f"the payer would have to confirm it: {why}"
+        why = f"the payer would have to confirm the payment: {why}"
     failed = await store.set_state(conn, top_up.id, TopUpState.FAILED, why, payment.processor_id)
     await auto_store.stop(conn, top_up.account_id, stop, f"{top_up.shown_id}: {why}", now)
     return TakenPayment(failed, FundingAlarm.AUTO_TOP_UP_STOPPED)
@@ -230,8 +237,8 @@ async def _set_review(funding: Funding, top_up: TopUp, why: str) -> TopUp:
 
 
 async def _give_up(funding: Funding, top_up: TopUp) -> TopUp:
-    """The processor has nothing for a top-up that was never opened there, or no more: it waits, but not for ever."""
+    """Expire a top-up of which the processor knows nothing, once it is old enough."""
     if funding.world.clock.now() <= top_up.created_at + GIVEN_UP_AFTER:
         return top_up
     async with funding.acquire() as conn:
-        return await store.set_state(conn, top_up.id, TopUpState.EXPIRED, "the processor knows nothing of it")
+        return await store.set_state(conn, top_up.id, TopUpState.EXPIRED, "the processor has no payment for it")

@@ -1,7 +1,7 @@
-"""Losses of ours that are none any more.
+"""Recovers losses of ours when a part of a capture comes back.
 
-A refund and a dispute, or two disputes, may take more of a capture than was paid. What exceeds it is our loss only as
-long as the others have the rest: when something of the capture comes back, it goes first to those who were short of it.
+A refund and a dispute, or two disputes, may together take more than a capture's amount. The excess is our loss, but
+only while the others hold the rest: whatever comes back of the capture goes first to those that left a loss.
 """
 
 import asyncpg
@@ -14,8 +14,9 @@ from tokenharbor.funding.refund_types import CaptureBalance
 
 
 async def recover_losses(conn: asyncpg.Connection, funding: Funding, processor: str, capture_id: str) -> None:
-    """Something of the capture has come back: those that left a part to our loss take it, oldest first. In the
-    caller's transaction, with the wallet locked.
+    """Use what came back of a capture to cover the refunds, then the disputes that left us a loss, oldest first.
+
+    Runs in the caller's transaction, with the wallet locked.
     """
     for refund in await refund_store.list_short(conn, processor, capture_id):
         if (await _capture(conn, processor, capture_id)).left:

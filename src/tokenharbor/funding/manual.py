@@ -1,4 +1,4 @@
-"""Payments that an operator enters, such as bank transfers: once by their reference, large ones by two people."""
+"""Payments that an operator records, such as bank transfers: once per reference, large ones by two people."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from tokenharbor.payments.manual import received_transfer
 
 @dataclass(frozen=True, slots=True)
 class ManualPayment:
-    """What came in: `reference` is the bank's, and no second payment has it. `actor` is who enters it."""
+    """A payment that came in. `reference` is the bank's and is used once; `actor` is the person who records it."""
 
     account_id: UUID
     amount: Usd
@@ -31,9 +31,10 @@ class ManualPayment:
 
 
 async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
-    """The top-up: paid, or open until another person confirms it, if the amount is above the edition's.
+    """Record a payment. Return its top-up: paid, or open until another person confirms it, if the amount is above the
+    edition's limit for one person.
 
-    Raises Missing, Rejected, Conflict for a reference that was used, BooksRefused.
+    Raise Missing, Rejected, BooksRefused, or Conflict if the reference was already used.
     """
     reference = _check(payment)
     if MANUAL not in funding.processors:
@@ -47,27 +48,28 @@ async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
             top_up = None
         if top_up is None:
             known = await store.find_by_object(conn, MANUAL, reference)
-            where = f": {known.shown_id}" if known is not None else ""
-            raise Conflict(f"the reference {reference} was used before{where}")
+            where = f" by {known.shown_id}" if known is not None else ""
+            raise Conflict(f"the reference {reference} was already used{where}")
         if payment.amount > funding.policy().topups.second_person:
             return top_up
         return await _take(conn, funding, top_up)
 
 
 async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopUp:
-    """The second person's word for a recorded payment. Raises Missing, Rejected for nobody's word, Conflict for a
-    payment that needs none, or if it is the same person.
+    """Confirm a recorded payment, as the second person. Return its top-up, credited.
+
+    Raise Missing; Rejected for an empty `actor`; Conflict if the payment does not wait, or the person is the same.
     """
     if not actor.strip():
-        raise Rejected("a payment is confirmed by somebody", param="actor")
+        raise Rejected("say who confirms the payment", param="actor")
     async with funding.change() as conn:
         account_id = (await store.get_top_up(conn, top_up_id)).account_id
         await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())  # before any row of this room
         top_up = await store.lock_top_up(conn, top_up_id)
         if top_up.processor != MANUAL or top_up.state is not TopUpState.OPEN:
-            raise Conflict(f"{top_up.shown_id} waits for no confirmation: it is {top_up.state}")
+            raise Conflict(f"{top_up.shown_id} does not wait for confirmation: it is {top_up.state}")
         if is_same_person(top_up.actor, actor):
-            raise Conflict(f"{actor} has entered {top_up.shown_id}: another person has to confirm it")
+            raise Conflict(f"{actor} recorded {top_up.shown_id}: another person must confirm it")
         await store.set_confirmed(conn, top_up_id, actor)
         return await _take(conn, funding, top_up)
 
@@ -100,9 +102,9 @@ def _intent(funding: Funding, payment: ManualPayment, reference: str) -> TopUp:
 
 
 def _check(payment: ManualPayment) -> str:
-    """The reference in the form that is compared. Raises Rejected."""
+    """Return the reference in its normalized form. Raise Rejected."""
     if payment.amount < NANO_PER_CENT or payment.amount % NANO_PER_CENT:
-        raise Rejected(f"a payment is a whole number of cents in {BOOKS_CURRENCY}", param="amount")
+        raise Rejected(f"a payment must be a whole number of cents in {BOOKS_CURRENCY}", param="amount")
     if not payment.actor.strip():
-        raise Rejected("a payment is entered by somebody", param="actor")
+        raise Rejected("say who records the payment", param="actor")
     return read_reference(payment.reference)

@@ -1,4 +1,4 @@
-"""What a top-up can be paid in now: each currency that the edition sells, by which methods, or why not."""
+"""The currencies in which a top-up can be paid now, with their methods, or why a currency is not available."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from tokenharbor.payments.types import ProcessorAbility
 
 
 class CurrencyFault(StrEnum):
-    """Why nobody can pay in a currency now."""
+    """Why a currency is not available now."""
 
-    NO_METHOD = "no_method"  # no processor that is there takes it
-    NO_RATE = "no_rate"  # none was set, or it waits for a second person
-    RATE_OVER = "rate_over"  # the last one has ended
-    RATE_OUTSIDE = "rate_outside"  # the edition does not believe it
+    NO_METHOD = "no_method"  # no configured processor takes it
+    NO_RATE = "no_rate"  # no rate was set, or it waits for a second person
+    RATE_OVER = "rate_over"  # the last rate has ended
+    RATE_OUTSIDE = "rate_outside"  # the rate is outside the edition's bounds
 
 
 @dataclass(frozen=True, slots=True)
 class CurrencyOffer:
-    """A currency, the methods that take it, in the edition's order, and its rate; `fault`: it cannot be paid in now."""
+    """A currency, its payment methods in the edition's order, and its rate. `fault` says why it is not available."""
 
     currency: str
     methods: Sequence[str]
@@ -31,12 +31,14 @@ class CurrencyOffer:
 
 
 async def read_currencies(funding: Funding) -> Sequence[CurrencyOffer]:
-    """In the edition's order. The database is asked only where more than the books' currency is sold."""
+    """Return the edition's currencies in its order. The database is read only for currencies other than USD."""
     return [await _offer(funding, currency) for currency in funding.policy().topups.currencies]
 
 
 def list_methods(funding: Funding, currency: str | None = None) -> Sequence[str]:
-    """Those of the edition that a processor which is there takes, in that currency; where money is pretended, its."""
+    """Return the edition's methods that a configured processor takes, in that currency; else those of the
+    processors.
+    """
     taken = {
         name
         for each in funding.offered(ProcessorAbility.CHECKOUT)

@@ -1,4 +1,4 @@
-"""What stands on a paper, however it is laid out: the operator, facts, tables, notes."""
+"""The contents of a printed document, independent of layout: issuer, facts, tables, notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Who issues a paper: the operator. `address` has a line for each line."""
+    """The operator, who issues a paper. `address` may have several lines."""
 
     name: str = ""
     address: str = ""
@@ -16,7 +16,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class PaperTable:
-    """Rows under a head; the last `numbers` columns are numbers."""
+    """A table of a paper; its last `numbers` columns are aligned as numbers."""
 
     title: str
     head: Sequence[str]
@@ -26,7 +26,7 @@ class PaperTable:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """What a PDF shows. `facts` are labels and values; `notes` stand at its end."""
+    """The contents of a PDF. `facts` are pairs of label and value; `notes` are printed at the end."""
 
     title: str
     issuer: Issuer

@@ -1,4 +1,4 @@
-"""The receipt of a top-up: who was paid, by whom, how much, and what was credited for it. It is no tax invoice."""
+"""The receipt of a top-up: issuer, payer, amount paid and credit. It is not a tax invoice."""
 
 from datetime import UTC
 
@@ -16,10 +16,10 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 
 async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer: Issuer) -> Paper:
-    """Raises Missing for the top-up, Conflict for one that is not paid."""
+    """Return the receipt. Raise Missing for the top-up, or Conflict if it is not paid."""
     top_up = await store.get_top_up(conn, top_up_id)
     if top_up.state is not TopUpState.PAID or top_up.paid_at is None:
-        raise Conflict(f"{top_up.shown_id} is not paid: there is no receipt of it").because(ErrorReason.TOP_UP_NOT_PAID)
+        raise Conflict(f"{top_up.shown_id} is not paid, so it has no receipt").because(ErrorReason.TOP_UP_NOT_PAID)
     payment = (await store.read_lot_payments(conn, top_up.account_id)).values()
     credited = next(each.credited for each in payment if each.order_id == top_up.shown_id)
     account = await get_account(conn, top_up.account_id)
@@ -30,12 +30,12 @@ async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer
         ("E-mail", ", ".join(account.emails)),
         ("Method", f"{top_up.processor}, {top_up.method}"),
         ("Payment ID", top_up.capture_id or ""),
-        ("Rate", f"{top_up.rate} {top_up.money.currency} for 1 USD, as agreed" if top_up.rate else ""),
+        ("Agreed rate", f"{top_up.rate} {top_up.money.currency} for 1 USD" if top_up.rate else ""),
     ]
     rows = [("Credit for API usage", f"{credited} USD", top_up.before_tax)]
     if top_up.tax_minor:
         rows += [("Tax", "", Money(top_up.money.currency, top_up.tax_minor)), ("Total", "", top_up.money)]
-    notes = ["This receipt is no tax invoice."]
+    notes = ["This receipt is not a tax invoice."]
     if top_up.pretended:
-        notes.append("Pretended: no processor is configured, and no money moved.")
+        notes.append("Pretended payment: no processor is configured, and no money moved.")
     return Paper("Receipt", issuer, facts, [PaperTable("Payment", ("Item", "Credited", "Paid"), rows, 2)], notes)

@@ -1,11 +1,12 @@
-"""Who did something, where a second person has to."""
+"""Tells two people apart, where a second person has to confirm."""
 
 import unicodedata
 
 
 def is_same_person(one: str, other: str) -> bool:
-    """Names are compared by neither case nor blanks, nor by how their letters are encoded; what cannot be seen is no
-    part of a name, and who has no name is nobody else.
+    """Return whether two names are the same person's, or the other name is empty.
+
+    Case, blanks, invisible characters and Unicode encoding forms make no difference.
     """
     return _plain(other) in (_plain(one), "")
 

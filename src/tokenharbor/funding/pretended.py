@@ -1,4 +1,4 @@
-"""Taking back what is left of pretended payments, once credit buys what somebody is charged for."""
+"""Takes back the unspent credit of pretended payments, once credit pays for requests that a provider charges for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tokenharbor.kernel.ids import UUID
 
 @dataclass(frozen=True, slots=True)
 class KeptCredit:
-    """A pretended top-up of which something stays, and why."""
+    """A pretended top-up of which some credit stays, and why."""
 
     top_up_id: UUID
     reason: str
@@ -22,15 +22,15 @@ class KeptCredit:
 
 @dataclass(frozen=True, slots=True)
 class ForgottenCredit:
-    """What was taken back, and what could not be."""
+    """The refunds that were made, and the top-ups whose credit could not be taken back."""
 
     refunds: Sequence[Refund]
     kept: Sequence[KeptCredit]
 
 
 async def forget_pretended(funding: Funding, actor: str) -> ForgottenCredit:
-    """Refund all that is unspent of every pretended top-up, as an operator would, and finish what an earlier try has
-    begun. What is spent stays spent, and nobody owes it. `funding` has the pretended processor.
+    """Refund the unspent credit of every pretended top-up, as an operator would, after finishing refunds that an
+    earlier call began. Credit that is spent stays spent and becomes no debt. `funding` has the pretended processor.
     """
     async with funding.acquire() as conn:
         begun = await refund_store.list_refunds(conn, None, RefundProgress.ASKED)

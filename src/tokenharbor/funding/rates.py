@@ -1,7 +1,8 @@
-"""Exchange rates as operators set them: exact, within the edition's bounds, and a leap by two people.
+"""Exchange rates set by operators: exact, within the edition's bounds, and large changes confirmed by two people.
 
-A rate counts until it ends or another is set. One that is more than a tenth from what counted in the last day waits for
-a second person, since whoever mistypes a rate, or means to, sells credit for next to nothing.
+Invariant: no single person can make credit much cheaper. A rate is in force until it ends or another one is. A new rate
+that differs by more than a tenth from any rate in force during the last day waits for a second person, since a mistyped
+or malicious rate would sell credit for next to nothing.
 """
 
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ from tokenharbor.funding.types import ExchangeRate
 from tokenharbor.kernel.errors import Conflict, Rejected
 
 LEAP_PARTS: Final = 10
-"""A rate that is more than one in so many parts of another away from it is a leap."""
+"""A rate that differs from another by more than one part in this many of it needs a second person."""
 
 _COMPARED: Final = timedelta(days=1)
 
@@ -25,10 +26,13 @@ _COMPARED: Final = timedelta(days=1)
 async def set_exchange_rate(
     funding: Funding, currency: str, per_usd: str, *, lasts: timedelta | None, actor: str
 ) -> ExchangeRate:
-    """What a US dollar costs from now on, or once another person has confirmed it. Raises Rejected."""
+    """Set the rate of a currency; it is in force now, or, if it waits, once another person has confirmed it.
+
+    Raise Rejected for a currency that the edition does not sell, a rate outside its bounds, or an empty `actor`.
+    """
     _check(funding.policy().topups, currency, per_usd)
     if not actor.strip():
-        raise Rejected("a rate is set by somebody", param="actor")
+        raise Rejected("say who sets the rate", param="actor")
     now = funding.world.clock.now()
     async with funding.change() as conn:
         before = await store.list_rates_since(conn, currency, now - _COMPARED)
@@ -39,35 +43,36 @@ async def set_exchange_rate(
 
 
 async def confirm_exchange_rate(funding: Funding, currency: str, actor: str) -> ExchangeRate:
-    """The second person's word for the rate that was set last; it counts from now on. Raises Rejected for nobody's
-    word, Conflict if it waits for none, has ended, or was set by the same person.
+    """Confirm the rate that was set last, as the second person; it is in force from now on.
+
+    Raise Rejected for an empty `actor`; Conflict if the rate does not wait, has ended, or was set by the same person.
     """
     if not actor.strip():
-        raise Rejected("a rate is confirmed by somebody", param="actor")
+        raise Rejected("say who confirms the rate", param="actor")
     now = funding.world.clock.now()
     async with funding.change() as conn:
         rate = await store.lock_last_rate(conn, currency)
         if rate is None or not rate.waits:
-            raise Conflict(f"no rate of {currency[:10]} waits for a second person")
+            raise Conflict(f"no rate of {currency[:10]} is waiting for a second person")
         if rate.ends_at is not None and rate.ends_at <= now:
             raise Conflict(f"the rate {rate.per_usd} of {currency} has ended: set another")
         if is_same_person(rate.actor, actor):
-            raise Conflict(f"{actor} has set the rate {rate.per_usd} of {currency}: another person has to confirm it")
+            raise Conflict(f"{actor} set the rate {rate.per_usd} of {currency}: another person must confirm it")
         return await store.confirm_rate(conn, rate, actor, now)
 
 
 def _check(policy: TopUpPolicy, currency: str, per_usd: str) -> None:
     others = [each for each in policy.currencies if each != BOOKS_CURRENCY]
     if currency not in others:
-        sold = ", ".join(others) or f"none: this edition sells in {BOOKS_CURRENCY} alone"
-        raise Rejected(f"rates are of {sold}; not of {currency[:10]!r}", param="currency")
+        sold = ", ".join(others) or f"none: this edition sells only in {BOOKS_CURRENCY}"
+        raise Rejected(f"rates can be set for {sold}; not for {currency[:10]!r}", param="currency")
     try:
         is_within = is_rate_within(policy, per_usd)
     except ValueError as error:
         raise Rejected(str(error), param="rate") from None
     if not is_within:
         least, most = policy.cny_rate_least, policy.cny_rate_most
-        raise Rejected(f"a rate of {currency} is from {least} to {most} in this edition", param="rate")
+        raise Rejected(f"a rate of {currency} must be from {least} to {most} in this edition", param="rate")
 
 
 def _is_leap(per_usd: str, before: Iterable[ExchangeRate]) -> bool:

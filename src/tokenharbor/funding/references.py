@@ -1,4 +1,4 @@
-"""References of bank transfers, as operators enter them."""
+"""Bank transfer references, as operators enter them."""
 
 import asyncpg
 
@@ -9,7 +9,7 @@ from tokenharbor.payments.manual import transfer_reference
 
 
 def read_reference(text: str) -> str:
-    """In the form that is compared. Raises Rejected."""
+    """Return a reference in its normalized form. Raise Rejected."""
     try:
         return transfer_reference(text)
     except ValueError as error:
@@ -17,12 +17,13 @@ def read_reference(text: str) -> str:
 
 
 async def check_unused(conn: asyncpg.Connection, reference: str) -> None:
-    """Nobody else can use it until the caller's transaction ends: refunds and withdrawals are two tables, so no index
-    says that a transfer pays once. Raises Conflict for one that has paid.
+    """Lock a reference until the caller's transaction ends. Raise Conflict if it has paid a refund or a withdrawal.
+
+    The lock is needed since refunds and withdrawals are two tables, which no unique index can cover.
     """
     await conn.execute(refund_store.SQL.lock_reference, reference)
     payout = await withdrawal_store.find_by_object(conn, MANUAL, reference)
     refund = await refund_store.find_by_object(conn, MANUAL, reference)
     used = next((each.shown_id for each in (payout, refund) if each is not None), None)
     if used is not None:
-        raise Conflict(f"the reference {reference} was used before: {used}")
+        raise Conflict(f"the reference {reference} was already used by {used}")

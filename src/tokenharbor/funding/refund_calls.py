@@ -1,17 +1,19 @@
-"""From a refund that was asked for to its end: the one path for a command, a webhook, the sweep and a restart.
+"""From a refund that was recorded to its end: the one path for a command, a webhook, the sweep and a restart.
 
-Idea: as with top-ups, only what was read at the processor counts, and whoever thinks that something has happened calls
-`follow_refund` (ours) or `take_reported` (what an event tells of). Credit has left the line before the processor is
-asked, so nothing can be spent and refunded. The call has no transaction around it; what follows from its answer is one.
+As with top-ups, only what was read at the processor counts. Whoever suspects that something happened calls
+`follow_refund` (for our refunds) or `take_reported` (for a refund that an event reports). The credit is set aside
+before the processor is asked, so no credit is both spent and refunded. The processor is called outside of any
+transaction; what follows from its answer is done in one.
 
-Invariant: the money of one refund object moves credit once. A row stands for one object of the processor
-(`processor_refund_id`), the wallet's lock lets one caller at a time look for it, and state, entries and the capture's
-sums are committed together. Our own refund comes back as an event, too: its object bears our id, so it finds our row.
-An object that bears no id of ours, or one whose row has another object already, was made in the processor's dashboard:
-it is a refund like every other, and what was spent of it is debt.
+Invariant: one refund object of a processor moves credit once. Each object has one row (`processor_refund_id`), the
+wallet's lock lets one caller at a time look for it, and state, entries and the capture's sums are committed together.
+Our own refund is also reported by an event: its object carries our id, so our row is found. An object without our id,
+or whose row already has another object, was made in the processor's dashboard. It is a refund like any other, and the
+part of its credit that was already spent becomes debt.
 
-A capture never gives back more than it took: what exceeds it, since a dispute came between, is `loss/dispute`, and the
-account keeps what was set aside for it; until some of it comes back (`recover_losses`).
+A capture never gives back more than it took. If a dispute took a part first, the excess is our loss (`loss/dispute`),
+and the account gets back the credit set aside for it. When some of the capture comes back, `recover_losses` reduces the
+loss.
 """
 
 import asyncpg
@@ -42,7 +44,10 @@ _IN_FLIGHT = (RefundProgress.ASKED, RefundProgress.CALLED)
 
 
 async def follow_refund(funding: Funding, refund_id: UUID) -> Refund:
-    """Ask the processor for it, or what has become of it. Raises Missing, ProcessorUnavailable, DatabaseUnavailable."""
+    """Ask the processor for a refund, or read its state there. Return the refund as it is then.
+
+    Raise Missing, ProcessorUnavailable or DatabaseUnavailable.
+    """
     async with funding.acquire() as conn:
         refund = await refund_store.get_refund(conn, refund_id)
     if refund.state not in _IN_FLIGHT:
@@ -55,7 +60,7 @@ async def follow_refund(funding: Funding, refund_id: UUID) -> Refund:
 
 
 async def look_at_refund(funding: Funding, refund_id: UUID) -> Refund:
-    """Likewise; a processor that does not answer is asked again by the sweep, and the row says so."""
+    """Follow a refund like `follow_refund`. If the processor fails, note it in the row; the sweep asks again."""
     try:
         return await follow_refund(funding, refund_id)
     except ProcessorError as error:
@@ -64,7 +69,7 @@ async def look_at_refund(funding: Funding, refund_id: UUID) -> Refund:
 
 
 async def take_refund(funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
-    """What follows from a refund as it was read, in one transaction. Raises Missing, DatabaseUnavailable."""
+    """Apply a processor's refund as read to ours, in one transaction. Raise Missing or DatabaseUnavailable."""
     async with funding.change() as conn:
         refund = await take_refund_on(conn, funding, refund_id, told)
     _report(funding, refund, told)
@@ -72,7 +77,7 @@ async def take_refund(funding: Funding, refund_id: UUID, told: ProcessorRefund) 
 
 
 async def take_refund_on(conn: asyncpg.Connection, funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
-    """Likewise, in the caller's transaction. Raises Missing."""
+    """Apply a processor's refund as read to ours, in the caller's transaction. Raise Missing."""
     account_id = (await refund_store.get_refund(conn, refund_id)).account_id
     await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())  # before any row of this room
     refund = await refund_store.get_refund(conn, refund_id)
@@ -96,16 +101,18 @@ async def take_refund_on(conn: asyncpg.Connection, funding: Funding, refund_id: 
 
 
 async def take_reported(funding: Funding, processor: str, told: ProcessorRefund) -> Refund | None:
-    """Likewise, of an object that may be ours or not. None: nothing has become of it.
+    """Apply a processor's refund that may be ours or made in its dashboard. Return None if it failed before it was
+    known.
 
-    Raises ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused.
+    Raise ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused if the currencies
+    differ.
     """
     async with funding.change() as conn:
         capture = await refund_store.find_capture(conn, processor, told.capture_id)
         if capture is None:
             raise ProcessorUnavailable(f"no top-up of ours has the capture {told.capture_id[:80]} yet")
         if told.money.currency != capture.money.currency:
-            raise ProcessorRefused(f"a refund in {told.money.currency} of a payment in {capture.money.currency}")
+            raise ProcessorRefused(f"the refund is in {told.money.currency}, the payment in {capture.money.currency}")
         await Wallets(conn).lock_wallet(capture.account_id, funding.world.clock.now())
         known = await _find(conn, capture, told)
         if known is None and told.state is RefundState.FAILED:
@@ -118,12 +125,12 @@ async def take_reported(funding: Funding, processor: str, told: ProcessorRefund)
 
 
 async def handle_refund(funding: Funding, processor: str, event: ProcessorEvent) -> str:
-    """An event about a refund."""
+    """Handle an event about a refund."""
     return await _handle(funding, processor, await funding.processor(processor).read_refund(event.object_id))
 
 
 async def handle_capture(funding: Funding, processor: str, event: ProcessorEvent) -> str:
-    """An event about a capture: its refunds may have changed."""
+    """Handle an event about a capture, whose refunds may have changed."""
     for told in await funding.processor(processor).list_refunds(event.object_id):
         await _handle(funding, processor, told)
     return ""
@@ -135,8 +142,10 @@ async def _handle(funding: Funding, processor: str, told: ProcessorRefund) -> st
 
 
 async def _ask(funding: Funding, refund: Refund) -> ProcessorRefund:
-    """Asked once: all tries have one idempotency key, and what was tried before is searched for first. Raises Rejected,
-    Conflict for a withdrawal of an account that nothing may leave any more.
+    """Ask the processor for a refund once, or find the one of an earlier try.
+
+    All tries have one idempotency key; after the first, the capture's refunds are searched before. Raise Rejected or
+    Conflict if the refund is a withdrawal and the account may not withdraw any more.
     """
     processor = funding.processor(refund.processor)
     if refund.processor_refund_id is not None:
@@ -159,8 +168,8 @@ async def _ask(funding: Funding, refund: Refund) -> ProcessorRefund:
 
 
 async def _refused(funding: Funding, refund: Refund, why: str) -> Refund:
-    """Refused when it was asked for: it has failed. Refused when it was read: somebody else has to say what became
-    of it.
+    """Handle a processor's refusal. If it was refused when asked for, the refund failed. If it cannot be read any more,
+    its outcome is unknown, and an operator has to settle it.
     """
     async with funding.change() as conn:
         await Wallets(conn).lock_wallet(refund.account_id, funding.world.clock.now())
@@ -173,32 +182,32 @@ async def _refused(funding: Funding, refund: Refund, why: str) -> Refund:
 
 
 async def _difference(conn: asyncpg.Connection, refund: Refund, told: ProcessorRefund) -> str:
-    """What of a processor's refund is not as it was asked for; "" if all is."""
+    """Return how a processor's refund differs from ours, "" if it matches."""
     if told.capture_id != refund.capture_id or told.money != refund.money:
-        return f"{told.money} of {told.capture_id[:80]} was refunded, not {refund.money} of {refund.capture_id}"
+        return f"{told.money} of {told.capture_id[:80]} was refunded instead of {refund.money} of {refund.capture_id}"
     other = await refund_store.find_by_object(conn, refund.processor, told.processor_refund_id)
     if other is not None and other.id != refund.id:
-        return f"{told.processor_refund_id[:80]} is {other.shown_id}"
+        return f"{told.processor_refund_id[:80]} already belongs to {other.shown_id}"
     return ""
 
 
 async def _find(conn: asyncpg.Connection, capture: CaptureBalance, told: ProcessorRefund) -> Refund | None:
-    """By the processor's object; by our id where the object is new to us."""
+    """Find our refund by the processor's object; if the object is new to us, by our id in it."""
     known = await refund_store.find_by_object(conn, capture.processor, told.processor_refund_id)
     if known is not None or told.refund_id is None:
         return known
     try:
         named = await refund_store.get_refund(conn, ids.parse("refund", told.refund_id))
-    except (ValueError, Missing):  # another system's
+    except (ValueError, Missing):  # the id of another system
         return None
     ours = (named.processor, named.capture_id) == (capture.processor, capture.capture_id)
     return named if ours and named.processor_refund_id is None else None
 
 
 async def _add_reported(conn: asyncpg.Connection, funding: Funding, processor: str, told: ProcessorRefund) -> Refund:
-    """A refund that was made in the processor's dashboard: what it reaches of the lot is set aside until it is done."""
+    """Add a refund that was made in the processor's dashboard, and set aside what the lot still has of it."""
     capture = await refund_store.find_capture(conn, processor, told.capture_id)
-    assert capture is not None, "it was found in this transaction"  # noqa: S101  for mypy
+    assert capture is not None, "found in this transaction"  # noqa: S101  for mypy
     now, refund_id = funding.world.clock.now(), funding.world.ids.new()
     amount = amount_of(capture, told.money)
     refund = Refund(

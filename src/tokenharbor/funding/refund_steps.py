@@ -1,6 +1,7 @@
-"""What a refund does to the books when it is done, has failed, or comes back; in the caller's transaction.
+"""What a refund changes in the books when it is done, fails, or comes back; in the caller's transaction.
 
-The wallet is locked. Each step is undone by another, so a refund may go to and fro, whatever its processor says.
+The wallet is locked. Invariant: for each step there is one that undoes it, so a processor may report a refund as done,
+failed and done again, and the books follow.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ from tokenharbor.ledger.wallets import Wallets
 
 
 async def close(conn: asyncpg.Connection, funding: Funding, refund: Refund, processor_refund_id: str | None) -> Refund:
-    """The money has left: what was set aside goes, the rest comes from the lot, or is debt."""
+    """Finish a refund whose money has left: use the credit set aside; the rest comes from the lot, or becomes debt."""
     capture = await _capture(conn, refund)
     closed, minor = min(refund.amount, capture.left), min(refund.money.minor, capture.left_minor)
     returns = credit_returns(conn, funding, refund, capture)
@@ -42,7 +43,9 @@ async def close(conn: asyncpg.Connection, funding: Funding, refund: Refund, proc
 async def close_again(
     conn: asyncpg.Connection, funding: Funding, refund: Refund, processor_refund_id: str | None
 ) -> Refund:
-    """Likewise, of a refund for which nothing is set aside any more: it had failed."""
+    """Finish a refund that had failed, so that nothing is set aside for it: set aside what the lot has, then close
+    it.
+    """
     capture = await _capture(conn, refund)
     there = await take_credit(conn, funding, capture, refund.amount, refund.id)
     await credit_returns(conn, funding, refund, capture).set_aside(there)
@@ -50,7 +53,7 @@ async def close_again(
 
 
 async def close_more(conn: asyncpg.Connection, funding: Funding, refund: Refund) -> Refund:
-    """Some of the capture has come back: less of the refund is our loss than before."""
+    """Close a refund again after some of its capture came back, so that less of it is our loss."""
     await _come_back(conn, funding, refund)
     return await close_again(conn, funding, refund, refund.processor_refund_id)
 
@@ -58,14 +61,14 @@ async def close_more(conn: asyncpg.Connection, funding: Funding, refund: Refund)
 async def fail(
     conn: asyncpg.Connection, funding: Funding, refund: Refund, processor_refund_id: str | None, why: str
 ) -> Refund:
-    """The money has not left: the lot has its credit again."""
+    """Fail a refund whose money did not leave: the lot gets its credit back."""
     await give_up(conn, funding, refund)
     now = funding.world.clock.now()
     return await refund_store.set_failed(conn, refund.id, processor_refund_id, now, why or "the refund failed")
 
 
 async def give_up(conn: asyncpg.Connection, funding: Funding, refund: Refund) -> None:
-    """What was set aside and taken back for a refund returns; its row is the caller's."""
+    """Return the credit and rewards that were set aside for a refund. The caller changes its row."""
     await credit_returns(conn, funding, refund, await _capture(conn, refund)).restore(refund.set_aside)
     await funding.hooks.give_back(conn, refund.account_id, return_id=refund.id)
     await funding.hooks.run_due(conn, refund.account_id)
@@ -74,16 +77,16 @@ async def give_up(conn: asyncpg.Connection, funding: Funding, refund: Refund) ->
 async def reopen(
     conn: asyncpg.Connection, funding: Funding, refund: Refund, processor_refund_id: str, why: str
 ) -> Refund:
-    """The money had left, and has come back."""
+    """Fail a refund whose money had left and has come back."""
     await _come_back(conn, funding, refund)
     now = funding.world.clock.now()
-    return await refund_store.set_failed(conn, refund.id, processor_refund_id, now, why or "it came back")
+    return await refund_store.set_failed(conn, refund.id, processor_refund_id, now, why or "the money came back")
 
 
 async def take_credit(
     conn: asyncpg.Connection, funding: Funding, capture: CaptureBalance, amount: Usd, refund_id: UUID
 ) -> Usd:
-    """What of money that leaves without being asked can be set aside; the rewards for it are taken back."""
+    """Take back the rewards for a refund that we did not ask for. Return how much of its credit can be set aside."""
     own = min(amount, capture.left)
     await funding.hooks.run_due(conn, capture.account_id)
     if own:
@@ -122,5 +125,5 @@ async def _come_back(conn: asyncpg.Connection, funding: Funding, refund: Refund)
 
 async def _capture(conn: asyncpg.Connection, refund: Refund) -> CaptureBalance:
     capture = await refund_store.find_capture(conn, refund.processor, refund.capture_id)
-    assert capture is not None, "a foreign key"  # noqa: S101  for mypy
+    assert capture is not None, "guaranteed by a foreign key"  # noqa: S101  for mypy
     return capture

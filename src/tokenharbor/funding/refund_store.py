@@ -1,4 +1,4 @@
-"""Refunds and the balances of captures in the database. A wallet is locked before any row of this room."""
+"""Reads and writes refunds and the balances of captures. A wallet is locked before any row of this room."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,17 +51,17 @@ async def find_capture(conn: asyncpg.Connection, processor: str, capture_id: str
 
 
 async def list_captures(conn: asyncpg.Connection, account_id: UUID) -> Sequence[CaptureBalance]:
-    """Oldest first."""
+    """Return an account's captures, oldest first."""
     return [_capture(row) for row in await conn.fetch(SQL.captures, account_id)]
 
 
 async def add_returned(conn: asyncpg.Connection, refund: Refund, amount: Usd, minor: int) -> None:
-    """What of the refund's capture has gone back; below zero, what has come again."""
+    """Add to the amount of the refund's capture that has gone back; a negative amount has come back to us."""
     await conn.execute(SQL.add_returned, refund.processor, refund.capture_id, amount, minor)
 
 
 async def list_short(conn: asyncpg.Connection, processor: str, capture_id: str) -> Sequence[Refund]:
-    """Refunds that are done and of which a part is our loss, oldest first."""
+    """Return the capture's refunds that are done and left us a loss, oldest first."""
     return [_refund(row) for row in await conn.fetch(SQL.short, processor, capture_id)]
 
 
@@ -77,7 +77,7 @@ async def add_refund(conn: asyncpg.Connection, refund: Refund) -> Refund:
 
 
 async def get_refund(conn: asyncpg.Connection, refund_id: UUID) -> Refund:
-    """Raises Missing."""
+    """Return a refund. Raise Missing."""
     row = await conn.fetchrow(SQL.refund, refund_id)
     if row is None:
         raise Missing(f"no such refund: {ids.show('refund', refund_id)}")
@@ -97,18 +97,18 @@ async def find_by_object(conn: asyncpg.Connection, processor: str, processor_ref
 async def list_refunds(
     conn: asyncpg.Connection, account_id: UUID | None = None, state: RefundProgress | None = None
 ) -> Sequence[Refund]:
-    """Oldest first."""
+    """Return refunds, oldest first."""
     return [_refund(row) for row in await conn.fetch(SQL.refunds, account_id, state)]
 
 
 async def count_recent(conn: asyncpg.Connection, account_id: UUID, since: datetime) -> int:
-    """How many refunds the customer has asked for."""
+    """Return how many refunds the customer has asked for since a time, without those that failed or were rejected."""
     count: int = await conn.fetchval(SQL.recent, account_id, since)
     return count
 
 
 async def set_decided(conn: asyncpg.Connection, refund: Refund, actor: str, reason: str, now: datetime) -> Refund:
-    """`refund` has its new state and the time of its next look."""
+    """Store an operator's decision. `refund` has its new state and the time of its next look."""
     row = await conn.fetchrow(SQL.set_decided, refund.id, refund.state.value, actor, reason, refund.next_look_at, now)
     return _refund(row)
 
@@ -118,7 +118,7 @@ async def set_called(conn: asyncpg.Connection, refund_id: UUID, processor_refund
 
 
 async def set_done(conn: asyncpg.Connection, refund: Refund, now: datetime) -> Refund:
-    """`refund` has the processor's id, and what of it is closed."""
+    """Mark a refund as done. `refund` has the processor's id and the closed amounts."""
     row = await conn.fetchrow(
         SQL.set_done, refund.id, refund.processor_refund_id, refund.closed, refund.closed_minor, now
     )
@@ -132,12 +132,12 @@ async def set_failed(
 
 
 async def note_fault(conn: asyncpg.Connection, refund_id: UUID, fault: str, *, final: bool = False) -> Refund:
-    """`final`: nobody looks again by himself."""
+    """Store why the last look failed. With `final`, the sweep does not look again."""
     return _refund(await conn.fetchrow(SQL.set_fault, refund_id, fault, final))
 
 
 async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
-    """The refunds that are due to be looked at."""
+    """Claim at most `most` refunds that are due for a look. Return their ids."""
     return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
 
 

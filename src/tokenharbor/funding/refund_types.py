@@ -1,4 +1,4 @@
-"""Refunds, and captures with what they have left, as the database has them; all frozen."""
+"""Types of refunds, and captures with their remaining amounts, as stored in the database."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from tokenharbor.kernel.money import ZERO, Money, Usd
 
 
 class RefundProgress(StrEnum):
-    """How far a refund is. REVIEW: an operator decides. CALLED: the processor has it, and has not paid yet."""
+    """The state of a refund. REVIEW: an operator decides first. CALLED: the processor has it and has not paid yet."""
 
     REVIEW = "review"
     ASKED = "asked"
@@ -21,7 +21,7 @@ class RefundProgress(StrEnum):
 
 
 class RefundOrigin(StrEnum):
-    """Who made it. PROCESSOR: somebody, in the processor's own dashboard. WITHDRAWAL: it is one, to what paid."""
+    """Who made a refund. PROCESSOR: somebody in the processor's dashboard. WITHDRAWAL: a withdrawal to what paid."""
 
     CUSTOMER = "customer"
     OPERATOR = "operator"
@@ -31,9 +31,9 @@ class RefundOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Money of a capture that goes back. `amount` is what of the lot `money` stands for; `set_aside` what of it waits
-    for the processor; `closed` what of it counted against the capture; `reduced` what the payer does not get since it
-    was spent as cashback.
+    """Money of a capture that goes back. `money` is the amount paid back. `amount` is the credit that leaves the lot
+    for it: `set_aside` of it waits for the processor, and `closed` of it has left and counts against the capture.
+    `reduced` is the part that the payer does not get, since it was spent as cashback.
     """
 
     id: UUID
@@ -64,14 +64,14 @@ class Refund:
 
     @property
     def shown_id(self) -> str:
-        """As people and processors see it."""
+        """The id as people and processors see it."""
         return ids.show("refund", self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureBalance:
-    """A capture and what of it has gone back: refunded, disputed, or `leaving`, which is asked for and not done. The
-    tax is in `money`, not in `captured`.
+    """A capture and the amounts of it that have gone back: `refunded` and `disputed`. `leaving` is the sum of refunds
+    that are asked for and not done. The tax is included in `money`, not in `captured`.
     """
 
     processor: str
@@ -95,7 +95,7 @@ class CaptureBalance:
 
     @property
     def left(self) -> Usd:
-        """What has not gone back."""
+        """The credit of the capture that has not gone back."""
         return self.captured - self.refunded - self.disputed
 
     @property

@@ -1,8 +1,9 @@
-"""Refunds: what will come back is shown first; then credit leaves the line, and the processor is asked.
+"""Refunds: previewed first; then the credit is set aside, and the processor is asked.
 
-A customer gets back what of a top-up is neither spent nor held, within the edition's window, which is judged when they
-ask; by how it was paid. An operator may refund after the window, too, as long as the processor can. What the account
-was given for the top-up goes with it: locked credit, and cashback; cashback that was spent reduces the refund.
+Invariant: credit leaves the line before money leaves the processor, so it cannot be spent and refunded. A customer can
+get back the part of a top-up that is neither spent nor held, to the method that paid it, within the edition's window;
+the window is judged when they ask. An operator may also refund after the window, as long as the processor can. The
+rewards for that part go with it: locked match and cashback. Cashback that was already spent reduces the refund.
 """
 
 import dataclasses
@@ -33,14 +34,14 @@ from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import ProcessorRefund, RefundState
 
 FIRST_LOOK: Final = timedelta(seconds=5)
-"""When the sweep looks at a new refund first: its caller has asked the processor by then."""
+"""How long after a refund was recorded the sweep first looks at it; its caller has asked the processor by then."""
 
 _LONGEST_KEY = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRequest:
-    """A refund asked for: of `amount` of credit, None for all that there is."""
+    """A request for a refund of `amount` of credit; None: of all that can be refunded."""
 
     top_up_id: UUID
     idempotency_key: str
@@ -52,7 +53,7 @@ class RefundRequest:
 
 @dataclass(frozen=True, slots=True)
 class LeavingCredit:
-    """What leaves a lot; `restriction` says of which part of it: what is locked, or None, what can be spent."""
+    """Credit that leaves a lot: its locked part if `restriction` says so, its spendable part if that is None."""
 
     lot_id: UUID
     amount: Usd
@@ -61,9 +62,9 @@ class LeavingCredit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundPreview:
-    """What will come back: `returned` is the money and the credit that leaves for it. `rewards` are what is taken back
-    with it. `leaving` is all credit that leaves, by lot; `most` is what can be asked for at most. `review`: an operator
-    decides first.
+    """What a refund would do. `returned` is the money and the credit of the top-up that leaves for it; `rewards` are
+    taken back with it; `leaving` is all credit that leaves, by lot. `most` is the highest amount that can be asked for.
+    With `review`, an operator decides first.
     """
 
     top_up_id: UUID
@@ -76,7 +77,7 @@ class RefundPreview:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRefund:
-    """A refund whose credit is set aside, and what was taken back with it, if that was done now."""
+    """A refund whose credit is set aside, and the rewards that were taken back with it, if that was done now."""
 
     refund: Refund
     rewards: RewardReturn
@@ -84,8 +85,8 @@ class RecordedRefund:
 
 @dataclass(frozen=True, slots=True)
 class _Refundable:
-    """A capture of which something can be refunded: how much of what was asked for, before rewards count; and the most
-    that can be asked for.
+    """A capture that can be refunded: `asked` is the money and credit asked for before rewards are subtracted, `most`
+    the highest amount that can be asked for.
     """
 
     capture: CaptureBalance
@@ -95,7 +96,7 @@ class _Refundable:
 
 
 async def preview_refund(funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin) -> RefundPreview:
-    """What `ask_refund` would do now. Raises Missing, Rejected, Conflict."""
+    """Return what `ask_refund` would do now. Raise Missing, Rejected or Conflict."""
     async with funding.change() as conn:
         found = await _look(conn, funding, top_up_id, amount, origin)
         capture = found.capture
@@ -112,14 +113,14 @@ async def preview_refund(funding: Funding, top_up_id: UUID, amount: Usd | None, 
 
 
 async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
-    """The refund; the processor has been asked, unless an operator decides first. The same idempotency key is the same
-    refund. A processor that does not answer is asked again by the sweep.
+    """Record a refund and ask the processor for it, unless an operator decides first. Return the refund.
 
-    Raises Missing, Rejected for what cannot be refunded, Conflict for a key that was used for something else.
+    The same idempotency key returns the same refund. If the processor does not answer, the sweep asks again. Raise
+    Missing; Rejected or Conflict if it cannot be refunded; Conflict if the key was used for another refund.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
         raise Rejected(
-            f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
+            f"an idempotency key must have 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
         ).because(ErrorReason.IDEMPOTENCY_KEY_INVALID)
     async with funding.change() as conn:
         refund = (await record_refund(conn, funding, request)).refund
@@ -127,42 +128,42 @@ async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
 
 
 async def approve_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
-    """What waited for an operator goes on. Raises Missing, Conflict for one that does not wait."""
+    """Approve a refund in review and ask the processor for it. Raise Missing, or Conflict if it is not in review."""
     async with funding.change() as conn:
         await let_go_on(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
     return await look_at_refund(funding, refund_id)
 
 
 async def reject_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
-    """What waited for an operator is not done: the credit is back. Raises Missing, Conflict likewise."""
+    """Reject a refund in review and return its credit. Raise Missing, or Conflict if it is not in review."""
     async with funding.change() as conn:
         return await turn_down(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
 
 
 async def let_go_on(conn: asyncpg.Connection, funding: Funding, refund: Refund, actor: str, reason: str) -> Refund:
-    """What is in review is asked for. The wallet is locked."""
+    """Approve a refund in review. The wallet is locked."""
     now = funding.world.clock.now()
     asked = dataclasses.replace(refund, state=RefundProgress.ASKED, next_look_at=now + FIRST_LOOK)
     return await refund_store.set_decided(conn, asked, actor, reason, now)
 
 
 async def turn_down(conn: asyncpg.Connection, funding: Funding, refund: Refund, actor: str, reason: str) -> Refund:
-    """What is in review is not done: its credit is back. The wallet is locked."""
+    """Reject a refund in review and return its credit. The wallet is locked."""
     await give_up(conn, funding, refund)
     rejected = dataclasses.replace(refund, state=RefundProgress.REJECTED, next_look_at=None)
     return await refund_store.set_decided(conn, rejected, actor, reason, funding.world.clock.now())
 
 
 async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None) -> Refund:
-    """What an operator says of a refund that no program makes: paid, with the bank's reference; None: it failed.
+    """Record how a manual refund ended: paid, with the bank's reference, or failed if `reference` is None.
 
-    Raises Missing, Conflict for one of a processor that says so itself, and for a reference that was used.
+    Raise Missing; Conflict for a refund that its processor reports itself, or for a reference that was already used.
     """
     paid = None if reference is None else read_reference(reference)
     async with funding.change() as conn:
         refund = await _lock_refund(conn, funding, refund_id)
         if refund.processor != MANUAL or refund.state is not RefundProgress.CALLED:
-            raise Conflict(f"{refund.shown_id} is {refund.state} at {refund.processor}: there is nothing to settle")
+            raise Conflict(f"{refund.shown_id} is {refund.state} at {refund.processor}: nothing to settle")
         if paid is not None:
             await check_unused(conn, paid)
         told = ProcessorRefund(
@@ -171,7 +172,7 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
             money=refund.money,
             state=RefundState.FAILED if paid is None else RefundState.DONE,
             refund_id=refund.shown_id,
-            fault="" if paid is not None else "an operator says that it was not paid",
+            fault="" if paid is not None else "an operator recorded that it was not paid",
         )
         return await take_refund_on(conn, funding, refund_id, told)
 
@@ -179,8 +180,10 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
 async def record_refund(
     conn: asyncpg.Connection, funding: Funding, request: RefundRequest, *, waits: bool = False
 ) -> RecordedRefund:
-    """The refund, with its credit set aside; or the one that this key stands for. `waits`: it is in review whatever the
-    edition says. In the caller's transaction. Raises Missing, Rejected, Conflict.
+    """Record a refund and set its credit aside, or return the refund that this key already has.
+
+    With `waits`, it is in review whatever the edition says. Runs in the caller's transaction. Raise Missing, Rejected
+    or Conflict.
     """
     account_id = (await store.get_top_up(conn, request.top_up_id)).account_id
     await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())
@@ -188,7 +191,7 @@ async def record_refund(
     if known is not None:
         if (known.top_up_id, known.asked) != (request.top_up_id, request.amount):
             raise Conflict(
-                f"the key {request.idempotency_key!r} was used for another refund: {known.shown_id}"
+                f"the idempotency key {request.idempotency_key!r} was used for another refund: {known.shown_id}"
             ).because(ErrorReason.IDEMPOTENCY_KEY_USED)
         return RecordedRefund(known, NothingReturned())
     found = await _look(conn, funding, request.top_up_id, request.amount, request.origin)
@@ -221,14 +224,14 @@ async def record_refund(
     why = f"refund {refund.shown_id}"
     wanted = CreditReturn(account_id=account_id, lot_id=capture.lot_id, clearing=clearing_of(capture), reason=why)
     await CreditReturns(conn, funding, wanted).set_aside(returned.amount)
-    await auto_store.stop(conn, account_id, AutoTopUpStop.REFUND, f"{refund.shown_id}: a top-up is refunded", now)
+    await auto_store.stop(conn, account_id, AutoTopUpStop.REFUND, f"{refund.shown_id}: a top-up is being refunded", now)
     return RecordedRefund(await refund_store.add_refund(conn, refund), rewards)
 
 
 async def _look(
     conn: asyncpg.Connection, funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin
 ) -> _Refundable:
-    """What can be refunded of a top-up; its wallet is locked from here on. Raises Missing, Rejected, Conflict."""
+    """Lock the top-up's wallet and return what can be refunded of it. Raise Missing, Rejected or Conflict."""
     top_up, now = await store.get_top_up(conn, top_up_id), funding.world.clock.now()
     await Wallets(conn).lock_wallet(top_up.account_id, now)
     if amount is not None and amount <= ZERO:
@@ -244,21 +247,21 @@ async def _look(
     await funding.hooks.run_due(conn, top_up.account_id)
     state = await Wallets(conn).lock(top_up.account_id, now)
     if state.debt:
-        raise Conflict(f"the account owes ${state.debt.brief_up()}: nothing is refunded until that is paid").because(
+        raise Conflict(f"the account owes ${state.debt.brief_up()}: pay that before a refund").because(
             ErrorReason.REFUND_DEBT, owed_usd=state.debt
         )
     unspent = min(state.unspent(capture.lot_id), capture.left - capture.leaving)
     most = money_of(capture, unspent)
     if not most.money.minor:
         raise Conflict(
-            f"nothing of {top_up.shown_id} can be refunded: it is spent, held or already on its way back"
+            f"nothing of {top_up.shown_id} can be refunded: it is spent, held or already being refunded"
         ).because(ErrorReason.REFUND_NOTHING_LEFT)
     if amount is not None and amount > unspent:
         words = f"at most ${most.amount.brief_down()} of {top_up.shown_id} can be refunded now"
         raise Rejected(words, param="amount").because(ErrorReason.REFUND_MOST, most_usd=most.amount)
     asked = most if amount is None else money_of(capture, amount)
     if not asked.money.minor:
-        raise Rejected(f"${amount} is less than a cent of what was paid", param="amount").because(
+        raise Rejected(f"${amount} of credit is worth less than one cent of the payment", param="amount").because(
             ErrorReason.REFUND_TOO_LITTLE
         )
     review = origin is RefundOrigin.CUSTOMER and await _needs_review(conn, funding, top_up.account_id, now)
@@ -266,19 +269,19 @@ async def _look(
 
 
 def _check_window(funding: Funding, capture: CaptureBalance, origin: RefundOrigin, now: datetime) -> None:
-    """Raises Rejected, Conflict."""
+    """Raise Rejected or Conflict if a capture cannot be refunded now."""
     policy = funding.policy().refunds
     last = capture.processor_refundable_until
     if last is not None and now > last:
-        raise Conflict(f"{capture.processor} refunds nothing of a payment after {last:%Y-%m-%d}").because(
+        raise Conflict(f"{capture.processor} could refund this payment only until {last:%Y-%m-%d}").because(
             ErrorReason.REFUND_PROCESSOR_OVER, until=last
         )
     if origin is not RefundOrigin.CUSTOMER:
         return
     if not policy.customer:
-        raise Rejected(
-            "this edition refunds only for failures of the service: an operator decides", param="top_up"
-        ).because(ErrorReason.REFUND_NOT_OFFERED)
+        raise Rejected("this edition refunds only failures of the service: ask the operator", param="top_up").because(
+            ErrorReason.REFUND_NOT_OFFERED
+        )
     if capture.refundable_until is None or now > capture.refundable_until:
         shown = ids.show("topup", capture.top_up_id)
         raise Conflict(f"{shown} was paid on {capture.paid_at:%Y-%m-%d}: its refund window is over").because(
@@ -287,7 +290,9 @@ def _check_window(funding: Funding, capture: CaptureBalance, origin: RefundOrigi
 
 
 async def _needs_review(conn: asyncpg.Connection, funding: Funding, account_id: UUID, now: datetime) -> bool:
-    """A customer's, where there were several lately, or a payer disputes something."""
+    """Return whether a customer's refund needs an operator: after several recent refunds, or while a dispute is
+    open.
+    """
     policy = funding.policy().refunds
     if await dispute_store.count_open(conn, account_id):
         return True
@@ -296,19 +301,19 @@ async def _needs_review(conn: asyncpg.Connection, funding: Funding, account_id: 
 
 
 def _reduced(found: _Refundable, rewards: RewardReturn) -> ReturnedMoney:
-    """What comes back. Raises Conflict if nothing is left of it."""
+    """Return the money that comes back after rewards are subtracted. Raise Conflict if nothing is left."""
     returned = found.asked
     if rewards.reduced:
         returned = money_of(found.capture, returned.amount - rewards.reduced)
     if not returned.money.minor:
-        raise Conflict("nothing would come back: the cashback that this top-up earned was spent").because(
+        raise Conflict("nothing would be refunded: the cashback of this top-up was already spent").because(
             ErrorReason.REFUND_CASHBACK_SPENT
         )
     return returned
 
 
 def _leaving(capture: CaptureBalance, returned: ReturnedMoney, postings: Sequence[Posting]) -> Sequence[LeavingCredit]:
-    """By lot: what goes back of the top-up's own, and what is taken back of rewards with it."""
+    """Return the credit that leaves, by lot: of the top-up's own lot and of the rewards' lots."""
     own = address.own(capture.account_id)
     amounts: dict[tuple[UUID, Restriction | None], Usd] = {(capture.lot_id, None): returned.amount}
     for posting in postings:
@@ -320,7 +325,7 @@ def _leaving(capture: CaptureBalance, returned: ReturnedMoney, postings: Sequenc
 
 
 async def _lock_refund(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:
-    """The refund as it is once its wallet is locked. Raises Missing."""
+    """Lock a refund's wallet and return the refund. Raise Missing."""
     account_id = (await refund_store.get_refund(conn, refund_id)).account_id
     await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())
     return await refund_store.get_refund(conn, refund_id)
@@ -329,7 +334,7 @@ async def _lock_refund(conn: asyncpg.Connection, funding: Funding, refund_id: UU
 async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:
     refund = await _lock_refund(conn, funding, refund_id)
     if refund.state is not RefundProgress.REVIEW:
-        raise Conflict(f"{refund.shown_id} waits for nobody: it is {refund.state}")
+        raise Conflict(f"{refund.shown_id} is not in review: it is {refund.state}")
     if refund.origin is RefundOrigin.WITHDRAWAL:
-        raise Conflict(f"{refund.shown_id} is of a withdrawal: decide on that")
+        raise Conflict(f"{refund.shown_id} belongs to a withdrawal: approve or reject the withdrawal")
     return refund

@@ -1,7 +1,7 @@
--- Refunds, and what captures have left.
+-- Refunds, and the remaining amounts of captures.
 
 -- name: capture
--- A capture and what of it has gone back or is on its way.
+-- A capture, with the sums of its refunds that are not done.
 SELECT c.*, coalesce((SELECT sum(r.amount) FROM refund r WHERE r.processor = c.processor AND r.capture_id = c.capture_id
                       AND r.state IN ('review', 'asked', 'called')), 0)::bigint AS leaving,
     coalesce((SELECT sum(r.amount_minor) FROM refund r WHERE r.processor = c.processor AND r.capture_id = c.capture_id
@@ -9,22 +9,22 @@ SELECT c.*, coalesce((SELECT sum(r.amount) FROM refund r WHERE r.processor = c.p
 FROM capture c WHERE c.processor = $1 AND c.capture_id = $2
 
 -- name: captures
--- Likewise, all captures of an account, oldest first.
+-- All captures of an account, oldest first, with the sums of their refunds that are not done.
 SELECT c.*, coalesce(r.amount, 0)::bigint AS leaving, coalesce(r.minor, 0)::bigint AS leaving_minor
 FROM capture c LEFT JOIN LATERAL (SELECT sum(amount) AS amount, sum(amount_minor) AS minor FROM refund
                                   WHERE processor = c.processor AND capture_id = c.capture_id AND state IN ('review', 'asked', 'called')) r ON true
 WHERE c.account_id = $1 ORDER BY c.paid_at, c.capture_id
 
 -- name: add_returned
--- What of a capture has gone back; below zero, what has come again.
+-- Adds to the refunded amount of a capture; a negative amount has come back.
 UPDATE capture SET refunded = refunded + $3, refunded_minor = refunded_minor + $4 WHERE processor = $1 AND capture_id = $2
 
 -- name: short
--- Refunds of a capture of which a part is our loss, since others had taken it: oldest first.
+-- Refunds of a capture that left us a loss, since others had taken that part, oldest first.
 SELECT * FROM refund WHERE processor = $1 AND capture_id = $2 AND state = 'done' AND closed < amount ORDER BY id
 
 -- name: add
--- A refund.
+-- Adds a refund.
 INSERT INTO refund (id, top_up_id, account_id, processor, capture_id, lot_id, idempotency_key, origin, actor, reason, asked, amount, reduced,
                     set_aside, currency, amount_minor, state, processor_refund_id, asked_at, next_look_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
@@ -39,49 +39,49 @@ SELECT * FROM refund WHERE id = $1
 SELECT * FROM refund WHERE account_id = $1 AND idempotency_key = $2
 
 -- name: by_object
--- A refund by the processor's object.
+-- A refund by the id of the processor's object.
 SELECT * FROM refund WHERE processor = $1 AND processor_refund_id = $2
 
 -- name: refunds
--- An account's refunds, or everybody's, oldest first.
+-- The refunds of an account, or of all, oldest first.
 SELECT * FROM refund WHERE ($1::uuid IS NULL OR account_id = $1) AND ($2::text IS NULL OR state = $2) ORDER BY id
 
 -- name: recent
--- How many refunds an account has asked for since a time, those that came to nothing aside.
+-- The number of refunds that an account's customer has asked for since a time, without those that failed or were rejected.
 SELECT count(*) FROM refund WHERE account_id = $1 AND asked_at > $2 AND origin = 'customer' AND state NOT IN ('failed', 'rejected')
 
 -- name: set_decided
--- An operator has decided what waited for it.
+-- Stores an operator's decision on a refund in review.
 UPDATE refund SET state = $2, decided_by = $3, reason = CASE WHEN $4 = '' THEN reason ELSE $4 END, next_look_at = $5,
     ended_at = CASE WHEN $2 = 'rejected' THEN $6::timestamptz END
 WHERE id = $1 RETURNING *
 
 -- name: set_called
--- The processor has it, and has not paid yet.
+-- Marks a refund as known to the processor and not paid yet.
 UPDATE refund SET state = 'called', processor_refund_id = $2, fault = '' WHERE id = $1 RETURNING *
 
 -- name: set_done
--- The money has left.
+-- Marks a refund as done: the money has left.
 UPDATE refund SET state = 'done', processor_refund_id = $2, closed = $3, closed_minor = $4, ended_at = $5, next_look_at = NULL, fault = ''
 WHERE id = $1 RETURNING *
 
 -- name: set_failed
--- The money has not left, or has come back.
+-- Marks a refund as failed: the money did not leave, or came back.
 UPDATE refund SET state = 'failed', processor_refund_id = coalesce($2, processor_refund_id), closed = 0, closed_minor = 0, set_aside = 0,
     ended_at = $3, next_look_at = NULL, fault = $4
 WHERE id = $1 RETURNING *
 
 -- name: set_fault
--- Why the last look told nothing; `final`: there is no further one.
+-- Stores why the last look failed; if $3 (final), there is no further look.
 UPDATE refund SET fault = $2, next_look_at = CASE WHEN $3 THEN NULL ELSE next_look_at END WHERE id = $1 RETURNING *
 
 -- name: claim_looks
--- Refunds that are due to be looked at; the time of their next look is set at once, so that who dies is followed by another.
+-- Claims refunds that are due for a look and sets the time of the next, so that a look is repeated if its process dies.
 UPDATE refund SET looks = looks + 1, next_look_at = $1 + CASE looks
     WHEN 0 THEN interval '15 seconds' WHEN 1 THEN interval '1 minute' WHEN 2 THEN interval '5 minutes' ELSE interval '1 hour' END
 WHERE id IN (SELECT id FROM refund WHERE next_look_at <= $1 ORDER BY next_look_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING id
 
 -- name: lock_reference
--- A bank's reference, to the end of the transaction.
+-- Locks a bank's reference until the end of the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended('bank reference ' || $1::text, 0))

@@ -1,8 +1,8 @@
-"""What money that goes back is in credit, and the entries with which credit leaves or returns.
+"""How much credit a returned amount of money is, and the entries with which credit leaves or returns.
 
-A capture may go back in parts. All parts are computed from the whole: the money of a part is what the whole that has
-gone back then makes, less what had gone back before; rounded down to the minor unit. So parts never exceed the capture,
-and the last one ends it exactly, whatever the rate of its currency was.
+Invariant: the parts of a capture that go back never exceed it, and the last part completes it exactly, whatever its
+exchange rate. So each part is computed from the whole: the money for all that has gone back including this part,
+rounded down to the minor unit, less the money that had gone back before.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from tokenharbor.ledger.wallets import Wallets
 
 @dataclass(frozen=True, slots=True)
 class ReturnedMoney:
-    """Money that goes back, and what of the lot it stands for."""
+    """Money that goes back, and the credit of the lot that leaves for it."""
 
     money: Money
     amount: Usd
@@ -34,8 +34,9 @@ class ReturnedMoney:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreditReturn:
-    """Credit that leaves a lot for its processor. `reason` is the entries' note. `asked_at`: its owner wanted it then,
-    so what comes back has what was left of the lot's time, and nobody renews it by asking and cancelling.
+    """Credit that leaves a lot for its processor. `reason` is the note of the entries. `asked_at` is when the owner
+    asked for it: credit that comes back later gets the lifetime that the lot had left then, so nobody can extend an
+    expiry by asking and cancelling.
     """
 
     account_id: UUID
@@ -46,7 +47,9 @@ class CreditReturn:
 
 
 def money_of(capture: CaptureBalance, amount: Usd) -> ReturnedMoney:
-    """What is paid back for so much of the lot, down to the minor unit; and how much of the lot that is."""
+    """Return the money that is paid back for `amount` of the lot, rounded down to the minor unit, and the least amount
+    of the lot that this money is worth.
+    """
     gone, gone_minor = _gone(capture)
     whole = capture.money.minor * (gone + amount) // capture.captured
     minor = max(0, min(whole, capture.money.minor) - gone_minor)
@@ -55,7 +58,7 @@ def money_of(capture: CaptureBalance, amount: Usd) -> ReturnedMoney:
 
 
 def amount_of(capture: CaptureBalance, money: Money) -> Usd:
-    """What of the lot such a sum stands for that has left: it may be more than the capture has left."""
+    """Return the credit for money that has left. It may exceed what the capture has left."""
     gone = capture.refunded + capture.disputed
     gone_minor = capture.refunded_minor + capture.disputed_minor
     return max(Usd(1), round_up((gone_minor + money.minor) * capture.captured, capture.money.minor) - gone)
@@ -67,14 +70,17 @@ def _gone(capture: CaptureBalance) -> tuple[int, int]:
 
 
 def tax_returned(capture: CaptureBalance, amount: Usd, minor: int) -> Usd:
-    """The tax in a part that goes back; below zero, in one that comes again. Of the whole that is gone, as money is."""
+    """Return the tax in a part that goes back; negative for a part that comes again.
+
+    Like money, it is computed from the whole that has gone back.
+    """
     gone, gone_minor = capture.refunded + capture.disputed, capture.refunded_minor + capture.disputed_minor
     return _tax_gone(capture, gone + amount, gone_minor + minor) - _tax_gone(capture, gone, gone_minor)
 
 
 def lost_of(capture: CaptureBalance, part: ReturnedMoney, asked: Usd, tax: Usd) -> Usd:
-    """What a processor took beyond the capture: `part.amount` of the lot and the tax on it are the account's, of the
-    `asked` that the money stands for.
+    """Return what a processor took beyond the capture, in USD. Of the credit `asked` that the money is worth, the
+    account gives `part.amount` and its tax.
     """
     if part.money.currency == BOOKS_CURRENCY:
         return part.money.usd - part.amount - tax
@@ -83,7 +89,9 @@ def lost_of(capture: CaptureBalance, part: ReturnedMoney, asked: Usd, tax: Usd) 
 
 
 def _tax_gone(capture: CaptureBalance, gone: Usd, gone_minor: int) -> Usd:
-    """What of the money that is gone is no credit."""
+    """Return the tax in all the money that has gone back: its worth less the credit `gone`, at most the capture's
+    tax.
+    """
     worth = round_down((capture.captured + capture.tax) * gone_minor, capture.money.minor)
     return max(ZERO, min(worth - gone, capture.tax))
 
@@ -93,7 +101,7 @@ def clearing_of(capture: CaptureBalance) -> str:
 
 
 class CreditReturns:
-    """Moves the credit of one lot in the caller's transaction; the wallet is locked by each call."""
+    """Moves credit of one lot out and back, in the caller's transaction. Each call locks the wallet."""
 
     def __init__(self, conn: asyncpg.Connection, funding: Funding, wanted: CreditReturn) -> None:
         self._conn = conn
@@ -111,7 +119,7 @@ class CreditReturns:
             await self._post(credit_moves.set_aside(state, self._stamp(), {self._wanted.lot_id: amount}))
 
     async def restore(self, amount: Usd) -> None:
-        """What was set aside is the account's again; debt that came meanwhile is paid from it."""
+        """Give credit that was set aside back to the account. It first pays debt that arose meanwhile."""
         if amount:
             state = await self.state()
             if _is_over(state, self._wanted.lot_id, self._now):
@@ -123,8 +131,8 @@ class CreditReturns:
         return None
 
     async def leave(self, amount: Usd, set_aside: Usd) -> None:
-        """So much leaves for the processor: first what was set aside of it, then the lot's rest, then debt. What was
-        set aside beyond it returns.
+        """Move `amount` to the processor: first from the credit set aside, then from the lot, and the rest as debt.
+        What was set aside beyond `amount` returns to the lot.
         """
         paid = min(amount, set_aside)
         if paid:
@@ -144,7 +152,7 @@ class CreditReturns:
         await self.restore(set_aside - paid)
 
     async def come_back(self, amount: Usd) -> None:
-        """What had left is back: as far as the lot lacks it, in the lot; else as a new lot with its terms."""
+        """Give back credit that had left: to the lot as far as it lacks it, the rest as a new lot with its terms."""
         state = await self.state()
         own = ZERO
         if not _is_over(state, self._wanted.lot_id, self._now):
@@ -155,7 +163,10 @@ class CreditReturns:
         await self.grant_anew(amount - own)
 
     async def grant_anew(self, amount: Usd) -> None:
-        """A new lot with the terms of the one whose credit cannot return to it. Its time runs anew, or on."""
+        """Grant a new lot with the terms of the old one, to which credit cannot return.
+
+        It lasts as long as the old lot did in all; with `asked_at`, as long as it had left then.
+        """
         if not amount:
             return
         lot = (await self.state()).lots[self._wanted.lot_id]
@@ -178,13 +189,13 @@ class CreditReturns:
         )
 
     async def owe_again(self, amount: Usd) -> None:
-        """The lot has back what it paid of the debt."""
+        """Give the lot back what it paid of the debt, which is owed again."""
         debt = address.debt(self._wanted.account_id)
         amounts = {self._wanted.lot_id: amount}
         await self._post(credit_moves.give_back(await self.state(), self._stamp(), amounts, debt))
 
     async def pay_debt(self, most: Usd | None = None) -> None:
-        """From the lot, as far as there is any."""
+        """Pay the account's debt from the lot, at most `most`, as far as the lot has credit."""
         state = await self.state()
         amount = min(state.debt, state.unspent(self._wanted.lot_id))
         amount = amount if most is None else min(amount, most)
@@ -192,8 +203,9 @@ class CreditReturns:
             await self._post(credit_moves.take_debt(state, self._stamp(), {self._wanted.lot_id: amount}))
 
     async def book_differences(self, part: ReturnedMoney, *, tax: Usd, lost: Usd, back: bool = False) -> None:
-        """What of the money was no credit: its tax; what a processor took beyond the capture, our loss; and what a sum
-        in another currency is worth now beside all that, a difference of rates. `back`: the money has come back.
+        """Post the part of the money that was not credit: its tax; our loss, which the processor took beyond the
+        capture; and, in another currency, the difference between its worth today and all of these. `back`: the money
+        came back.
         """
         clearing, rate = self._wanted.clearing, None
         if part.money.currency != BOOKS_CURRENCY:
@@ -219,6 +231,6 @@ class CreditReturns:
 
 
 def _is_over(state: CreditState, lot_id: UUID, now: datetime) -> bool:
-    """Whether what returns to the lot would expire at once."""
+    """Return whether credit that returns to the lot would expire at once."""
     expires_at = state.lots[lot_id].expires_at
     return expires_at is not None and expires_at <= now

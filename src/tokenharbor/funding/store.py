@@ -1,6 +1,6 @@
-"""Top-ups, captures, saved methods and exchange rates in the database.
+"""Reads and writes top-ups, captures, saved methods and exchange rates.
 
-Each function takes a connection and leaves the transaction to whoever calls. A wallet is locked before any row of this
+Each function takes a connection and leaves the transaction to its caller. A wallet is locked before any row of this
 room.
 """
 
@@ -55,7 +55,7 @@ class FundingQueries:
 
 @dataclass(frozen=True, slots=True)
 class PretendedCredit:
-    """A pretended top-up, and what of its credit is not spent."""
+    """A pretended top-up, and the unspent part of its credit."""
 
     top_up_id: UUID
     account_id: UUID
@@ -68,7 +68,7 @@ _OF_MONEY = frozenset({"currency", "amount_minor"})
 
 
 async def add_top_up(conn: asyncpg.Connection, top_up: TopUp) -> TopUp | None:
-    """None: the account has used the idempotency key."""
+    """Add a top-up. Return None if the account has already used the idempotency key."""
     row = await conn.fetchrow(
         SQL.add_top_up,
         top_up.id, top_up.account_id, top_up.idempotency_key, top_up.processor, top_up.method, top_up.created_at,
@@ -80,12 +80,12 @@ async def add_top_up(conn: asyncpg.Connection, top_up: TopUp) -> TopUp | None:
 
 
 async def get_top_up(conn: asyncpg.Connection, top_up_id: UUID) -> TopUp:
-    """Raises Missing."""
+    """Return a top-up. Raise Missing."""
     return _found(await conn.fetchrow(SQL.top_up, top_up_id), top_up_id)
 
 
 async def lock_top_up(conn: asyncpg.Connection, top_up_id: UUID) -> TopUp:
-    """Raises Missing."""
+    """Lock and return a top-up. Raise Missing."""
     return _found(await conn.fetchrow(SQL.lock_top_up, top_up_id), top_up_id)
 
 
@@ -106,7 +106,9 @@ async def count_open(conn: asyncpg.Connection, account_id: UUID) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TopUpFilter:
-    """Which top-ups are meant: of an account, in a state, made before another; `most` of them. None: whichever."""
+    """A selection of top-ups: of an account, in a state, older than another one, at most `most`. None: no
+    restriction.
+    """
 
     account_id: UUID | None = None
     state: TopUpState | None = None
@@ -115,13 +117,13 @@ class TopUpFilter:
 
 
 async def list_top_ups(conn: asyncpg.Connection, wanted: TopUpFilter) -> Sequence[TopUp]:
-    """Newest first."""
+    """Return top-ups, newest first."""
     rows = await conn.fetch(SQL.top_ups, wanted.account_id, wanted.state, wanted.before, wanted.most)
     return [_top_up(row) for row in rows]
 
 
 async def set_checkout(conn: asyncpg.Connection, top_up_id: UUID, processor_id: str, url: str) -> TopUp | None:
-    """None: it is open no more."""
+    """Store where the payer pays. Return None if the top-up is no longer open."""
     row = await conn.fetchrow(SQL.set_checkout, top_up_id, processor_id, url)
     return None if row is None else _top_up(row)
 
@@ -129,13 +131,13 @@ async def set_checkout(conn: asyncpg.Connection, top_up_id: UUID, processor_id: 
 async def set_state(
     conn: asyncpg.Connection, top_up_id: UUID, state: TopUpState, fault: str, processor_id: str | None = None
 ) -> TopUp:
-    """Nothing where it is paid. Raises Missing."""
+    """Set the state of a top-up, unless it is paid. Return the top-up as it is then. Raise Missing."""
     row = await conn.fetchrow(SQL.set_state, top_up_id, state.value, fault, processor_id)
     return await get_top_up(conn, top_up_id) if row is None else _top_up(row)
 
 
 async def set_confirmed(conn: asyncpg.Connection, top_up_id: UUID, actor: str) -> TopUp:
-    """Raises Missing."""
+    """Store the second person of a recorded payment. Raise Missing."""
     return _found(await conn.fetchrow(SQL.set_confirmed, top_up_id, actor), top_up_id)
 
 
@@ -144,7 +146,7 @@ async def note_fault(conn: asyncpg.Connection, top_up_id: UUID, fault: str) -> N
 
 
 async def set_paid(conn: asyncpg.Connection, top_up_id: UUID, payment: Payment, at: datetime) -> TopUp:
-    """Raises Missing."""
+    """Mark a top-up as paid. Raise Missing."""
     row = await conn.fetchrow(
         SQL.set_paid,
         top_up_id, payment.capture_id, at, payment.processor_id, payment.money.minor, payment.tax_minor,
@@ -153,7 +155,7 @@ async def set_paid(conn: asyncpg.Connection, top_up_id: UUID, payment: Payment, 
 
 
 async def add_capture(conn: asyncpg.Connection, capture: Capture) -> bool:
-    """Whether it was not there."""
+    """Add a capture. Return False if it was there, that is, credited before."""
     added = await conn.fetchval(
         SQL.add_capture,
         capture.processor, capture.capture_id, capture.top_up_id, capture.account_id, capture.lot_id,
@@ -165,13 +167,13 @@ async def add_capture(conn: asyncpg.Connection, capture: Capture) -> bool:
 
 
 async def read_lot_payments(conn: asyncpg.Connection, account_id: UUID) -> Mapping[UUID, LotPayment]:
-    """What paid for each lot of an account's top-ups."""
+    """Return the payments of an account's top-ups, by lot."""
     rows = await conn.fetch(SQL.lot_payments, account_id)
     return {row["lot_id"]: _lot_payment(row) for row in rows}
 
 
 async def read_matches(conn: asyncpg.Connection, top_up_ids: Collection[UUID]) -> Mapping[UUID, TopUpMatch]:
-    """The matches of those that have one, by top-up."""
+    """Return the matches of top-ups, by top-up; those without a match are left out."""
     rows = await conn.fetch(SQL.matches, [*top_up_ids])
     return {row["top_up_id"]: _match(row) for row in rows}
 
@@ -183,7 +185,7 @@ async def add_topped_up(conn: asyncpg.Connection, account_id: UUID, amount: Usd)
 async def save_method(
     conn: asyncpg.Connection, account_id: UUID, processor: str, method: SavedMethod, at: datetime
 ) -> None:
-    """In place of the one before."""
+    """Store a saved method in place of the one before."""
     await conn.execute(SQL.save_method, account_id, processor, method.customer_id, method.method_id, at)
 
 
@@ -193,12 +195,12 @@ async def read_saved_method(conn: asyncpg.Connection, account_id: UUID, processo
 
 
 async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
-    """The top-ups that are due to be read again."""
+    """Claim at most `most` top-ups that are due to be read again. Return their ids."""
     return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
 
 
 async def read_rate(conn: asyncpg.Connection, currency: str, at: datetime | None = None) -> ExchangeRate | None:
-    """The last rate that was set; with a time, only one that is in force then."""
+    """Return the last rate that counts; with `at`, only if it is in force then."""
     row = await conn.fetchrow(SQL.rate, currency, at)
     return None if row is None else ExchangeRate(**row)
 
@@ -208,23 +210,23 @@ async def set_rate(conn: asyncpg.Connection, rate: ExchangeRate) -> None:
 
 
 async def list_rates_since(conn: asyncpg.Connection, currency: str, since: datetime) -> Sequence[ExchangeRate]:
-    """The rates that have counted since a time, from the one that counted then, or the last confirmed one, on."""
+    """Return the rates that have counted since a time, from the one in force then (or the last confirmed one) on."""
     return [ExchangeRate(**row) for row in await conn.fetch(SQL.rates_since, currency, since)]
 
 
 async def lock_last_rate(conn: asyncpg.Connection, currency: str) -> ExchangeRate | None:
-    """The last one that was set, also if it waits for a second person."""
+    """Lock and return the rate that was set last, even if it waits for a second person."""
     row = await conn.fetchrow(SQL.lock_rate, currency)
     return None if row is None else ExchangeRate(**row)
 
 
 async def confirm_rate(conn: asyncpg.Connection, rate: ExchangeRate, actor: str, at: datetime) -> ExchangeRate:
-    """`rate` is locked."""
+    """Confirm a rate from `at` on. The row is locked by the caller."""
     return ExchangeRate(**await conn.fetchrow(SQL.confirm_rate, rate.currency, rate.set_at, actor, at))
 
 
 async def list_rates(conn: asyncpg.Connection) -> Sequence[ExchangeRate]:
-    """Oldest first."""
+    """Return all rates, ordered by currency, oldest first."""
     return [ExchangeRate(**row) for row in await conn.fetch(SQL.rates)]
 
 
@@ -249,6 +251,6 @@ def _top_up(row: asyncpg.Record) -> TopUp:
 
 
 async def list_pretended(conn: asyncpg.Connection) -> Sequence[PretendedCredit]:
-    """Those of which a cent or more is left."""
+    """Return the pretended top-ups of which at least a cent is unspent."""
     rows = await conn.fetch(SQL.pretended)
     return [PretendedCredit(row["id"], row["account_id"], Usd(row["unspent"])) for row in rows]

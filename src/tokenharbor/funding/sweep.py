@@ -1,4 +1,6 @@
-"""The sweep: what nobody has told us of is looked at soon, then hourly: top-ups, refunds, disputes, withdrawals."""
+"""The sweep: reads top-ups, refunds, disputes and withdrawals again at their processors, often at first, then
+hourly.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -19,8 +21,10 @@ _AT_ONCE = 10
 
 
 async def look_at_due_top_ups(funding: Funding) -> int:
-    """How many were due, ten at most; each is read again: at 5 s, 15 s, a minute, 5 minutes, then hourly. What a
-    processor does not answer stands in the row, and is asked at the next look. Raises DatabaseUnavailable.
+    """Claim at most ten top-ups that are due and read each again: after 5 s, 15 s, 1 min, 5 min, then hourly.
+
+    Return how many were due. A processor's failure is stored in the row, and the next look tries again. Raise
+    DatabaseUnavailable.
     """
     async with funding.acquire() as conn:
         due = await store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
@@ -29,7 +33,7 @@ async def look_at_due_top_ups(funding: Funding) -> int:
 
 
 async def look_at_due_refunds(funding: Funding) -> int:
-    """How many were due, ten at most; each goes on from where it stands. Raises DatabaseUnavailable."""
+    """Claim at most ten refunds that are due and continue each. Return how many were due. Raise DatabaseUnavailable."""
     async with funding.acquire() as conn:
         due = await refund_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
     await _look_at_each(funding, due, follow_refund, refund_store.note_fault)
@@ -37,7 +41,10 @@ async def look_at_due_refunds(funding: Funding) -> int:
 
 
 async def look_at_due_disputes(funding: Funding) -> int:
-    """How many were due, ten at most; an open one is read every hour. Raises DatabaseUnavailable."""
+    """Claim at most ten disputes that are due, hourly while open, and read each. Return how many were due.
+
+    Raise DatabaseUnavailable.
+    """
     async with funding.acquire() as conn:
         due = await dispute_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
     await _look_at_each(funding, due, look_at_dispute, dispute_store.note_fault)
@@ -45,7 +52,10 @@ async def look_at_due_disputes(funding: Funding) -> int:
 
 
 async def look_at_due_withdrawals(funding: Funding) -> int:
-    """How many were due, ten at most; each goes on from where it stands. Raises DatabaseUnavailable."""
+    """Claim at most ten withdrawals that are due and continue each. Return how many were due.
+
+    Raise DatabaseUnavailable.
+    """
     async with funding.acquire() as conn:
         due = await withdrawal_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
     await _look_at_each(funding, due, follow_withdrawal, withdrawal_store.note_fault)
@@ -57,7 +67,9 @@ NoteFault = Callable[[asyncpg.Connection, UUID, str], Awaitable[object]]
 
 
 async def _look_at_each(funding: Funding, due: Iterable[UUID], look: Look, note: NoteFault) -> None:
-    """What fails of one is in its row, and in the log if it is no matter of its processor; the others go on."""
+    """Call `look` for each id. A failure is stored in its row, and logged unless the processor caused it; others go
+    on.
+    """
 
     async def look_at(row_id: UUID) -> None:
         try:

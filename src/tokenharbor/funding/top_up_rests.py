@@ -1,7 +1,7 @@
-"""What is left of top-ups and of their matches, and what can be refunded now: as the books have it, without a lock.
+"""The unspent part of top-ups and their matches, and the part that can be refunded now, read without a lock.
 
-A refund looks again with the wallet locked (`funding/refunds.py`), and counts what rewards take; this says only whether
-it is worth asking.
+A refund reads them again with the wallet locked (`funding/refunds.py`) and subtracts what rewards take. These amounts
+say only whether a refund is worth asking for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,8 @@ from tokenharbor.ledger.lots import read_lot_balances
 
 @dataclass(frozen=True, slots=True)
 class TopUpRest:
-    """What of a top-up's credit is neither spent nor held nor gone back; what of that its customer can ask back now,
-    and until when; the match that it has brought.
+    """The unspent part of a top-up. `left` is the credit that is neither spent nor held nor returned; `refundable` is
+    the part of it that the customer can get back until `refundable_until`; `match` is the match granted for it.
     """
 
     left: Usd
@@ -34,13 +34,13 @@ class TopUpRest:
 
 
 NOTHING_PAID: Final = TopUpRest(ZERO, ZERO, None)
-"""Of a top-up that has credited nothing."""
+"""The remainder of a top-up that has credited nothing."""
 
 
 async def read_rests(
     conn: asyncpg.Connection, policy: RefundPolicy, top_ups: Sequence[TopUp], now: datetime
 ) -> Mapping[UUID, TopUpRest]:
-    """Of those that were paid, by id."""
+    """Return the remainders of those top-ups that were paid, by id."""
     rests: dict[UUID, TopUpRest] = {}
     matches = await store.read_matches(conn, [each.id for each in top_ups])
     for account_id in {each.account_id for each in top_ups if each.capture_id is not None}:

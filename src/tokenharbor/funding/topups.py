@@ -1,7 +1,8 @@
-"""Opening a top-up: the intent is committed, then the processor is asked where the payer pays.
+"""Opens a top-up: commits the intent, then asks the processor for the page where the payer pays.
 
-A retry with the same idempotency key is the same top-up: what the first try did not get done is done then, and nothing
-is done twice. All that the processor is asked follows from the row, since it compares requests of one key.
+Invariant: an idempotency key names one top-up of an account. A retry with the same key continues that top-up: missing
+steps are done, and none is done twice. Every request to the processor is built from the row, since processors refuse a
+key that comes with another request.
 """
 
 from dataclasses import dataclass
@@ -22,13 +23,13 @@ from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.types import CheckoutOrder, ProcessorAbility
 
 FIRST_LOOK: Final = timedelta(seconds=5)
-"""When the sweep reads a new top-up first."""
+"""How long after its opening the sweep first reads a top-up."""
 
 KEYS_LAST: Final = timedelta(hours=5)
-"""How long every processor is sure to remember an idempotency key. After it, its objects are searched instead."""
+"""How long every processor keeps an idempotency key at least. Later, its objects are searched instead."""
 
 MOST_OPEN: Final = 20
-"""How many top-ups of an account may wait for their payer: each is read again for a week, and whoever tries out stolen
+"""How many top-ups of an account may be open at once. Each is read again for a week, and somebody who tests stolen
 cards opens many.
 """
 
@@ -37,7 +38,7 @@ _LONGEST_KEY = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUpRequest:
-    """A top-up asked for: `amount` is the credit. Without a processor or a method: the edition's first."""
+    """A request for a top-up: `amount` is the credit. Without a processor or method, the edition's first is taken."""
 
     account_id: UUID
     amount: Usd
@@ -50,14 +51,14 @@ class TopUpRequest:
 
 
 async def open_top_up(funding: Funding, request: TopUpRequest) -> TopUp:
-    """The top-up, with the URL at which it is paid.
+    """Return the top-up with the URL where it is paid.
 
-    Raises Missing, Rejected for what the edition does not sell, Conflict for a key that was used for something else and
-    where too many are open, ProcessorUnavailable (ask again with the same key), ProcessorRefused.
+    Raise Missing; Rejected if the edition does not sell it; Conflict if the key was used for another request or too
+    many top-ups are open; ProcessorUnavailable (retry with the same key); ProcessorRefused.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
         raise Rejected(
-            f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
+            f"an idempotency key must have 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
         ).because(ErrorReason.IDEMPOTENCY_KEY_INVALID)
     top_up = await _record(funding, request)
     if top_up.state is not TopUpState.OPEN or top_up.url is not None:
@@ -66,11 +67,11 @@ async def open_top_up(funding: Funding, request: TopUpRequest) -> TopUp:
 
 
 async def _record(funding: Funding, request: TopUpRequest) -> TopUp:
-    """The intent, committed; or the one that this key stands for."""
+    """Commit the intent and return it; or return the top-up that this key already has."""
     now = funding.world.clock.now()
     async with funding.change() as conn:
         await get_account(conn, request.account_id)
-        await Wallets(conn).lock_wallet(request.account_id, now)  # of many at once, each counts those before it
+        await Wallets(conn).lock_wallet(request.account_id, now)  # so that concurrent requests count each other
         known = await store.find_by_key(conn, request.account_id, request.idempotency_key)
         if known is None:
             if await store.count_open(conn, request.account_id) >= MOST_OPEN:
@@ -113,7 +114,7 @@ def _intent(funding: Funding, request: TopUpRequest, price: TopUpPrice, now: dat
 
 
 def _choose(funding: Funding, request: TopUpRequest) -> tuple[Processor, str]:
-    """The first processor and method that fit. Raises Rejected."""
+    """Return the first processor and method that fit. Raise Rejected."""
     sold = funding.policy().topups.methods
     offered = funding.offered(ProcessorAbility.CHECKOUT)
     for processor in offered:
@@ -127,7 +128,7 @@ def _choose(funding: Funding, request: TopUpRequest) -> tuple[Processor, str]:
                 return processor, found[0]
     asked = " ".join(each for each in (request.processor, request.method, request.currency) if each)
     names = ", ".join(processor.name for processor in offered) or "none is configured"
-    raise Rejected(f"no processor takes {asked[:100]}; processors: {names}", param="processor").because(
+    raise Rejected(f"no processor offers {asked[:100]}; processors: {names}", param="processor").because(
         ErrorReason.METHOD_NOT_OFFERED
     )
 
@@ -142,7 +143,9 @@ def _is_same(top_up: TopUp, request: TopUpRequest) -> bool:
 
 
 async def _ask_for_checkout(funding: Funding, top_up: TopUp) -> TopUp:
-    """Raises ProcessorUnavailable, ProcessorRefused, Conflict for one that was never opened and is too old."""
+    """Ask the processor for a checkout. Raise Conflict if the top-up is too old, ProcessorUnavailable,
+    ProcessorRefused.
+    """
     if funding.world.clock.now() > top_up.created_at + KEYS_LAST:
         raise Conflict(f"{top_up.shown_id} was not opened in time: use another idempotency key").because(
             ErrorReason.TOP_UP_NOT_OPENED

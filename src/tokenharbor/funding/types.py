@@ -1,4 +1,4 @@
-"""Top-ups, captures and what belongs to them, as the database has them; all frozen."""
+"""Types of top-ups and captures, as stored in the database."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +10,13 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Money, Usd
 
 MANUAL: Final = "manual"
-"""What stands for a processor where an operator records a payment."""
+"""The processor name of payments that an operator records by hand."""
 
 
 class TopUpState(StrEnum):
-    """How far a top-up is. Only PAID has credited. REVIEW: the payment is not what was asked; an operator decides."""
+    """The state of a top-up. Only PAID has credited. REVIEW: the payment does not match the order; an operator
+    decides.
+    """
 
     OPEN = "open"
     PENDING = "pending"
@@ -26,9 +28,11 @@ class TopUpState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUp:
-    """An intent to pay, then its payment. `credit` is what is granted if it is paid while `rate` lasts; `rate` is in
-    units of the currency for a US dollar. `money` is what is asked for; once it is paid, what was paid, tax included.
-    `automatic`: charged without the payer. `pretended`: no money moves.
+    """A customer's intent to pay, then its payment.
+
+    `money` is the amount asked for; once paid, the amount paid, tax included. `credit` is granted if the payment comes
+    by `rate_until`; `rate` is the price of a US dollar in units of the currency. `automatic`: charged without the
+    payer. `pretended`: no money moves.
     """
 
     id: UUID
@@ -58,19 +62,20 @@ class TopUp:
 
     @property
     def shown_id(self) -> str:
-        """As people and processors see it."""
+        """The id as people and processors see it."""
         return ids.show("topup", self.id)
 
     @property
     def before_tax(self) -> Money:
-        """What the credit costs."""
+        """The price of the credit, without tax."""
         return Money(self.money.currency, self.money.minor - self.tax_minor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """Money that a processor took for a top-up. `captured` is what was credited for it, `tax` what is owed as tax;
-    `instrument` the keyed hash of what paid, "" if nothing about it is stable; `refundable_until` the edition's window.
+    """Money that a processor took for a top-up. `captured` is the credit granted for it, and `tax` its tax, both in
+    USD. `instrument` is the keyed hash of the card or payer, "" if nothing about it is stable. `refundable_until` is
+    the end of the edition's refund window.
     """
 
     processor: str
@@ -91,22 +96,22 @@ class Capture:
 
 
 class AutoTopUpStop(StrEnum):
-    """What switched auto top-up off."""
+    """Why auto top-up was switched off."""
 
     PAYMENT_FAILED = "payment_failed"
-    PAYER_NEEDED = "payer_needed"  # they would have to confirm it
-    PAYMENT_REVIEW = "payment_review"  # what was charged is in doubt
+    PAYER_NEEDED = "payer_needed"  # the payer would have to confirm the payment
+    PAYMENT_REVIEW = "payment_review"  # the payment does not match the order
     REFUND = "refund"
     WITHDRAWAL = "withdrawal"
     DISPUTE = "dispute"
-    SPENDING = "spending"  # many times the usual
-    NOT_SOLD = "not_sold"  # the edition sells such a top-up no more
+    SPENDING = "spending"  # spending is many times the usual
+    NOT_SOLD = "not_sold"  # the edition no longer sells this amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoTopUp:
-    """An account's auto top-up: `amount` is charged when less than `threshold` is left, in a UTC month `month_most` at
-    most. `stop_reason` says why it is off, if nobody switched it off.
+    """An account's auto top-up: when the balance falls below `threshold`, `amount` is charged, at most `month_most` in
+    a UTC month. `stop_reason` says why it is off; it is "" if a person switched it off.
     """
 
     account_id: UUID
@@ -124,8 +129,8 @@ class AutoTopUp:
 
 @dataclass(frozen=True, slots=True)
 class TopUpMatch:
-    """The match that a top-up has brought. One dollar of it unlocks for each dollar spent of that top-up; what is
-    still locked at `expires_at` ends.
+    """The match granted for a top-up. One dollar of it unlocks for each dollar spent of that top-up. The part that is
+    still locked at `expires_at` is lost.
     """
 
     granted: Usd
@@ -135,14 +140,14 @@ class TopUpMatch:
 
     @property
     def cancelled(self) -> Usd:
-        """What went with its part of the top-up, or ended before it was unlocked."""
+        """The part that was taken back with the top-up's credit, or expired before it unlocked."""
         return max(ZERO, self.granted - self.unlocked - self.locked)
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeRate:
-    """What a US dollar costs in a currency: an exact decimal with at most six places, in force until `ends_at`. One
-    that `waits` for a second person does not count yet.
+    """The price of a US dollar in a currency: an exact decimal with at most six places, in force until `ends_at`. A
+    rate that `waits` needs a second person's confirmation first.
     """
 
     currency: str

@@ -1,4 +1,4 @@
-"""What ends where somebody else may have acted for an account: what takes its money out, and what charges its payer."""
+"""Undoes what somebody else may have done for an account: withdrawals, payees, auto top-up."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from tokenharbor.funding.withdrawals import end_uncalled
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.wallets import Wallets
 
-_WHY = "it was asked for by somebody else: a change of the e-mail address was undone"
+_WHY = "requested by somebody else: a change of the e-mail address was undone"
 
 
 @dataclass(frozen=True, slots=True)
 class UndoneFunding:
-    """What was ended. Payees have their addresses with them, which are erased."""
+    """The withdrawals, payees (with their addresses, now erased) and auto top-up that were ended."""
 
     withdrawals: Sequence[Withdrawal]
     payees: Sequence[tuple[SavedPayee, str]]
@@ -28,8 +28,9 @@ class UndoneFunding:
 async def undo_funding(
     conn: asyncpg.Connection, funding: Funding, account_id: UUID, *, actors: Collection[str], since: datetime, by: str
 ) -> UndoneFunding:
-    """Withdrawals that no processor has heard of, payees, and auto top-up, of these actors since a time. What a
-    processor pays already is for an operator to stop, and keeps its payee.
+    """End what these actors did since a time: withdrawals that no processor knows of, payees, and auto top-up.
+
+    A withdrawal that a processor is already paying keeps its payee; an operator may still stop it.
     """
     now = funding.world.clock.now()
     await Wallets(conn).lock_wallet(account_id, now)
