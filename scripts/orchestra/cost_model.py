@@ -217,9 +217,9 @@ def twins_table() -> str:
     """What a switch to a model of the same price costs, and how often one is made: without `switch_bp`, and with it."""
     with_it = twins(open_market())
     without = Market(msgspec.structs.replace(with_it.policy, switch_bp=0), with_it.rates)
-    columns = ("USD", "at its stage's first", "switches")
-    heads = [f"{each}, {name}" for name in ("`switch_bp = 0`", "the edition's") for each in columns]
-    lines = [f"| a session | {' | '.join(heads)} |", "|---|---|---|---|---|---|---|"]
+    columns = ("cost", "preferred model", "switches")
+    heads = [f"{each}, {name}" for name in ("`switch_bp = 0`", "edition's `switch_bp`") for each in columns]
+    lines = [f"| Session | {' | '.join(heads)} |", "|---|---|---|---|---|---|---|"]
     for shape in SHAPES:
         cells = []
         for market in (without, with_it):
@@ -235,9 +235,9 @@ def table() -> str:
     """As the page has it: the mean of a session."""
     market = open_market()
     plan, code = market.policy.plan[0], market.policy.code[0]
-    ours, others = "Orchestra | from caches | at its stage's first | switches", "each turn by itself | switches"
+    ours, others = "Orchestra | Cached input | Preferred model | Switches", "Per-turn routing | Per-turn switches"
     lines = [
-        f"| a session | {ours} | {others} | `{plan}` alone | `{code}` alone |",
+        f"| Session | {ours} | {others} | `{plan}` only | `{code}` only |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [f"| {name} | {' | '.join(_cells(*bills))} |" for name, bills in compare(market)]

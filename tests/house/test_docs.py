@@ -304,7 +304,7 @@ def test_every_error_is_documented_and_no_other() -> None:
 
 
 def test_every_header_is_documented_and_no_other() -> None:
-    after = page(API).partition("## Headers of answers")[2].partition("\n## ")[0]
+    after = page(API).partition("## Response headers")[2].partition("\n## ")[0]
     documented = {name for cells in rows(after) for name in re.findall(r"`([a-z-]+)`", cells[0])}
     assert documented == set(EXPOSED.split(", "))
 
