@@ -413,7 +413,7 @@ async def test_verify_finds_savings_that_no_request_says(scene: Scene) -> None:
     changed = [f"saved_{name} = saved_{name} + 1" for name in ("exact", "semantic", "vendor")]
     for change in (*changed, "saved_exact = saved_exact + 20, saved_semantic = saved_semantic + -20"):
         await _change(scene, "usage_hour", change)
-        assert "what caches saved in the hour" in str(await scene.fault()), change
+        assert "the savings of caches in the hour" in str(await scene.fault()), change
         await _change(scene, "usage_hour", change.replace("+", "-"))
     assert await scene.fault() is None
     await scene.conn.execute("update request set detail = null, salt = null where account_id = $1", scene.account)

@@ -1,4 +1,4 @@
-"""Addresses: between which postings move amounts."""
+"""Addresses: the sources and destinations of postings."""
 
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.types import Pool, Restriction
@@ -12,7 +12,7 @@ TAX = "payable/tax"
 
 
 def own(account_id: UUID) -> str:
-    """What every address of an account begins with."""
+    """Return the prefix of all addresses of an account."""
     return f"account/{account_id}/"
 
 

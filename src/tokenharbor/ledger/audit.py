@@ -1,4 +1,4 @@
-"""An audit: one account's entries recomputed in order, then compared with everything else of the account."""
+"""The audit of an account: its entries replayed in order, then compared with everything else of the account."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -36,9 +36,8 @@ _RESTRICTIONS = frozenset(Restriction)
 
 @dataclass(slots=True)
 class AccountAudit:
-    """Takes an account's entries in order; `close` says whether the rest of the account follows from them.
-
-    `days` are the names of the days whose requests have not been dropped. Every call raises FaultError.
+    """A replay of an account's entries: `take` each in order, then `close` compares the account's state with the sums.
+    `days` names the partitions of requests that have not been dropped. Every call raises FaultError.
     """
 
     account_id: UUID
@@ -51,12 +50,12 @@ class AccountAudit:
     leaves: list[bytes] = field(default_factory=list)
     granted: Counter[UUID] = field(default_factory=Counter)
     left: Counter[UUID] = field(default_factory=Counter)  # what the postings leave of each lot
-    restricted: Counter[tuple[UUID, str]] = field(default_factory=Counter)  # and what of it outside the line
+    restricted: Counter[tuple[UUID, str]] = field(default_factory=Counter)  # the part of it that is not on the line
     flows: Counter[str] = field(default_factory=Counter)
-    prices: set[bytes] = field(default_factory=set)  # every version that entries name
-    sealed_line: bytes | None = None  # as the last entry left it that changed the line
+    prices: set[bytes] = field(default_factory=set)  # all versions that entries name
+    sealed_line: bytes | None = None  # of the last entry that changed the line
     metering: KeyMeterAudit = field(init=False)
-    unexplained: UUID | None = None  # the latest request whose row is gone, of a day whose rows are there
+    unexplained: UUID | None = None  # the latest request without a row, of a day that was not dropped
     cuts: CutAudit = field(init=False)
     totals: TotalsAudit = field(init=False)
     stages: StageAudit = field(init=False)
@@ -107,7 +106,7 @@ class AccountAudit:
         entry = written.entry
         if entry.type == "usage":
             self.spent += entry.amount
-            if entry.provider:  # else it is a digest of the version: see `explained.py`
+            if entry.provider:  # else it is a salted digest of the version: see `explained.py`
                 self.prices.add(entry.price_version)
         if written.key_id is None and f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
             self.unexplained = max(entry.id, self.unexplained or entry.id)
@@ -174,7 +173,7 @@ class AccountAudit:
 
     def _check_restricted(self) -> None:
         if {where: amount for where, amount in self.restricted.items() if amount} != self.state.restricted:
-            raise FaultError("what is locked or being paid out differs from the postings")
+            raise FaultError("the credit that is locked or being paid out differs from the postings")
         for lot_id, place in self.state.restricted:
             if lot_id not in self.state.lots:
                 raise FaultError(f"{ids.show('lot', lot_id)} is {place}, but does not belong to the account")
@@ -197,7 +196,7 @@ class AccountAudit:
         self._check_expiry()
 
     def _check_expiry(self) -> None:
-        """It may be early, since it is not looked at while credit is spent; but it is always that of some lot."""
+        """The wallet's next expiry may be early, as spending does not update it, but it is always that of a lot."""
         line, lots = self.state.line, self.state.lots
         locked = [lot_id for lot_id, place in self.state.restricted if place is Restriction.LOCKED]
         due = next_expiry(line, lots, self._wallet["spent"], locked)
@@ -222,7 +221,7 @@ class AccountAudit:
                 raise FaultError(f"{name} has {Usd(there)} left, but its postings leave {Usd(self.left[lot_id])}")
 
     def _check_pools(self) -> None:
-        """What the postings leave in each pool is what was laid on the line, and what they leave beside it is there."""
+        """What the postings leave in each pool lies on the line, and what they leave in each restriction is there."""
         lots, line = self.state.lots, self.state.line
         for lot_id, drawn_amount in drawn(line, 0, line_end(line)):
             self.flows[lots[lot_id].pool] -= drawn_amount

@@ -1,8 +1,8 @@
 """The arguments of a batch: its rows as text, column by column, in the arrays that the database's functions take.
 
-A row costs one piece of text for each value of its own. What it shares with others is written once in a batch, told
-apart by the object, and brings its text with it. Salts and details go as one run of bytes with their sizes: nothing is
-quoted. Decision 22 has what else was measured.
+Only values that differ from row to row are written per row. Values that rows share (payers, products) are written once
+in a batch, told apart by object identity, and keep their text ready. Salts and details are concatenated into one byte
+string with a list of sizes, so nothing is quoted. Decision 22 lists the alternatives that were measured.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def hold_arguments(holds: Sequence[Hold], gateway_id: UUID, who: BatchPayers) -> Sequence[Any]:
-    """The arguments of `place_holds`."""
+    """Return the arguments of `place_holds`."""
     amounts, tokens = [hold.amount for hold in holds], [hold.tokens for hold in holds]
     frees = [hold.free_limit for hold in holds]
     return (
@@ -36,7 +36,7 @@ def hold_arguments(holds: Sequence[Hold], gateway_id: UUID, who: BatchPayers) ->
 
 
 def again_arguments(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
-    """The arguments of `place_holds_again`."""
+    """Return the arguments of `place_holds_again`."""
     return (
         sorted({hold.payer.account_id for hold in holds}),
         max([hold.at for hold in holds]),
@@ -51,7 +51,7 @@ def again_arguments(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
 
 
 def settlement_arguments(settlements: Sequence[Settlement]) -> Sequence[Any]:
-    """The arguments of `end_requests` for requests that are billed."""
+    """Return the arguments of `end_requests` for billed requests."""
     beyond = [s for s in settlements if s.cost > s.bound]
     *ends, expiring = _endings(settlements)
     return (
@@ -67,7 +67,7 @@ def settlement_arguments(settlements: Sequence[Settlement]) -> Sequence[Any]:
 
 
 def release_arguments(releases: Sequence[Release]) -> Sequence[Any]:
-    """The arguments of `end_requests` for requests that are not."""
+    """Return the arguments of `release_requests`."""
     nothing = _array(["0"] * len(releases))
     *ends, expiring = _endings(releases)
     return "loss", *ends, nothing, nothing, _numbers([r.loss for r in releases]), None, None, expiring
@@ -94,13 +94,13 @@ def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
 
 
 def _who(who: BatchPayers) -> Sequence[str]:
-    """The accounts and keys, and each payer's places there."""
+    """The accounts, the keys, and each payer's place among both."""
     account_of = _places(who.account_of)
     return _array(who.accounts), _array(who.keys), account_of, account_of if who.is_alike else _places(who.key_of)
 
 
 def _products(products: Sequence[Product]) -> Sequence[str | None]:
-    """The distinct products, field by field, each row's product, and whose metadata expires (None: nobody's)."""
+    """The distinct products by field, each row's place among them, and whose metadata expires (None: no product's)."""
     distinct, places = _distinct(products)
     columns = [_array(column) for column in zip(*[product.elements for product in distinct], strict=True)]
     expiring = [product.metadata_expires for product in distinct]
@@ -108,7 +108,7 @@ def _products(products: Sequence[Product]) -> Sequence[str | None]:
 
 
 def _distinct(products: Sequence[Product]) -> tuple[Sequence[Product], str]:
-    """The distinct objects, and each one's place among them, from 1."""
+    """The distinct objects, and each object's place among them."""
     found = dict(zip(map(id, products), products, strict=True))
     if len(found) == 1:
         return products[:1], _places([0] * len(products))
@@ -125,5 +125,5 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def _places(places: Sequence[int]) -> str:
-    """From 1, as PostgreSQL counts."""
+    """Places from 0, written from 1 as PostgreSQL counts."""
     return "{" + ",".join([str(place + 1) for place in places]) + "}"

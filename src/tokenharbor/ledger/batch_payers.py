@@ -1,4 +1,4 @@
-"""The payers of a batch: its distinct accounts and keys, each row's place among them, and what adds up for each."""
+"""The payers of a batch: its distinct accounts and keys, each row's place among them, and the sums of each."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -9,8 +9,9 @@ from tokenharbor.kernel.payer import Payer
 
 
 class BatchPayers(msgspec.Struct, frozen=True):
-    """`distinct` are told apart by the object. Accounts are sorted, and locked in this order; keys are as they come.
-    Places begin at 0; PostgreSQL's at 1. `is_alike`: each payer has an account and a key of its own, at its own place.
+    """The payers of a batch, distinct by object identity. Accounts are sorted: the database locks them in this order.
+    Places count from 0 (PostgreSQL's from 1). With `is_alike`, no two payers share an account or a key, and a payer's
+    account and key have the payer's own place.
     """
 
     distinct: Sequence[Payer]
@@ -23,7 +24,7 @@ class BatchPayers(msgspec.Struct, frozen=True):
     is_limited: bool
 
     def sums(self, amounts: Sequence[int], tokens: Sequence[int]) -> Sequence[str]:
-        """For each account, then for each key: its rows, their amounts and their tokens."""
+        """Return "rows,amount,tokens" for each account, then for each key."""
         if len(self.distinct) == 1:
             return [f"{len(amounts)},{int(sum(amounts))},{sum(tokens)}"] * 2
         if self.is_alike and len(self.distinct) == len(amounts):
@@ -35,7 +36,7 @@ class BatchPayers(msgspec.Struct, frozen=True):
         return [*accounts, *(accounts if self.is_alike else _add(self.rows, self.key_of, amounts, tokens))]
 
     def limits(self) -> Sequence[str]:
-        """For each account, then for each key. Of several payers for one, the last is the newest."""
+        """Return the rate limits of each account, then of each key; of several payers for one, those of the newest."""
         if self.is_alike:
             payers = self.distinct
             return [*[p.account_limits.elements for p in payers], *[p.key_limits.elements for p in payers]]
@@ -44,7 +45,7 @@ class BatchPayers(msgspec.Struct, frozen=True):
         return [*accounts.values(), *keys.values()]
 
     def owners(self) -> Sequence[int]:
-        """By key: the place of its account, or -1 where payers disagree."""
+        """Return the place of each key's account, or -1 if payers disagree."""
         owners = [-2] * len(self.keys)
         for account, key in zip(self.account_of, self.key_of, strict=True):
             owners[key] = account if owners[key] in (-2, account) else -1
@@ -52,7 +53,7 @@ class BatchPayers(msgspec.Struct, frozen=True):
 
 
 def batch_payers(payers: Sequence[Payer]) -> BatchPayers:
-    """Of the rows, by row."""
+    """Return the payers of a batch; `payers` has one for each row."""
     found = dict(zip(map(id, payers), payers, strict=True))
     if len(found) == 1:
         first = payers[0]
@@ -78,7 +79,7 @@ _ACCOUNT_HEX = attrgetter("account_hex")
 
 
 def _numbered(ids: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
-    """Each one's place among the distinct, and these in their order."""
+    """The place of each id among the distinct ids, and the distinct ids in order."""
     if len(set(ids)) == len(ids):
         return range(len(ids)), ids
     places: dict[str, int] = {}
@@ -86,7 +87,7 @@ def _numbered(ids: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
 
 
 def _add(rows: Sequence[int], places: Sequence[int], amounts: Sequence[int], tokens: Sequence[int]) -> Sequence[str]:
-    """By place, of which each payer has one: how many rows, and what they add up to."""
+    """Add up rows, amounts and tokens by place; `places` has each payer's place."""
     length = max(places) + 1
     counts, of_amounts, of_tokens = [0] * length, [0] * length, [0] * length
     for row, amount, count in zip(rows, amounts, tokens, strict=True):

@@ -1,20 +1,20 @@
-"""The runner of batches: what a connection does with a batch, and what is done when it does not go through.
+"""The batch runner: runs a batch on a connection, and recovers if it fails.
 
-The common way is `run`, `_once`, `_try` and the operation: one statement, which is one transaction. It takes for
-granted that no row was done before and that no account stays locked. If the database says otherwise, nothing of the
-batch was done, and the same rows are tried with more care:
+The fast path is `run`, `_once`, `_try` and the operation: one statement, which is one transaction. It assumes that no
+row was done before and that no account stays locked. If the database reports otherwise, nothing of the batch was done,
+and the runner tries the same rows again with more care:
 
-    done before (a primary key)       in one transaction, look what was done, and do the rest
-    an account that others lock       the same without it; its rows wait in a queue of their own
-    an account that we lock           wait on: holds and ends have a connection each, and both lock wallets
-    a row that breaks a rule          halve the batch, until that row fails alone
-    a lost connection, a silent one   the same batch again after a pause; request ids make it once
+    done before (unique violation)     in one transaction, read what was done and do the rest
+    an account locked by a stranger    the same without it; its rows wait in a queue of their own
+    an account locked by ourselves     keep waiting: holds and ends have a connection each, and both lock wallets
+    a row that breaks a rule           halve the batch until that row fails alone
+    a lost or silent connection        the same batch again after a pause; request ids make it idempotent
 
-The invariant: a row is answered with what stands in the database, or it is OutcomeUnknown.
+The invariant: a row's answer is what the database has committed, or OutcomeUnknown.
 
-A lock timeout alone does not say that somebody else has the account: where CPU is short, our own other transaction
-takes longer than that. To set such rows aside made the slow way the usual one just when there was no time for it; a
-longer timeout would let a stranger's lock stall every account. So the database is asked who has it.
+A lock timeout alone does not prove that a stranger has the account: when CPU is short, our own other transaction takes
+longer than that. Setting such rows aside was tried: it made the slow path the usual one just when time was short. A
+longer timeout would let a stranger's lock stall every account. So the runner asks the database who has the lock.
 """
 
 import asyncio
@@ -38,19 +38,19 @@ Row = TypeVar("Row", bound=Any)
 Result = TypeVar("Result")
 
 LOOK_FIRST = (
-    asyncpg.UniqueViolationError,  # somebody did one of them before
-    asyncpg.LockNotAvailableError,  # somebody else keeps an account locked
+    asyncpg.UniqueViolationError,  # one of the rows was done before
+    asyncpg.LockNotAvailableError,  # another session has locked an account
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
-"""Errors after which a batch is tried with its eyes open."""
+"""Errors after which a batch is tried by `_carefully`."""
 
-_MOST_WAITS = 20  # times the lock timeout: longer than any statement of ours may take
+_MOST_WAITS = 20  # times the lock timeout: longer than the timeout of any statement of ours
 
 
 @dataclass(slots=True)
 class ExclusiveConnection:
-    """A connection, for one at a time; `beside` is our other one, which locks the same wallets."""
+    """A connection for one user at a time; `beside` is our other connection, which locks the same wallets."""
 
     link: ReconnectingConnection
     beside: ReconnectingConnection
@@ -58,8 +58,9 @@ class ExclusiveConnection:
 
 
 class BatchRunner(Generic[Row, Result]):
-    """Runs batches of one kind on one connection. `pauses` are the seconds before each time that a batch is tried again
-    on a new connection, after which its rows are DatabaseUnavailable. `doubt` is told the rows that are OutcomeUnknown.
+    """Runs batches of one operation on one connection. `pauses` are the seconds before each retry on a new connection;
+    after the last retry the rows' answers are DatabaseUnavailable. `doubt` is called with each row whose answer is
+    OutcomeUnknown.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class BatchRunner(Generic[Row, Result]):
             return await self._insist(rows, error)
 
     async def close(self) -> None:
-        """Wait for the rows that were set aside."""
+        """Wait for the rows of locked accounts."""
         await self._locked.close()
 
     async def _once(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
@@ -97,7 +98,7 @@ class BatchRunner(Generic[Row, Result]):
             try:
                 return await self._try(conn, rows)
             except DRIVER_ERRORS:
-                conn.terminate()  # nobody knows what it is doing: the link makes a new one
+                conn.terminate()  # its state is unknown: the link opens a new one
                 raise
 
     async def _try(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
@@ -107,7 +108,7 @@ class BatchRunner(Generic[Row, Result]):
             return await self._mend(conn, rows, error)
 
     async def _run_apart(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
-        """Each day by itself, and rows of locked accounts behind those that wait already."""
+        """Run each day as a batch, and queue the rows of locked accounts behind those that already wait."""
         account = self._operation.account
         answers: list[Any] = [self._locked.add(row) if account(row) in self._locked else None for row in rows]
         free = [i for i, answer in enumerate(answers) if answer is None]
@@ -122,7 +123,7 @@ class BatchRunner(Generic[Row, Result]):
         return answers
 
     async def _insist(self, rows: Sequence[Row], error: Exception) -> Sequence[Answer[Result]]:
-        """After a failure of the connection or the database."""
+        """Retry after a failure of the connection or the database."""
         kind = DatabaseUnavailable if isinstance(error, DatabaseUnavailable) else OutcomeUnknown
         for pause in self._pauses:
             await asyncio.sleep(pause)
@@ -138,7 +139,7 @@ class BatchRunner(Generic[Row, Result]):
         return [kind(in_one_line(error))] * len(rows)
 
     async def _mend(self, conn: asyncpg.Connection, rows: Sequence[Row], error: Exception) -> Sequence[Answer[Result]]:
-        """After an error of the batch, of which nothing was done."""
+        """Recover from an error after which nothing of the batch was done."""
         for _ in range(_MOST_WAITS):
             if not isinstance(error, asyncpg.LockNotAvailableError) or await self._is_locked_by_others(conn, rows):
                 break
@@ -156,7 +157,7 @@ class BatchRunner(Generic[Row, Result]):
         return [*await self._try(conn, rows[:half]), *await self._try(conn, rows[half:])]
 
     async def _is_locked_by_others(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> bool:
-        """Whether some account is locked by anybody but our other connection."""
+        """Whether a session other than our second connection has locked one of the accounts."""
         accounts = [*{self._operation.account(row) for row in rows}]
         beside = self._shared.beside
         pid = beside.connection.get_server_pid() if beside.is_up else 0
@@ -164,7 +165,7 @@ class BatchRunner(Generic[Row, Result]):
         return locked
 
     async def _carefully(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
-        """Look first what is locked and what was done before; what is locked is set aside."""
+        """Read first which rows were done before; queue the rows of locked accounts, and do the rest."""
         operation = self._operation
         accounts = [*{operation.account(row) for row in rows}]
         try:

@@ -1,15 +1,15 @@
-"""The batcher: what many ask for one by one goes out in few calls; while one is in flight, the next one fills.
+"""The batcher: joins rows of many requests into few database calls; while one call is in flight, the next batch fills.
 
-There is no timer and no target size. A row that comes while nothing is in flight leaves in the same turn of the event
-loop, with all others of that turn; rows that come meanwhile leave together when the call returns. So batches are as
-small as the database is fast: a lone request waits for nobody, and a burst waits for two calls at most.
+There is no timer and no target size. A row that arrives while no call is in flight leaves in the same turn of the event
+loop, with all other rows of that turn; rows that arrive during a call leave together when it returns. The faster the
+database, the smaller the batches: a lone row waits for no other, and a burst waits for two calls at most.
 
-The invariants: one call at a time; rows leave in the order in which they came; each is answered exactly once, by its
-result, its error, or the error of its whole call. A row that was submitted cannot be taken back: whoever stops waiting
-for it must undo it, behind a `barrier`, so that the row cannot overtake its undoing.
+The invariants: one call at a time; rows leave in order of arrival; each row is answered exactly once, by its result,
+its error, or the error of its whole call. A submitted row cannot be taken back: a caller that stops waiting for it must
+undo it after a `barrier`, so that the row cannot overtake its undoing.
 
-A timer that waits for more rows would cost its time at low load; at high load the call in flight is that timer. Several
-calls in flight would wait for each other's locks on the same wallets.
+Rejected: a timer that waits for more rows adds its delay at low load, and at high load the call in flight already does
+its work; several calls in flight would wait for each other's locks on the same wallets.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ def _do_nothing() -> None:
 
 
 class Batcher(Generic[Row, Result]):
-    """Rows are answered in the order in which they came, `batch` at most in one call. With more than `queue` of them
-    waiting, `submit` raises QueueFull: the database is slower than what is asked of it. Each row that does not fit into
-    the next call is told to `on_many`: what comes more slowly from then on makes no call smaller.
+    """Rows that wait for the next call, which takes at most `batch` of them. With `queue` rows waiting, `submit` raises
+    QueueFull: the database cannot keep up. `on_many` is called for each row that does not fit into the next call: from
+    then on, slowing down arrivals makes no batch smaller.
 
-    A burst within one turn of the event loop goes out together: the first row only schedules the call.
+    The first row only schedules the call, so a burst within one turn of the event loop leaves together.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Batcher(Generic[Row, Result]):
 
     @property
     def waiting(self) -> int:
-        """How many rows wait for the next call."""
+        """The number of rows that wait for a call."""
         return len(self._rows)
 
     def submit(self, row: Row) -> asyncio.Future[Result]:
-        """The row's answer to be. Cancelling it does not take the row back."""
+        """Queue a row and return a future of its answer. Cancelling the future does not take the row back."""
         if len(self._rows) >= self._many:
             self._note_many()
         loop = asyncio.get_running_loop()
@@ -94,12 +94,12 @@ class Batcher(Generic[Row, Result]):
             futures, self._futures = self._futures[: self._batch], self._futures[self._batch :]
             try:
                 self._answer(futures, await self._call(rows))
-            except Exception as error:  # noqa: BLE001  everybody who waits is told
+            except Exception as error:  # noqa: BLE001  it is the answer of every row
                 self._answer(futures, [error] * len(futures))
             except BaseException:
                 for future in (*futures, *self._futures):
                     future.cancel()
-                self._rows, self._futures, self._flight = [], [], None  # whoever comes next begins anew
+                self._rows, self._futures, self._flight = [], [], None  # the next row starts a new flight
                 raise
         self._flight = None
 

@@ -1,4 +1,4 @@
-"""The book of requests: what every store of the ledger does for them."""
+"""The request book: the protocol that each store of the ledger implements to serve requests."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,15 +10,14 @@ from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold, Release, Set
 
 Result = TypeVar("Result")
 Answer: TypeAlias = Result | Exception | asyncio.Future[Result]
-"""What stands in a row's place: its result, why it failed, or, where somebody else keeps the row's account locked
-and the others shall not wait for it, a result to come.
+"""The answer to one row of a batch: its result, its error, or a future. A row gets a future if another session has
+locked its account, so that the other rows need not wait for it.
 """
 
 
 class RequestBook(Protocol):
-    """What serves requests: holds and their ends. What moves credit is in `wallets.py`. Each batch is admitted in
-    order; an item that fails is an exception in its place (BooksError) and does not touch the others. Every call is
-    idempotent by request id.
+    """Places holds and ends them. (`wallets.py` moves credit.) A batch is admitted in order. An item that fails is
+    answered by a BooksError in its place and does not affect the others. Every call is idempotent by request id.
     """
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]: ...
@@ -28,14 +27,14 @@ class RequestBook(Protocol):
     async def release(self, releases: Sequence[Release]) -> Sequence[Answer[None]]: ...
 
     async def drop(self, request_ids: Sequence[UUID], at: datetime) -> None:
-        """Give holds back without a word about their requests."""
+        """Give holds back and record nothing about their requests."""
 
     def hand_over(self, request_id: UUID) -> None:
-        """The hold stands on, and is somebody else's: it is not placed again if the database loses it."""
+        """Forget a hold without ending it: another owner ends it. It is not placed again if the database loses it."""
 
 
 async def all_answers(answers: Sequence[Answer[Result]]) -> Sequence[Result | Exception]:
-    """The answers, once those to come have come."""
+    """Wait for the answers that are futures, and return all answers in order."""
     come: list[Result | Exception] = []
     for answer in answers:
         try:

@@ -1,4 +1,14 @@
-"""The hash chain of an account: a step per batch, over the digests of the batch's entries in order."""
+"""The hash chain of an account: one step per batch, over the digests of the batch's entries in order.
+
+Idea: a head is sha256(previous head ‖ sha256(entry digests)), so that a changed, removed or reordered entry changes
+every later head. An entry's digest covers its number, time, amounts, position on the line and, through `detail_digest`,
+its request's detail or its postings with the line that they left (the seal). Details enter by digest only, so that the
+chain still verifies once they are erased.
+
+The invariant: the database computes the chain as it writes entries, `ledger verify` recomputes it with this file, and
+the two agree byte for byte. Usage entries do not commit to the lots that they drew: that would cost every request, and
+they follow from the position and the sealed line (decision 15).
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +21,7 @@ from tokenharbor.ledger.line import Line, Lot
 from tokenharbor.ledger.posting import Posting
 
 GENESIS = bytes(32)
-"""The head of an account without entries."""
+"""The head of an account that has no entries."""
 
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,7 +32,7 @@ _VARIANT = 0b10 << 62
 
 
 def next_head(head: bytes, digests: Iterable[bytes]) -> bytes:
-    """The head after a step."""
+    """Return the head after a step."""
     return sha256(head + sha256(b"".join(digests)).digest()).digest()
 
 
@@ -31,12 +41,12 @@ def detail_digest(salt: bytes, detail: bytes) -> bytes:
 
 
 def salted_version(salt: bytes, version: bytes) -> bytes:
-    """What an entry that names no provider has in place of its price's version."""
+    """Return the value that an entry without a provider's name has in place of its price version."""
     return sha256(salt + version).digest()
 
 
 def entry_digest(entry: Entry) -> bytes:
-    """The leaf of an entry: its position and amount are part of it. As `entry_digest` in the database."""
+    """Return an entry's leaf, which covers its position and amount. Same as `entry_digest` in the database."""
     numbers = (entry.seq, entry.pos, entry.amount, entry.fee, entry.vendor_cost, entry.over, microseconds(entry.at))
     return sha256(
         f"{entry.type}\0{entry.provider}\0{entry.reference}\0".encode()
@@ -49,12 +59,12 @@ def entry_digest(entry: Entry) -> bytes:
 
 
 def postings_digest(postings: Sequence[Posting]) -> bytes:
-    """As `legs_digest` in the database."""
+    """Return the digest of an entry's postings. Same as `legs_digest` in the database."""
     return sha256(b"".join([_posting_bytes(posting) for posting in postings])).digest()
 
 
 def lot_digest(account_id: UUID, lot: Lot) -> bytes:
-    """The terms of a lot, each time marked as present or absent. As `lot_digest` in the database."""
+    """Return the digest of a lot's terms, each time marked present or absent. Same as `lot_digest` in the database."""
     texts = b"\0".join([lot.pool.encode(), lot.origin.encode(), b""])
     times = (lot.granted_at, lot.expires_at, lot.refundable_until, lot.withdrawable_from)
     marked = [b"\0" if at is None else b"\1" + int8(microseconds(at)) for at in times]
@@ -62,7 +72,7 @@ def lot_digest(account_id: UUID, lot: Lot) -> bytes:
 
 
 def line_digest(line: Line) -> bytes:
-    """A whole line. As `line_digest` in the database."""
+    """Return the digest of a whole line. Same as `line_digest` in the database."""
     return sha256(b"".join([segment_bytes(s.start, s.end, s.lot_id) for s in line])).digest()
 
 
@@ -71,29 +81,29 @@ def segment_bytes(start: int, end: int, lot_id: UUID) -> bytes:
 
 
 def sealed_digest(postings: Sequence[Posting], terms: bytes, line: bytes) -> bytes:
-    """The detail digest of an entry that changes a line: `terms` is its lot's digest if it is a credit, else empty;
-    `line` is the digest of the line as the entry left it.
+    """Return the detail digest of an entry that changes the line. `terms` is the lot's digest for a credit, else empty;
+    `line` is the digest of the line after the entry.
     """
     return sha256(postings_digest(postings) + terms + line).digest()
 
 
 def int8(number: int) -> bytes:
-    """Eight bytes, signed, the highest first. As `int8send` in the database."""
+    """Return a signed number as eight bytes, big-endian. Same as `int8send` in PostgreSQL."""
     return number.to_bytes(8, "big", signed=True)
 
 
 def microseconds(at: datetime) -> int:
-    """Since 2000-01-01 UTC, as PostgreSQL counts."""
+    """Return the microseconds since 2000-01-01 UTC, as PostgreSQL counts time."""
     return (at - _POSTGRES_EPOCH) // _MICROSECOND
 
 
 def moment(count: int) -> datetime:
-    """The time behind `microseconds`."""
+    """Return the time that `microseconds` converted."""
     return _POSTGRES_EPOCH + timedelta(microseconds=count)
 
 
 def own_id(at: datetime, account_id: UUID, seq: int) -> UUID:
-    """The id of an entry that the books make of themselves, in the form of UUIDv7. As `own_id` in the database."""
+    """Return the id of an entry that the books make themselves, as a UUIDv7. Same as `own_id` in the database."""
     drawn = sha256(account_id.bytes + seq.to_bytes(8, "big")).digest()[:10]
     low = int.from_bytes(drawn, "big") & ~(0xF << 76) & ~(0b11 << 62)
     milliseconds = (at - _UNIX_EPOCH) // timedelta(milliseconds=1)

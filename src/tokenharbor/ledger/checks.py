@@ -1,4 +1,4 @@
-"""Checks: what no store of the books accepts. PostgreSQL has the same rules as constraints."""
+"""Checks of the input to the books, which raise BooksRefused. PostgreSQL has the same rules as constraints."""
 
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.ledger.credit_state import CreditEntry
@@ -38,7 +38,7 @@ def check_clawback(clawback: Clawback) -> None:
 
 
 def check_entry(entry: CreditEntry) -> None:
-    """What `post` takes at all; whether the account has it is asked where it is written."""
+    """Check an entry's form. Whether the account's credit covers it is checked when it is written."""
     if entry.type in ("usage", "loss", "expiry"):
         raise BooksRefused(f"an entry of type {entry.type} is not posted")
     if (entry.type == "credit") != bool(entry.lots):

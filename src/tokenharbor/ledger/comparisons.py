@@ -1,4 +1,4 @@
-"""The operator's expense for comparing given answers with the provider's: held before, spent after, capped by day."""
+"""The operator's expense for comparing cached answers with the provider's: held before, spent after, capped by day."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -25,7 +25,7 @@ SQL = read_queries(ComparisonQueries, "tokenharbor.ledger", "comparisons.sql")
 
 @dataclass(frozen=True, slots=True)
 class ComparisonHold:
-    """What is held of a day."""
+    """An amount held of a day's expense."""
 
     day: date
     amount: Usd
@@ -33,34 +33,34 @@ class ComparisonHold:
 
 @dataclass(frozen=True, slots=True)
 class ComparedModel:
-    """Who was asked, and for which model by its name there: as a provider's bill has it."""
+    """The provider that was asked, and the model by its name there, as on the provider's bill."""
 
     provider: str
     upstream_model: str
 
 
 class ComparisonExpense:
-    """No account pays for it: it is owed to the provider, as `expense/comparison`."""
+    """The expense of comparisons. No account pays it: we owe it to the provider, as `expense/comparison`."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def reserve(self, at: datetime, amount: Usd, most: Usd) -> ComparisonHold | None:
-        """None where the day's most would be passed. Raises DatabaseUnavailable."""
+        """Hold an amount, or return None if the day's total would exceed `most`. Raises DatabaseUnavailable."""
         day = at.astimezone(UTC).date()
         with as_database_unavailable():
             held = await self._pool.fetchval(SQL.reserve, day, int(amount), int(most))
         return None if held is None else ComparisonHold(day, amount)
 
     async def settle(self, hold: ComparisonHold, model: ComparedModel, cost: Usd) -> None:
-        """Raises DatabaseUnavailable: then the hold stands until its day is over."""
+        """Turn a hold into its cost. Raises DatabaseUnavailable; then the hold counts until its day ends."""
         asked = model.provider, model.upstream_model
         with as_database_unavailable():
             await self._pool.execute(SQL.settle, hold.day, *asked, int(hold.amount), int(cost))
 
 
 async def verify_comparisons(conn: asyncpg.Connection) -> None:
-    """Raises FaultError."""
+    """Check that each day's expense is the sum of the amounts owed to providers. Raises FaultError."""
     day = await conn.fetchval(SQL.unequal)
     if day is not None:
-        raise FaultError(f"comparisons of {day}: what was spent is not the sum of what is owed to providers")
+        raise FaultError(f"comparisons of {day}: the expense is not the sum of the amounts owed to providers")

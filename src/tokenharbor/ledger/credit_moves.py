@@ -1,6 +1,6 @@
-"""Moves of credit: from an account's state to the entry that is to be written. Pure; the stores only post.
+"""Moves of credit: pure functions from an account's state to the entry that the credit book posts.
 
-Each raises BooksRefused where there is not enough. `amounts` are by lot.
+Each raises BooksRefused if the state does not cover the move. `amounts` are by lot.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ Amounts = Mapping[UUID, Usd]
 
 
 class EntryStamp(msgspec.Struct, frozen=True):
-    """An entry's id and time, why it is written, and what makes it once beside its id."""
+    """The id and time of an entry, a note on why it is written, and a reference that makes it unique beside its id."""
 
     id: UUID
     at: datetime
@@ -35,7 +35,7 @@ class EntryStamp(msgspec.Struct, frozen=True):
 
 
 def grant(state: CreditState, credit: Credit) -> CreditEntry:
-    """A lot lands in its pool; what the account owes is paid from there at once. Its tax is no credit."""
+    """Grant a lot to its pool, and pay debt from it at once. The tax in the payment is no credit."""
     check_credit(credit)
     pool = address.account(state.account_id, credit.pool)
     landed = Posting(credit.amount, _source(credit), pool, credit.lot_id)
@@ -44,7 +44,7 @@ def grant(state: CreditState, credit: Credit) -> CreditEntry:
 
 
 def lock_match(state: CreditState, credit: Credit) -> CreditEntry:
-    """A lot of the pool `match` is granted, all of it locked. It pays no debt, so there must be none."""
+    """Grant a lot of pool `match`, all of it locked. It pays no debt, so the account must have none."""
     check_match(credit)
     if state.debt:
         raise BooksRefused("an account in debt gets no match")
@@ -53,7 +53,7 @@ def lock_match(state: CreditState, credit: Credit) -> CreditEntry:
 
 
 def unlock(state: CreditState, stamp: EntryStamp, lot_id: UUID, amount: Usd) -> CreditEntry:
-    """Locked credit becomes spendable; as any credit, it pays debt first."""
+    """Make locked credit spendable. Like any credit, it pays debt first."""
     _check_there(lot_id, amount, state.locked(lot_id))
     pool = address.account(state.account_id, state.lots[lot_id].pool)
     unlocked = Posting(amount, address.account(state.account_id, Restriction.LOCKED), pool, lot_id)
@@ -61,14 +61,14 @@ def unlock(state: CreditState, stamp: EntryStamp, lot_id: UUID, amount: Usd) -> 
 
 
 def reclaim_locked(state: CreditState, stamp: EntryStamp, lot_id: UUID, amount: Usd) -> CreditEntry:
-    """Locked credit goes back to what it was granted from."""
+    """Return locked credit to the address that granted it."""
     _check_there(lot_id, amount, state.locked(lot_id))
     locked = address.account(state.account_id, Restriction.LOCKED)
     return _entry(state, stamp, "claw", (Posting(amount, locked, address.PROMOTION, lot_id),))
 
 
 def claw(state: CreditState, clawback: Clawback) -> CreditEntry:
-    """What is there comes from the lot's pool, the rest from debt."""
+    """Take back a lot's credit as far as it is free; the rest becomes debt."""
     check_clawback(clawback)
     lot = _lot(state, clawback.lot_id)
     taken = min(clawback.amount, state.unspent(lot.id))
@@ -84,8 +84,8 @@ def claw(state: CreditState, clawback: Clawback) -> CreditEntry:
 
 
 def reverse(state: CreditState, reversal: Reversal, history: LotHistory) -> CreditEntry | None:
-    """A credit goes back where it came from, as far as it has not gone already; None if that was all. What is there of
-    its lot is taken, then what is locked; what had expired to income is no income; the rest is debt.
+    """Return a credit to its source as far as it has not gone back; None if nothing is left. Take its lot's free
+    credit, then locked credit; take expired credit back from income; the rest becomes debt.
     """
     lot = _lot(state, history.lot_id)
     if state.in_payout(lot.id):
@@ -107,34 +107,34 @@ def reverse(state: CreditState, reversal: Reversal, history: LotHistory) -> Cred
 
 
 def take_debt(state: CreditState, stamp: EntryStamp, amounts: Amounts) -> CreditEntry:
-    """Debt is paid from lots on the line."""
+    """Pay debt from lots on the line."""
     if sum(amounts.values()) > state.debt:
         raise BooksRefused(f"the debt is only {state.debt}")
     return _from_line(state, stamp, "claw", amounts, address.debt(state.account_id))
 
 
 def set_aside(state: CreditState, stamp: EntryStamp, amounts: Amounts) -> CreditEntry:
-    """Credit leaves the line and waits to be paid out."""
+    """Take credit off the line until it is paid out or restored."""
     return _from_line(state, stamp, "payout", amounts, address.account(state.account_id, Restriction.PAYOUT))
 
 
 def restore(state: CreditState, stamp: EntryStamp, amounts: Amounts) -> CreditEntry:
-    """What was set aside is not paid out: it returns to the line, each amount to its own lot."""
+    """Return credit that was set aside and not paid out to the line, each amount to its own lot."""
     payout = address.account(state.account_id, Restriction.PAYOUT)
     _check_all(amounts, {lot_id: state.in_payout(lot_id) for lot_id in amounts})
     return _entry(state, stamp, "restore", _to_pools(state, amounts, payout))
 
 
 def give_back(state: CreditState, stamp: EntryStamp, amounts: Amounts, source: str) -> CreditEntry:
-    """What was taken back from a lot, or was paid out, returns from outside: a dispute that was won. Where the lot has
-    expired meanwhile, the credit expires at once: grant a new lot instead.
+    """Return credit that was taken back or paid out to its lot, from outside: for a dispute that was won. If the lot
+    has expired meanwhile, the credit would expire at once: grant a new lot instead.
     """
     _check_all(amounts, {lot_id: state.gone(_lot(state, lot_id).id) for lot_id in amounts})
     return _entry(state, stamp, "restore", _to_pools(state, amounts, source))
 
 
 def pay_out(state: CreditState, stamp: EntryStamp, amounts: Amounts, destination: str) -> CreditEntry:
-    """What was set aside has left."""
+    """Pay out credit that was set aside."""
     payout = address.account(state.account_id, Restriction.PAYOUT)
     _check_all(amounts, {lot_id: state.in_payout(lot_id) for lot_id in amounts})
     postings = tuple(Posting(amount, payout, destination, lot_id) for lot_id, amount in amounts.items())
@@ -142,8 +142,8 @@ def pay_out(state: CreditState, stamp: EntryStamp, amounts: Amounts, destination
 
 
 def expire(state: CreditState, at: datetime, seq: int) -> CreditEntry | None:
-    """What has expired beyond what is held, and what has expired while it was locked; `seq` will be the entry's. What
-    was paid for and not used is income; a grant that expires was no expense.
+    """Return the entry that expires free and locked credit whose time has passed, or None; `seq` is the entry's number.
+    Paid credit that expires is income; a grant that expires goes back to the expense that it came from.
     """
     locked = [
         (state.lots[lot_id], amount)
@@ -189,7 +189,7 @@ def _granted(credit: Credit, postings: tuple[Posting, ...]) -> CreditEntry:
 
 
 def _source(credit: Credit) -> str:
-    """Where a credit comes from, unless it says so itself: a payment that somebody else took, or our own expense."""
+    """A credit's source address: as stated, else that of its origin: a manually recorded payment, or our expense."""
     if credit.source is not None:
         return credit.source
     if credit.origin == "cashback":
@@ -246,4 +246,4 @@ def _check_all(amounts: Amounts, there: Amounts) -> None:
 
 def _check_there(lot_id: UUID, amount: Usd, there: Usd) -> None:
     if not ZERO < amount <= there:
-        raise BooksRefused(f"{ids.show('lot', lot_id)} has {there} of which {amount} would be moved")
+        raise BooksRefused(f"cannot move {amount} of {ids.show('lot', lot_id)}, which has {there}")

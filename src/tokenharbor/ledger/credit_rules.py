@@ -1,4 +1,4 @@
-"""What an entry does to an account's credit, and what none may do: as `post_entry` in the database."""
+"""The rules of credit: how an entry changes an account's credit, and what it must not do. As `post_entry` in SQL."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ _RESTRICTIONS = frozenset(Restriction)
 
 
 class AccountFlow(msgspec.Struct, frozen=True):
-    """What a posting brings to a place of an account, or, below zero, takes from it."""
+    """The amount that a posting brings to a place of an account; negative if it takes it from there."""
 
     lot_id: UUID | None
     place: str
@@ -27,7 +27,7 @@ class AccountFlow(msgspec.Struct, frozen=True):
 
 
 def flows(account_id: UUID, postings: Sequence[Posting]) -> Iterator[AccountFlow]:
-    """Raises BooksRefused where a posting touches another account."""
+    """Yield the flows of postings at an account's addresses. Raises BooksRefused if one touches another account."""
     own = address.own(account_id)
     for posting in postings:
         for where, amount in ((posting.destination, posting.amount), (posting.source, -posting.amount)):
@@ -38,7 +38,7 @@ def flows(account_id: UUID, postings: Sequence[Posting]) -> Iterator[AccountFlow
 
 
 def after(state: CreditState, entry: CreditEntry) -> CreditState:
-    """The account's credit after an entry. Raises BooksRefused for one that the rules forbid."""
+    """Return the account's credit after an entry. Raises BooksRefused if the rules forbid it."""
     lots = {**state.lots, **{lot.id: lot for lot in entry.lots}}
     _check_named(entry.postings, lots)
     moved: Counter[tuple[UUID | None, str]] = Counter()
@@ -48,7 +48,7 @@ def after(state: CreditState, entry: CreditEntry) -> CreditState:
     _check_grants(entry)
     debt = state.debt - sum(amount for (_, place), amount in moved.items() if place == _DEBT)
     if debt < 0:
-        raise BooksRefused("more debt would be paid than there is")
+        raise BooksRefused("the entry would pay more than the debt")
     then = msgspec.structs.replace(
         state, lots=lots, debt=debt, restricted=_restricted(state, moved), line=_line(state, lots, moved)
     )
@@ -73,7 +73,7 @@ def _check_place(flow: AccountFlow, lots: Mapping[UUID, Lot]) -> None:
 
 
 def _check_grants(entry: CreditEntry) -> None:
-    """New lots come from outside in full; what comes to a lot that was there returns to it."""
+    """New lots must come from outside in full; only a `restore` returns credit to an existing lot."""
     own = address.own(entry.account_id)
     granted: Counter[UUID | None] = Counter()
     for posting in entry.postings:

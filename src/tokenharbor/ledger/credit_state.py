@@ -1,4 +1,4 @@
-"""The credit of one account at a moment, and an entry that is to change it; as values."""
+"""The credit of one account at a moment, and the entry that is to change it; as values."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,8 +15,8 @@ from tokenharbor.ledger.types import Restriction
 
 
 class CreditEntry(msgspec.Struct, frozen=True):
-    """An entry that moves credit. Its postings decide what it does; `lots` are those that it grants. A `reference`
-    makes it once, beside its id. `note` is free text, which no digest covers.
+    """An entry that moves credit. Its postings decide what it does; `lots` are the lots that it grants. It is written
+    once by its id and, if it has one, by its `reference`. `note` is free text that no digest covers.
     """
 
     id: UUID
@@ -30,14 +30,14 @@ class CreditEntry(msgspec.Struct, frozen=True):
 
     @property
     def amount(self) -> Usd:
-        """What it moves: what it brings to an address and passes on from there is counted once."""
+        """The amount moved; an amount that passes through an address on its way is counted once."""
         reached = {posting.destination for posting in self.postings}
         return sum([posting.amount for posting in self.postings if posting.source not in reached], ZERO)
 
 
 class CreditState(msgspec.Struct, frozen=True, dict=True):
-    """An account's credit while its wallet is locked, and after what is due has expired. `lots` are all that it was
-    ever granted; `restricted` is what of a lot is locked or being paid out.
+    """An account's credit while its wallet is locked, after due expiries. `lots` has every lot it was ever granted, and
+    `restricted` the amount of each lot that is locked or being paid out.
     """
 
     account_id: UUID
@@ -50,7 +50,7 @@ class CreditState(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def cut(self) -> int:
-        """Where that part of the line begins which is neither spent nor held."""
+        """The position where the free part of the line begins, which is neither spent nor held."""
         return self.spent + self.held
 
     @property
@@ -59,34 +59,34 @@ class CreditState(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def tail(self) -> tuple[LotAmount, ...]:
-        """What is neither spent nor held, by lot, in the order in which it is to be spent."""
+        """The free credit on the line, by lot, in spending order."""
         return tuple(tail(self.line, self.lots, self.cut))
 
     def unspent(self, lot_id: UUID) -> Usd:
-        """What of a lot is neither spent nor held."""
+        """Return the amount of a lot that is on the line and neither spent nor held."""
         return next((piece.amount for piece in self.tail if piece.lot.id == lot_id), ZERO)
 
     def drawn(self, lot_id: UUID) -> Usd:
-        """What of a lot is spent."""
+        """Return the amount of a lot that is spent."""
         return self._below_spent.get(lot_id, ZERO)
 
     def laid(self, lot_id: UUID) -> Usd:
-        """What of a lot lies on the line: spent, held or free."""
+        """Return the amount of a lot on the line: spent, held or free."""
         return self._laid.get(lot_id, ZERO)
 
     def remaining(self, lot_id: UUID) -> Usd:
-        """What of a lot is held or free."""
+        """Return the amount of a lot that is held or free."""
         return self.laid(lot_id) - self.drawn(lot_id)
 
     def locked(self, lot_id: UUID) -> Usd:
         return self.restricted.get((lot_id, Restriction.LOCKED), ZERO)
 
     def in_payout(self, lot_id: UUID) -> Usd:
-        """What of a lot is on its way out."""
+        """Return the amount of a lot that is being paid out."""
         return self.restricted.get((lot_id, Restriction.PAYOUT), ZERO)
 
     def gone(self, lot_id: UUID) -> Usd:
-        """What of a lot has left the account otherwise than by being spent: expired, taken back, paid out, or taken
+        """Return the amount of a lot that left the account without being spent: expired, taken back, paid out, or taken
         for debt.
         """
         return self.lots[lot_id].amount - self.laid(lot_id) - self.locked(lot_id) - self.in_payout(lot_id)

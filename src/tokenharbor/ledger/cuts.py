@@ -1,4 +1,4 @@
-"""The signed cuts of an account, compared with its entries and its line."""
+"""The audit of signed cuts: an account's cuts compared with its entries and its line."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from tokenharbor.ledger.roots import Cut
 
 
 class CutAudit:
-    """Takes the entries' digests in order. Every call raises FaultError."""
+    """A check of an account's cuts. It takes the entries' digests in order. Every call raises FaultError."""
 
     def __init__(self, cuts: Sequence[Cut]) -> None:
         self._cuts = cuts
@@ -28,7 +28,7 @@ class CutAudit:
         return bool(self._left) and self._left[0].to_seq == seq
 
     def end(self, step: int, spent: int, chain: bytes) -> None:
-        """A cut is complete; the account's state after its last entry."""
+        """Check a complete cut against the account's state after the cut's last entry."""
         cut = self._left.popleft()
         if cut.from_seq != self._last + 1:
             raise FaultError(f"no signed root covers the entries from {self._last + 1} to {cut.from_seq - 1}")
@@ -52,7 +52,7 @@ class CutAudit:
 
 
 def spent_lines(line: Line, positions: Sequence[int]) -> Iterator[bytes]:
-    """The digests of a line up to each of these positions, which grow."""
+    """Yield the digest of a line up to each of `positions`, which must ascend."""
     whole = sha256()
     left = deque(line)
     for position in positions:

@@ -1,4 +1,4 @@
-"""How often each endpoint answered, by the day: gateways add what they have counted, and no account is named."""
+"""The counts of answers by endpoint and day, which gateways add to; they name no account."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tokenharbor.db.queries import read_queries
 
 
 class AnswerCount(NamedTuple):
-    """Attempts at an endpoint: those it answered, and those that failed by a fault of its own."""
+    """The attempts at an endpoint that it answered, and those that failed by its own fault."""
 
     answered: int
     failed: int
@@ -30,14 +30,14 @@ SQL = read_queries(EndpointDayQueries, "tokenharbor.ledger", "endpoint_days.sql"
 
 
 async def add_answer_counts(pool: asyncpg.Pool, counts: Mapping[str, tuple[int, int]], day: date) -> None:
-    """Answered and failed, by endpoint. Raises DatabaseUnavailable."""
+    """Add counts of answered and failed attempts by endpoint. Raises DatabaseUnavailable."""
     answered, failed = [each[0] for each in counts.values()], [each[1] for each in counts.values()]
     with as_database_unavailable():
         await pool.execute(SQL.add, day, list(counts), answered, failed)
 
 
 async def read_answer_counts(pool: asyncpg.Pool, since: date) -> Mapping[str, AnswerCount]:
-    """By endpoint, from a day on. Raises DatabaseUnavailable."""
+    """Return the counts of each endpoint from a day on. Raises DatabaseUnavailable."""
     with as_database_unavailable():
         rows = await pool.fetch(SQL.since, since)
     return {row["endpoint"]: AnswerCount(row["answered"], row["failed"]) for row in rows}

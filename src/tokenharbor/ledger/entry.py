@@ -1,4 +1,4 @@
-"""Entries: what was written to the books and is never changed."""
+"""Entries: the records of the books, which never change."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,16 +9,16 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import ZERO, Usd
 
 EntryType = Literal["usage", "loss", "credit", "expiry", "claw", "unlock", "payout", "paid_out", "restore"]
-"""What an entry does. `payout` sets credit aside to be paid out, `paid_out` says that it has left, `restore` brings
-back what was set aside, or what was taken before.
+"""The types of entries. `payout` sets credit aside for a withdrawal, `paid_out` records that it was paid, `restore`
+returns credit that was set aside or taken back before.
 """
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """Usage takes `[pos, pos + amount)` of the account's line, of which the last `fee` is the service fee; it has its
-    request's id. Every other type consists of its postings.
+    """One change of an account's money. A `usage` entry spends `[pos, pos + amount)` of the account's line, the last
+    `fee` of it as the service fee, and has its request's id. Every other type consists of postings.
 
-    `detail_digest` is sha256(salt ‖ detail) of a request, and the digest of the postings elsewhere.
+    `detail_digest` is sha256(salt ‖ detail) for a request's entry, and the digest of the postings for all others.
     """
 
     id: UUID
@@ -26,7 +26,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     at: datetime
     type: EntryType
     detail_digest: bytes
-    seq: int = 0  # in the account's order, from 1
+    seq: int = 0  # number in the account, from 1
     pos: int = 0
     step: int = 0
     ordinal: int = 0  # within the step

@@ -30,7 +30,7 @@ _POOLS: Final = msgspec.json.Decoder(dict[Pool, int])
 
 
 LOCKED_ONLY: Final = frozenset({"match_cancelled", "match_ended", "match_restored"})
-"""Kinds of entries that move locked credit alone: it was taken back, expired, or returned. A CSV has no row of them."""
+"""The kinds of entries that move only locked credit: it was taken back, expired, or returned. A CSV omits them."""
 
 
 LEDGER_GROUPS: Final[Mapping[str, frozenset[str]]] = {
@@ -40,14 +40,14 @@ LEDGER_GROUPS: Final[Mapping[str, frozenset[str]]] = {
     "referral": frozenset({"referral"}),
     "promotional": frozenset({"welcome", "streak", "code", "operator", "match", "unlock", *LOCKED_ONLY}),
 }
-"""What people look for in a ledger, and the kinds of entries that it is. What expired or was taken back is in none."""
+"""The groups by which people search a ledger, and their kinds of entries. Expiries and clawbacks are in none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedEntry:
-    """An entry, with what it added to the account's spendable and held credit, by pool, and that credit after it.
-    `locked` is what it added to locked credit, which is in neither. `order_id` is a top-up's, a request's or the
-    entry's own, as it is shown.
+    """An entry in a list. `amount` and `pools` are its change of the account's spendable and held credit, in total and
+    by pool; `balance` is that credit after it. `locked` is its change of locked credit, which is not in `balance`.
+    `order_id` is the id of the top-up, the request or the entry, as shown.
     """
 
     id: UUID
@@ -71,7 +71,7 @@ async def list_entries(
     before: int | None = None,
     most: int,
 ) -> Sequence[ListedEntry]:
-    """The latest ones of some kinds, or of all, with a number below `before`."""
+    """Return the latest entries with a number below `before`, of some kinds or of all."""
     pools = [address.account(account_id, pool) for pool in sorted(SPENDABLE)]
     wanted = None if kinds is None else sorted(kinds)
     locked = address.account(account_id, Restriction.LOCKED)

@@ -1,10 +1,10 @@
 -- An account's ledger, newest first.
 
 -- name: entry_page
--- The latest entries before a number whose kinds are asked for, with what each adds to the account's spendable and held credit by pool, and that
--- credit after it: what all credit entries so far have brought, less what is spent, which is an entry's place on the line. Entries that are not
--- usage are few: they are found by the postings of the account's lots. Those of usage are read by their numbers. What an entry adds to locked
--- credit ($6 is its address) is told beside: an entry that moves nothing else has an amount of 0, and a kind that says what became of the match.
+-- The latest entries below number $3 of the kinds $4, each with its change of the account's spendable and held credit by pool, and that credit
+-- after it: the sum of all entries that are not usage so far, less the entry's position on the line, which is what is spent. Entries that are not
+-- usage are few and found by the postings of the account's lots; usage is read by number. The change of locked credit ($6 is its address) is a
+-- separate column: an entry that moves only locked credit has an amount of 0, and a kind that says what became of the match.
 WITH brought AS MATERIALIZED (
     SELECT e.id, e.seq, e.at, e.type, e.pos, m.amount, m.pools, m.locked,
            CASE WHEN e.type = 'credit' THEN CASE m.origin WHEN 'top-up' THEN 'recharge' ELSE m.origin END

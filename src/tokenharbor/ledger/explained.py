@@ -1,4 +1,4 @@
-"""What a request's row says, compared with its entry and with its detail, which the entry's digest covers."""
+"""Comparison of a request's row with its entry and its detail, which the entry's digest covers."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ class _Served(msgspec.Struct):
 
 
 class _Detail(msgspec.Struct):
-    """What of a detail is in columns too. None: this detail does not say it."""
+    """The fields of a detail that are also columns of its row; None if the detail lacks one."""
 
     model: str | None = None
     status: str | None = None
@@ -27,8 +27,8 @@ _read = msgspec.json.Decoder(_Detail).decode
 
 
 def charged_version(request: StoredRequest, entry: RequestEntry) -> bytes | None:
-    """The version of the price that a usage entry was charged by, where the entry names no provider: the detail's.
-    None: the entry has it, or it is not known any more. The row has no fault.
+    """Return the price version that only the detail of a usage entry names. None if the entry names it itself, or the
+    detail was erased. The row must have no fault.
     """
     if entry.provider or entry.type != "usage" or request.detail is None:
         return None
@@ -36,7 +36,7 @@ def charged_version(request: StoredRequest, entry: RequestEntry) -> bytes | None
 
 
 def row_fault(request: StoredRequest, entry: RequestEntry | None) -> str | None:
-    """What of a request's row was changed, if anything. `entry` is None where nothing was charged or lost."""
+    """Return which part of a request's row was changed, or None. `entry` is None if nothing was charged or lost."""
     if (request.salt is None) != (request.detail is None):
         return "the detail or its salt is missing"
     if entry is not None:
@@ -50,7 +50,7 @@ def row_fault(request: StoredRequest, entry: RequestEntry | None) -> str | None:
 
 
 def _version_fault(request: StoredRequest, entry: RequestEntry | None) -> str | None:
-    """An entry of usage that names no provider has the version of the detail, with the detail's salt."""
+    """A usage entry that names no provider has the detail's version, salted with the detail's salt."""
     if entry is None or entry.provider or entry.type != "usage":
         return None
     version = _served_version(request.detail or b"")

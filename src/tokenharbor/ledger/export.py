@@ -1,4 +1,4 @@
-"""`ledger export`: an account's ledger as CSV, a row per entry and pool, each balance the last one plus the amount."""
+"""`ledger export`: an account's ledger as CSV, one row per entry and pool, with a running balance."""
 
 import csv
 import io
@@ -29,14 +29,14 @@ HEADER = (
     "Order ID",
     "PayPal capture ID",
 )
-_FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # what a spreadsheet would compute, the wide forms in East Asia
+_FORMULA = (*"=+-@＝＋－＠", "\t", "\r", "\n")  # what makes a cell a formula; the wide forms, in East Asia
 SPENDABLE = frozenset(Pool) - {Pool.LOCKED}
 WITHOUT_CAPTURE = ("usage", "loss", "expiry")
 
 
 @dataclass(frozen=True, slots=True)
 class LotPayment:
-    """What paid for a lot: the top-up's id as it is shown, and the processor's id of the capture."""
+    """The payment for a lot: the top-up's id as shown, the processor's id of the capture, and the credited amount."""
 
     order_id: str
     capture_id: str
@@ -44,12 +44,12 @@ class LotPayment:
 
 
 PaymentReader = Callable[[asyncpg.Connection, UUID], Awaitable[Mapping[UUID, LotPayment]]]
-"""The payments of an account by lot, as the room that takes payments knows them."""
+"""Returns the payments of an account by lot. (The room that takes payments provides it.)"""
 
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """Which rows: all, or those of some types and a time, `[since, until)`. Balances count every row all the same."""
+    """A filter of rows by type and by time, `[since, until)`; None means all. Balances count every row all the same."""
 
     types: Collection[str] | None = None
     since: datetime | None = None
@@ -66,12 +66,12 @@ class EntryFilter:
 async def export(
     conn: asyncpg.Connection, account_id: UUID, choice: EntryFilter, read_payments: PaymentReader
 ) -> AsyncGenerator[str]:
-    """The lines of the CSV, the header first. Raises Missing for an account that is not there, DatabaseUnavailable."""
+    """Yield the lines of the CSV, the header first. Raises Missing if there is no such account, DatabaseUnavailable."""
     with as_database_unavailable():
         state = await pages.read_state(conn, account_id)
         if state.wallet is None:
             raise Missing(f"no account {ids.show('acct', account_id)}")
-        ledger = _Ledger(state, await read_payments(conn, account_id))  # after the lots: each has its payment then
+        ledger = _Ledger(state, await read_payments(conn, account_id))  # after the lots, so that none lacks its payment
         yield csv_line(HEADER)
         async for page in pages.entries(conn, account_id, state.wallet["seq"], with_keys=False):
             for written in page:
@@ -80,14 +80,14 @@ async def export(
 
 
 def entry_kind(type_: str, origin: str | None) -> str:
-    """How exports call an entry: a credit by its lot's origin, a top-up `recharge`; everything else by its type."""
+    """Return an entry's name in exports: for a credit its lot's origin (`recharge` for a top-up), else its type."""
     if type_ != "credit":
         return type_
     return "recharge" if origin == "top-up" else origin or "credit"
 
 
 def csv_text(text: str) -> str:
-    """What a spreadsheet would compute is text to it."""
+    """Quote text that a spreadsheet would take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
@@ -98,7 +98,7 @@ def csv_line(cells: Sequence[object]) -> str:
 
 
 class _Ledger:
-    """Writes an account's entries, in order."""
+    """A writer of an account's entries, in order, with the running balance."""
 
     def __init__(self, state: AccountState, payments: Mapping[UUID, LotPayment]) -> None:
         self._state = state
@@ -107,7 +107,7 @@ class _Ledger:
         self._balance = ZERO
 
     def rows(self, written: StoredEntry, choice: EntryFilter) -> Iterator[str]:
-        """A credit has its row even where debt took all of it, so that each payment is found."""
+        """A credit has a row even if debt took all of it, so that every payment can be found."""
         entry = written.entry
         kind = self._kind(written)
         order, captures = self._references(written)
@@ -118,7 +118,7 @@ class _Ledger:
                 yield csv_line((date, kind, pool, str(amount), str(self._balance), "posted", order, captures))
 
     def _references(self, written: StoredEntry) -> tuple[str, str]:
-        """Of a top-up its id; of whatever moves its credit but usage and expiry, the captures of the lots."""
+        """The order id (a top-up's, a request's or the entry's), and the captures that paid for the entry's lots."""
         entry = written.entry
         if entry.type in WITHOUT_CAPTURE:
             return ids.show("req" if entry.type == "usage" else "ent", entry.id), ""
@@ -128,7 +128,7 @@ class _Ledger:
         return order, " ".join(csv_text(payment.capture_id) for payment in paid)
 
     def _amounts(self, written: StoredEntry) -> Mapping[str, Usd]:
-        """By pool, what the entry adds to the account's spendable and held credit."""
+        """The entry's change of the account's spendable and held credit, by pool."""
         return self._drawn(written) if written.entry.type == "usage" else self._posted(written)
 
     def _drawn(self, written: StoredEntry) -> Mapping[str, Usd]:

@@ -1,5 +1,5 @@
-"""Faults of the books: what `ledger verify` finds."""
+"""The error by which `ledger verify` reports a fault of the books."""
 
 
 class FaultError(Exception):
-    """What is wrong, in one line."""
+    """A fault of the books, described in one line."""

@@ -1,9 +1,9 @@
-"""Gateways and their runs: whose holds are whose, and what a new run does with those of the runs before it.
+"""Gateways and their runs: which run owns which holds, and how a new run takes over from the runs before it.
 
 A gateway is known by the random id in its HOME, never by a path: two containers may have the same path. Each start of
-one of its slots (worker processes, numbered from 0) is a run, a row that its holds name. Entering ends the slot's
-earlier runs, so that of a HOME that was copied only one runs. What earlier runs left held is dropped only after their
-journals are in the books: a journal is the proof that an answer was complete.
+one of its slots (worker processes, numbered from 0) is a run: a row that its holds name. A new run ends the slot's
+earlier runs, so that only one copy of a copied HOME can run. The holds of earlier runs are dropped only after their
+journals are in the books: a journal proves that an answer was complete.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
 
 LEASE: Final = timedelta(seconds=15)
-"""How long a run's requests count as open after its lease was last renewed."""
+"""How long a run's requests count as open after the last renewal of its lease."""
 
 _DROP = "SELECT drop_holds($1, $2)"
 
@@ -46,7 +46,7 @@ SQL = read_queries(GatewayQueries, "tokenharbor.ledger", "gateways.sql")
 
 @dataclass(frozen=True, slots=True)
 class GatewaySlot:
-    """A worker process of a gateway: its number, from 0, and how many there are."""
+    """A worker process of a gateway: its number, from 0, and the number of workers."""
 
     gateway_id: UUID
     number: int = 0
@@ -55,7 +55,7 @@ class GatewaySlot:
 
 @dataclass(frozen=True, slots=True)
 class GatewayRun:
-    """One start of a slot. Its lease began at `asked_seconds` of the monotonic clock, or later."""
+    """One start of a slot. Its lease began at `asked_seconds` on the monotonic clock, or later."""
 
     id: UUID
     slot: GatewaySlot
@@ -64,7 +64,7 @@ class GatewayRun:
 
 
 async def enter_gateway(pool: asyncpg.Pool, world: World, slot: GatewaySlot, home: str) -> GatewayRun:
-    """A new run of a slot; earlier ones are ended. Raises DatabaseUnavailable."""
+    """Begin a new run of a slot and end its earlier ones. Raises DatabaseUnavailable."""
     run_id, now, asked_seconds = world.ids.new(), world.clock.now(), world.clock.monotonic()
     with as_database_unavailable():
         async with pool.acquire() as conn, conn.transaction():
@@ -76,8 +76,8 @@ async def enter_gateway(pool: asyncpg.Pool, world: World, slot: GatewaySlot, hom
 
 
 async def journals_of_slot(pool: asyncpg.Pool, slot: GatewaySlot, files: Sequence[Path]) -> Sequence[Path]:
-    """Those of some journals that a slot looks after: its own runs', and for the first one what no run of this gateway
-    wrote, such as a journal that was moved here. Raises DatabaseUnavailable.
+    """Return the journals that a slot must replay: those of its own runs and, for slot 0, those of no run of this
+    gateway, such as a journal that was moved here. Raises DatabaseUnavailable.
     """
     with as_database_unavailable():
         rows = await pool.fetch(SQL.slots, slot.gateway_id, slot.of, [*filter(None, map(_run_of, files))])
@@ -86,8 +86,8 @@ async def journals_of_slot(pool: asyncpg.Pool, slot: GatewaySlot, files: Sequenc
 
 
 async def take_over_holds(pool: asyncpg.Pool, world: World, run: GatewayRun) -> None:
-    """What the slot's earlier runs left held is given back, for nothing of theirs was complete that is not in the books
-    by now; but what waits for a task at a vendor waits on. Raises DatabaseUnavailable.
+    """Give back the holds of the slot's earlier runs: by now every complete answer of theirs is in the books. Holds of
+    open tasks become this run's. Raises DatabaseUnavailable.
     """
     slot = run.slot
     which = slot.gateway_id, slot.number, slot.of, run.id
@@ -99,13 +99,13 @@ async def take_over_holds(pool: asyncpg.Pool, world: World, run: GatewayRun) -> 
 
 
 async def leave_gateway(pool: asyncpg.Pool, run: GatewayRun, world: World) -> None:
-    """Raises DatabaseUnavailable: then the run has not left, and its successor ends it."""
+    """End a run in order. Raises DatabaseUnavailable; then its successor ends it."""
     with as_database_unavailable():
         await pool.execute(SQL.leave, run.id, world.clock.now())
 
 
 def _run_of(file: Path) -> UUID | None:
-    """The run that a journal is named by."""
+    """The run whose id a journal's name has."""
     try:
         return UUID(file.stem)
     except ValueError:

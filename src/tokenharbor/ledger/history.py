@@ -1,4 +1,4 @@
-"""What happened to requests, read back from the books for receipts."""
+"""The history of requests, read from the books for receipts and lists."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _LAST: Final = UUID(int=2**128 - 1)
 
 @dataclass(frozen=True, slots=True)
 class LotDraw:
-    """How much of a lot a charge drew."""
+    """The amount that a charge drew from a lot."""
 
     lot_id: UUID
     pool: Pool
@@ -47,8 +47,8 @@ class LotDraw:
 
 @dataclass(frozen=True, slots=True)
 class RequestCharge:
-    """A request's entry: `[position, position + amount)` of the line, the last `fee` of it the service fee. `overrun`
-    is what the books wrote off instead of charging it.
+    """A request's charge: `[position, position + amount)` of the line, the last `fee` of it the service fee. `overrun`
+    is the amount written off instead of charged.
     """
 
     at: datetime
@@ -65,8 +65,8 @@ class RequestCharge:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """A request as it ended. `detail` is None once it has been purged or erased; `charged` is None if nothing was.
-    `entry` and `salt` are read with one request only.
+    """An ended request. `detail` is None once it was purged or erased; `charged` is None if nothing was charged.
+    `entry` and `salt` are only read for a single request.
     """
 
     request_id: UUID
@@ -80,7 +80,7 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFilter:
-    """Which requests are meant: those before another one, of a model, and so on; `most` of them. None: whichever."""
+    """A filter of requests: those before one, of a model, and so on, at most `most`. None means no condition."""
 
     before: UUID | None = None
     model: str | None = None
@@ -94,8 +94,8 @@ class RequestFilter:
 
 @dataclass(frozen=True, slots=True)
 class RequestPage:
-    """Requests with what each was charged; without their entries. Where fewer were found than asked for, more may be
-    before `looked_at`; None: there are none.
+    """Requests and their charges, without entries. If fewer than requested were found, there may be more before
+    `looked_at`; None means that there are no more.
     """
 
     found: Sequence[tuple[RequestRecord, Usd]]
@@ -103,7 +103,7 @@ class RequestPage:
 
 
 class RequestHistory:
-    """Reads; raises DatabaseUnavailable."""
+    """The requests of the books. Every call raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -128,7 +128,7 @@ class RequestHistory:
         return owner
 
     async def requests(self, account_id: UUID, wanted: RequestFilter) -> RequestPage:
-        """The latest ones, newest first. However rare what is wanted is, the work is bounded."""
+        """Return the latest matching requests, newest first. The search is bounded, however rare matches are."""
         named = (wanted.model, wanted.provider, wanted.key_id, wanted.status, wanted.cache, wanted.stage)
         looks = wanted.most if named == _WHATEVER else _MOST_LOOKED_AT
         before, looked_at = wanted.before or _LAST, None
@@ -143,13 +143,13 @@ class RequestHistory:
         return RequestPage(found, looked_at)
 
     async def price(self, version: bytes) -> str | None:
-        """The canonical form of a price that was ever on sale."""
+        """Return the canonical form of a price that was ever on sale."""
         with as_database_unavailable():
             body: str | None = await self._pool.fetchval(SQL.price, version)
         return body
 
     async def add_prices(self, prices: Mapping[bytes, str], at: datetime) -> None:
-        """Keep prices by their version, so that whoever reads a receipt can work it out again."""
+        """Store prices by version, so that receipts can be recomputed."""
         with as_database_unavailable():
             await self._pool.execute(SQL.add_prices, list(prices), list(prices.values()), at)
 

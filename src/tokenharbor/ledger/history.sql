@@ -1,7 +1,7 @@
--- What happened to requests, read back.
+-- The history of requests.
 
 -- name: request
--- One request of an account with its entry and the price that its detail names; either of row and entry may be missing.
+-- One request of an account, with its entry and the price that its detail names. Either the row or the entry may be missing.
 SELECT r.at, r.key_id, r.model, r.provider, r.status, r.detail, r.salt,
        e.at AS entry_at, e.seq, e.pos, e.amount, e.fee, e.over, e.step, e.ordinal, e.type, e.price_version,
        e.provider AS entry_provider, e.detail_digest, e.vendor_cost, e.reference, p.body AS price
@@ -12,12 +12,12 @@ LEFT JOIN price p ON p.version = decode(convert_from(r.detail, 'UTF8')::jsonb #>
 WHERE r.id IS NOT NULL OR e.id IS NOT NULL
 
 -- name: owner
--- Whose request it was.
+-- The account of a request.
 SELECT account_id FROM request WHERE id = $1 UNION ALL SELECT account_id FROM entry WHERE id = $1 LIMIT 1
 
 -- name: requests
--- Those of an account's latest requests that a filter takes, newest first, with what each was charged. Not more than $9 are looked at.
--- A detail as a gateway writes it has no space between its tokens, and quotes within a string are escaped.
+-- The latest requests of an account that match a filter, newest first, with their charges; at most $9 are searched. The search for a cache
+-- relies on the form in which gateways write details: no space between tokens, quotes in strings escaped.
 SELECT r.id, r.at, r.key_id, r.model, r.provider, r.status, r.detail, coalesce(e.amount, 0) AS amount
 FROM (SELECT * FROM (SELECT * FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $9) x
       WHERE ($3::text IS NULL OR model = $3) AND ($4::text IS NULL OR provider = $4) AND ($5::uuid IS NULL OR key_id = $5)
@@ -27,11 +27,11 @@ FROM (SELECT * FROM (SELECT * FROM request WHERE account_id = $1 AND id < $2 ORD
 LEFT JOIN entry e ON e.id = r.id AND e.type = 'usage' ORDER BY r.id DESC
 
 -- name: looked_at
--- The last of so many of an account's requests before one, if there are as many.
+-- The last of the $3 requests of an account before one, if there are as many.
 SELECT id FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC OFFSET $3 - 1 LIMIT 1
 
 -- name: lots
--- The lots that an interval of an account's line drew on, in the line's order.
+-- The lots of an interval of an account's line, in the line's order.
 SELECT s.lot_id, l.pool, l.origin, least(s.end_at, $3) - greatest(s.start_at, $2) AS amount
 FROM segment s JOIN lot l ON l.id = s.lot_id
 WHERE s.account_id = $1 AND s.start_at < $3 AND s.end_at > $2 ORDER BY s.start_at
@@ -41,5 +41,5 @@ WHERE s.account_id = $1 AND s.start_at < $3 AND s.end_at > $2 ORDER BY s.start_a
 SELECT body FROM price WHERE version = $1
 
 -- name: add_prices
--- Prices, each once.
+-- Adds prices, each once.
 INSERT INTO price (version, body, effective_at) SELECT v, b, $3 FROM unnest($1::bytea[], $2::text[]) u (v, b) ON CONFLICT DO NOTHING

@@ -1,4 +1,4 @@
-"""The journal: a gateway's file of settlements that the database has not confirmed in time."""
+"""The journal: a gateway's file of settlements that the database did not confirm in time."""
 
 import asyncio
 import errno
@@ -37,32 +37,33 @@ _DECODER = msgspec.json.Decoder(list[Settlement], dec_hook=_amount)
 
 
 class Journal:
-    """One gateway's journal. What is appended in one moment shares one line, one write and one sync, in a thread.
+    """The journal of one run of a gateway. Settlements appended at the same time share a line, a write and a sync, in a
+    thread.
 
-    A line is a checksum and a JSON list. A write that fails is taken back, so that the last line is either whole or
-    the torn end of a write that was never acknowledged.
+    A line is a checksum and a JSON list. A failed write is truncated away, so the last line is either whole or the torn
+    end of a write that was never acknowledged.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        self._size = 0  # of what was acknowledged
+        self._size = 0  # bytes acknowledged
         self._unconfirmed: set[UUID] = set()
         self._batcher: Batcher[Settlement | None, None] = Batcher(self._write, batch=_MOST_AT_ONCE, queue=_MOST_WAITING)
 
     def append(self, settlement: Settlement) -> asyncio.Future[None]:
-        """Durable when done. Raises OSError, and then nothing of it stays in the file."""
+        """Return a future that is done once the settlement is durable. On OSError, nothing of it stays in the file."""
         self._unconfirmed.add(settlement.request_id)
         return self._batcher.submit(settlement)
 
     def confirm(self, request_id: UUID) -> None:
-        """The database has it. The file is emptied once that is true of all that stand in it."""
+        """Note that the database has a settlement. Once it has all of them, the file is emptied."""
         self._unconfirmed.discard(request_id)
         if not self._unconfirmed:
             self._batcher.submit(None).add_done_callback(_look_at)
 
     async def close(self) -> None:
-        """The file stays only if something in it is unconfirmed."""
+        """Close the file, and remove it unless a settlement in it is unconfirmed."""
         await self._batcher.barrier()
         os.close(self._descriptor)
         self._descriptor = -1
@@ -83,9 +84,9 @@ class Journal:
         return [None] * len(rows)
 
     def _append(self, line: bytes) -> None:
-        if not os.fstat(self._descriptor).st_nlink:  # what is written now, nobody would find
+        if not os.fstat(self._descriptor).st_nlink:  # nothing written now could be found again
             raise FileNotFoundError(errno.ENOENT, "the journal was removed while its gateway runs", str(self._file))
-        os.ftruncate(self._descriptor, self._size)  # what an earlier failure could not take back
+        os.ftruncate(self._descriptor, self._size)  # remove the rest of a failed write, if that failed before
         rest = memoryview(line)
         try:
             while rest:
@@ -99,14 +100,14 @@ class Journal:
     def _empty(self) -> None:
         try:
             os.ftruncate(self._descriptor, 0)
-        except OSError as error:  # what stays is replayed once more, by request id
+        except OSError as error:  # harmless: a replay is idempotent by request id
             _log.warning("journal_not_emptied", file=str(self._file), reason=str(error))
         else:
             self._size = 0
 
 
 def open_journal(folder: Path, gateway_id: UUID) -> Journal:
-    """A gateway's new, empty journal. Raises Misconfigured."""
+    """Create the empty journal of a gateway's run. Raises Misconfigured."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         journal = Journal(folder.joinpath(f"{gateway_id}{_SUFFIX}"))
@@ -117,7 +118,7 @@ def open_journal(folder: Path, gateway_id: UUID) -> Journal:
 
 
 def left_journals(folder: Path) -> Sequence[Path]:
-    """The journals of earlier gateways, oldest first. Raises Misconfigured."""
+    """Return the journals that earlier runs left, oldest first. Raises Misconfigured."""
     try:
         return sorted(file for file in folder.iterdir() if file.suffix == _SUFFIX) if folder.exists() else []
     except OSError as error:
@@ -125,8 +126,8 @@ def left_journals(folder: Path) -> Sequence[Path]:
 
 
 def read_journal(file: Path) -> Sequence[Settlement]:
-    """What a journal holds. A last line that was torn in its write is left out: it was never acknowledged. Any other
-    damage, and a file that cannot be read, is Misconfigured.
+    """Return the settlements of a journal. A torn last line is skipped: it was never acknowledged. Raises Misconfigured
+    for any other damage and for a file that cannot be read.
     """
     try:
         lines = file.read_bytes().split(b"\n")
@@ -138,7 +139,7 @@ def read_journal(file: Path) -> Sequence[Settlement]:
 
 
 def remove_journal(file: Path) -> None:
-    """All of it is in the database. Raises Misconfigured."""
+    """Remove a journal whose settlements are all in the database. Raises Misconfigured."""
     try:
         file.unlink()
         sync_folder(file.parent)
@@ -147,7 +148,9 @@ def remove_journal(file: Path) -> None:
 
 
 def set_journal_aside(file: Path) -> None:
-    """The books refused something in it: kept for the operator, and replayed no more. Raises Misconfigured."""
+    """Rename a journal of which the books refused a settlement: it is kept for the operator and not replayed again.
+    Raises Misconfigured.
+    """
     try:
         file.rename(file.with_suffix(_REFUSED))
         sync_folder(file.parent)
@@ -156,8 +159,8 @@ def set_journal_aside(file: Path) -> None:
 
 
 def purge_refused(folder: Path, before: datetime) -> int:
-    """Of charges that were set aside and ended before a time, keep who owes how much: not for which model, and not the
-    detail. How many lost it. Raises Misconfigured.
+    """Delete the metadata of set-aside charges that ended before a time; account, key and amounts stay. Return how many
+    charges were purged. Raises Misconfigured.
     """
     purged = 0
     for file in sorted(folder.glob(f"*{_REFUSED}")):
@@ -194,7 +197,7 @@ def _in_a_thread(work: Callable[[], None]) -> asyncio.Future[None]:
 
 
 def _look_at(emptied: asyncio.Future[None]) -> None:
-    """It fails only with those who are told."""
+    """Retrieve the error of an emptying, which `_empty` has logged, so that asyncio does not report it."""
     if not emptied.cancelled():
         emptied.exception()
 
@@ -215,7 +218,7 @@ def _read_line(line: bytes, file: Path, number: int) -> Sequence[Settlement]:
         what = "is damaged (wrong checksum)"
     raise Misconfigured(
         f"{file}: line {number} {what}. The journal holds charges that the database may not have. Restore the file "
-        "from a copy; or move it out of the folder: charges that are only in it are then lost. Then start again."
+        "from a copy, or move it out of the folder and lose the charges that are only in it. Then start again."
     )
 
 

@@ -1,7 +1,7 @@
-"""Runs whose lease has lapsed: their places go to others at once, their money only once it is given up.
+"""Runs whose lease has lapsed: their places are freed at once, their holds only when they are given up.
 
-A gateway that was cut off may have complete answers in its journal: they must find their money. So a hold waits for its
-run's successor, or until the operator or `server.journal_grace_hours` says that nobody will come.
+A gateway that was cut off may have complete answers in its journal, whose charges need their holds. So a hold waits for
+its run's successor, until the operator or `server.journal_grace_hours` gives it up.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ SQL = read_queries(LapsedQueries, "tokenharbor.ledger", "lapsed.sql")
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run that is not over, or still holds something. `gateway_id` is None for one of the release before."""
+    """A run that has not ended, or still has holds. `gateway_id` is None for a run of a release without gateway ids."""
 
     id: UUID
     gateway_id: UUID | None
@@ -53,7 +53,7 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """What was held for a run, and is given back although an answer may have been delivered for it."""
+    """The holds of a run that were given up: given back although an answer may have been delivered for them."""
 
     run_id: UUID
     holds: int
@@ -61,13 +61,13 @@ class GivenUp:
 
 
 async def list_runs(conn: asyncpg.Connection) -> Sequence[RunState]:
-    """Oldest first."""
+    """Return the runs, oldest first."""
     rows = await conn.fetch(SQL.runs)
     return [RunState(**{**row, "held": Usd(row["held"])}) for row in rows]
 
 
 async def free_lapsed_runs(pool: asyncpg.Pool) -> None:
-    """Requests of runs that have lapsed are open no more; what is held for them stays held."""
+    """Stop counting the requests of lapsed runs as open; their holds stand."""
     async with pool.acquire() as conn:
 
         async def free(run_id: UUID) -> None:
@@ -83,8 +83,8 @@ async def free_lapsed_runs(pool: asyncpg.Pool) -> None:
 async def give_up_overdue(
     pool: asyncpg.Pool, grace: timedelta, at: datetime, report: Callable[[GivenUp], None]
 ) -> None:
-    """Give up the holds of runs that lapsed so long ago; each that had some is reported once it is done. Raises the
-    first failure of one, at the end, and DatabaseUnavailable.
+    """Give up the holds of runs that lapsed longer ago than `grace`, and report each run that had some. A failed run
+    does not stop the others; the first failure is raised at the end. Raises DatabaseUnavailable.
     """
     each = EachRow("journal_grace")
     with as_database_unavailable():
@@ -99,18 +99,18 @@ async def give_up_overdue(
 
 
 async def abandon(conn: asyncpg.Connection, gateway_id: UUID, at: datetime) -> Sequence[GivenUp]:
-    """Give up all that a gateway holds, or one run of the release before. Raises Missing, Conflict."""
+    """Give up all holds of a gateway, or of one run of a release without gateway ids. Raises Missing, Conflict."""
     rows = await conn.fetch(SQL.of_gateway, gateway_id)
     name = show("gw", gateway_id)
     if not rows:
-        raise Missing(f"no gateway {name}: tokenharbor gateways list shows which there are")
+        raise Missing(f"no gateway {name}; list them with: tokenharbor gateways list")
     if any(row["alive"] for row in rows):
-        raise Conflict(f"{name} is alive: stop its server first; it settles or releases what it holds")
+        raise Conflict(f"{name} is alive; stop its server, which settles or releases its holds")
     return [await _give_up(conn, row["id"], at) for row in rows]
 
 
 async def _give_up(conn: asyncpg.Connection, run_id: UUID, at: datetime) -> GivenUp:
-    """Videos' holds stay: whatever gateway asks after the task ends them."""
+    """Give up a run's holds, except those of open tasks: the gateway that polls a task ends its hold."""
     holds, amount = 0, ZERO
     async with conn.transaction():
         if not await conn.fetchval(SQL.lock_lapsed, run_id):

@@ -1,11 +1,12 @@
-"""The lease of a run: renewed in time, or its worker stops serving until it is.
+"""The lease of a run: a worker whose lease is not renewed in time stops serving until it is.
 
-Until `alive_until`, by the database's time, a run's requests count as open in the limits of their keys and accounts.
-After it their places may be given to others, so by then none of them may still be served. The worker cannot know the
-database's time; but a renewal was granted after it was asked for, so a lease that is counted by the monotonic clock
-from the moment before the question ends no later than the database's, whatever either clock says or does.
+Until `alive_until`, by the database's clock, a run's requests count as open in the limits of their keys and accounts.
+After it, other requests may take their places, so by then none of them may still be served: that is the invariant. The
+worker cannot read the database's clock. But the database grants a renewal after the worker asked for it. So the worker
+counts the lease on its monotonic clock from just before it asked: that end is never later than the database's, even if
+the two clocks differ or are set.
 
-A lapse costs open answers, never money: what is held stays held until a successor has replayed the journal.
+A lapse cuts off open answers, but loses no money: a hold stands until a successor has replayed the journal.
 """
 
 import asyncio
@@ -24,15 +25,15 @@ from tokenharbor.kernel.errors import DatabaseUnavailable, GatewayEnded
 from tokenharbor.ledger.gateways import LEASE, SQL, GatewayRun
 
 RENEWALS: Final = 5
-"""How often a lease is renewed while it lasts."""
+"""The number of renewals within the length of a lease."""
 
-_MARGIN_SECONDS = 1.0  # before the end, to end what is open
+_MARGIN_SECONDS = 1.0  # before the lease's end, to end open requests
 _RETRY_SECONDS = 0.25
 _log = structlog.get_logger("lease")
 
 
 class Lease:
-    """One run's. `run` renews it until cancelled."""
+    """The lease of one run. `run` renews it until cancelled."""
 
     def __init__(self, run: GatewayRun, link: ReconnectingConnection, clock: Clock) -> None:
         self._run = run
@@ -48,22 +49,22 @@ class Lease:
         return self._clock.monotonic() < self._ends_seconds
 
     def on_lapse(self, call: Callable[[], object]) -> None:
-        """Called when the lease is about to end unrenewed: end what is open, at once."""
+        """Register a call for when the lease is about to end without a renewal: it must end open requests at once."""
         self._on_lapse.append(call)
 
     def check(self) -> None:
-        """Say so if the lease has lapsed since it was looked at last. A signal's handler may call this."""
+        """Report a lapse once. Safe to call from a signal handler."""
         if self._lapsed or self.is_held():
             return
         self._lapsed = True
         for call in self._on_lapse:
             call()
-        # Later: the signal may have come in the middle of a line of the log, which then holds the log's lock.
+        # Log later: the signal may have interrupted a log call that holds the log's lock.
         said = partial(_log.error, "lease_lapsed", run=str(self._run.id))
         asyncio.get_running_loop().call_soon_threadsafe(said)
 
     async def run(self) -> None:
-        """Raises GatewayEnded once the run was ended by somebody else."""
+        """Renew the lease until cancelled. Raises GatewayEnded once another process has ended the run."""
         watch = asyncio.ensure_future(self._watch())
         try:
             pause_seconds = self._length_seconds / RENEWALS
@@ -75,7 +76,7 @@ class Lease:
             watch.cancel()
 
     async def renew(self) -> bool:
-        """Whether the database has done it. Raises GatewayEnded."""
+        """Renew the lease and return whether the database did so. Raises GatewayEnded."""
         asked_seconds = self._clock.monotonic()
         try:
             conn = self._link.connection
@@ -87,7 +88,7 @@ class Lease:
                     raise await self._ended(conn)
         except DatabaseUnavailable:
             if self._link.is_up:
-                self._link.connection.terminate()  # nobody knows what it is doing: the link makes a new one
+                self._link.connection.terminate()  # its state is unknown: the link opens a new one
             return False
         self._ends_seconds = self._end_seconds(asked_seconds)
         if self._lapsed and self.is_held():
@@ -98,8 +99,8 @@ class Lease:
     async def _ended(self, conn: asyncpg.Connection) -> GatewayEnded:
         if await conn.fetchval(SQL.successor, self._run.id):
             return GatewayEnded(
-                "another server has entered with the gateway.id of this HOME, so this one ends: HOME was copied, or is "
-                "shared by two machines. Give each server a HOME of its own; in a copy, remove gateway.id and journal/"
+                "another server has started with the gateway.id of this HOME, so this one ends: HOME was copied, or is "
+                "shared by two machines. Give each server its own HOME; in a copy, remove gateway.id and journal/"
             )
         return GatewayEnded(
             "this gateway was given up (gateways abandon, or server.journal_grace_hours) while it could not reach the "

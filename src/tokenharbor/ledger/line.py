@@ -1,6 +1,13 @@
-"""The line: an account's lots end to end, and one position on it, `spent`. Pure arithmetic.
+"""The line: an account's lots laid end to end, with one position on it, `spent`. Pure arithmetic.
 
-`cut` is always `spent + held`: what lies before it never changes again.
+Idea: a charge only advances `spent`. Which lots paid for it follows from the segments between the old and the new
+position, so no lot is updated when a request is charged.
+
+The invariant: nothing before `cut = spent + held` ever changes; beyond it, lots lie in spending order. A new credit, an
+expiry or a clawback lays only the part beyond it anew, so past charges keep their lots, and open holds their cover.
+
+Rejected: recomputing the lots of a charge from the spending order. It depends on the amount held at the time, which is
+not recorded (decision 15).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +22,7 @@ from tokenharbor.ledger.types import Pool
 
 _RANK = {Pool.TRIAL: 0, Pool.PROMO: 1, Pool.MATCH: 2, Pool.PAID: 3}
 NEVER = datetime.max.replace(tzinfo=UTC)
-"""When that expires which does not."""
+"""The expiry of a lot that does not expire."""
 
 
 class Lot(msgspec.Struct, frozen=True):
@@ -32,7 +39,7 @@ class Lot(msgspec.Struct, frozen=True):
 
 
 class LineSegment(msgspec.Struct, frozen=True):
-    """A piece of the line, `[start, end)`, that draws on one lot."""
+    """A piece of the line, `[start, end)`, that belongs to one lot."""
 
     start: int
     end: int
@@ -40,7 +47,7 @@ class LineSegment(msgspec.Struct, frozen=True):
 
 
 class LotAmount(msgspec.Struct, frozen=True):
-    """An amount of a lot."""
+    """A lot and an amount of it."""
 
     lot: Lot
     amount: Usd
@@ -50,12 +57,12 @@ Line = tuple[LineSegment, ...]
 
 
 def spending_order(lot: Lot) -> tuple[datetime, int, datetime, int]:
-    """Soonest to expire; then trial, promo, match, paid; oldest first."""
+    """Return the sort key of spending: soonest expiry first; then trial, promo, match, paid; then oldest first."""
     return lot.expires_at or NEVER, _RANK[lot.pool], lot.granted_at, lot.id.int
 
 
 def tail(line: Line, lots: Mapping[UUID, Lot], cut: int) -> Sequence[LotAmount]:
-    """What lies beyond the cut, by lot, in the order in which it is to be spent."""
+    """Return the amounts beyond the cut by lot, in spending order."""
     amounts: dict[UUID, int] = {}
     for segment in line:
         if segment.end > cut:
@@ -65,7 +72,7 @@ def tail(line: Line, lots: Mapping[UUID, Lot], cut: int) -> Sequence[LotAmount]:
 
 
 def lay(line: Line, cut: int, pieces: Sequence[LotAmount]) -> Line:
-    """The line with everything beyond the cut replaced. Neighbours of one lot become one segment."""
+    """Return the line with everything beyond the cut replaced. Adjacent pieces of one lot become one segment."""
     laid = [LineSegment(s.start, min(s.end, cut), s.lot_id) for s in line if s.start < cut]
     here = cut
     for piece in pieces:
@@ -80,12 +87,13 @@ def lay(line: Line, cut: int, pieces: Sequence[LotAmount]) -> Line:
 
 
 def insert(line: Line, lots: Mapping[UUID, Lot], cut: int, new: LotAmount) -> Line:
+    """Return the line with an amount of a lot added beyond the cut, at its place in the spending order."""
     pieces = [*tail(line, lots, cut), new]
     return lay(line, cut, sorted(pieces, key=lambda piece: spending_order(piece.lot)))
 
 
 def take(line: Line, lots: Mapping[UUID, Lot], cut: int, taken: LotAmount) -> Line:
-    """The line without an amount of a lot, which lies beyond the cut."""
+    """Return the line with an amount of a lot removed from beyond the cut."""
     return lay(
         line,
         cut,
@@ -97,19 +105,19 @@ def take(line: Line, lots: Mapping[UUID, Lot], cut: int, taken: LotAmount) -> Li
 
 
 def split_expired(line: Line, lots: Mapping[UUID, Lot], cut: int, at: datetime) -> tuple[Line, Sequence[LotAmount]]:
-    """The line without what has expired beyond the cut, and what that was."""
+    """Return the line without the credit beyond the cut that has expired at `at`, and that credit by lot."""
     pieces = tail(line, lots, cut)
     gone = [piece for piece in pieces if piece.lot.expires_at is not None and piece.lot.expires_at <= at]
     return lay(line, cut, [piece for piece in pieces if piece not in gone]), gone
 
 
 def drawn(line: Line, start: int, end: int) -> Sequence[tuple[UUID, Usd]]:
-    """What a charge of `[start, end)` drew from which lot."""
+    """Return the amount that a charge of `[start, end)` drew from each lot."""
     return [(s.lot_id, Usd(min(s.end, end) - max(s.start, start))) for s in line if s.start < end and s.end > start]
 
 
 def next_expiry(line: Line, lots: Mapping[UUID, Lot], spent: int, locked: Iterable[UUID] = ()) -> datetime:
-    """When the first of what is not spent expires, on the line or of the lots that are locked."""
+    """Return the earliest expiry of unspent credit, on the line or in `locked` lots; NEVER if none expires."""
     times = [lots[lot_id].expires_at for lot_id in (*(s.lot_id for s in line if s.end > spent), *locked)]
     return min([at for at in times if at is not None], default=NEVER)
 
@@ -119,6 +127,6 @@ def line_end(line: Line) -> int:
 
 
 def is_whole(line: Line) -> bool:
-    """Whether it begins at 0 and has neither gap nor overlap nor an empty segment."""
+    """Whether the line begins at 0 and has no gap, no overlap and no empty segment."""
     ends = all(before.end == after.start for before, after in pairwise(line))
     return ends and all(s.start < s.end for s in line) and (not line or line[0].start == 0)

@@ -1,4 +1,4 @@
-"""What has just happened to accounts: marks of their wallets, requests that ended, credit that came."""
+"""Recent events of accounts, for live pages: changed wallets, ended requests, granted credit."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SQL = read_queries(LiveQueries, "tokenharbor.ledger", "live.sql")
 
 
 class WalletMark(NamedTuple):
-    """The numbers of a wallet: while none has changed, neither has the balance. `seq` is that of the last entry."""
+    """The numbers of a wallet: the balance changes only if one of them does. `seq` is the last entry's number."""
 
     seq: int
     spent: int
@@ -36,7 +36,7 @@ class WalletMark(NamedTuple):
 
 
 class EndedRequest(NamedTuple):
-    """A request that has ended, and what it was charged."""
+    """An ended request and its charge."""
 
     account_id: UUID
     record: RequestRecord
@@ -44,7 +44,7 @@ class EndedRequest(NamedTuple):
 
 
 class GrantedCredit(NamedTuple):
-    """Credit of the origin that was asked for."""
+    """A granted credit of the requested origin."""
 
     account_id: UUID
     entry_id: UUID
@@ -60,8 +60,8 @@ async def read_marks(conn: asyncpg.Connection, accounts: Collection[UUID]) -> Ma
 async def read_ended(
     conn: asyncpg.Connection, seen: Mapping[UUID, int], *, began_after: UUID, ended_after: datetime, most: int
 ) -> Sequence[EndedRequest]:
-    """Of each account, requests whose entries come after the number that was `seen`, and those that ended lately, which
-    may have no entry, since nothing was charged: the newest, `most` of either.
+    """Return recent requests of each account, at most `most` of each kind: those whose entry's number is above the one
+    in `seen`, and those that ended after `ended_after`, which have no entry if nothing was charged.
     """
     rows = await conn.fetch(SQL.ended, list(seen), began_after, ended_after, list(seen.values()), most)
     return [

@@ -1,4 +1,4 @@
-"""Rows whose account somebody else keeps locked: they wait in order, out of the way of all others."""
+"""Locked accounts: rows whose account another session has locked wait here in order, and delay no other rows."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -27,8 +27,8 @@ class LockedAccountQueue:
 
 
 class LockedAccounts(Generic[Row, Result]):
-    """Waits for each account on a connection of the pool, as long as its lock_timeout. `doubt` is told the rows of
-    which nobody knows whether they were done.
+    """A queue of rows for each locked account. Each queue waits for its account on a connection of the pool, for at
+    most that connection's lock_timeout. `doubt` is called with each row whose outcome is unknown.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class LockedAccounts(Generic[Row, Result]):
         return account in self._queues
 
     async def close(self) -> None:
-        """Wait for the rows that were set aside."""
+        """Wait until all queues are empty."""
         while tasks := [queue.task for queue in self._queues.values() if queue.task is not None]:
             await asyncio.wait(tasks)
 
     def add(self, row: Row) -> asyncio.Future[Result]:
-        """The row's answer to be."""
+        """Queue a row and return a future of its answer."""
         account = self._operation.account(row)
         queue = self._queues.setdefault(account, LockedAccountQueue())
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""What an account has of its lots: what is left of each, in the order in which it is spent."""
+"""The balances of an account's lots, in the order in which they are spent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,8 +27,8 @@ SQL = read_queries(LotQueries, "tokenharbor.ledger", "lots.sql")
 
 @dataclass(frozen=True, slots=True)
 class LotBalance:
-    """What is left of a lot; `held` of it is what open requests may take. `restriction`: why it cannot be spent.
-    `more` are the ids of further lots that it stands for.
+    """The rest of a lot; `held` of it is reserved for open requests. `restriction` is why it cannot be spent, if so.
+    `more` has the ids of the other lots that were joined into this one.
     """
 
     lot: Lot
@@ -39,13 +39,13 @@ class LotBalance:
 
 
 async def read_lot_balances(conn: asyncpg.Connection, account_id: UUID, at: datetime) -> Sequence[LotBalance]:
-    """Of one moment, without a lock; what is restricted comes last."""
+    """Return an account's lot balances at `at`, from one snapshot and without a lock; restricted credit comes last."""
     return [_balance(row) for row in await conn.fetch(SQL.lots, account_id, at)]
 
 
 def join_alike(found: Sequence[LotBalance]) -> Sequence[LotBalance]:
-    """Neighbours of the line that differ only in when and how much was granted, as one lot each: a year of cashback is
-    hundreds of lots, and nobody reads them one by one. It is the first's otherwise.
+    """Join neighbours on the line that differ only in grant time and amount; all else is the first one's. A year of
+    cashback is hundreds of lots, too many to read one by one.
     """
     return [_joined(list(alike)) for _, alike in groupby(found, _kind)]
 

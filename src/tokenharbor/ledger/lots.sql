@@ -1,8 +1,8 @@
--- What an account has of its lots.
+-- The balances of an account's lots.
 
 -- name: lots
--- Each lot of which something is left, in the order in which it is spent; then what is locked or on its way out. What has expired counts only
--- as far as it is held.
+-- Each lot with a rest, in spending order; then restricted credit (locked, or set aside for a payout). Of expired credit only the held part
+-- counts.
 SELECT l.id, l.pool, l.origin, l.amount, l.granted_at, l.expires_at, l.refundable_until, l.withdrawable_from, s.place, s.remaining, s.held
 FROM wallet w, LATERAL (
     SELECT lot_id, NULL AS place, min(start_at) AS start_at, sum(upto - greatest(start_at, w.spent))::bigint AS remaining,

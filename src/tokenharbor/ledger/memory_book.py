@@ -1,4 +1,4 @@
-"""The books in memory, for simulations: the same rules, and a crash that forgets what was not durable."""
+"""The request book in memory, for simulations: the same rules, and crashes that lose changes that were not durable."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -30,8 +30,8 @@ from tokenharbor.ledger.types import (
 
 
 class MemoryBook:
-    """A RequestBook; see there. Holds commit without waiting for the disk. All else is durable when answered, and so is
-    then what was done before it.
+    """A RequestBook in memory. As in PostgreSQL, holds commit asynchronously; all else is durable when answered, and so
+    is everything before it.
     """
 
     def __init__(self, tables: MemoryTables) -> None:
@@ -49,7 +49,7 @@ class MemoryBook:
         return answers
 
     async def place_again(self, holds: Sequence[Hold], at: datetime) -> None:
-        """Holds that were lost: as far as the accounts cover them, whatever the limits say."""
+        """Place lost holds again as far as the accounts cover them, whatever the limits."""
         tables = self._tables
         with tables.changing([hold.payer.account_id for hold in holds], at):
             for hold in holds:
@@ -86,7 +86,7 @@ class MemoryBook:
         self._tables.sync()
 
     def hand_over(self, request_id: UUID) -> None:
-        """Nothing is placed again here, unless it is asked for."""
+        """Do nothing: this book places holds again only when `place_again` is called."""
 
     def _place(self, hold: Hold, batch: HoldBatch) -> Answer[PlacedHold | RefusedHold]:
         standing = self._tables.holds.get(hold.request_id)
@@ -130,8 +130,8 @@ class MemoryBook:
         return SettledCharge(charge, entry.fee, over)
 
     def _chargeable(self, settlement: Settlement, wallet: WalletRow, at: datetime) -> Usd:
-        """The cost, as far as the quote's bound, the own hold with the balance, and the own hold with what the limits
-        of key and account leave allow it.
+        """Return the cost, reduced to the quote's bound, to the request's hold plus the balance, and to its hold plus
+        the rest of the limits of key and account.
         """
         hold = self._tables.holds.get(settlement.request_id)
         own = ZERO if hold is None else hold.amount

@@ -1,4 +1,4 @@
-"""Why the books in memory do not place a hold: rates first, then money; and how rates are used after a batch."""
+"""The refusals of holds by the books in memory, rates first, then money; and the use of rates after a batch."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ _OF_TOKENS = (HoldRefusal.KEY_TPM, HoldRefusal.ACCOUNT_TPM)
 
 
 class HoldBatch:
-    """The holds of a batch that were not placed before. Of several payers for one key, the limits of the last count."""
+    """The holds of a batch that were not placed before. Of several payers for a key, the last one's limits count."""
 
     def __init__(self, tables: MemoryTables, holds: Sequence[Hold], at: datetime) -> None:
         self._tables = tables
@@ -53,7 +53,7 @@ class HoldBatch:
         return None
 
     def with_rates(self, hold: Hold, answer: Answer[PlacedHold | RefusedHold]) -> Answer[PlacedHold | RefusedHold]:
-        """What is counted at the end of the batch."""
+        """Return an answer with the use of rates at the end of the batch."""
         if not isinstance(answer, PlacedHold | RefusedHold) or hold.request_id not in self._new:
             return answer
         if not hold.payer.is_limited or (isinstance(answer, RefusedHold) and answer.why is HoldRefusal.UNKNOWN):
@@ -74,7 +74,7 @@ class HoldBatch:
         yield tokens_refusal(HoldRefusal.KEY_TPM, meter.rates, key, tokens, now)
 
     def _limits(self, hold: Hold) -> tuple[RateLimits, RateLimits]:
-        """Of the account and of the key."""
+        """The rate limits of the account and of the key."""
         payer = hold.payer
         return self._account_limits.get(payer.account_id, UNLIMITED), self._key_limits.get(payer.key_id, UNLIMITED)
 

@@ -1,4 +1,4 @@
-"""What the books in memory count of a key or an account beside money: open requests, windows, periods of budgets."""
+"""The counts that the books in memory keep of a key or an account: open requests, windows, charges by day and month."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ _CONCURRENCY_RETRY_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class HoldPlace:
-    """What a hold counts for: tokens in the windows that were open when it was placed, and its place among the open."""
+    """What a hold counts for in rates: its tokens in the windows in which it was placed, and whether it is open."""
 
     tokens: int
     placed_at: datetime
@@ -30,7 +30,7 @@ class HoldPlace:
 
 @dataclass(frozen=True, slots=True)
 class RateCount:
-    """Requests that are open, and the requests and tokens of a window of a minute."""
+    """The number of open requests, and the requests and tokens of a window of one minute."""
 
     open: int = 0
     start: datetime = LONG_AGO
@@ -38,7 +38,7 @@ class RateCount:
     tokens: int = 0
 
     def at(self, now: datetime) -> "RateCount":
-        """Without a window that has ended."""
+        """Return the count without a window that has ended."""
         return RateCount(self.open) if now >= self.start + _MINUTE or not self.requests else self
 
     def placed(self, tokens: int, now: datetime) -> "RateCount":
@@ -47,7 +47,7 @@ class RateCount:
         return RateCount(self.open + 1, start, then.requests + 1, then.tokens + tokens)
 
     def given_back(self, place: HoldPlace, used: int) -> "RateCount":
-        """Without a hold; `used` of its tokens remain."""
+        """Return the count without a hold; `used` of its tokens remain counted."""
         more = used - place.tokens if place.placed_at >= self.start else 0
         return replace(self, open=self.open - place.open, tokens=max(self.tokens + more, 0))
 
@@ -64,7 +64,7 @@ class RateCount:
 
 @dataclass(frozen=True, slots=True)
 class RateRefusal:
-    """By a rate, and when it ends; 0: not by waiting."""
+    """A refusal by a rate, and the time until the rate admits it; 0 means that waiting does not help."""
 
     why: HoldRefusal
     retry_ms: int
@@ -91,7 +91,7 @@ def tokens_refusal(
 
 @dataclass(frozen=True, slots=True)
 class FreeCount:
-    """Requests to free models, in a window of five hours."""
+    """The number of requests to free models in a window of five hours."""
 
     start: datetime = LONG_AGO
     requests: int = 0
@@ -112,7 +112,7 @@ class FreeCount:
 
 @dataclass(frozen=True, slots=True)
 class PeriodCharges:
-    """What was charged in a UTC day and month; each counts until its end, then starts again."""
+    """The charges in the current UTC day and month; each starts again at its end."""
 
     day: int = 0
     month: int = 0
@@ -128,7 +128,7 @@ class PeriodCharges:
         )
 
     def lefts(self, budgets: "Budgets", held: int, at: datetime) -> tuple[int, int]:
-        """Of the day's budget and of the month's."""
+        """Return the rest of the day's budget and of the month's."""
         day = 0 if at >= self.day_end else self.day
         month = 0 if at >= self.month_end else self.month
         return or_all(budgets.daily) - day - held, or_all(budgets.monthly) - month - held
@@ -136,7 +136,7 @@ class PeriodCharges:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """What may be spent in a UTC day, and in a UTC month. None is no limit."""
+    """The budgets of a UTC day and of a UTC month. None means no limit."""
 
     daily: Usd | None = None
     monthly: Usd | None = None

@@ -1,4 +1,4 @@
-"""An account and a key as the books in memory keep them: the rows `wallet` and `key_meter`, and what hangs on them."""
+"""The rows `wallet` and `key_meter` of the books in memory, with line, lots, charges and counts."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -20,7 +20,7 @@ from tokenharbor.ledger.types import HoldRefusal, KeyLimits, Restriction
 
 @dataclass(slots=True)
 class WalletRow:
-    """An account. Lines, lots and leaves are replaced, never changed: a copy of the fields is a copy of it."""
+    """An account's row. Lines, lots and leaves are replaced, never changed, so a copy of the fields is a full copy."""
 
     account_id: UUID
     spent: int = 0
@@ -41,7 +41,7 @@ class WalletRow:
 
     @property
     def cut(self) -> int:
-        """Where the free part of the line begins."""
+        """The position where the free part of the line begins."""
         return self.spent + self.held
 
     @property
@@ -49,7 +49,7 @@ class WalletRow:
         return Usd(line_end(self.line) - self.cut)
 
     def lefts(self, at: datetime) -> Mapping[HoldRefusal, int]:
-        """What the budgets still allow, in the order in which they are asked."""
+        """Return what the budgets still allow, in the order of their check."""
         day, month = self.periods.lefts(self.budgets, self.held, at)
         return {HoldRefusal.ACCOUNT_DAILY: day, HoldRefusal.ACCOUNT_MONTHLY: month}
 
@@ -64,13 +64,13 @@ class WalletRow:
         return CreditState(self.account_id, self.spent, self.held, debt, self.line, self.lots, self.restricted)
 
     def put(self, state: CreditState) -> None:
-        """What an entry has made of the credit."""
+        """Store the account's credit after an entry."""
         self.debt, self.line, self.lots, self.restricted = state.debt, state.line, state.lots, state.restricted
         locked = [lot_id for lot_id, place in state.restricted if place is Restriction.LOCKED]
         self.next_expiry = next_expiry(state.line, state.lots, self.spent, locked)
 
     def write(self, entry: Entry) -> Entry:
-        """The entry with its place in the account's order and chain."""
+        """Return the entry with its number and its place in the chain."""
         placed = msgspec.structs.replace(
             entry, seq=self.seq + 1, pos=self.spent, step=self.step + 1, ordinal=len(self.leaves)
         )
@@ -87,7 +87,7 @@ class WalletRow:
 
 @dataclass(slots=True)
 class KeyMeter:
-    """A key: what it may spend, and what it has."""
+    """A key's row: its limits and what it has spent and holds."""
 
     account_id: UUID
     limits: KeyLimits
@@ -97,7 +97,7 @@ class KeyMeter:
     rates: RateCount = field(default_factory=RateCount)
 
     def lefts(self, at: datetime) -> Mapping[HoldRefusal, int]:
-        """What quota and budgets still allow, in the order in which they are asked."""
+        """Return what quota and budgets still allow, in the order of their check."""
         limits = self.limits
         day, month = self.periods.lefts(Budgets(limits.daily, limits.monthly), self.held, at)
         quota = or_all(limits.quota) - self.spent - self.held
@@ -112,7 +112,7 @@ Row = TypeVar("Row", WalletRow, KeyMeter)
 
 
 def keep(row: Row) -> Callable[[], None]:
-    """What puts a row back as it is now."""
+    """Return a function that restores a row to its present state."""
     before = copy(row)
 
     def put_back() -> None:

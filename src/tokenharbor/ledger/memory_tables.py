@@ -1,4 +1,4 @@
-"""The rows of the books in memory, for simulations: transactions, and a crash that forgets what was not durable."""
+"""The tables of the books in memory, for simulations, with transactions and crashes that lose undurable changes."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,8 +19,8 @@ from tokenharbor.ledger.types import Hold, KeyLimits, RequestEnd
 
 
 class MemoryTables:
-    """What the books in memory share, open to tests. `undo` takes back what is not durable yet, the oldest first. `now`
-    is the time of windows; without it, the time that a batch says.
+    """The tables that the books in memory share, open to tests. `undo` has functions that undo the changes not yet
+    durable, oldest first. `now` is the clock of windows; without it they use the batch's time.
     """
 
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
@@ -34,20 +34,20 @@ class MemoryTables:
         self.postings: dict[UUID, Sequence[Posting]] = {}
         self.references: dict[str, UUID] = {}
         self.undo: list[Callable[[], object]] = []
-        self._transactions = 0  # that are open, each within the one before
+        self._transactions = 0  # the depth of nested transactions
 
     def sync(self) -> None:
-        """All that was done is durable."""
+        """Make all changes durable."""
         self.undo.clear()
 
     def crash(self) -> None:
-        """Forget what was not durable."""
+        """Undo the changes that are not durable."""
         while self.undo:
             self.undo.pop()()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Done as a whole and then durable, or undone if it raises. One within another is part of it."""
+        """A transaction: durable at its end, undone if it raises. A nested one is part of the outer one."""
         start = len(self.undo)
         self._transactions += 1
         try:
@@ -81,7 +81,7 @@ class MemoryTables:
 
     @contextlib.contextmanager
     def changing(self, account_ids: Iterable[UUID], at: datetime) -> Iterator[None]:
-        """One transaction: what is due expires first, and at the end again what was held or came back then."""
+        """Run due expiries before a batch's changes, and after them for the credit that the batch freed."""
         wallets = [self.wallets[account_id] for account_id in dict.fromkeys(account_ids) if account_id in self.wallets]
         self._expire(wallets, at)
         yield
@@ -101,7 +101,7 @@ class MemoryTables:
                     wallet.close_step()
 
     def post(self, wallet: WalletRow, entry: CreditEntry) -> None:
-        """An entry that moves credit; it is new. Raises BooksRefused."""
+        """Write a new entry that moves credit. Raises BooksRefused."""
         state = after(wallet.state, entry)
         self.undo.append(keep(wallet))
         wallet.put(state)
@@ -137,7 +137,7 @@ class MemoryTables:
                 self.give_back(request_id)
 
     def free_places(self, request_ids: Iterable[UUID]) -> None:
-        """What open requests have beside money. Durable, as is what was done before."""
+        """Stop counting requests as open, and their reserved tokens; durable, as is everything before it."""
         for request_id in request_ids:
             if request_id in self.holds:
                 self._uncount(self.holds[request_id], 0)
@@ -160,7 +160,7 @@ class MemoryTables:
         del self.holds[request_id], self.places[request_id]
 
     def give_back(self, request_id: UUID, used: int = 0) -> None:
-        """A hold; `used` are the tokens that its request has used."""
+        """Give a request's hold back, if it stands; `used` are the tokens that the request used."""
         hold = self.holds.get(request_id)
         if hold is not None:
             self.wallets[hold.payer.account_id].held -= hold.amount

@@ -1,4 +1,4 @@
-"""Wallets in memory: the rules of `wallets.py`."""
+"""Wallets in memory, with the same rules as `wallets.py`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from tokenharbor.ledger.types import Balance, Pool, Restriction
 
 
 class MemoryWallets(CreditBook):
-    """A CreditBook; see there. What is done outside a transaction is one of its own."""
+    """A CreditBook in memory. A call outside a transaction is a transaction by itself."""
 
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables

@@ -6,7 +6,7 @@ from hashlib import sha256
 _LEAF, _NODE = b"\0", b"\1"  # so that no inner node can be passed off as a leaf
 
 EMPTY = sha256(b"").digest()
-"""The root over no leaves."""
+"""The root of a tree without leaves."""
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -14,7 +14,7 @@ def leaf_hash(data: bytes) -> bytes:
 
 
 def levels(leaves: Sequence[bytes]) -> Sequence[Sequence[bytes]]:
-    """The tree from the leaves' hashes up to its root. A node without a neighbour goes up as it is."""
+    """Return the levels of the tree, from the leaves' hashes to the root. A node without a sibling moves up."""
     rows: list[Sequence[bytes]] = [[leaf_hash(leaf) for leaf in leaves] or [EMPTY]]
     while len(rows[-1]) > 1:
         row = rows[-1]
@@ -28,7 +28,7 @@ def tree_root(leaves: Sequence[bytes]) -> bytes:
 
 
 def path_to(rows: Sequence[Sequence[bytes]], place: int) -> tuple[bytes, ...]:
-    """The siblings of a leaf and of the nodes above it, from the lowest up."""
+    """Return the siblings of a leaf and of the nodes above it, lowest first."""
     siblings = []
     for row in rows[:-1]:
         if place ^ 1 < len(row):
@@ -38,7 +38,7 @@ def path_to(rows: Sequence[Sequence[bytes]], place: int) -> tuple[bytes, ...]:
 
 
 def climb(leaf: bytes, place: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """The root that a leaf's data and its path lead to; None where the path does not fit the place and size."""
+    """Return the root that a leaf's data and path lead to; None if the path does not fit the place and size."""
     if not 0 <= place < size:
         return None
     node, last, left = leaf_hash(leaf), size - 1, list(path)

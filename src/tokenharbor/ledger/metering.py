@@ -1,4 +1,4 @@
-"""Metering: what each key was charged, recomputed from the account's entries and compared with the keys' meters."""
+"""Metering: the charges of each key, recomputed from the account's entries and compared with the key's meter."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,10 +18,10 @@ _MOST_LATE = 100_000  # charges that may arrive after their period's end
 
 @dataclass(slots=True)
 class _Period:
-    """The charges of a key in the period that its meter counts now.
+    """The charges of a key in the current period of its meter.
 
-    A charge may be late: settled after another request has begun the next period, in which it then counts. So the
-    last charges before `start` may or may not belong to the sum.
+    A charge may be late: if another request has already begun the next period, it counts in that one. So the last
+    charges before `start` may or may not be part of the sum.
     """
 
     start: datetime
@@ -48,7 +48,7 @@ class _Period:
 
 
 class _Key:
-    """A key's meter, and what it should say."""
+    """A key's meter as stored, and as recomputed."""
 
     def __init__(self, key_id: UUID, row: Mapping[str, Any]) -> None:
         self.key_id = key_id
@@ -92,8 +92,8 @@ class _Key:
 
 
 class _UnknownCharges:
-    """Charges whose key is not known any more, since their requests' rows were dropped: all, and since the periods of
-    the keys began.
+    """Charges whose key is unknown because their requests' rows were dropped: their total, and their total since the
+    beginning of each period of the keys.
     """
 
     def __init__(self, keys: Iterable[_Key]) -> None:
@@ -109,7 +109,7 @@ class _UnknownCharges:
 
 @dataclass(frozen=True, slots=True)
 class UnchargedDay:
-    """A day that a key's meter counts although the key was charged nothing in it: some request must have ended then."""
+    """The current day of a key's meter, if the key was charged nothing in it: some request must have ended that day."""
 
     key_id: UUID
     start: datetime
@@ -117,14 +117,14 @@ class UnchargedDay:
 
 
 class KeyMeterAudit:
-    """Takes an account's entries of requests in order. Every call raises FaultError."""
+    """A check of the meters of an account's keys. It takes requests' entries in order. Every call raises FaultError."""
 
     def __init__(self, meters: Mapping[UUID, Mapping[str, Any]]) -> None:
         self._keys = {key_id: _Key(key_id, row) for key_id, row in meters.items()}
         self._unknown = _UnknownCharges(self._keys.values())
 
     def take(self, entry: Entry, key_id: UUID | None) -> None:
-        """`key_id` None: it is not known any more."""
+        """Count an entry; `key_id` is None if the request's row is gone."""
         amount = entry.amount if entry.type == "usage" else 0
         if key_id is None:
             self._unknown.take(entry.at, amount)
@@ -135,6 +135,7 @@ class KeyMeterAudit:
             key.take(entry.at, amount)
 
     def close(self, spent: int) -> None:
+        """Compare all meters with their entries, and their sum with the wallet's `spent`."""
         for key in self._keys.values():
             fault = key.fault(self._unknown)
             if fault is not None:
@@ -144,6 +145,7 @@ class KeyMeterAudit:
             raise FaultError(f"the meters of the keys add up to {Usd(metered)}, but {Usd(spent)} is spent")
 
     def quiet(self) -> Iterator[UnchargedDay]:
+        """Yield the current day of each meter whose key was charged nothing in it."""
         for key in self._keys.values():
             day = key.day
             if day is not None and not day.begun and not self._unknown.since[day.start]:

@@ -1,4 +1,4 @@
-"""Which price each endpoint had from when on; gateways write it down as they begin to sell by another."""
+"""The history of each endpoint's price, to which a gateway adds when it begins to sell at a new one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ SQL = read_queries(OfferedPriceQueries, "tokenharbor.ledger", "offered_prices.sq
 
 @dataclass(frozen=True, slots=True)
 class OfferedBody:
-    """A price in its canonical form, and from when on an endpoint had it."""
+    """A price in its canonical form, and the time since which an endpoint had it."""
 
     since: datetime
     body: str
 
 
 async def add_offers(pool: asyncpg.Pool, offers: Mapping[str, bytes], at: datetime) -> None:
-    """Versions of prices, which are kept, by endpoint. Raises DatabaseUnavailable."""
+    """Record each endpoint's price version if it is new; the prices must be stored. Raises DatabaseUnavailable."""
     with as_database_unavailable():
         await pool.execute(SQL.add, list(offers), list(offers.values()), at)
 
 
 async def read_changed_offers(pool: asyncpg.Pool) -> Mapping[str, Sequence[OfferedBody]]:
-    """The prices of the endpoints that had several, each list the oldest first. Raises DatabaseUnavailable."""
+    """Return the prices of the endpoints that had more than one, oldest first. Raises DatabaseUnavailable."""
     with as_database_unavailable():
         rows = await pool.fetch(SQL.changed)
     found: dict[str, list[OfferedBody]] = {}

@@ -1,4 +1,4 @@
-"""What an account has on hold now, for which requests: as the books have it, without a lock."""
+"""The open holds of an account and their requests, read without a lock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ SQL = read_queries(OpenHoldQueries, "tokenharbor.ledger", "open_holds.sql")
 
 @dataclass(frozen=True, slots=True)
 class OpenHold:
-    """What is held for a request that has not ended. `model` is known of a task alone: of another request it is written
-    when it ends. Not `open`: its gateway is gone, and the next one gives the money back or bills it.
+    """A hold of a request that has not ended. `model` is known only for a task; other requests record it when they end.
+    If not `open`, the hold's gateway is gone, and its next run bills the request or gives the hold back.
     """
 
     request_id: UUID
@@ -37,13 +37,13 @@ class OpenHold:
 
     @property
     def since(self) -> datetime:
-        """When the request came."""
+        """When the request began."""
         return ids.made_at(self.request_id)
 
 
 @dataclass(frozen=True, slots=True)
 class HeldCredit:
-    """All that is held, the oldest holds, and how many there are."""
+    """The total amount held, the number of holds, and the oldest of them."""
 
     held: Usd
     count: int
@@ -51,7 +51,7 @@ class HeldCredit:
 
 
 async def read_open_holds(conn: asyncpg.Connection, account_id: UUID, most: int) -> HeldCredit:
-    """Of one moment; `most` of them."""
+    """Return an account's holds, at most `most` of them, from one snapshot."""
     rows = await conn.fetch(SQL.open_holds, account_id, most)
     oldest = [_hold(row) for row in rows if row["request_id"] is not None]
     return HeldCredit(Usd(rows[0]["held"]) if rows else ZERO, rows[0]["count"] if rows else 0, oldest)

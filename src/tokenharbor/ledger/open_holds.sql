@@ -1,9 +1,9 @@
--- What an account has on hold.
+-- The open holds of an account.
 
 -- name: open_holds
--- The oldest holds of an account that hold something, by request ids, which are in the order of time; how many there are, and what all hold,
--- of one moment. Holds have no index by account: only those of requests that are open are in their table, and it is looked at only where
--- something is held. A model is in the books before a request has ended only where it is a task.
+-- The oldest holds of an account above zero (request ids sort by time), their number, and the total held, from one snapshot. The table of
+-- holds has no index by account: it has only open requests, and is read only if the wallet has something held. Only a task has its model
+-- in the books before it ends.
 SELECT w.held, h.request_id, h.key_id, k.name AS key_name, t.model, h.amount, h.open, coalesce(h.count, 0) AS count
 FROM wallet w LEFT JOIN LATERAL (
     SELECT request_id, key_id, amount, open, count(*) OVER () AS count FROM hold WHERE account_id = w.account_id AND amount > 0

@@ -1,4 +1,4 @@
-"""Operations: what a batch does on a connection (place, settle, release), and what it finds done before."""
+"""The batch operations place, settle and release: how each runs, and how it finds rows that were done before."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
@@ -49,25 +49,25 @@ _REFUSALS = (  # by number, from 1
 
 
 class BatchOperation(Protocol[Row_contra, Result_co]):
-    """A kind of batch. Both calls raise what the driver raises."""
+    """One kind of batch. `run` and `recall` raise the driver's errors."""
 
     def account(self, row: Row_contra) -> UUID: ...
 
     def request(self, row: Row_contra) -> UUID: ...
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Row_contra]) -> Sequence[Result_co]:
-        """Do it, taking for granted that none of the rows was done before: else the database says so."""
+        """Do all rows, assuming that none was done before; if one was, the database raises an error."""
 
     async def recall(
         self, conn: asyncpg.Connection, rows: Sequence[Row_contra]
     ) -> Mapping[UUID, Result_co | Exception]:
-        """The answers of those that were done before, by request id. The wallets are locked."""
+        """Return the answers of the rows that were done before, by request id. The caller has locked the wallets."""
 
 
 async def do_new(
     operation: BatchOperation[Row, Result], conn: asyncpg.Connection, rows: Sequence[Row]
 ) -> Mapping[UUID, Result | Exception]:
-    """Do what was not done before; every row's answer by request id. The wallets are locked."""
+    """Do the rows not done before, and return all answers by request id. The caller has locked the wallets."""
     if not rows:
         return {}
     done = dict(await operation.recall(conn, rows))
@@ -78,7 +78,7 @@ async def do_new(
 
 
 class PlaceHolds:
-    """Holds."""
+    """The operation that places holds."""
 
     def __init__(self, sql: LedgerQueries, gateway_id: UUID) -> None:
         self._sql = sql
@@ -103,7 +103,7 @@ class PlaceHolds:
 def _verdicts(
     rows: Sequence[Hold], who: BatchPayers, lines: Sequence[Sequence[int]]
 ) -> Sequence[PlacedHold | RefusedHold]:
-    """What the database has answered: how rates are used, if any is limited; then each row's, unless all stand."""
+    """Read the database's answer: the use of rates, if any is limited; then a line per row, unless all were placed."""
     used: Sequence[RateUse | None] = [None] * len(who.distinct)
     if who.is_limited:
         used = _rates(who, lines)
@@ -117,7 +117,7 @@ def _verdicts(
 
 
 def _rates(who: BatchPayers, lines: Sequence[Sequence[int]]) -> Sequence[RateUse | None]:
-    """By payer: its key's and its account's windows."""
+    """The windows of each payer's key and account."""
     split = len(who.accounts)
     accounts = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[:split]}
     keys = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[split : split + len(who.keys)]}
@@ -136,7 +136,7 @@ def _refused(verdict: Sequence[int], rates: RateUse | None) -> RefusedHold:
 
 
 class SettleRequests:
-    """Settlements."""
+    """The operation that settles requests."""
 
     def __init__(self, sql: LedgerQueries) -> None:
         self._sql = sql
@@ -172,7 +172,7 @@ def _settled_before(row: asyncpg.Record) -> SettledCharge | Exception:
 
 
 class ReleaseHolds:
-    """Releases."""
+    """The operation that releases holds."""
 
     def __init__(self, sql: LedgerQueries) -> None:
         self._sql = sql

@@ -1,4 +1,4 @@
-"""Pages: the books read back account by account and in short pages, so that no long snapshot lies over the hot rows."""
+"""Pages: the books read account by account in short pages, so that no long snapshot keeps vacuum from the hot rows."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tokenharbor.ledger.types import Pool, Restriction
 PAGE = 1000
 _NOBODY = UUID(int=0)
 _OF_REQUESTS = ("usage", "loss")
-_REQUEST_COLUMNS = 10  # of a page of requests; its entry's follow
+_REQUEST_COLUMNS = 10  # the request's columns in a row of `request_page`; its entry's follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +66,28 @@ SQL = read_queries(PageQueries, "tokenharbor.ledger", "pages.sql")
 
 @dataclass(frozen=True, slots=True)
 class StoredCredit:
-    """What an account's credit is made of. `restricted` is what of a lot is locked or being paid out."""
+    """The rows of an account's credit. `restricted` has the amount of each lot that is locked or being paid out."""
 
     line: Line
     lots: Mapping[UUID, Lot]
-    makers: Mapping[UUID, UUID]  # of each lot, the entry that it names as its credit
+    makers: Mapping[UUID, UUID]  # by lot, the entry that granted it, as the lot's row names it
     restricted: Mapping[tuple[UUID, Restriction], Usd]
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState(StoredCredit):
-    """An account as it was at one moment. `wallet` None: it has entries, but no wallet."""
+    """An account in one snapshot. `wallet` is None if it has entries but no wallet."""
 
     wallet: Mapping[str, Any] | None
     meters: Mapping[UUID, Mapping[str, Any]]
     cuts: Sequence[Cut]
-    counted: int  # the number of the last entry that is in the totals
-    hours: Mapping[datetime, Sequence[int]]  # the totals: see `TotalsAudit`
-    stages: Mapping[tuple[date, str], Sequence[int]]  # likewise: see `StageAudit`
+    counted: int  # the number of the last entry in the totals
+    hours: Mapping[datetime, Sequence[int]]  # totals by hour: see `TotalsAudit`
+    stages: Mapping[tuple[date, str], Sequence[int]]  # totals by day and stage: see `StageAudit`
 
 
 class StoredRequest(msgspec.Struct, frozen=True, gc=False):
-    """The row that explains a request. Salt and detail are None once they have been erased."""
+    """The row of a request. Salt and detail are None once they were erased."""
 
     id: UUID
     key_id: UUID
@@ -102,7 +102,7 @@ class StoredRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class RequestEntry(msgspec.Struct, frozen=True, gc=False):
-    """What of an entry its request's row is compared with."""
+    """The fields of an entry that its request's row is compared with."""
 
     at: datetime
     type: EntryType
@@ -112,7 +112,7 @@ class RequestEntry(msgspec.Struct, frozen=True, gc=False):
 
 
 class SummedDetail(msgspec.Struct, frozen=True):
-    """What of a detail is summed: of a stage what it used, and how much a cache saved in nano-USD, and which one."""
+    """The fields of a detail that totals sum: the stage and its usage, and the cache with its saving in nano-USD."""
 
     cache: str = ""
     saved: int = 0
@@ -121,7 +121,7 @@ class SummedDetail(msgspec.Struct, frozen=True):
 
     @property
     def layer(self) -> int:
-        """Its cache's place among the exact one, the semantic one and the vendors' own."""
+        """The cache's index: 0 exact, 1 semantic, 2 a vendor's own."""
         return _LAYERS.get(self.cache, 2)
 
 
@@ -131,9 +131,9 @@ _read_summed = msgspec.json.Decoder(SummedDetail).decode
 
 
 class StoredEntry(msgspec.Struct, frozen=True, gc=False):
-    """An entry as it stands, with its own postings, and of its request the key and what is summed of its detail: None
-    where the row, or the detail, of the request is gone. `sealed_line` is the digest of the line as the entry left it;
-    None for requests, and for entries older than seals.
+    """An entry as stored, with its postings. `key_id` is the key of its request, None if the request's row is gone;
+    `told` is the summed part of the request's detail, None if that is gone. `sealed_line` is the digest of the line
+    after the entry, None for requests and for entries older than seals.
     """
 
     entry: Entry
@@ -144,12 +144,12 @@ class StoredEntry(msgspec.Struct, frozen=True, gc=False):
 
 
 async def count_entries(conn: asyncpg.Connection) -> int:
-    """Of all accounts, as their wallets count them."""
+    """Return the number of entries of all accounts, as their wallets count them."""
     return int(await conn.fetchval(SQL.entry_count))
 
 
 async def accounts(conn: asyncpg.Connection, only: Collection[UUID] = ()) -> AsyncIterator[UUID]:
-    """Every account that the books know, in order; or only some."""
+    """Yield every account that the books know, in order; or `only` some."""
     for account_id in only:
         yield account_id
     if only:
@@ -160,7 +160,7 @@ async def accounts(conn: asyncpg.Connection, only: Collection[UUID] = ()) -> Asy
 
 
 async def read_credit(conn: asyncpg.Connection, account_id: UUID) -> StoredCredit:
-    """In one statement."""
+    """Return an account's credit, read in one statement."""
     line, lots, restricted = await conn.fetchrow(SQL.credit, account_id)
     return StoredCredit(
         line=tuple([LineSegment(*row) for row in line]),
@@ -196,7 +196,7 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState
 async def entries(
     conn: asyncpg.Connection, account_id: UUID, last_seq: int, *, with_keys: bool = True
 ) -> AsyncIterator[Sequence[StoredEntry]]:
-    """An account's entries in order, as far as its wallet counted them when it was read."""
+    """Yield an account's entries in order, page by page, up to `last_seq`: the wallet's number when it was read."""
     seq = 0
     while rows := await conn.fetch(SQL.entry_page, account_id, seq, last_seq, PAGE):
         page = [_entry(row) for row in rows]
@@ -218,7 +218,7 @@ _UNKNOWN = (None, None)
 async def _requests_of(
     conn: asyncpg.Connection, account_id: UUID, request_ids: Sequence[UUID]
 ) -> Mapping[UUID, tuple[UUID, SummedDetail | None]]:
-    """The key of each, and what is summed of its detail."""
+    """The key of each request, and the summed part of its detail."""
     if not request_ids:
         return {}
     bounds = min(request_ids), max(request_ids)
@@ -229,7 +229,7 @@ async def _requests_of(
 def _summed(detail: bytes | None) -> SummedDetail | None:
     try:
         return _NOTHING_SUMMED if detail is None else _read_summed(detail)
-    except msgspec.DecodeError:  # it was changed: the audit of requests says so
+    except msgspec.DecodeError:  # it was changed, which the audit of requests reports
         return None
 
 
@@ -244,7 +244,7 @@ async def _postings(conn: asyncpg.Connection, entry_ids: Sequence[UUID]) -> Mapp
 async def requests(
     conn: asyncpg.Connection, account_id: UUID
 ) -> AsyncIterator[tuple[StoredRequest, RequestEntry | None]]:
-    """An account's requests in the order in which they began; an entry is None where a request left none."""
+    """Yield an account's requests in the order of their beginnings, each with its entry or None."""
     last = _NOBODY
     while (end := await conn.fetchval(SQL.request_page_end, account_id, last, PAGE)) is not None:
         for row in await conn.fetch(SQL.request_page, account_id, last, end):
@@ -254,7 +254,7 @@ async def requests(
 
 
 def _entry(row: asyncpg.Record) -> Entry:
-    """The columns stand in the order of the fields."""
+    """The columns are in the order of the fields."""
     return Entry(*row[:9], *[Usd(amount) if amount else ZERO for amount in row[9:13]], *row[13:])
 
 

@@ -1,12 +1,12 @@
--- The books read back page by page, to verify and to export them: no statement reads long.
+-- The books read page by page, to verify and to export them: no statement takes long.
 
 -- name: wallet
--- An account's wallet, and the last number that an entry of it bears.
+-- An account's wallet, and the number of its last entry.
 SELECT line_end, spent, held, debt, nullif(next_expiry, 'infinity') AS next_expiry, w.seq, step, chain, (SELECT seq FROM entry e WHERE e.account_id = $1 ORDER BY seq DESC LIMIT 1) AS last_seq
 FROM wallet w WHERE w.account_id = $1
 
 -- name: credit
--- What lies on an account's line, in order; every lot that it was ever granted; and what of its lots is locked or being paid out.
+-- The segments of an account's line in order, every lot that it was ever granted, and the amounts of lots that are locked or being paid out.
 SELECT
     ARRAY(SELECT (start_at, end_at, lot_id) FROM segment WHERE account_id = $1 ORDER BY start_at) AS line,
     ARRAY(SELECT (id, pool, origin, amount, granted_at, expires_at, refundable_until, withdrawable_from, entry_id)
@@ -14,7 +14,7 @@ SELECT
     ARRAY(SELECT (lot_id, place, amount) FROM restricted_credit WHERE account_id = $1 ORDER BY lot_id, place) AS restricted
 
 -- name: meters
--- The meters of an account's keys; NULL is a period that has not begun.
+-- The meters of an account's keys; the end of a period that never began is NULL.
 SELECT key_id, spent, day_spent, month_spent, nullif(day_end, '-infinity') AS day_end, nullif(month_end, '-infinity') AS month_end
 FROM key_meter WHERE account_id = $1
 
@@ -23,28 +23,28 @@ FROM key_meter WHERE account_id = $1
 SELECT * FROM signed_cut WHERE account_id = $1 ORDER BY to_seq
 
 -- name: counted
--- How far an account's entries are in its totals.
+-- The number of the last of an account's entries that is in its totals.
 SELECT coalesce(max(seq), 0) FROM usage_mark WHERE account_id = $1
 
 -- name: hours
--- What an account's totals have of each hour with billed requests or losses.
+-- The totals of an account by hour.
 SELECT hour, sum(requests - unbilled)::bigint AS billed, sum(charge)::bigint AS charge, sum(fee)::bigint AS fee, sum(vendor_cost)::bigint AS vendor_cost,
        sum(over)::bigint AS over, sum(loss)::bigint AS loss, sum(saved_exact)::bigint AS saved_exact, sum(saved_semantic)::bigint AS saved_semantic,
        sum(saved_vendor)::bigint AS saved_vendor
 FROM usage_hour WHERE account_id = $1 GROUP BY 1
 
 -- name: stages
--- What an account's totals have of each day and stage.
+-- The totals of an account by day and stage.
 SELECT day, stage, requests, charge, input_tokens, output_tokens, saved_exact, saved_semantic, saved_vendor FROM stage_day WHERE account_id = $1
 
 -- name: entry_page
--- Some of an account's entries in order. (A join with their requests would be made of whole tables, again for each page.)
+-- A page of an account's entries in order. (A join with requests would read whole tables for each page.)
 SELECT id, account_id, at, type, detail_digest, seq, pos, step, ordinal, amount, fee, vendor_cost, over, provider, price_version, reference
 FROM entry WHERE account_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4
 
 -- name: request_keys
--- The keys of those of some requests of an account that are still there, whether their details are, and those that have a stage or may say what a
--- cache saved.
+-- Of some requests of an account, those whose rows are still there: the key, whether the detail is there, and the detail if it has a stage or
+-- may name a saving.
 SELECT id, key_id, detail IS NOT NULL AS told, CASE WHEN stage IS NOT NULL OR position('"saved"' IN detail) > 0 THEN detail END AS detail
 FROM request WHERE account_id = $1 AND id = ANY ($2) AND id BETWEEN $3 AND $4
 
@@ -57,21 +57,21 @@ SELECT entry_id, amount, source, destination, lot_id FROM posting WHERE entry_id
 SELECT entry_id, line FROM entry_seal WHERE entry_id = ANY ($1)
 
 -- name: request_page_end
--- The last of some requests of an account after one.
+-- The last request in a page of an account's requests after one.
 SELECT id FROM (SELECT id FROM request WHERE account_id = $1 AND id > $2 ORDER BY id LIMIT $3) r ORDER BY id DESC LIMIT 1
 
 -- name: request_page
--- An account's requests after one and up to another, each with what of its entry is in its row too; NULL: it left none.
+-- An account's requests after one and up to another, each with the fields of its entry that its row repeats; NULL without an entry.
 SELECT id, key_id, r.at, model, r.provider, status, edition, region, salt, detail, e.at, type, detail_digest, e.provider, price_version
 FROM request r LEFT JOIN LATERAL (SELECT at, type, detail_digest, provider, price_version FROM entry WHERE entry.id = r.id OFFSET 0) e ON true
 WHERE account_id = $1 AND id > $2 AND id <= $3 ORDER BY id
 
 -- name: missing_meter
--- A key of these that has no meter of an account.
+-- One of some keys that has no meter in an account.
 SELECT k FROM unnest($2::uuid[]) u (k) WHERE NOT EXISTS (SELECT FROM key_meter WHERE key_id = k AND account_id = $1) LIMIT 1
 
 -- name: next_account
--- The first account after one, be it known by a wallet, by an entry or by a signed root only.
+-- The next account that has a wallet, an entry or a signed cut.
 SELECT account_id FROM (
     (SELECT account_id FROM wallet WHERE account_id > $1 ORDER BY account_id LIMIT 1)
     UNION ALL
@@ -81,76 +81,76 @@ SELECT account_id FROM (
 ORDER BY account_id LIMIT 1
 
 -- name: entry_count
--- How many entries there are.
+-- The number of entries.
 SELECT coalesce(sum(seq), 0)::bigint FROM wallet
 
 -- name: wallets_and_holds
--- Some accounts after one, each with the sum of its holds, and how many of them are open.
+-- A page of accounts, each with the sum of its holds and the number of open ones.
 SELECT w.account_id AS id, w.held, coalesce(h.held, 0)::bigint AS holds, w.open, coalesce(h.open, 0) AS places
 FROM (SELECT account_id, held, open FROM wallet WHERE account_id > $1 ORDER BY account_id LIMIT $2) w
 LEFT JOIN (SELECT account_id, sum(amount) AS held, count(*) FILTER (WHERE open) AS open FROM hold GROUP BY account_id) h USING (account_id)
 ORDER BY 1
 
 -- name: meters_and_holds
--- Some keys after one, likewise.
+-- A page of keys, likewise.
 SELECT m.key_id AS id, m.held, coalesce(h.held, 0)::bigint AS holds, m.open, coalesce(h.open, 0) AS places
 FROM (SELECT key_id, held, open FROM key_meter WHERE key_id > $1 ORDER BY key_id LIMIT $2) m
 LEFT JOIN (SELECT key_id, sum(amount) AS held, count(*) FILTER (WHERE open) AS open FROM hold GROUP BY key_id) h USING (key_id) ORDER BY 1
 
 -- name: stray_hold
--- A hold without wallet, meter or gateway.
+-- A hold that has no wallet, no meter or no gateway's run.
 SELECT request_id FROM hold h WHERE NOT EXISTS (SELECT FROM wallet w WHERE w.account_id = h.account_id)
     OR NOT EXISTS (SELECT FROM key_meter m WHERE m.key_id = h.key_id AND m.account_id = h.account_id)
     OR NOT EXISTS (SELECT FROM gateway g WHERE g.id = h.gateway_id) LIMIT 1
 
 -- name: posting_page
--- Some entries after one that have postings of their own, with their type, and whether the postings are numbered from 0.
+-- A page of the entries that have postings, with their type, and whether their postings are numbered from 0 without gaps.
 SELECT p.entry_id, p.numbered, (SELECT e.type FROM entry e WHERE e.id = p.entry_id) AS type
 FROM (SELECT entry_id, min(ordinal) = 0 AND max(ordinal) = count(*) - 1 AS numbered FROM posting WHERE entry_id > $1
       GROUP BY entry_id ORDER BY entry_id LIMIT $2) p ORDER BY 1
 
 -- name: references
--- The entries that are known by a reference.
+-- The references of some entries, and the entries of some references.
 SELECT reference, entry_id FROM entry_reference WHERE entry_id = ANY ($1) OR reference = ANY ($2)
 
 -- name: request_days
--- The days whose requests are still there.
+-- The partitions of requests, one for each day that was not dropped.
 SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'request'::regclass
 
 -- name: purged_before
--- Requests that began before this have no rows; no row: none were purged.
+-- The time before which requests have no rows; no row if nothing was ever purged.
 SELECT purged_before FROM metadata_purge
 
 -- name: ended_in
--- Whether a key has a request that ended in a period; ids from a bound on, since an id is as old as its request.
+-- Whether a key has a request that ended in a period. The lower bound of ids, which have the time of the request's beginning, saves reading.
 SELECT EXISTS (SELECT FROM request WHERE account_id = $1 AND key_id = $2 AND at >= $3 AND at < $4 AND id >= $5)
 
 -- name: missing_prices
--- Versions of prices that are not there.
+-- The versions of prices that are missing.
 SELECT v FROM unnest($1::bytea[]) u (v) WHERE NOT EXISTS (SELECT FROM price WHERE version = v)
 
 -- name: price_page
--- Some prices after one.
+-- A page of prices.
 SELECT version, body FROM price WHERE version > $1 ORDER BY version LIMIT $2
 
 -- name: account_without_wallet
--- An account whose credit could lie nowhere.
+-- An account that has no wallet.
 SELECT id FROM account a WHERE NOT EXISTS (SELECT FROM wallet w WHERE w.account_id = a.id) LIMIT 1
 
 -- name: key_beside_meter
--- A key whose meter is missing, another account's, or has other limits than the key; no limit is the largest number.
+-- A key whose meter is missing, belongs to another account, or has other limits than the key. The largest number means no limit.
 SELECT k.id FROM api_key k LEFT JOIN key_meter m ON m.key_id = k.id
 WHERE (m.account_id, m.quota, m.daily, m.monthly) IS DISTINCT FROM (k.account_id, coalesce(k.quota, 9223372036854775807),
        coalesce(k.daily, 9223372036854775807), coalesce(k.monthly, 9223372036854775807)) LIMIT 1
 
 -- name: account_beside_wallet
--- An account whose wallet has other budgets than the lower of the operator's and its own; no limit is the largest number.
+-- An account whose wallet has budgets other than the lower of the operator's and its own. The largest number means no limit.
 SELECT a.id FROM account a JOIN wallet w ON w.account_id = a.id
 WHERE (w.daily, w.monthly) IS DISTINCT FROM (coalesce(least(a.daily, a.daily_budget), 9223372036854775807),
        coalesce(least(a.monthly, a.monthly_budget), 9223372036854775807)) LIMIT 1
 
 -- name: odd_task
--- A task that was changed since it was taken, or whose state is not that of its hold and its entry.
+-- A task that was changed since it was accepted, or whose state does not match its hold and its entry.
 SELECT request_id FROM task t
 CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM entry e WHERE e.id = t.request_id AND e.type = 'usage') AS billed,
     EXISTS (SELECT FROM hold h WHERE h.request_id = t.request_id AND h.account_id = t.account_id AND h.key_id = t.key_id) AS held) x
@@ -158,6 +158,6 @@ WHERE t.digest <> task_digest(t) OR (t.state = 'open') <> (t.closed_at IS NULL)
     OR CASE t.state WHEN 'open' THEN NOT (billed OR held) WHEN 'done' THEN NOT billed ELSE billed END LIMIT 1
 
 -- name: odd_home
--- A gateway with a slot whose runs are not numbered from 1 without a gap.
+-- A gateway with a slot whose runs are not numbered from 1 without gaps.
 SELECT min(home) AS home FROM gateway GROUP BY home_id, slot, CASE WHEN home_id IS NULL THEN home END
 HAVING min(epoch) <> 1 OR max(epoch) <> count(*) LIMIT 1

@@ -1,4 +1,4 @@
-"""The UTC days and months in which budgets count, and batches cut along them."""
+"""The UTC days and months of budgets, and the split of a batch by day."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ def is_one_day(rows: Sequence[Row]) -> bool:
 
 
 def by_day(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """The rows as runs that lie in one UTC day each, so that daily and monthly budgets turn over exactly."""
+    """Split rows into runs of one UTC day each, so that daily and monthly budgets start anew exactly at midnight."""
     if is_one_day(rows):
         yield rows
         return

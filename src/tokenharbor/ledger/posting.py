@@ -7,7 +7,7 @@ from tokenharbor.kernel.money import Usd
 
 
 class Posting(msgspec.Struct, frozen=True):
-    """An amount on its way; `lot_id` is the lot that gives or takes it."""
+    """An amount that moves; `lot_id` is the lot that it leaves or enters."""
 
     amount: Usd
     source: str

@@ -13,7 +13,7 @@ from tokenharbor.ledger.sign import SQL
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """`path` leads from the entry to the cut's tree, the cut's own path to the root's."""
+    """The proof of an entry: `path` leads from the entry to the cut's tree, the cut's own path to the root's tree."""
 
     path: tuple[bytes, ...]
     cut: Cut
@@ -21,7 +21,7 @@ class Proof:
 
 
 async def prove(pool: asyncpg.Pool, entry: Entry) -> Proof | None:
-    """None: no root covers it yet. Raises DatabaseUnavailable."""
+    """Return the proof of an entry, or None if no root covers it yet. Raises DatabaseUnavailable."""
     with as_database_unavailable():
         row = await pool.fetchrow(SQL.cut_of, entry.account_id, entry.seq)
         if row is None:

@@ -1,12 +1,15 @@
-"""The purge of metadata: what explains requests is deleted once it is older than an edition keeps it.
+"""The purge of metadata: deletes the rows that explain requests once they are older than the edition keeps them.
 
-What stays are entries, which name neither model nor provider, and totals: of accounts by the hour, without key, model
-and tokens; of providers by the day, which name no account. Rows are deleted, and not whole days of them: what is kept
-is exact to the job's period, and a charge that a journal brings late finds the partition of its day.
+Entries stay, which name neither model nor provider, and totals: of accounts by hour, without key, model and tokens; of
+providers by day, without account.
 
-First the time is written before which nothing is kept: `ledger verify` misses no row that is older. Then each day's
-rows are read a few blocks at a time, in transactions of their own. A row goes only if its entry is in the totals, since
-they need it. Whoever goes on after a crash, or does the same at the same time, finds less to do and nothing wrong.
+First the purge records the time before which nothing is kept, so that `ledger verify` does not report older rows as
+missing. Then it deletes each day's rows, a few blocks of the table per transaction. The invariant: a request's row goes
+only if its entry is in the totals, which are made from it. A purge that crashed, or runs twice at a time, is simply
+repeated: each step leaves the books consistent.
+
+Rejected (decision 40): dropping the partitions of whole days. It keeps rows up to a day too long, locks the table of
+requests, and leaves no partition for a charge that a journal settles late.
 """
 
 from collections.abc import AsyncIterator
@@ -40,7 +43,7 @@ SQL = read_queries(PurgeQueries, "tokenharbor.ledger", "purge.sql")
 
 @dataclass(frozen=True, slots=True)
 class PurgedRows:
-    """How many rows were deleted: of requests, of their closed tasks, and of hours that named what was used."""
+    """The numbers of deleted rows: of requests, of closed tasks, and of hours divided by key, model and provider."""
 
     requests: int
     tasks: int
@@ -48,8 +51,8 @@ class PurgedRows:
 
 
 async def purge_requests(conn: asyncpg.Connection, before: datetime) -> PurgedRows:
-    """Delete what is known of requests that began before a time, beside their money. What has not been added up yet
-    is left for the next time.
+    """Delete the metadata of requests that began before a time. Requests whose entries are not yet in the totals are
+    left for the next run.
     """
     await conn.execute(SQL.set_purged_before, before)
     requests = tasks = hours = 0

@@ -1,4 +1,4 @@
-"""How many calls were refused before anything was held, by account, hour, key and code, as gateways have counted."""
+"""The counts of calls refused before a hold, by account, hour, key and error code, which gateways add to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from tokenharbor.db.queries import read_queries
 from tokenharbor.kernel.ids import UUID
 
 KEPT_DAYS: Final = 7
-_MOST_ROWS: Final = 1_000  # of an answer
+_MOST_ROWS: Final = 1_000  # returned at once
 
 
 class RefusedPair(NamedTuple):
-    """Of which key (None: of others) an account's calls were refused, and the code of the error."""
+    """The account and key (None: several other keys) of refused calls, and the error's code."""
 
     account_id: UUID
     key_id: UUID | None
@@ -25,7 +25,7 @@ class RefusedPair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RefusedCalls:
-    """A sum: of an hour, or of a key, whose latest hour it is then."""
+    """A count of refused calls, of an hour, or of a key with its latest hour."""
 
     hour: datetime
     key_id: UUID | None
@@ -47,7 +47,7 @@ SQL = read_queries(RefusedCallQueries, "tokenharbor.ledger", "refused_calls.sql"
 
 
 async def add_refused_calls(pool: asyncpg.Pool, counts: Mapping[RefusedPair, int], hour: datetime) -> None:
-    """In one statement. Raises DatabaseUnavailable."""
+    """Add counts in one statement. Raises DatabaseUnavailable."""
     accounts, keys, codes = (list(column) for column in zip(*counts, strict=True))
     with as_database_unavailable():
         await pool.execute(SQL.add, hour, accounts, keys, codes, list(counts.values()))
@@ -56,7 +56,7 @@ async def add_refused_calls(pool: asyncpg.Pool, counts: Mapping[RefusedPair, int
 async def read_refused_calls(
     conn: asyncpg.Connection, account_id: UUID, now: datetime, *, key_id: UUID | None = None, by_hour: bool = False
 ) -> Sequence[RefusedCalls]:
-    """Of the days that are kept, the most first; by the hour, the latest first."""
+    """Return the counts of KEPT_DAYS days: by key and code, highest first, or by hour and code, latest first."""
     statement = SQL.by_hour if by_hour else SQL.by_key
     rows = await conn.fetch(statement, account_id, now - timedelta(days=KEPT_DAYS), key_id, _MOST_ROWS)
     return [RefusedCalls(**row) for row in rows]

@@ -1,4 +1,4 @@
-"""The rows of requests, each compared with its entry and with its own detail; apart from the entries' own audit."""
+"""The audit of requests: each row compared with its entry and its detail. It runs apart from the audit of entries."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ from tokenharbor.ledger.pages import SQL, RequestEntry, StoredRequest
 
 @dataclass(slots=True)
 class RequestAudit:
-    """Takes an account's requests, in any order. Every call raises FaultError."""
+    """A check of an account's requests, taken in any order. Every call raises FaultError."""
 
     uncharged: dict[UUID, UUID] = field(default_factory=dict)  # by key, a request without an entry
-    prices: set[bytes] = field(default_factory=set)  # the versions charged by that only details name
+    prices: set[bytes] = field(default_factory=set)  # versions that charges used and only details name
 
     def take(self, request: StoredRequest, entry: RequestEntry | None) -> None:
         changed = row_fault(request, entry)
         if changed is not None:
-            raise FaultError(f"of {ids.show('req', request.id)} was changed: {changed}")
+            raise FaultError(f"{ids.show('req', request.id)} was changed: {changed}")
         if entry is None:
             self.uncharged[request.key_id] = request.id
             return
@@ -34,7 +34,7 @@ class RequestAudit:
 
 
 async def find_request_fault(conn: asyncpg.Connection, only: Collection[UUID] = ()) -> str | None:
-    """The first fault of the rows of requests, of every account or of some. Raises DatabaseUnavailable."""
+    """Return the first fault of the requests of all accounts, or of `only` some. Raises DatabaseUnavailable."""
     with as_database_unavailable():
         async for account_id in pages.accounts(conn, only):
             try:
@@ -45,7 +45,7 @@ async def find_request_fault(conn: asyncpg.Connection, only: Collection[UUID] = 
 
 
 async def verify_prices(conn: asyncpg.Connection, versions: Collection[bytes]) -> None:
-    """Every price that was charged by is there. Raises FaultError."""
+    """Check that every price used for a charge is stored. Raises FaultError."""
     missing = await conn.fetchval(SQL.missing_prices, [*versions])
     if missing is not None:
         raise FaultError(f"the price {missing.hex()[:16]} was used for a charge but is missing")

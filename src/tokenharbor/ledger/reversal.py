@@ -1,4 +1,4 @@
-"""Reversals: a credit that is undone by another entry, as a value; and what became of its lot until then."""
+"""Reversals: the value that asks to undo a credit, and the history of the credit's lot until then."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,10 +14,10 @@ from tokenharbor.ledger.posting import Posting
 
 
 class Reversal(msgspec.Struct, frozen=True):
-    """Undoes the credit whose entry is `reverses`: what is there of its lot goes back where it came from; what of it
-    was spent or is held becomes debt. What was taken back before, or has expired and was no expense, went back already.
-    What has expired and was income is taken from that income: nobody owes for credit that was never used. A credit is
-    reversed once: the id of the entry that undoes it follows from its own.
+    """The undoing of the credit whose entry is `reverses`. The free rest of its lot returns to the credit's source; the
+    part that was spent or is held becomes debt. Credit that was taken back before, or that expired as a grant, has
+    already returned. Expired paid credit became income and is taken from that income, so that nobody owes for credit
+    that was never used. A credit is reversed once: the reversal's entry id derives from the credit's.
     """
 
     reverses: UUID
@@ -30,7 +30,7 @@ class Reversal(msgspec.Struct, frozen=True):
 
 
 class LotHistory(msgspec.Struct, frozen=True):
-    """The posting that granted a lot, and those of other entries that name it."""
+    """The posting that granted a lot, and the postings of other entries that name the lot."""
 
     account_id: UUID
     credit: Posting
@@ -43,14 +43,14 @@ class LotHistory(msgspec.Struct, frozen=True):
 
     @property
     def breakage(self) -> Usd:
-        """What of the lot has expired and is income."""
+        """The amount of the lot that expired and became income."""
         became = [posting.amount for posting in self.others if posting.destination == address.BREAKAGE]
         undone = [posting.amount for posting in self.others if posting.source == address.BREAKAGE]
         return sum(became, ZERO) - sum(undone, ZERO)
 
     @property
     def left(self) -> Usd:
-        """What has not gone back: income of what has expired is not back where the credit came from."""
+        """The amount that has not returned to the credit's source. Expired credit that became income has not."""
         own = address.own(self.account_id)
         left = self.credit.amount
         for posting in self.others:

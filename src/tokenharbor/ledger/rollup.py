@@ -1,13 +1,17 @@
-"""Rollups: what accounts used in each hour, added up from their entries by a job, and totals read from it.
+"""Rollups: usage of accounts by hour, summed from their entries by jobs, and the totals read from these sums.
 
-Idea: a total is the hours that are added up and the entries after the account's mark, which is the number of the last
-entry that is in its hours. It is never a time: a charge of a replayed journal has a late number and an early time, and
-is added to the hour of its time like any other. The mark moves in the transaction that adds, under its own lock: each
-entry is counted once, however many workers are at it. A total is one statement, so it sees hours and mark of one
-moment, and does not change when the job runs. Both sides read entries by one function, `sum_usage`.
+Idea: a total is the account's summed hours plus its entries after the mark, the number of the last entry in the hours.
+Both parts are read by one statement, so a total is exact at any moment and does not change when a job runs.
 
-A step costs as much as some 100 entries, however few it adds. So often only accounts with many entries after their
-marks are added up (`roll_up_busy`), and seldom all of them: what is not added up is read with each total.
+The invariant: each entry is counted once, either in its hour or after the mark. The mark moves in the transaction that
+adds to the hours, under its own lock, however many workers run. It is a number, not a time: a charge from a replayed
+journal has a late number and an early time, and still goes to the hour of its time. Jobs and readers both sum entries
+by `sum_usage`.
+
+A step costs as much as about 100 entries, however few it adds. So one job often sums only accounts with many entries
+after their marks (`roll_up_busy`), and another seldom sums all. Rejected (decision 39): a mark by time, which is wrong
+for late charges; counting at settlement, or by triggers, which updates shared rows on the hot path; a materialized
+view, which reads everything again.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,9 +33,9 @@ from tokenharbor.ledger.savings import Savings
 UsageDimension = Literal["hour", "day", "key", "model", "provider"]
 
 _STEP: Final = 1000  # entries in one transaction
-_LOOK: Final = 10_000  # wallets that one statement looks at
-_MANY: Final = 500  # entries after the mark, from which on a job adds them up soon: half a step
-_LONG_TAIL: Final = 2000  # from which on a reader adds them up first
+_LOOK: Final = 10_000  # wallets read by one statement
+_MANY: Final = 500  # entries after the mark that make an account busy: half a step
+_LONG_TAIL: Final = 2000  # entries after the mark above which a reader sums them up first
 _COUNTS: Final = ("requests", "unbilled", "cached", "timed", "first_ms", "total_ms", "failed", "hung_up")
 _AMOUNTS: Final = ("charge", "fee", "vendor_cost", "over", "loss", "saved_exact", "saved_semantic", "saved_vendor")
 _NOBODY: Final = UUID(int=0)
@@ -52,15 +56,15 @@ SQL = read_queries(RollupQueries, "tokenharbor.ledger", "rollup.sql")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageTotal:
-    """What was used, in one period, by one key, of one model at one provider, as far as the total is divided by these.
+    """The usage of an account, divided by period, key, model and provider as far as requested.
 
-    `requests` ended; `unbilled` of them were not billed, and `loss` is what these cost us all the same. `cached` ones
-    were served by a cache, in part at least. `charge` includes `fee`. A key of None, a model or provider of "": erased,
-    or nobody served; or the total is not divided by it. `timed` ones with an answer took `first_ms` to their first
-    content and `total_ms` in all, together. `failed` and `hung_up` are of the unbilled, as far as is known how they
-    ended. `saved_exact` and `saved_semantic` is what hits of our caches would have cost; `saved_vendor`, what reads of
-    vendors' caches saved less what writes to them cost more. `label` is for readers who divide a total by what they
-    know of its keys.
+    `requests` counts ended requests; `unbilled` of them were not billed and cost us `loss`. `failed` and `hung_up`
+    count the unbilled whose ending is known. `cached` ones were served by a cache, at least in part. `charge` includes
+    `fee`. `first_ms` and `total_ms` are the sums of the `timed` requests' times to the first content and to the end.
+    `saved_exact` and `saved_semantic` are what hits of our caches would have cost; `saved_vendor` is what reads of
+    vendors' caches saved, less the extra cost of writes to them. A key of None, or a model or provider of "", means
+    that it was erased, that no provider served, or that the total is not divided by it. `label` is set by readers that
+    divide totals by labels of keys.
     """
 
     start: datetime | None = None
@@ -92,23 +96,23 @@ class UsageTotal:
 
     @property
     def cache_share_bp(self) -> int:
-        """How much of the input a provider's cache gave, in basis points."""
+        """The share of the input that was read from providers' caches, in basis points."""
         return 10_000 * self.usage.cache_read // max(input_size(self.usage), 1)
 
     @property
     def mean_first_ms(self) -> int | None:
-        """From a request's beginning to its answer's first content; None: there was none."""
+        """The mean time from a request's beginning to its first content; None without a timed request."""
         return self.first_ms // self.timed if self.timed else None
 
     @property
     def mean_total_ms(self) -> int | None:
-        """From a request's beginning to its end, likewise."""
+        """The mean time from a request's beginning to its end; None without a timed request."""
         return self.total_ms // self.timed if self.timed else None
 
 
 async def roll_up_all(conn: asyncpg.Connection | asyncpg.Pool) -> None:
-    """Each account with entries after its mark, in short transactions. Raises the first failure of one, at the end, and
-    DatabaseUnavailable.
+    """Sum up all accounts with entries after their marks, in short transactions. A failed account does not stop the
+    others; the first failure is raised at the end. Raises DatabaseUnavailable.
     """
     each = EachRow("usage_totals")
     with as_database_unavailable():
@@ -117,7 +121,7 @@ async def roll_up_all(conn: asyncpg.Connection | asyncpg.Pool) -> None:
 
 
 async def roll_up_busy(conn: asyncpg.Connection | asyncpg.Pool) -> None:
-    """The same, of accounts with many entries after their marks."""
+    """Sum up the accounts with many entries after their marks, like `roll_up_all`."""
     each = EachRow("busy_usage_totals")
     with as_database_unavailable():
         await roll_up_each(conn, each, at_least=_MANY)
@@ -125,7 +129,9 @@ async def roll_up_busy(conn: asyncpg.Connection | asyncpg.Pool) -> None:
 
 
 async def roll_up_each(conn: asyncpg.Connection | asyncpg.Pool, each: EachRow, at_least: int = 1) -> None:
-    """The same, within a caller's job, which goes on and ends with the first failure. Raises DatabaseUnavailable."""
+    """Sum up the accounts with `at_least` entries after their marks, as part of the job of `each`, which collects
+    failures. Raises DatabaseUnavailable.
+    """
     last: UUID | None = _NOBODY
     with as_database_unavailable():
         while last is not None:
@@ -135,13 +141,13 @@ async def roll_up_each(conn: asyncpg.Connection | asyncpg.Pool, each: EachRow, a
 
 
 async def roll_up(conn: asyncpg.Connection | asyncpg.Pool, account_id: UUID) -> None:
-    """Add up what an account has after its mark."""
+    """Sum up an account's entries after its mark."""
     while await conn.fetchval(SQL.roll_up, account_id, _STEP) == _STEP:
         pass
 
 
 async def shorten_tail(conn: asyncpg.Connection, account_id: UUID) -> None:
-    """Before totals are read: where the job is far behind, add up first."""
+    """Sum up an account before its totals are read, if the job is far behind."""
     if await conn.fetchval(SQL.tail, account_id) > _LONG_TAIL:
         await roll_up(conn, account_id)
 
@@ -154,14 +160,14 @@ async def read_totals(
     until: datetime,
     by: Collection[UsageDimension] = (),
 ) -> Sequence[UsageTotal]:
-    """What an account used in [since, until), exactly; divided and ordered by start, key, model, provider as asked.
-    Of an hour that is asked for in part only, requests that left no entry are not counted.
+    """Return an account's exact usage in [since, until), divided by the dimensions `by` and ordered by start, key,
+    model and provider. In an hour that is only partly in the span, requests without an entry are not counted.
     """
     return [_total(row) for row in await conn.fetch(SQL.totals, account_id, since, until, [*by])]
 
 
 def add_up(totals: Collection[UsageTotal]) -> UsageTotal:
-    """All of them together."""
+    """Return the sum of totals."""
     sums: dict[str, Any] = {name: sum([getattr(each, name) for each in totals]) for name in _COUNTS}
     sums |= {name: Usd(sum([getattr(each, name) for each in totals])) for name in _AMOUNTS}
     usage = Usage(**{unit: sum([getattr(each.usage, unit) for each in totals]) for unit in UNITS})
@@ -169,7 +175,7 @@ def add_up(totals: Collection[UsageTotal]) -> UsageTotal:
 
 
 def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
-    """The span widened to whole hours (UTC)."""
+    """Return the span widened to whole hours (UTC)."""
     start, end = since.astimezone(UTC), until.astimezone(UTC)
     return _hour(start), _hour(end + timedelta(hours=1) - timedelta(microseconds=1))
 

@@ -1,23 +1,23 @@
--- Totals of usage, kept by a job and read with the entries that it has not added up yet.
+-- Totals of usage: hours summed by a job, read together with the entries after the mark.
 
 -- name: behind
--- Of some accounts after one, those with $3 entries or more after their marks; and the last account, NULL where there are no more.
+-- In a page of the accounts after $1, those with at least $3 entries after their marks; and the page's last account, NULL on the last page.
 WITH page AS (SELECT account_id, seq FROM wallet WHERE account_id > $1 ORDER BY account_id LIMIT $2)
 SELECT ARRAY(SELECT p.account_id FROM page p LEFT JOIN usage_mark m USING (account_id) WHERE p.seq - coalesce(m.seq, 0) >= $3 ORDER BY 1) AS behind,
        (SELECT account_id FROM page ORDER BY 1 OFFSET $2 - 1) AS last
 
 -- name: tail
--- How many entries an account has after its mark; on a replica, where none can be added up, 0.
+-- The number of an account's entries after its mark; 0 on a replica, which cannot sum them up.
 SELECT CASE WHEN pg_is_in_recovery() THEN 0
     ELSE coalesce((SELECT seq FROM wallet WHERE account_id = $1), 0) - coalesce((SELECT seq FROM usage_mark WHERE account_id = $1), 0) END
 
 -- name: roll_up
--- Adds the next of an account's entries to its hours, $2 at most; how many.
+-- Adds at most $2 entries after an account's mark to its hours; returns how many.
 SELECT roll_up_usage($1, $2)
 
 -- name: totals
--- What an account used in [$2, $3), divided by the dimensions $4. Whole hours are read as they are. Of an hour that is asked for in part only,
--- requests with an entry are counted: those between its first and its last number. Then come the entries after the mark.
+-- The usage of an account in [$2, $3), divided by the dimensions $4: whole hours as stored; of an hour that is only partly in the span, the
+-- entries between its first and last number; and the entries after the mark.
 WITH span AS (SELECT date_trunc('hour', $2::timestamptz + interval '1 hour' - interval '1 microsecond', 'UTC') AS first_whole,
                      date_trunc('hour', $3::timestamptz, 'UTC') AS whole_until,
                      coalesce((SELECT m.seq FROM usage_mark m WHERE m.account_id = $1), 0) AS mark),
@@ -29,7 +29,7 @@ beside AS (
     SELECT f.* FROM part, sum_usage($1, part.first_seq - 1, part.last_seq, greatest($2, part.hour), least($3, part.hour + interval '1 hour')) f
     UNION ALL
     SELECT f.* FROM span, sum_usage($1, span.mark, 9223372036854775807, $2, $3) f),
-divided AS (            -- the hours are added up where they are read: an account may have a hundred thousand rows of them
+divided AS (            -- sums the hours while reading them: an account may have 100,000 rows
     SELECT CASE WHEN 'hour' = ANY ($4::text[]) THEN hour WHEN 'day' = ANY ($4) THEN date_trunc('day', hour, 'UTC') END AS start,
         CASE WHEN 'key' = ANY ($4) THEN key_id END AS key_id, CASE WHEN 'model' = ANY ($4) THEN model ELSE '' END AS model,
         CASE WHEN 'provider' = ANY ($4) THEN provider ELSE '' END AS provider,

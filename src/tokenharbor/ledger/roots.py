@@ -1,4 +1,4 @@
-"""Signed roots: what covers the entries up to a moment, in bytes that anybody can compute again."""
+"""Signed roots: their form, and the bytes that are hashed and signed, which anybody can recompute."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from tokenharbor.ledger.chain import int8, microseconds
 from tokenharbor.ledger.merkle import climb
 
 FIRST_PREVIOUS = bytes(32)
-"""What stands for the root before the first."""
+"""The `previous` of the first root."""
 
 _PREFIX = b"tokenharbor root v1\0"
 _HASH_BYTES = 32
@@ -21,7 +21,7 @@ _HASH_BYTES = 32
 
 class Cut(msgspec.Struct, frozen=True):
     """A leaf of a root: the entries `from_seq` to `to_seq` of an account, and the account's state after the last.
-    `place` and `path` prove it in its root and are no part of the leaf.
+    `place` and `path` prove the leaf in its root and are not part of it.
     """
 
     account_id: UUID
@@ -55,19 +55,19 @@ class Root(msgspec.Struct, frozen=True):
 
 
 def cut_bytes(cut: Cut) -> bytes:
-    """The data of a leaf."""
+    """Return a leaf's data."""
     numbers = (cut.from_seq, cut.to_seq, cut.step, cut.spent)
     return cut.account_id.bytes + b"".join(map(int8, numbers)) + cut.tree + cut.chain + cut.line
 
 
 def root_bytes(root: Root) -> bytes:
-    """What is signed."""
+    """Return the bytes that the signature covers."""
     numbers = (root.number, microseconds(root.made_at), root.cuts, root.entries)
     return _PREFIX + b"".join(map(int8, numbers)) + root.previous + root.tree + root.key_id.encode()
 
 
 def root_digest(root: Root) -> bytes:
-    """By which the next root names this one."""
+    """Return the digest by which the next root names this one."""
     return sha256(root_bytes(root)).digest()
 
 
@@ -76,7 +76,7 @@ def sign_root(root: Root, signer: MessageSigner) -> Root:
 
 
 def is_signed_root(root: Root, keys: Mapping[str, bytes]) -> bool:
-    """Whether one of these public keys (by id) signed it."""
+    """Whether a root has a valid signature by one of the public keys, given by id."""
     key = keys.get(root.key_id)
     return key is not None and is_signed(key, root.signature, root_bytes(root))
 

@@ -1,4 +1,4 @@
-"""What caches saved, by layer, and its document."""
+"""The savings of caches by layer, and their document."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,8 +9,8 @@ from tokenharbor.kernel.money import Usd
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """Of our exact and semantic cache: what hits would have cost. Of the vendors' own: what reads of them saved, less
-    what writes to them cost more.
+    """The savings of caches. For our exact and semantic cache: what hits would have cost. For the vendors' own caches:
+    what reads saved, less the extra cost of writes.
     """
 
     exact: Usd
@@ -23,8 +23,8 @@ class Savings:
 
 
 class SavedDocument(Document, frozen=True, kw_only=True):
-    """What caches saved. Of our exact and semantic one: what hits would have cost. Of the vendors' own: what reads of
-    them cost less than input, less what writes to them cost more; this may be negative, and the total, too.
+    """The savings of caches. For our exact and semantic cache: what hits would have cost. For the vendors' own caches:
+    what reads cost less than input, less the extra cost of writes; this may be negative, and so may the total.
     """
 
     total_usd: Usd

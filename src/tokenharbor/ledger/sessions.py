@@ -1,4 +1,4 @@
-"""Sessions of clients and stages of work, read from the books: which requests belong together, and what each used."""
+"""Client sessions and stages of work, read from the books: their requests, charges, savings and usage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _LAST: Final = UUID(int=2**128 - 1)
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """A session as a list shows it; what is summed is of its latest thousand requests. `saved`: by all caches."""
+    """A session in a list; its sums cover its latest 1,000 requests. `saved` is the saving by all caches."""
 
     session: str
     last_id: UUID
@@ -50,7 +50,7 @@ class SessionSummary:
 
 @dataclass(frozen=True, slots=True)
 class SessionList:
-    """Sessions, the latest first. Where fewer were found than asked for, more may be before `looked_at`; None: none."""
+    """Sessions, latest first. If fewer than requested were found, more may be before `looked_at`; None: no more."""
 
     found: Sequence[SessionSummary]
     looked_at: UUID | None
@@ -58,8 +58,8 @@ class SessionList:
 
 @dataclass(frozen=True, slots=True)
 class SessionTotals:
-    """One session, of its latest five thousand requests. `turns` of its user are known where the conversation was read.
-    `cached` is the part of the input that came from providers' caches.
+    """The totals of a session's latest 5,000 requests. `turns` is None if its conversation was not read. `cached` is
+    the part of the input that was read from providers' caches.
     """
 
     requests: int
@@ -74,7 +74,7 @@ class SessionTotals:
 
 @dataclass(frozen=True, slots=True)
 class StageTotal:
-    """What billed requests of a stage used in a day (UTC); None: in all days that were asked for."""
+    """The usage of a stage's billed requests in a UTC day; `day` is None for all requested days together."""
 
     day: date | None
     stage: str
@@ -86,7 +86,7 @@ class StageTotal:
 
 
 async def list_sessions(conn: asyncpg.Connection, account_id: UUID, before: UUID | None, most: int) -> SessionList:
-    """Those whose last request is before one. However rare they are, the work is bounded."""
+    """Return the latest sessions whose last request is before one. The search is bounded, however rare sessions are."""
     until, looked_at = before or _LAST, None
     with as_database_unavailable():
         rows = await conn.fetch(SQL.sessions, account_id, until, _MOST_LOOKED_AT, most, _MOST_OF_EACH)
@@ -98,7 +98,7 @@ async def list_sessions(conn: asyncpg.Connection, account_id: UUID, before: UUID
 
 
 async def read_session(conn: asyncpg.Connection, account_id: UUID, session: str) -> SessionTotals | None:
-    """None if the account has no such session."""
+    """Return a session's totals, or None if the account has no such session."""
     with as_database_unavailable():
         row = await conn.fetchrow(SQL.session, account_id, session, _MOST_OF_ONE)
     if not row["requests"]:
@@ -118,7 +118,7 @@ async def read_session(conn: asyncpg.Connection, account_id: UUID, session: str)
 async def session_requests(
     conn: asyncpg.Connection, account_id: UUID, session: str, before: UUID | None, most: int
 ) -> Sequence[tuple[RequestRecord, Usd]]:
-    """The latest ones before one, newest first, each with what it was charged."""
+    """Return a session's latest requests before one, newest first, each with its charge."""
     with as_database_unavailable():
         rows = await conn.fetch(SQL.requests, account_id, session, before or _LAST, most)
     return [
@@ -130,7 +130,7 @@ async def session_requests(
 async def read_stages(
     conn: asyncpg.Connection, account_id: UUID, since: date, until: date, *, by_day: bool = False
 ) -> Sequence[StageTotal]:
-    """What each stage used from one day up to another."""
+    """Return the usage of each stage in [since, until), by day on demand."""
     with as_database_unavailable():
         await shorten_tail(conn, account_id)
         rows = await conn.fetch(SQL.stages, account_id, since, until, by_day)

@@ -1,7 +1,8 @@
--- Sessions of clients, and what stages of work used.
+-- Client sessions, and the usage of stages of work.
 
 -- name: sessions
--- An account's sessions whose last request is before $2, the latest first, $4 at most; among the latest $3 requests, each with its latest $5.
+-- At most $4 sessions of an account whose last request is before $2, latest first; found among the latest $3 requests, and each summed over
+-- its latest $5 requests.
 WITH latest AS MATERIALIZED (
     SELECT DISTINCT ON (session) session, id
     FROM (SELECT session, id FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3) x WHERE session IS NOT NULL
@@ -19,11 +20,11 @@ FROM found f CROSS JOIN LATERAL (
 ORDER BY f.id DESC
 
 -- name: looked_at
--- The last of so many of an account's requests before one, if there are as many.
+-- The last of the $3 requests of an account before one, if there are as many.
 SELECT id FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC OFFSET $3 - 1 LIMIT 1
 
 -- name: session
--- One session, of its latest $3 requests.
+-- The totals of a session's latest $3 requests.
 SELECT count(*) AS requests, min(r.at) AS first_at, max(r.at) AS last_at, coalesce(sum(e.amount), 0)::bigint AS amount,
     max((r.told ->> 'turn')::int) AS turns,
     coalesce(sum(r.saved) FILTER (WHERE r.cache = 'exact'), 0)::bigint AS saved_exact,
@@ -39,13 +40,13 @@ FROM (SELECT id, at, told, told -> 'usage' AS usage, told ->> 'cache' AS cache, 
 LEFT JOIN entry e ON e.id = r.id AND e.type = 'usage'
 
 -- name: requests
--- The latest of a session's requests before one, with what each was charged.
+-- The latest requests of a session before one, with their charges.
 SELECT r.id, r.at, r.key_id, r.detail, coalesce(e.amount, 0) AS amount
 FROM (SELECT id, at, key_id, detail FROM request WHERE account_id = $1 AND session = $2 AND id < $3 ORDER BY id DESC LIMIT $4) r
 LEFT JOIN entry e ON e.id = r.id AND e.type = 'usage' ORDER BY r.id DESC
 
 -- name: stages
--- What each stage used in [$2, $3), by day if $4: the days that are added up, and the entries after the mark.
+-- The usage of each stage in [$2, $3), by day if $4: from the days as summed, and the entries after the mark.
 WITH mark AS (SELECT coalesce((SELECT m.seq FROM usage_mark m WHERE m.account_id = $1), 0) AS seq)
 SELECT CASE WHEN $4 THEN day END AS day, stage, sum(requests)::bigint AS requests, sum(charge)::bigint AS charge, sum(input)::bigint AS input,
     sum(output)::bigint AS output, sum(saved_exact)::bigint AS saved_exact, sum(saved_semantic)::bigint AS saved_semantic,

@@ -1,4 +1,4 @@
-"""Signing: every ten minutes or so one root over the entries written since the last, beside the requests."""
+"""Signing: a background job signs one root about every ten minutes, over the entries since the last one."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from tokenharbor.ledger.merkle import levels, path_to, tree_root
 from tokenharbor.ledger.roots import FIRST_PREVIOUS, Cut, Root, cut_bytes, read_root, root_digest, sign_root
 
 _PAGE = 1000
-_FULL = 1000  # entries, after which a cut ends with the step: a receipt reads one cut to prove its entry
+_FULL = 1000  # entries after which a cut ends at the next step's end: a receipt's proof reads a whole cut
 _NOBODY = UUID(int=0)
 
 
@@ -48,7 +48,7 @@ SQL = read_queries(RootQueries, "tokenharbor.ledger", "roots.sql")
 
 @dataclass(slots=True)
 class SigningOutcome:
-    """What came of it: no root where there was nothing new. Accounts with a fault are left out of it."""
+    """The result of signing: no root if there was nothing new. `faults` names the accounts left out, one line each."""
 
     root: Root | None = None
     faults: list[str] = field(default_factory=list)
@@ -57,8 +57,8 @@ class SigningOutcome:
 async def sign_books(
     conn: asyncpg.Connection, world: World, signer: MessageSigner, *, wait: bool = True
 ) -> SigningOutcome:
-    """Sign what is new. Whoever finds another at it waits, or else does nothing. After an error the connection keeps
-    the lock until it is closed or given back to its pool. Raises DatabaseUnavailable.
+    """Sign new entries. If another process is signing, wait for it, or do nothing unless `wait`. After an error the
+    connection keeps the lock until it is closed or returned to its pool. Raises DatabaseUnavailable.
     """
     with as_database_unavailable():
         if wait:
@@ -100,7 +100,7 @@ async def _sign(conn: asyncpg.Connection, world: World, signer: MessageSigner) -
 
 
 async def _grown(conn: asyncpg.Connection) -> AsyncIterator[asyncpg.Record]:
-    """Every account with entries since its last cut."""
+    """Yield every account with entries since its last cut."""
     account_id = _NOBODY
     while (end := await conn.fetchval(SQL.page_end, account_id, _PAGE)) is not None:
         for row in await conn.fetch(SQL.grown, account_id, _PAGE):
@@ -109,7 +109,7 @@ async def _grown(conn: asyncpg.Connection) -> AsyncIterator[asyncpg.Record]:
 
 
 async def _cuts(conn: asyncpg.Connection, grown: Any) -> Sequence[Cut]:
-    """The cuts of an account. Raises FaultError where its entries do not lead to its wallet."""
+    """Return the new cuts of an account. Raises FaultError if its entries do not lead to its wallet's state."""
     account_id, seq, step, head = grown["account_id"], grown["from_seq"], grown["from_step"], grown["from_chain"]
     cuts: list[Cut] = []
     leaves: list[bytes] = []  # of the cut

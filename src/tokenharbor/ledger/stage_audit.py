@@ -1,4 +1,4 @@
-"""The totals of an account's stages of work, compared with what the details of its requests say."""
+"""The audit of stages of work: an account's totals compared with the details of its requests."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.pages import StoredEntry
 
 _NOTHING = (0,) * 7
-_SAVED = 4  # where savings begin
+_SAVED = 4  # the index of the first saving
 
 
 class StageAudit:
-    """Takes the entries of requests. `counted` is the number of the last entry that is in the totals; these have billed
-    requests, charge, tokens of input and output, and what the exact, the semantic and the vendors' caches saved, of
-    each day (UTC) and stage.
+    """A check of an account's totals by UTC day and stage: billed requests, charge, tokens of input and output, and the
+    savings of the exact, the semantic and the vendors' caches. It takes the entries of requests. `counted` is the
+    number of the last entry in the totals.
     """
 
     def __init__(self, counted: int, totals: Mapping[tuple[date, str], Sequence[int]]) -> None:

@@ -1,8 +1,8 @@
-"""The holds that a gateway knows to stand, and what is done when a restart of PostgreSQL has lost the last of them.
+"""Standing holds: the holds that a gateway knows to stand, placed again if a crash of PostgreSQL has lost them.
 
-Holds commit without waiting for the disk, so that a crash of PostgreSQL may lose those of its last moments, with all
-that was counted for them. Their requests are open all the same. So whenever the connection of holds is made anew, those
-that are gone are placed again, before anybody gets the connection to place new ones.
+Holds commit asynchronously, so a crash of PostgreSQL may lose the newest ones and all that was counted for them, while
+their requests are still open. So whenever the connection for holds is opened anew, the lost holds are placed again
+before any new hold.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _AT_ONCE = 500
 
 
 class StandingHolds:
-    """By request id, from the answer that a hold stands to the answer of its end."""
+    """Holds by request id, from the answer that one was placed to the answer that it ended."""
 
     def __init__(self, sql: LedgerQueries, gateway_id: UUID) -> None:
         self._sql = sql
@@ -41,13 +41,13 @@ class StandingHolds:
             self.placed([hold], [answer.result()])
 
     def ended(self, request_ids: Iterable[UUID]) -> None:
-        """Settled, released or given back; or somebody else's from now on."""
+        """Forget holds that were settled, released, given back or handed over."""
         standing = self._holds
         for request_id in request_ids:
             standing.pop(request_id, None)
 
     async def place_lost(self, conn: asyncpg.Connection) -> None:
-        """As far as the accounts cover them, whatever limits say. Raises what the driver raises."""
+        """Place lost holds again as far as the accounts cover them, whatever the limits. Raises the driver's errors."""
         standing = [*self._holds.values()]
         for begin in range(0, len(standing), _AT_ONCE):
             page = standing[begin : begin + _AT_ONCE]

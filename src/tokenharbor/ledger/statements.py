@@ -1,4 +1,4 @@
-"""Statements: what stands in queries.sql, by name."""
+"""The SQL statements of queries.sql by name."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from tokenharbor.db.queries import read_queries
 
 @dataclass(frozen=True, slots=True)
 class LedgerQueries:
-    """The ledger's SQL."""
+    """The SQL of queries.sql."""
 
     place_holds: str
     place_holds_again: str

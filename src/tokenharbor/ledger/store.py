@@ -1,4 +1,4 @@
-"""The books in PostgreSQL."""
+"""The request book in PostgreSQL."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,13 +19,13 @@ from tokenharbor.ledger.standing_holds import StandingHolds
 from tokenharbor.ledger.statements import LedgerQueries, read_statements
 from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold, Release, RequestEnd, SettledCharge, Settlement
 
-_LOCK_TIMEOUT_MS = 250  # longer than any of our own transactions lasts: who waits so long waits for a stranger
+_LOCK_TIMEOUT_MS = 250  # longer than our own transactions last: after it, the lock is probably a stranger's
 _STATEMENT_TIMEOUT_MS = 2_000
 _POOL_SIZE = 8
 _PLACE_PAUSES = (0.05, 0.15)
 _END_PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
 
-# The batches' plans are always look-ups by index, however full the tables are: nothing is left to estimates.
+# Batches always use index look-ups, however full the tables are: no plan depends on the planner's estimates.
 _STEADY_PLANS = """
 SET plan_cache_mode = force_generic_plan;
 SET enable_seqscan = off;
@@ -43,9 +43,9 @@ def _always() -> bool:
 async def open_book(
     url: str, gateway_id: UUID, may_hold: Callable[[], bool] = _always
 ) -> AsyncIterator["PostgresBook"]:
-    """The books behind a URL, for a run of a gateway whose holds bear its id; while its lease has lapsed it `may_hold`
-    nothing. Holds commit without waiting for the disk, as they need not survive a crash; settlements and releases are
-    durable when answered.
+    """Open the request book at a URL for a gateway's run; `gateway_id` is the run's id, which its holds name.
+    `may_hold` returns False while the run's lease has lapsed: then no hold is placed. Holds commit asynchronously, as
+    they need not survive a crash; settlements and releases are durable when answered.
 
     Raises DatabaseUnavailable, Misconfigured.
     """
@@ -76,7 +76,7 @@ async def _greet_holds(standing: StandingHolds, conn: asyncpg.Connection) -> Non
 
 
 class HotConnections:
-    """The two connections of the hot path, and the holds that are placed again when theirs is made anew."""
+    """The two connections of the hot path, and the holds that are placed again when their connection is opened anew."""
 
     def __init__(self, holds: ExclusiveConnection, ends: ExclusiveConnection, standing: StandingHolds) -> None:
         self.holds = holds
@@ -85,7 +85,7 @@ class HotConnections:
 
 
 class PostgresBook:
-    """A RequestBook; see there. What belongs to no batch runs on the pool."""
+    """A RequestBook in PostgreSQL. Batches run on the hot connections, all other statements on the pool."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class PostgresBook:
 
     @property
     def is_up(self) -> bool:
-        """Whether requests can be served: the lease is held, and both connections of the hot path stand."""
+        """Whether requests can be served: the lease is held, and both hot connections are up."""
         return self._may_hold() and self._connections.holds.link.is_up and self._connections.ends.link.is_up
 
     async def close(self) -> None:
@@ -124,8 +124,8 @@ class PostgresBook:
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]:
         if not self._may_hold():  # as if the database were unavailable, which is nearly always the reason
-            raise DatabaseUnavailable("the lease of this gateway has lapsed, and is not renewed yet")
-        if self._doubtful and self._connections.holds.link.is_up:  # else these are refused, and the doubt remains
+            raise DatabaseUnavailable("the lease of this gateway has lapsed and is not yet renewed")
+        if self._doubtful and self._connections.holds.link.is_up:  # else these fail, and the doubt remains
             await self._clear_doubt(holds)
         answers = await self._places.run(holds)
         self._standing.placed(holds, answers)
@@ -138,7 +138,9 @@ class PostgresBook:
         return self._end(releases, await self._releases.run(releases))
 
     def _end(self, ends: Sequence[RequestEnd], answers: Sequence[Answer[Result]]) -> Sequence[Answer[Result]]:
-        """One that failed is tried again, or left to the journal: its hold is placed again, if it is lost meanwhile."""
+        """Forget the holds of requests that ended. A failed end is retried or journalled, so its hold is remembered and
+        placed again if the database loses it.
+        """
         done = [not isinstance(answer, DatabaseUnavailable) for answer in answers]
         self._standing.ended([end.request_id for end in compress(ends, done)])
         return answers
@@ -152,15 +154,15 @@ class PostgresBook:
         self._standing.ended(request_ids)
 
     def _doubt(self, hold: Hold) -> None:
-        """Whether it stands is not known, and nobody counts on it: give it back before the next are placed."""
+        """Remember a hold that may stand although its request was told otherwise, to give it back before the next."""
         self._doubtful[hold.request_id] = hold
 
     async def _clear_doubt(self, holds: Sequence[Hold]) -> None:
-        """Give back what may have been held although nobody was told so, unless it is asked for again."""
+        """Give back the holds in doubt, except those that are asked for again."""
         asked = {hold.request_id for hold in holds}
         lost = [hold for request_id, hold in self._doubtful.items() if request_id not in asked]
         try:
             await self.drop([hold.request_id for hold in lost], max(hold.at for hold in holds))
         except DatabaseUnavailable:
-            return  # as is what comes next; the doubt remains
+            return  # placing `holds` will fail likewise; the doubt remains
         self._doubtful.clear()

@@ -1,4 +1,4 @@
-"""Tasks at vendors: whom to ask after each, and the settlement that waits for its end."""
+"""Tasks at vendors (videos): where to poll each, and the settlement that waits for its end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ SQL = read_queries(TaskQueries, "tokenharbor.ledger", "tasks.sql")
 
 @dataclass(frozen=True, slots=True)
 class VendorTask:
-    """What a vendor does for a request. The settlement bears the time at which the task was taken."""
+    """A task that a vendor does for a request. The settlement has the time at which the vendor accepted it."""
 
     settlement: Settlement
     endpoint: str
@@ -47,14 +47,14 @@ class VendorTask:
 
 
 class VendorTasks:
-    """Raises DatabaseUnavailable."""
+    """The table of tasks. Every call raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
     async def add(self, task: VendorTask) -> bool:
-        """Whether it is in the books: without its request's hold there is no task. A release takes both back. The
-        request is no longer counted as open.
+        """Store a task; return False if its request's hold is gone. A release ends hold and task. From now on the
+        request does not count as open.
         """
         settlement = task.settlement
         payer, product = settlement.payer, settlement.product
@@ -90,7 +90,7 @@ class VendorTasks:
         return None if row is None else _task(row)
 
     async def take_due(self, before: datetime, at: datetime) -> Sequence[VendorTask]:
-        """Open ones after which nobody has asked since, at most a hundred. They count as asked after `at`."""
+        """Claim at most 100 open tasks that were last polled before `before`, and record `at` as their last poll."""
         with as_database_unavailable():
             rows = await self._pool.fetch(SQL.take_due, before, at)
         return [_task(row) for row in rows]

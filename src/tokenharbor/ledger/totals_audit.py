@@ -1,4 +1,4 @@
-"""The totals of an account's hours, compared with the entries that they count."""
+"""The audit of totals: an account's hours compared with the entries that they count."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,9 +14,9 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class TotalsAudit:
-    """Takes the entries of requests. `counted` is the number of the last entry that is in the hours; they have billed
-    requests, charge, fee, vendor's cost, overrun and loss, and what the exact, the semantic and the vendors' caches
-    saved.
+    """A check of an account's totals by hour: billed requests, charge, fee, vendor's cost, overrun, loss, and the
+    savings of the exact, the semantic and the vendors' caches. It takes the entries of requests. `counted` is the
+    number of the last entry in the hours.
     """
 
     def __init__(self, counted: int, hours: Mapping[datetime, Sequence[int]]) -> None:
@@ -45,13 +45,13 @@ class TotalsAudit:
             sums[_MONEY + told.layer] += told.saved
 
     def _turn_to(self, at: datetime) -> None:
-        """Entries come by number: most are of the hour of the one before."""
+        """Look up the sums of an hour. Most entries are in the same hour as the one before, and need no look-up."""
         self._from = at.replace(minute=0, second=0, microsecond=0)
         self._until = self._from + _HOUR
         self._latest = self._sums[self._from]
 
     def close(self, last: int) -> None:
-        """Raises FaultError. `last` is the number of the account's last entry."""
+        """Compare all hours; `last` is the number of the account's last entry. Raises FaultError."""
         if self._counted > last:
             raise FaultError(f"totals count the entries to {self._counted}, but the last entry is {last}")
         for hour in sorted({*self._sums, *self._hours}):
@@ -59,4 +59,4 @@ class TotalsAudit:
             if sums[:_MONEY] != hours[:_MONEY]:
                 raise FaultError(f"the totals of the hour of {hour:%Y-%m-%d %H:%M} differ from its entries")
             if hour not in self._untold and sums != hours:
-                raise FaultError(f"what caches saved in the hour of {hour:%Y-%m-%d %H:%M} differs from its requests")
+                raise FaultError(f"the savings of caches in the hour of {hour:%Y-%m-%d %H:%M} differ from its requests")

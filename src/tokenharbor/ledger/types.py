@@ -1,4 +1,4 @@
-"""What the books take and give: holds, settlements, credits, balances; all frozen."""
+"""The values that the books accept and return: holds, settlements, credits, balances; all frozen."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from tokenharbor.kernel.payer import Payer
 
 
 class Pool(StrEnum):
-    """Where a credit lies."""
+    """The kind of a credit. It decides when the credit is spent."""
 
     PAID = "paid"
     TRIAL = "trial"
@@ -23,16 +23,16 @@ class Pool(StrEnum):
 
 
 class Restriction(StrEnum):
-    """Where credit of a lot lies that is not on the line: it cannot be spent."""
+    """The state of a lot's credit that is not on the line and so cannot be spent."""
 
-    LOCKED = "locked"  # of a match, until it is unlocked
-    PAYOUT = "payout"  # on its way out, until a processor has answered
+    LOCKED = "locked"  # a match that is not yet unlocked
+    PAYOUT = "payout"  # set aside for a withdrawal, until the processor has answered
 
 
 class Product(msgspec.Struct, frozen=True, dict=True):
-    """What is sold: a model at a provider, by an edition, at a version of its price. Made once and shared by all
-    requests for it. Without a provider: nobody served. `metadata_expires`: the entries of its requests name neither
-    provider nor version, so that both go with the detail.
+    """A model at a provider, sold by an edition at one version of its price. Made once and shared by all requests
+    for it. `provider` is empty if no provider served the request. With `metadata_expires`, entries name neither the
+    provider nor the price version, so that the purge of a request's metadata removes both.
     """
 
     model: str
@@ -44,7 +44,7 @@ class Product(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def elements(self) -> tuple[str, str, str, str, str]:
-        """Each field as an element of an array in PostgreSQL's text."""
+        """Each field as an element of an array in PostgreSQL's text format."""
         texts = (self.model, self.provider, self.edition, self.region)
         model, provider, edition, region = [_quoted(text) for text in texts]
         return model, provider, edition, region, _quoted(f"\\x{self.price_version.hex()}")
@@ -55,8 +55,8 @@ def _quoted(text: str) -> str:
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """A reservation asked for: `amount` for a request, until it is settled or released. `tokens` is the bound of its
-    input and output; `free_limit` is how many requests to free models the account has in their window; 0: this is none.
+    """A reservation of `amount` for a request, until it is settled or released. `tokens` bounds the request's input
+    and output. `free_limit` is the account's limit of requests to free models in their window; 0 for a paid model.
     """
 
     request_id: UUID
@@ -88,7 +88,7 @@ class HoldRefusal(StrEnum):
 
 
 class WindowUse(msgspec.Struct, frozen=True, gc=False):
-    """What a window counts at the end of a batch, and the requests that are open."""
+    """A window's counts at the end of a batch, and the number of open requests."""
 
     requests: int
     tokens: int
@@ -97,24 +97,24 @@ class WindowUse(msgspec.Struct, frozen=True, gc=False):
 
 
 class RateUse(msgspec.Struct, frozen=True, gc=False):
-    """The windows of a payer."""
+    """The windows of a payer: its key's and its account's."""
 
     key: WindowUse
     account: WindowUse
 
 
 class PlacedHold(msgspec.Struct, frozen=True, gc=False):
-    """The hold stands. `rates` is one object for each payer of a batch; None where the payer has no limit."""
+    """A hold that was placed. Holds of one payer in a batch share `rates`; None if the payer has no rate limit."""
 
     amount: Usd
     rates: RateUse | None = None
 
 
 class RefusedHold(msgspec.Struct, frozen=True):
-    """The hold does not stand; what was there when it was looked at. `limit_left` is what the named quota or budget
-    still allows, where that was the reason; where tokens were, what all of them allow. `tokens_left` is what the
-    windows of key and account allow; None: no limit. `retry_ms` is when a refusal by a rate ends; 0: not by waiting.
-    `rates` as of a placed one.
+    """A hold that was refused, with the wallet's state at that moment. `limit_left` is the rest of the quota or budget
+    that refused it; if tokens per minute refused it, the least rest of all quotas and budgets. `tokens_left` is what
+    the windows of key and account still allow; None means no limit. `retry_ms` is the time until a rate admits the
+    request; 0 means that waiting does not help. `rates` is as in PlacedHold.
     """
 
     why: HoldRefusal
@@ -127,9 +127,8 @@ class RefusedHold(msgspec.Struct, frozen=True):
 
 
 class RequestEnd(msgspec.Struct, frozen=True):
-    """The end of a request, and the row of `request` that explains it: its detail may be erased, the books stay whole.
-
-    `detail` is JSON text; its digest with the salt is what the entry keeps.
+    """The end of a request, and its row in `request`. The entry keeps only the salted digest of `detail` (JSON text),
+    so that the detail can be erased and the books still verify.
     """
 
     request_id: UUID
@@ -142,8 +141,8 @@ class RequestEnd(msgspec.Struct, frozen=True):
 
 
 class Settlement(RequestEnd, frozen=True):
-    """A charge asked for: `cost` in all, of which `fee` is the service fee; `vendor_cost` is ours to pay. `bound` is
-    the quote's, and the most that is charged. `tokens` are those that were used, of input and output together.
+    """A charge to be made: `cost` in total, `fee` of it the service fee. `vendor_cost` is what we owe the vendor.
+    `bound` is the quote and the most that is charged. `tokens` counts the tokens used, input and output together.
     """
 
     cost: Usd
@@ -154,14 +153,16 @@ class Settlement(RequestEnd, frozen=True):
 
 
 class Release(RequestEnd, frozen=True):
-    """A hold given back: nothing valid was delivered. `loss` is what the vendor costs us all the same."""
+    """The end of a request that delivered nothing valid: its hold is given back. `loss` is what we owe the vendor
+    all the same.
+    """
 
     loss: Usd
 
 
 class SettledCharge(msgspec.Struct, frozen=True):
-    """What was charged: less than the cost only if the bound, the balance or the key's limits did not cover it (an
-    overrun). A repeated settlement answers what the first one did, with `again` set.
+    """The result of a settlement. `charge` is less than the cost only if the bound, the balance or the key's limits
+    did not cover it; the rest is `overrun`. A repeated settlement returns the first one's result with `again` set.
     """
 
     charge: Usd
@@ -171,7 +172,7 @@ class SettledCharge(msgspec.Struct, frozen=True):
 
 
 class Credit(msgspec.Struct, frozen=True):
-    """A lot to be granted. Debt is paid first; `reference` makes it once."""
+    """A lot to be granted. It pays debt first. A second credit with the same `reference` does nothing."""
 
     entry_id: UUID
     lot_id: UUID
@@ -185,12 +186,12 @@ class Credit(msgspec.Struct, frozen=True):
     refundable_until: datetime | None = None
     withdrawable_from: datetime | None = None
     reference: str | None = None
-    source: str | None = None  # the address it comes from; None: as its origin says
-    tax: Usd = ZERO  # what came with it from there and is owed as tax
+    source: str | None = None  # the address that it comes from; None: the address that `origin` implies
+    tax: Usd = ZERO  # the part of the payment that is owed as tax, from the same address
 
 
 class Balance(msgspec.Struct, frozen=True):
-    """An account's money: `available` excludes held and locked; `pools` is what remains in each, held included."""
+    """An account's money. `available` excludes held and locked credit; `pools` is the rest in each, held included."""
 
     available: Usd
     held: Usd
@@ -199,7 +200,7 @@ class Balance(msgspec.Struct, frozen=True):
 
 
 class KeyLimits(msgspec.Struct, frozen=True):
-    """What a key may spend: in all, a UTC day, a UTC month. None is no limit."""
+    """A key's spending limits: in total, per UTC day, per UTC month. None means no limit."""
 
     quota: Usd | None = None
     daily: Usd | None = None
@@ -207,7 +208,7 @@ class KeyLimits(msgspec.Struct, frozen=True):
 
 
 class Clawback(msgspec.Struct, frozen=True):
-    """A lot's credit to be taken back, to an address such as `clearing/stripe/usd`."""
+    """Credit of a lot to be taken back, and moved to an address such as `clearing/stripe/usd`."""
 
     entry_id: UUID
     account_id: UUID

@@ -1,4 +1,17 @@
-"""`ledger verify`: everything recomputed from the entries, and the first fault in one line."""
+"""`ledger verify`: recomputes the books from their entries and reports the first fault in one line.
+
+Idea: entries are the truth, and every other number of the books follows from them or is compared with them. Account by
+account, in pages, an `AccountAudit` replays the entries in order and recomputes chain, seals, balances, lots, meters,
+cuts and totals; `request_audit.py` compares the rows of requests with entries and details; this file checks the rest,
+which belongs to no single account: roots, prices, holds, postings, tasks, runs.
+
+The invariant that lets it run while the books are in use: an account's state is read in one snapshot, and its entries
+only up to the number that the wallet had then. Entries never change, so later pages need no snapshot. One long snapshot
+over everything would keep vacuum from the rows that change thousands of times a second.
+
+Rows that may be absent by rule are not missed: requests older than the purge's time, and those of dropped days. A
+history that was rewritten consistently is found by the signed roots alone (decision 15).
+"""
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
@@ -28,12 +41,12 @@ _LONGEST_REQUEST = timedelta(days=3)  # a video's, with room
 
 
 RequestCheck = Callable[[], Awaitable[str | None]]
-"""The first fault that `find_request_fault` finds, found elsewhere."""
+"""Returns the result of `find_request_fault`, which another process computes."""
 
 
 @dataclass(slots=True)
 class VerifyReport:
-    """How much was recomputed, and the first thing that is wrong. `signed` is the number of the last signed root."""
+    """The numbers of accounts and entries verified, the number of the last signed root, and the first fault found."""
 
     accounts: int = 0
     entries: int = 0
@@ -43,7 +56,7 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class TrustAnchors:
-    """What signatures are checked by: our public keys by their ids, and roots that were kept elsewhere."""
+    """The trusted input of the check of signatures: our public keys by id, and copies of roots kept elsewhere."""
 
     keys: Mapping[str, bytes]
     kept: Iterable[Root] = ()
@@ -55,9 +68,9 @@ async def verify(
     trust: TrustAnchors | None = None,
     requests: RequestCheck | None = None,
 ) -> VerifyReport:
-    """Verify the books while they are in use: each account as it was at one moment, one after the other; or only
-    some accounts. Without `trust` no signature is checked. `requests` says what is wrong with the rows of requests,
-    where that is found beside it. Raises DatabaseUnavailable.
+    """Verify the books while they are in use: all accounts, or `only` some, each in one snapshot. Without `trust` no
+    signature is checked. `requests` replaces `find_request_fault` if another process runs it meanwhile. Raises
+    DatabaseUnavailable.
     """
     report = VerifyReport()
     with as_database_unavailable():
@@ -78,7 +91,7 @@ async def _fault_of(work: Awaitable[None]) -> str | None:
 
 
 async def _verify_whole(conn: asyncpg.Connection, trust: TrustAnchors | None, report: VerifyReport) -> None:
-    """What is of no account."""
+    """Verify all that belongs to no account."""
     report.signed = await _verify_roots(conn, trust)
     await _verify_tables(conn)
     await _verify_holds(conn)
@@ -94,7 +107,7 @@ async def _verify_accounts(conn: asyncpg.Connection, only: Collection[UUID], rep
 
 
 async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: AbstractSet[str]) -> int:
-    """How many entries it has."""
+    """Verify an account and return the number of its entries."""
     state = await pages.read_state(conn, account_id)
     audit = AccountAudit(account_id, state, days)
     last_seq = state.wallet["seq"] if state.wallet is not None else 0
@@ -113,7 +126,7 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
 
 
 async def _verify_references(conn: asyncpg.Connection, page: Sequence[StoredEntry]) -> None:
-    """A reference names one entry, and an entry bears the reference that names it."""
+    """Each reference names one entry, and that entry has this reference."""
     borne = {written.entry.reference: written.entry.id for written in page if written.entry.reference}
     granted = [written.entry.id for written in page if written.entry.type == "credit"]
     rows = await conn.fetch(SQL.references, granted, [*borne]) if granted else ()
@@ -124,19 +137,19 @@ async def _verify_references(conn: asyncpg.Connection, page: Sequence[StoredEntr
 
 
 async def _verify_unexplained(conn: asyncpg.Connection, audit: AccountAudit) -> None:
-    """A request that has an entry has its row, unless its day was dropped or the row was purged."""
+    """A request with an entry has a row, unless its day was dropped or the row was purged."""
     if audit.unexplained is not None and audit.unexplained >= await _purged_before(conn):
         raise FaultError(f"{ids.show('req', audit.unexplained)} has an entry but no request")
 
 
 async def _purged_before(conn: asyncpg.Connection) -> UUID:
-    """Requests with a lower id have no rows. It is asked after the rows: a purge may be under way."""
+    """The id below which requests have no rows. Read it after the rows: a purge may be running."""
     before = await conn.fetchval(SQL.purged_before)
     return _NOBODY if before is None else lowest_id(before)
 
 
 async def _verify_quiet(conn: asyncpg.Connection, audit: AccountAudit) -> None:
-    """Where a key was charged nothing in the day that its meter counts, a request of it ended then all the same."""
+    """If a key was charged nothing in its meter's current day, a request of it must still have ended that day."""
     for quiet in audit.metering.quiet():
         since = quiet.start - _LONGEST_REQUEST
         if lowest_id(since) < await _purged_before(conn):
@@ -151,7 +164,7 @@ async def _verify_quiet(conn: asyncpg.Connection, audit: AccountAudit) -> None:
 
 
 async def _verify_tables(conn: asyncpg.Connection) -> None:
-    """What hangs on no account's entries."""
+    """Verify the tables that do not follow from entries."""
     async for row in _pages(conn, SQL.price_page, "version", b""):
         if hashlib.sha256(row["body"].encode()).digest() != row["version"]:
             raise FaultError(f"the price {row['version'].hex()[:16]} does not match its version")
@@ -188,13 +201,13 @@ async def _verify_holds(conn: asyncpg.Connection) -> None:
 async def _verify_postings(conn: asyncpg.Connection) -> None:
     async for row in _pages(conn, SQL.posting_page, "entry_id", _NOBODY):
         if row["type"] in (None, "usage", "loss"):
-            raise FaultError(f"{ids.show('ent', row['entry_id'])} has postings that an entry of its kind must not have")
+            raise FaultError(f"{ids.show('ent', row['entry_id'])} has postings, but entries of its type have none")
         if not row["numbered"]:
             raise FaultError(f"the postings of {ids.show('ent', row['entry_id'])} are not numbered from 0")
 
 
 async def _verify_roots(conn: asyncpg.Connection, trust: TrustAnchors | None) -> int:
-    """The number of the last root. Each names the one before, is signed, and has the cuts that it says."""
+    """Verify that each root names the one before, is signed and has its cuts; return the last root's number."""
     kept = {root.number: root for root in trust.kept} if trust is not None else {}
     number, previous = 0, FIRST_PREVIOUS
     async for root in roots(conn):

@@ -1,7 +1,7 @@
-"""Wallets in PostgreSQL: what moves an account's credit, and what it has.
+"""Wallets in PostgreSQL: moves of an account's credit, and its balance.
 
-A call takes the connection as it is and leaves the transaction to whoever calls: a credit can be committed together
-with the rows that say why it was granted.
+Calls use the caller's connection and transaction, so that a credit can be committed together with the rows that say why
+it was granted.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ SQL = read_queries(WalletQueries, "tokenharbor.ledger", "wallets.sql")
 
 
 class Wallets(CreditBook):
-    """A CreditBook; see there."""
+    """A CreditBook on a PostgreSQL connection."""
 
     def __init__(self, conn: asyncpg.Connection) -> None:
         self._conn = conn
@@ -53,7 +53,7 @@ class Wallets(CreditBook):
 
     async def lock(self, account_id: UUID, at: datetime) -> CreditState:
         wallet = await self._lock(account_id, at)
-        with _refusals():  # a statement of its own: the first one's snapshot is older than the lock
+        with _refusals():  # a separate statement, as the first one's snapshot is older than the lock
             credit = await pages.read_credit(self._conn, account_id)
         spent, held, debt = wallet
         return CreditState(account_id, spent, held, Usd(debt), credit.line, credit.lots, credit.restricted)
@@ -119,7 +119,7 @@ def _posting(row: asyncpg.Record) -> Posting:
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """What breaks a rule of the database is refused; whatever else it says is its own trouble."""
+    """Raise the database's errors as BooksRefused if a rule was broken, else as DatabaseUnavailable."""
     try:
         with as_database_unavailable():
             yield

@@ -1,7 +1,7 @@
--- What moves credit, and what an account has.
+-- Moves of credit, and balances.
 
 -- name: lock_credit
--- Locks a wallet and runs what is due to expire.
+-- Locks a wallet and runs its due expiries.
 SELECT spent, held, debt FROM lock_credit($1, $2)
 
 -- name: post_entry
@@ -14,16 +14,16 @@ SELECT post_entry($1, $2, $3, $4, $5, $6,
                       $18::timestamptz[]) u (id, pool, origin, amount, granted_at, expires_at, refundable_until, withdrawable_from)))
 
 -- name: credit_posting
--- Where a credit came from.
+-- The posting by which a credit was granted.
 SELECT e.account_id, p.amount, p.source, p.destination, p.lot_id
 FROM entry e JOIN posting p ON p.entry_id = e.id WHERE e.id = $1 AND e.type = 'credit' ORDER BY p.ordinal LIMIT 1
 
 -- name: lot_postings
--- What became of a lot after the entry that granted it.
+-- The postings of a lot in entries other than the one that granted it.
 SELECT amount, source, destination, lot_id FROM posting WHERE lot_id = $1 AND entry_id <> $2
 
 -- name: balance
--- The wallet, with what lies on its line by pool, and what is locked: what has expired counts only as far as it is held.
+-- The wallet, with the credit on its line by pool, and locked credit. Of expired credit only the held part counts.
 SELECT w.held, w.debt, s.pool, sum(s.amount)::bigint AS amount
 FROM wallet w LEFT JOIN LATERAL (
     SELECT l.pool, CASE WHEN l.expires_at <= $2 THEN least(s.end_at, greatest(s.start_at, w.spent + w.held)) ELSE s.end_at END
