@@ -158,7 +158,7 @@ ENDPOINT = "models/acme-v3.2/endpoints/0/"
         (PROVIDER + "wrie", "openai_chat", "unknown field 'wrie'; did you mean 'wire'?"),
         (PROVIDER + "wire", "openai_chats", "unknown wire 'openai_chats'; did you mean 'openai_chat'?"),
         (PROVIDER + "wire", 5, "wire: expected a string, got an integer"),
-        (PROVIDER + "auth", "basic", "auth: not one of the values it takes"),
+        (PROVIDER + "auth", "basic", "auth: not one of the allowed values"),
         (PROVIDER + "base_url", "ftp://x", "base_url must be http:// or https://"),
         (PROVIDER + "base_url", "http://", "base_url must be http:// or https://"),
         (PROVIDER + "base_url", "http://me:pw@host/v1", "base_url must be http:// or https://"),

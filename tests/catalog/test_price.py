@@ -109,7 +109,7 @@ def test_shown_prices_are_as_short_as_they_can_be() -> None:
         (_price(hours=[{"from": "01:00", "to": "02:00", "days": []}]), "hours[0]: "),
         (
             _price(hours=[{"from": "01:00", "to": "02:00", "days": ["sunday"]}]),
-            "hours[0]: days[0]: not one of the values it takes",
+            "hours[0]: days[0]: not one of the allowed values",
         ),
         (_price(later=[{"from": "2027-01-01", "input": "1"}]), "later[0]: from must be a date"),
         (_price(steps=[{"above_input": 5, "input": "1"}] * 2), "here: input "),

@@ -176,7 +176,7 @@ def test_a_whole_edition_says_the_lines_of_its_own_faults(tmp_path: Path) -> Non
         ("code = []", "code: an empty pool: name a model"),
         ('code = ["a", "b", "a"]', "code: names a model twice"),
         ('effort = { coding = "low" }', "effort: no stage 'coding'"),
-        ('effort = { code = "lots" }', "effort[...]: not one of the values it takes"),
+        ('effort = { code = "lots" }', "effort[...]: not one of the allowed values"),
         ('coding = ["a"]', "unknown field 'coding'; did you mean 'code'?"),
         ('name = "Not A Name"', "name: "),
         ("warm_minutes = 61", "warm_minutes: must be no more than pin_minutes"),

@@ -1,1 +1,1 @@
-"""Floor 5: background work, beside the requests."""
+"""Floor 5: background work."""

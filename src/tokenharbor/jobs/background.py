@@ -1,4 +1,4 @@
-"""Work that goes on beside the server: what none of it may do is end unseen."""
+"""Background work of a server, none of which may end unnoticed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,16 +8,16 @@ from typing import Self
 import structlog
 
 _PAUSES_SECONDS = (0.2, 1.0, 5.0, 15.0)
-_STEADY_SECONDS = 60.0  # work that ran for so long has recovered
+_STEADY_SECONDS = 60.0  # work that ran for this long counts as recovered
 _log = structlog.get_logger("jobs")
 
 
 class Background:
-    """Work that runs for as long as the `async with` lasts, and is cancelled at its end.
+    """Work that runs while the `async with` lasts, and is cancelled at its end.
 
-    An `OSError` is a matter of the machine and of the moment (no file descriptor left, no memory, a full disk): the
-    work begins again after a pause, and the reason is logged when it changes. `failed` gets the first error of
-    another kind: a server whose keys are no longer read anew, say, must not go on.
+    An `OSError` is a transient fault of the machine (no file descriptor left, no memory, a full disk): the work starts
+    again after a pause, and the reason is logged when it changes. `failed` gets the first error of another kind: a
+    server that no longer refreshes its keys, for example, must not go on.
     """
 
     def __init__(self, failed: asyncio.Future[None]) -> None:

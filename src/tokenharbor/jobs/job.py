@@ -1,9 +1,9 @@
-"""A job: work that is done again and again while a server runs, by one of all gateways on a database at a time.
+"""Jobs: work that is repeated while a server runs, by one gateway of a database at a time.
 
-Every worker of every gateway looks, once in each period and at least every five seconds. Who finds the job due in the
-database moves its time on, and does it. A claim lasts a minute at most: whoever dies, stops or fails meanwhile is
-followed by another. So it may be that two do a job at once, if it lasts longer; what must not happen twice is locked by
-the work itself. The job's row says when it last began and ended, and what failed.
+Every worker of every gateway checks once per period, and at least every five seconds, whether the job is due in the
+database. The worker that finds it due claims it by moving its due time, and runs it. A claim lasts a minute at most: if
+the worker dies, stops or fails, another one follows. So a job that takes longer may run twice at a time: work that must
+not do so takes its own lock. The job's row records when it last began and ended, and what failed.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from tokenharbor.kernel.world import World
 from tokenharbor.signin.deliver import UserPost
 
 _RETRY = timedelta(minutes=1)  # after a failure, where the period is longer
-_LOOK = timedelta(seconds=5)  # so that a job that is made due by hand is done soon
-_DUE = 0.9  # of the period: who tries once in each must not find it to be due a moment later
+_LOOK = timedelta(seconds=5)  # so that a job that is made due by hand runs soon
+_DUE = 0.9  # of the period: a worker that checks once per period must not find the job due only a moment later
 _log = structlog.get_logger("jobs")
 
 
@@ -46,8 +46,8 @@ SQL = read_queries(JobQueries, "tokenharbor.jobs")
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What jobs work with. `poll_videos` asks providers after the videos that no client asks after; `give_up` does what
-    `server.journal_grace_hours` says; `policy` and `catalog` are those in force.
+    """The dependencies of jobs. `poll_videos` polls providers for the videos that no client polls; `give_up` gives up
+    holds after `server.journal_grace_hours`; `policy` and `catalog` return those in force.
     """
 
     pool: asyncpg.Pool
@@ -64,7 +64,7 @@ class JobContext:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`work` is done about once in each `period`. Doing it once too often must do no harm."""
+    """A job: `work` runs about once per `period`. Running it once too often must do no harm."""
 
     name: str
     period: timedelta
@@ -72,14 +72,14 @@ class Job:
 
 
 async def repeat(job: Job, context: JobContext) -> None:
-    """Do a job until cancelled. What fails is tried again, soon."""
+    """Repeat a job until cancelled. A failed run is tried again soon."""
     reason = ""
     while True:
         reason = await attempt(job.name, _do_when_due(job, context), reason)
 
 
 async def _do_when_due(job: Job, context: JobContext) -> None:
-    """When no other gateway has just done it, or is at it."""
+    """Wait until the job is due and claimed, then run it."""
     while True:
         await asyncio.sleep(min(job.period, _LOOK).total_seconds())
         if await context.pool.fetchval(SQL.claim, job.name, min(job.period, _RETRY) * _DUE) is not None:
@@ -95,11 +95,11 @@ async def _do_when_due(job: Job, context: JobContext) -> None:
 
 
 async def attempt(name: str, work: Awaitable[None], before: str = "") -> str:
-    """Do work once. Why it failed, "" if it did not; logged unless it failed for the same reason `before`."""
+    """Do work once; return why it failed, or "". A failure is logged unless its reason equals `before`."""
     try:
         with as_database_unavailable():
             await work
-    except Exception as error:  # noqa: BLE001  told to the operator: a fault in a job must not end the server
+    except Exception as error:  # noqa: BLE001  logged: a fault in a job must not end the server
         reason = reason_of(error)
     else:
         return ""

@@ -1,4 +1,4 @@
-"""What the database says has changed, and who reads it anew."""
+"""The refresh of keys and credentials after the database's notifications."""
 
 from tokenharbor.db.listen import NotificationListener
 from tokenharbor.identity.credentials import CredentialWatch
@@ -6,7 +6,7 @@ from tokenharbor.identity.ring import KeyRing
 
 
 async def follow_notices(listener: NotificationListener, ring: KeyRing, credentials: CredentialWatch) -> None:
-    """Each of them asks the database what has changed, if anything: it is a short query."""
+    """Refresh keys and credentials on each notification; both ask the database by a short query what has changed."""
     async for _ in listener:
         ring.refresh_soon()
         credentials.check_soon()

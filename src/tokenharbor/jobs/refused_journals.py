@@ -1,4 +1,4 @@
-"""The purge of journals that were set aside: files of each HOME, so it is not a job that one gateway does for all."""
+"""The purge of journals that were set aside. They are files of each HOME, so every gateway purges its own."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _log = structlog.get_logger("journal")
 
 
 async def purge_refused_journals(folder: Path, policy: Callable[[], Policy], clock: Clock) -> None:
-    """At once, and then every hour: what the edition no longer keeps. Until cancelled."""
+    """Purge the metadata that the edition no longer keeps, now and then every hour, until cancelled."""
     while True:
         days = policy().retention.metadata_days
         if days:

@@ -1,4 +1,4 @@
-"""What the database says of each job: when it last began and ended, how often, and what failed."""
+"""The runs of jobs: when each last began and ended, how often it ran, and what failed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tokenharbor.kernel.tables import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class JobRuns:
-    """A job and its runs on all gateways. `fault` is why the last one failed, "" if it did not."""
+    """A job and its runs on all gateways. `fault` is why the last run failed, "" if it did not."""
 
     name: str
     period: timedelta
@@ -28,13 +28,13 @@ class JobRuns:
 
 
 async def list_runs(conn: asyncpg.Connection) -> Sequence[JobRuns]:
-    """All jobs that there are, in their table's order."""
+    """Return the runs of all jobs, in the order of their table."""
     rows = {row["name"]: row for row in await conn.fetch(SQL.runs)}
     return [JobRuns(**{"name": job.name, "period": job.period, **rows.get(job.name, {})}) for job in JOBS]
 
 
 async def make_due(conn: asyncpg.Connection, name: str) -> None:
-    """Whichever gateway looks first does it. Raises Missing."""
+    """Make a job due; the first gateway that checks runs it. Raises Missing."""
     names = [job.name for job in JOBS]
     if name not in names:
         raise Missing(f"no job {name[:40]!r}{did_you_mean(name, names)}")
@@ -42,7 +42,7 @@ async def make_due(conn: asyncpg.Connection, name: str) -> None:
 
 
 class JobDocument(Document, frozen=True):
-    """A job and its runs. `fault` is why the last one failed."""
+    """A job and its runs. `fault` is why the last run failed."""
 
     job: str
     every: str

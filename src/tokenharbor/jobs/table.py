@@ -1,4 +1,4 @@
-"""The jobs of a server: what is done, how often, and by which function."""
+"""The table of jobs: the name, period and function of each."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -37,7 +37,7 @@ _log = structlog.get_logger("jobs")
 
 
 async def sign_new_entries(pool: asyncpg.Pool, world: World, signer: MessageSigner) -> None:
-    """A signed root over the entries since the last one, unless another process is at it."""
+    """Sign a root over the entries since the last one, unless another process is signing."""
     async with pool.acquire() as conn:
         signed = await sign_books(conn, world, signer, wait=False)
     for fault in signed.faults:
@@ -49,7 +49,7 @@ async def _sign(context: JobContext) -> None:
 
 
 async def _make_partitions(context: JobContext) -> None:
-    """For the days to come."""
+    """Make the partitions of the days ahead."""
     async with context.pool.acquire() as conn:
         await ensure_partitions(conn, context.world.clock.now())
 
@@ -73,7 +73,7 @@ async def _place_volumes(context: JobContext) -> None:
 
 
 async def _follow_payments(context: JobContext) -> None:
-    """Events that have come, and top-ups, refunds, disputes and withdrawals that are due to be looked at."""
+    """Handle events of processors, and check the top-ups, refunds, disputes and withdrawals that are due."""
     work = (
         handle_events,
         look_at_due_top_ups,
@@ -117,7 +117,7 @@ async def _purge_sign_in(context: JobContext) -> None:
 
 
 async def _purge_refused_calls(context: JobContext) -> None:
-    """Likewise where the edition keeps metadata for less."""
+    """Purge after KEPT_DAYS, or earlier if the edition keeps metadata for less."""
     days = min(KEPT_DAYS, context.policy().retention.metadata_days or KEPT_DAYS)
     await purge_refused_calls(context.pool, context.world.clock.now() - timedelta(days=days))
 
@@ -135,7 +135,7 @@ async def _roll_up_busy(context: JobContext) -> None:
 
 
 async def _purge_metadata(context: JobContext) -> None:
-    """What the edition no longer keeps. An account that cannot be added up keeps its own rows, and no other's."""
+    """Purge what the edition no longer keeps. If an account cannot be summed up, only its own rows stay."""
     days = context.policy().retention.metadata_days
     if not days:
         return

@@ -1,1 +1,1 @@
-"""Floor 1: what every room speaks: money, usage, clock, ids, errors, the world."""
+"""Floor 1: the types that every room uses: money, usage, clock, ids, errors, the world."""

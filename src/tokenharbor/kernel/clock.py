@@ -1,4 +1,4 @@
-"""Time: the clock of the world, one that a simulation moves by hand, and how a time is shown."""
+"""Time: the system's clock, a clock that simulations move by hand, and the formats of times."""
 
 import time  # noqa: TID251  the one place where time is read
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Protocol, overload
 
 
 def show_time(moment: datetime | None) -> str | None:
-    """UTC, ISO 8601, to the second."""
+    """Return a time in UTC as ISO 8601, to the second."""
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -18,12 +18,12 @@ def to_second(moment: None) -> None: ...
 @overload
 def to_second(moment: datetime | None) -> datetime | None: ...
 def to_second(moment: datetime | None) -> datetime | None:
-    """The same in UTC without its fraction, as documents have it."""
+    """Return a time in UTC without the fraction of the second, for documents."""
     return None if moment is None else moment.astimezone(UTC).replace(microsecond=0)
 
 
 class Clock(Protocol):
-    """What time it is. Wall time is aware UTC; `monotonic` counts seconds from no particular origin."""
+    """A source of time. `now` is an aware UTC time; `monotonic` counts seconds from an arbitrary origin."""
 
     def now(self) -> datetime: ...
 
@@ -35,7 +35,7 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock."""
 
-    now = staticmethod(partial(datetime.now, UTC))  # noqa: TID251  the one place; without a frame of Python's
+    now = staticmethod(partial(datetime.now, UTC))  # noqa: TID251  the one place; a partial saves a Python frame
     monotonic = staticmethod(time.monotonic)
 
     def unix_ms(self) -> int:
@@ -43,7 +43,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until it is told to move; for simulations and tests."""
+    """A clock that moves only when `advance` is called; for simulations and tests."""
 
     def __init__(self, start: datetime) -> None:
         self._start = start

@@ -1,4 +1,4 @@
-"""Documents: what commands, paths and pages show of a thing, as frozen types, and how they become JSON."""
+"""Documents: the frozen types that commands, paths and pages show, and their JSON."""
 
 from typing import Any
 
@@ -8,23 +8,22 @@ from tokenharbor.kernel.money import Usd
 
 
 class Document(msgspec.Struct, frozen=True):
-    """What is shown of something: ids as people see them, times in UTC to the second (`to_second`), amounts of the
-    books as decimal strings of US dollars with nine places. A field that is UNSET is not shown. Each has a class method
-    `of` that makes it.
+    """The shown form of a thing. Ids have their prefixes, times are UTC to the second (`to_second`), amounts are
+    decimal strings of US dollars with nine places. UNSET fields are left out. The class method `of` makes a document.
     """
 
 
 def encode_document(document: Any) -> bytes:
-    """As JSON: a document, or a list or mapping of them."""
+    """Return the JSON of a document, or of a list or mapping of documents."""
     return msgspec.json.encode(document, enc_hook=_encode)
 
 
 def plain_document(document: Any) -> Any:
-    """As mappings, lists and text, which is what its JSON reads as; for tables and lines."""
+    """Return a document as mappings, lists and text, as its JSON reads; for tables and lines."""
     return msgspec.json.decode(encode_document(document))
 
 
 def _encode(value: Any) -> str:
     if isinstance(value, Usd):
         return str(value)
-    raise NotImplementedError(f"a document has no {type(value).__name__}")
+    raise NotImplementedError(f"a document cannot hold a {type(value).__name__}")

@@ -1,10 +1,10 @@
-"""Randomness: the operating system's, and a seeded one for simulations."""
+"""Randomness: the operating system's, and a seeded source for simulations."""
 
 import os
 import random  # noqa: TID251  the one place where randomness is drawn
 from typing import Protocol
 
-_BUFFER_BYTES = 4096  # one system call serves some hundred ids
+_BUFFER_BYTES = 4096  # one system call is enough for about 400 ids
 
 
 class Entropy(Protocol):
@@ -14,7 +14,7 @@ class Entropy(Protocol):
 
 
 class SystemEntropy:
-    """The operating system's randomness, drawn in bulk; fit for secrets."""
+    """The operating system's randomness, read in bulk; fit for secrets."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -30,7 +30,7 @@ class SystemEntropy:
 
 
 class SeededEntropy:
-    """The same bytes for the same seed; for simulations and tests, never for secrets."""
+    """A source that gives the same bytes for the same seed; for simulations and tests, never for secrets."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)

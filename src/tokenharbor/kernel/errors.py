@@ -1,14 +1,14 @@
-"""Every error of the house, one tree; and a table of how each is answered over HTTP.
+"""The tree of all errors, and the table of their HTTP answers.
 
 HarborError
 ├── Refusal                    the data plane refuses a request: an answer in the caller's dialect
-│   ├── InvalidRequest         the body, a header or a parameter; `param` names the field
+│   ├── InvalidRequest         the body, a header or a parameter is wrong; `param` names the field
 │   ├── ContextLengthExceeded
 │   ├── InvalidApiKey
 │   ├── InsufficientQuota
 │   ├── PermissionDenied
-│   ├── NotFound               a path or an id that is not there
-│   ├── ModelNotFound          with the nearest names
+│   ├── NotFound               a path or an id that does not exist
+│   ├── ModelNotFound          names the nearest models
 │   ├── FreeModelsDisabled     the account has not turned free models on
 │   ├── MethodNotAllowed
 │   ├── RequestTooLarge
@@ -23,26 +23,26 @@ HarborError
 │   ├── Unavailable            our own database is unavailable
 │   │   └── Overloaded         more is asked than can be served: with Retry-After
 │   └── UpstreamTimeout        `provider` named
-├── Rejected                   a use case does not take this input; `param` names the field
-├── SignInRefused              e-mail and password, a token or a code do not open anything; it does not say which
-│   └── SecondFactorNeeded     the password is right, and a code is needed, too
-├── ConsentPending             nobody has agreed yet to what a tool asks for: it asks again
-├── Missing                    what a use case works on is not there
-├── Conflict                   what is there already excludes what is asked for
-├── Misconfigured              configuration, arguments, files: one line that says what and where, of each fault
+├── Rejected                   a use case does not accept this input; `param` names the field
+├── SignInRefused              a password, token or code is not valid; the message does not say which
+│   └── SecondFactorNeeded     the password is right, but a second factor is needed
+├── ConsentPending             nobody has yet approved a tool's connection: the tool asks again
+├── Missing                    the subject of a use case does not exist
+├── Conflict                   the present state excludes the operation
+├── Misconfigured              configuration, arguments or files are wrong; the message names each fault and place
 ├── GatewayEnded               another run has taken this one's place, or it was given up: its server ends
-├── ProcessorError             a payment processor; the message holds no secret and names no person
-│   ├── ProcessorUnavailable   it did not answer; what happened is unknown: look, or ask the same again
+├── ProcessorError             a payment processor failed; the message holds no secret and names no person
+│   ├── ProcessorUnavailable   it did not answer; the outcome is unknown: look it up, or repeat the call
 │   ├── ProcessorRefused       final; the message is for people
-│   └── ForgedEvent            a webhook that the processor did not send, or long ago
-├── DeliveryError              a mail or a webhook to a customer; the message names no person
+│   └── ForgedEvent            a webhook that the processor did not send, or a replay of an old one
+├── DeliveryError              a mail or a webhook was not delivered; the message names no person
 │   ├── DeliveryUnavailable    not delivered now: try again
 │   └── DeliveryRefused        final
-├── WorkerFailed               a process of ours beside this one cannot start or go on
+├── WorkerFailed               another process of the server cannot start or go on
 └── BooksError                 the ledger refuses, or the database is unavailable
-    ├── DatabaseUnavailable    the database did not answer; what happened is unknown
-    │   └── QueueFull          too much waits for it: nothing was asked
-    └── BooksRefused           an operation that the books' rules forbid
+    ├── DatabaseUnavailable    the database did not answer; the outcome is unknown
+    │   └── QueueFull          too many rows wait for the database: it was not asked
+    └── BooksRefused           the books' rules forbid the operation
 """
 
 from collections.abc import Mapping
@@ -56,26 +56,26 @@ ErrorFact = str | int | datetime  # an amount is an `Usd`
 
 
 class HarborError(Exception):
-    """The root. Pages say a `reason` in words of their own, with the facts in it; None: they show the message."""
+    """The root of all errors. Pages translate `reason` and its facts; without a reason they show the message."""
 
     reason: ErrorReason | None = None
     facts: Mapping[str, ErrorFact] = MappingProxyType({})
 
     def because(self, reason: ErrorReason, **facts: ErrorFact) -> Self:
-        """This error, with its reason; where it is raised: `raise Conflict("…").because(…)`."""
+        """Return this error with its reason, as in `raise Conflict("…").because(…)`."""
         self.reason, self.facts = reason, facts
         return self
 
 
 def reason_of(error: Exception) -> str:
-    """Why work failed that nobody waits for. Of a fault of ours only its kind: its words may hold what is secret."""
+    """Return why background work failed. An unexpected error is named by type only: its text may hold secrets."""
     return str(error) if isinstance(error, HarborError) else f"a fault of ours: {type(error).__name__}"
 
 
 class Refusal(HarborError):
-    """An error that goes to the caller. The message says what to do next and never holds a secret or content."""
+    """An error that the caller gets. The message says what to do next and never holds a secret or content."""
 
-    should_retry: ClassVar[bool | None] = None  # None: the header is not sent
+    should_retry: ClassVar[bool | None] = None  # the header `x-should-retry`; None: it is not sent
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Refusal(HarborError):
 
 
 class InvalidRequest(Refusal):
-    """The body, a header or a parameter is not what the path takes."""
+    """The body, a header or a parameter is invalid."""
 
 
 class ContextLengthExceeded(Refusal):
@@ -102,29 +102,29 @@ class ContextLengthExceeded(Refusal):
 
 
 class InvalidApiKey(Refusal):
-    """Missing, malformed, unknown, revoked or expired."""
+    """The API key is missing, malformed, unknown, revoked or expired."""
 
 
 class InsufficientQuota(Refusal):
-    """Balance, key quota or budget cannot cover the request."""
+    """The balance, the key's quota or a budget does not cover the request."""
 
     should_retry = False
 
 
 class PermissionDenied(Refusal):
-    """A rule of the key, of the region or of a role forbids it."""
+    """A rule of the key, of the region or of a role forbids the request."""
 
     should_retry = False
 
 
 class NotFound(Refusal):
-    """Nothing stands under this path or id."""
+    """The path or the id does not exist."""
 
     reason = ErrorReason.NOT_FOUND
 
 
 class ModelNotFound(Refusal):
-    """No model of this name; the message names the nearest."""
+    """No model has this name; the message names the nearest."""
 
 
 class FreeModelsDisabled(Refusal):
@@ -138,31 +138,31 @@ class MethodNotAllowed(Refusal):
 
 
 class RequestTooLarge(Refusal):
-    """A limit of sizes; the message names it."""
+    """The request exceeds a limit of size, which the message names."""
 
     reason = ErrorReason.BODY_TOO_LARGE
 
 
 class UnsupportedEncoding(Refusal):
-    """A compressed request body."""
+    """The request body is compressed or, on the control API, not JSON."""
 
 
 class UpgradeRequired(Refusal):
-    """A WebSocket where only HTTP is spoken."""
+    """A WebSocket was requested from a path that supports only HTTP."""
 
 
 class RateLimited(Refusal):
-    """Too many requests; `retry_after` is in whole seconds."""
+    """A rate limit is reached; `retry_after` is in whole seconds."""
 
 
 class TooLargeForRate(RateLimited):
-    """The request alone is larger than the limit: a retry will not help."""
+    """The request alone exceeds the limit of tokens per minute: a retry will not help."""
 
     should_retry = False
 
 
 class VendorRefused(Refusal):
-    """The vendor refused the request itself: its own words, scrubbed."""
+    """The vendor refused the request itself; the message is the vendor's, with secrets removed."""
 
     def __init__(self, message: str, *, status: int, code: str, type: str, param: str | None = None) -> None:  # noqa: A002  the vendors' word
         super().__init__(message, param=param)
@@ -190,7 +190,7 @@ class Unavailable(Refusal):
 
 
 class Overloaded(Unavailable):
-    """More is asked of this gateway than it can serve."""
+    """The gateway has more requests than it can serve."""
 
     def __init__(self) -> None:
         super().__init__("The server is overloaded. Nothing was charged; try again in 2 seconds.", retry_after=2)
@@ -201,7 +201,7 @@ class UpstreamTimeout(Refusal):
 
 
 class Rejected(HarborError):
-    """A use case does not take this input; the message says what it takes."""
+    """A use case does not accept this input; the message says what it accepts."""
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -209,8 +209,8 @@ class Rejected(HarborError):
 
 
 class SignInRefused(HarborError):
-    """What was shown opens nothing; the message does not say which part is wrong, or who exists. To somebody who is
-    signed in `param` names the field.
+    """A credential is not valid. The message does not say which part is wrong, or whether a user exists. For a user who
+    is signed in, `param` names the field.
     """
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
@@ -219,27 +219,27 @@ class SignInRefused(HarborError):
 
 
 class SecondFactorNeeded(SignInRefused):
-    """The password is right: the code of an authenticator app is needed, too."""
+    """The password is right, but the code of an authenticator app is needed, too."""
 
 
 class ConsentPending(HarborError):
-    """Nobody has agreed yet to what a tool asks for."""
+    """Nobody has yet approved a tool's connection."""
 
     reason = ErrorReason.AUTHORIZATION_PENDING
 
 
 class Missing(HarborError):
-    """What a use case works on is not there; the message names it."""
+    """The subject of a use case does not exist; the message names it."""
 
     reason = ErrorReason.NOT_FOUND
 
 
 class Conflict(HarborError):
-    """What is there already excludes what is asked for; the message names it."""
+    """The present state, which the message names, excludes the operation."""
 
 
 class Misconfigured(HarborError):
-    """Says what is wrong and where, of each fault, all in one line."""
+    """A configuration, an argument or a file is wrong. The message names each fault and its place, in one line."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__(" — also: ".join(faults))
@@ -251,43 +251,43 @@ class DeliveryError(HarborError):
 
 
 class DeliveryUnavailable(DeliveryError):
-    """It was not delivered now; the same again may be."""
+    """It was not delivered now; a retry may succeed."""
 
 
 class DeliveryRefused(DeliveryError):
-    """It will never be delivered so."""
+    """It cannot be delivered; a retry will not help."""
 
 
 class WorkerFailed(HarborError):
-    """Says in one line why a server cannot go on with its workers, or a command with the process that it started."""
+    """A server cannot go on with its workers, or a command with the process that it started; one line says why."""
 
 
 class GatewayEnded(HarborError):
-    """Another run has taken this one's place, or it was given up: its server ends."""
+    """Another run has taken this run's place, or it was given up: its server ends."""
 
 
 class ProcessorError(HarborError):
-    """A payment processor's: the message holds no secret and names no person."""
+    """A payment processor failed; the message holds no secret and names no person."""
 
 
 class ProcessorUnavailable(ProcessorError):
-    """It did not answer, or not with sense. What was asked may have happened."""
+    """It did not answer, or its answer makes no sense. The operation may have happened."""
 
     reason = ErrorReason.PROCESSOR_UNAVAILABLE
 
 
 class ProcessorRefused(ProcessorError):
-    """It has not done what was asked and will not; the message says why, for people."""
+    """It refused the operation for good; the message says why, for people."""
 
     reason = ErrorReason.PROCESSOR_REFUSED
 
 
 class ForgedEvent(ProcessorError):
-    """A webhook that the processor did not send, or so long ago that it may be replayed."""
+    """A webhook that the processor did not send, or one so old that it may be a replay."""
 
 
 class BooksError(HarborError):
-    """The ledger's own."""
+    """The ledger refuses, or its database is unavailable."""
 
 
 class DatabaseUnavailable(BooksError):
@@ -295,17 +295,17 @@ class DatabaseUnavailable(BooksError):
 
 
 class QueueFull(DatabaseUnavailable):
-    """So much waits for the database that no more is taken. Nothing was asked of it."""
+    """Too many rows wait for the database. It was not asked."""
 
 
 class BooksRefused(BooksError):
-    """An operation that the books' rules forbid; the message says which rule."""
+    """The books' rules forbid the operation; the message says which rule."""
 
     reason = ErrorReason.BOOKS_REFUSED
 
 
 class HttpError(NamedTuple):
-    """How an error is answered over HTTP."""
+    """The HTTP status, code and type of an error."""
 
     status: int
     code: str
@@ -348,9 +348,9 @@ HTTP_ERRORS: Final[Mapping[type[HarborError], HttpError]] = {
     DatabaseUnavailable: HttpError(503, "unavailable", "api_error"),
     BooksRefused: HttpError(409, "books_refused", "invalid_request_error"),
 }
-"""Each error's own row, or that of the class above it. A dialect may differ: `Dialect.status_of`."""
+"""The HTTP answer of each error; a class without a row has its parent's. A dialect may differ: `Dialect.status_of`."""
 
 
 def http_error(error: HarborError) -> HttpError:
-    """The row of an error. VendorRefused carries its own instead: the vendor's."""
+    """Return the row of an error. VendorRefused carries the vendor's status, code and type instead."""
     return next(HTTP_ERRORS[kind] for kind in type(error).__mro__ if kind in HTTP_ERRORS)

@@ -1,4 +1,4 @@
-"""Files that outlive a power cut."""
+"""Writing files that survive a power failure."""
 
 import contextlib
 import os
@@ -8,8 +8,8 @@ from tokenharbor.kernel.entropy import Entropy
 
 
 def create_private(path: Path, text: str, entropy: Entropy) -> None:
-    """A file for its owner only, whole or not at all, and never over one that another process made meanwhile.
-    Raises OSError.
+    """Create a file that only its owner can read: whole or not at all, and never over a file that another process made
+    meanwhile. Raises OSError.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     half = path.with_name(f"{path.name}.{entropy.bytes(8).hex()}")
@@ -27,7 +27,7 @@ def create_private(path: Path, text: str, entropy: Entropy) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a file that was synced can still lose its name. Raises OSError."""
+    """Make the names in a folder durable: a synced file can still lose its name. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

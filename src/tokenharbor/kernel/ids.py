@@ -1,4 +1,4 @@
-"""Ids: UUIDv7 (RFC 9562), shown as a prefix and 26 characters of base32 that sort like their time."""
+"""Ids: UUIDv7 (RFC 9562), shown as a prefix and 26 characters of base32 that sort by time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VERSION_7 = 7 << 76 | 2 << 62  # version and variant
 _OURS = (1 << 128) - 1 & ~(15 << 76 | 3 << 62)  # every other bit
 _TAIL = 8  # letters
-_SERIES = 1 << 5 * _TAIL - 2  # what raises the letter before them: the last letter holds three bits
+_SERIES = 1 << 5 * _TAIL - 2  # raises the letter before the tail; the last letter holds three bits
 _bare, _set = object.__new__, object.__setattr__
 
 
@@ -45,28 +45,28 @@ class Ids:
         return _uuid(self._last)
 
     def series(self, kind: Kind) -> "ShownIds":
-        """Ids that cost a tenth of `new` and `show`, for answers of which nothing is kept."""
+        """Return a series of shown ids at a tenth of the cost of `new` and `show`, for answers that are not stored."""
         self.new()
-        self._last += _SERIES  # two series of one millisecond share no beginning
+        self._last += _SERIES  # so that two series of one millisecond differ before their tails
         return ShownIds(kind, _uuid(self._last))
 
 
 def _uuid(value: int) -> UUID:
-    uuid = _bare(UUID)  # its own constructor costs thrice as much, most of it in checks
+    uuid = _bare(UUID)  # its constructor takes three times as long, mostly for checks
     _set(uuid, "int", value)
     _set(uuid, "is_safe", SafeUUID.unknown)
     return uuid
 
 
 def of_digest(digest: bytes) -> UUID:
-    """The id that 16 bytes are; of no time."""
+    """Return an id made of 16 bytes of a digest; it has no time."""
     return _uuid(int.from_bytes(digest, "big"))
 
 
 def show(kind: Kind, uuid: UUID) -> str:
-    """`req_` and the like, then 26 characters."""
+    """Return an id as text: its kind, such as `req_`, then 26 characters."""
     p = _PAIRS
-    v = uuid.int << 2  # 130 bits: 13 pairs of five-bit letters, written out since a loop takes twice the time
+    v = uuid.int << 2  # 130 bits: 13 pairs of five-bit letters, written out since a loop takes twice as long
     return (
         f"{kind}_{p[v >> 120]}{p[v >> 110 & 1023]}{p[v >> 100 & 1023]}{p[v >> 90 & 1023]}{p[v >> 80 & 1023]}"
         f"{p[v >> 70 & 1023]}{p[v >> 60 & 1023]}{p[v >> 50 & 1023]}{p[v >> 40 & 1023]}{p[v >> 30 & 1023]}"
@@ -75,8 +75,8 @@ def show(kind: Kind, uuid: UUID) -> str:
 
 
 class ShownIds:
-    """Ids beside a first one, shown: see `Ids.series`. They differ from it in their last letters, where `Ids` never
-    comes to: a letter of their own, and a count.
+    """A series of shown ids next to a first one: see `Ids.series`. They differ from it in the tail, which is a letter
+    that no id of `Ids` has there, and a count.
     """
 
     def __init__(self, kind: Kind, first: UUID) -> None:
@@ -91,7 +91,7 @@ class ShownIds:
 
 
 def parse(kind: Kind, text: str) -> UUID:
-    """The id behind what `show` wrote; ValueError for anything else."""
+    """Return the id that `show` wrote. Raises ValueError for anything else."""
     prefix, _, letters = text.partition("_")
     if prefix != kind or len(letters) != 26:
         raise ValueError(f"not an id (expected {kind}_ and 26 characters): {text[:60]!r}")
@@ -106,5 +106,5 @@ def parse(kind: Kind, text: str) -> UUID:
 
 
 def made_at(uuid: UUID) -> datetime:
-    """When the id was made, to the millisecond."""
+    """Return when an id was made, to the millisecond."""
     return _EPOCH + timedelta(milliseconds=uuid.int >> 80)

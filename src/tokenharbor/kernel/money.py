@@ -12,8 +12,9 @@ MAX_NANO = 2**63 - 1  # PostgreSQL's BIGINT
 
 _DECIMAL = re.compile(r"(-?)(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)
 _LOOKS_LIKE_A_STATUS = re.compile("429|50[0234]|524")
-"""Where a refusal's message has these digits, some clients take them for a passing fault and ask again and again. So an
-amount in a sentence gives up places, down to cents, until it has none; from $100 on that may not be enough.
+"""Digits in a refusal's message that some clients take for a transient status, and then retry again and again. So an
+amount in a sentence is rounded to fewer places, down to cents, until it has none of them. From $100 on that may not be
+enough.
 """
 
 
@@ -50,11 +51,11 @@ class Usd(int):
         return "%d.%09d" % divmod(self, NANO_PER_USD)  # noqa: UP031  faster than an f-string with two names
 
     def brief_down(self) -> str:
-        """For sentences: exact, with two places and more only where needed; less as `_LOOKS_LIKE_A_STATUS` says."""
+        """Return the amount for a sentence: exact, with at least two places; rounded down if it looks like a status."""
         return self._brief(lambda step: self // step * step)
 
     def brief_up(self) -> str:
-        """Likewise, never less than the amount."""
+        """Return the amount for a sentence likewise, but rounded up."""
         return self._brief(lambda step: -(-self // step) * step)
 
     def _brief(self, rounded: Callable[[int], int]) -> str:
@@ -74,17 +75,17 @@ ZERO = Usd(0)
 
 
 def round_up(numerator: int, denominator: int = 1) -> Usd:
-    """The least whole nano that covers `numerator / denominator`: charges round so."""
+    """Return the quotient rounded up to a whole nano-dollar; for charges."""
     return Usd(-(-numerator // denominator))
 
 
 def round_down(numerator: int, denominator: int = 1) -> Usd:
-    """The greatest whole nano within `numerator / denominator`: incentives and refunds round so."""
+    """Return the quotient rounded down to a whole nano-dollar; for incentives and refunds."""
     return Usd(numerator // denominator)
 
 
 CURRENCIES: Final = ("USD", "CNY")
-"""What can be paid in; each has a hundred minor units."""
+"""The currencies of payments; each has 100 minor units."""
 
 NANO_PER_CENT = NANO_PER_USD // 100
 
@@ -99,7 +100,7 @@ class Money(msgspec.Struct, frozen=True, order=False):
 
     def __post_init__(self) -> None:
         if self.currency not in CURRENCIES:
-            raise ValueError(f"not a currency that can be paid in: {self.currency[:10]!r}")
+            raise ValueError(f"not a currency of payments: {self.currency[:10]!r}")
         if not 0 <= self.minor <= MAX_NANO:
             raise ValueError(f"amount out of range: {self.minor}")
 
@@ -114,7 +115,7 @@ class Money(msgspec.Struct, frozen=True, order=False):
 
     @classmethod
     def of_usd_down(cls, amount: Usd) -> Self:
-        """The whole cents within an amount."""
+        """Return an amount of USD rounded down to whole cents."""
         return cls("USD", amount // NANO_PER_CENT)
 
     @property
@@ -133,12 +134,12 @@ class Money(msgspec.Struct, frozen=True, order=False):
 
     def _same(self, other: "Money") -> int:
         if other.currency != self.currency:
-            raise ValueError(f"{self} and {other} are in two currencies")
+            raise ValueError(f"{self} and {other} are in different currencies")
         return other.minor
 
     @property
     def usd(self) -> Usd:
-        """Of an amount in USD; ValueError for another currency, since that needs a rate."""
+        """The amount as `Usd`. Raises ValueError for another currency, which needs an exchange rate."""
         if self.currency != "USD":
             raise ValueError(f"{self} is not in USD")
         return Usd(self.minor * NANO_PER_CENT)

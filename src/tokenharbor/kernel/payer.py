@@ -1,4 +1,4 @@
-"""Who pays for a request: an account, by one of its API keys; and the rates that both may reach."""
+"""The payer of a request: an account and one of its API keys, with the rate limits of both."""
 
 from functools import cached_property
 
@@ -10,8 +10,8 @@ _NO_LIMIT = 2**63 - 1  # the largest BIGINT
 
 
 class RateLimits(msgspec.Struct, frozen=True, dict=True):
-    """Requests a minute, tokens a minute, requests open at once; None is no limit. `origins` says whose each of them
-    is, such as "the key" or "plan pro".
+    """Limits of requests a minute, tokens a minute and requests open at once; None means no limit. `origins` names the
+    origin of each, such as "the key" or "plan pro".
     """
 
     rpm: int | None = None
@@ -25,7 +25,7 @@ class RateLimits(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def elements(self) -> str:
-        """As elements of an array in PostgreSQL's text; no limit is its largest number."""
+        """The limits as elements of an array in PostgreSQL's text format; no limit is the largest BIGINT."""
         return ",".join(
             [str(_NO_LIMIT if limit is None else limit) for limit in (self.rpm, self.tpm, self.concurrency)]
         )
@@ -35,7 +35,9 @@ UNLIMITED = RateLimits()
 
 
 class Payer(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
-    """Made once for each key and snapshot, and shared by all its requests: what follows from it is worked out once."""
+    """An account and a key with their limits. Made once for each key and snapshot and shared by all its requests, so
+    that derived values are computed once.
+    """
 
     account_id: UUID
     key_id: UUID
@@ -51,7 +53,7 @@ class Payer(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
         return self.key_id.hex
 
     def is_same(self, other: "Payer") -> bool:
-        """Whatever limits each was made with."""
+        """Whether both are the same account and key, whatever their limits."""
         return (self.account_id, self.key_id) == (other.account_id, other.key_id)
 
     @cached_property

@@ -1,10 +1,10 @@
-"""Why the control API refuses: stable codes, for which pages have words of their own in each language."""
+"""The reasons why the control API refuses: stable codes, which pages translate."""
 
 from enum import StrEnum
 
 
 class ErrorReason(StrEnum):
-    """One for each sentence that a person on a page may meet. The sentence stays for who does not know the code."""
+    """A code for each refusal that a page may show. The error's message remains for clients without a translation."""
 
     AMOUNT_NOT_POSITIVE = "amount_not_positive"
     AUTHORIZATION_PENDING = "authorization_pending"

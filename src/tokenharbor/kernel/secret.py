@@ -1,4 +1,4 @@
-"""The root secret: one file or reference, from which every other secret of the house is derived by its purpose."""
+"""The root secret: one file or reference, from which every other secret is derived by purpose."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class SecretPurpose(StrEnum):
-    """What a derived secret is for. The words are part of the derivation: they never change."""
+    """The purpose of a derived secret. The text is part of the derivation and must never change."""
 
     KEY_HASHES = "tokenharbor key hashing v1"
     CREDENTIALS = "tokenharbor credentials at rest v1"
@@ -46,14 +46,16 @@ _FINGERPRINT = "tokenharbor fingerprint v1"
 
 @dataclass(frozen=True, slots=True)
 class DerivedSecret:
-    """A secret of 32 bytes for one purpose. Whatever is made with it stores its `id`."""
+    """A secret of 32 bytes for one purpose. All that is made with it stores its `id`."""
 
     id: str
     secret: bytes = field(repr=False)
 
 
 class RootSecret:
-    """Derives; never shows itself. `material` is what the file or reference holds, blanks at its ends removed."""
+    """The root secret, which derives others and is never shown. `material` is the content of the file or reference;
+    blanks at its ends are removed.
+    """
 
     def __init__(self, material: str) -> None:
         material = material.strip()
@@ -67,7 +69,7 @@ class RootSecret:
 
     @property
     def fingerprint(self) -> bytes:
-        """32 bytes that tell roots apart and say nothing about them."""
+        """32 bytes that tell root secrets apart without revealing them."""
         return self._expand(_FINGERPRINT)
 
     def _expand(self, info: str) -> bytes:
@@ -75,9 +77,9 @@ class RootSecret:
 
 
 def read_or_create_root_secret(path: Path, entropy: Entropy) -> RootSecret:
-    """The root secret of the file, made on first use.
+    """Return the root secret of a file, which is created on first use.
 
-    Raises Misconfigured where the file cannot be used, or where others may read it.
+    Raises Misconfigured if the file cannot be used, or if others may read it.
     """
     try:
         if not path.exists():
@@ -90,7 +92,7 @@ def read_or_create_root_secret(path: Path, entropy: Entropy) -> RootSecret:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Whatever it is that stands there: a pipe would wait for its writer."""
+    """Open a path without blocking: a pipe would wait for its writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -109,7 +111,7 @@ def _read(path: Path) -> RootSecret:
 
 
 class SecretBox:
-    """Encrypts small secrets that are stored in the database, with a derived secret as the key."""
+    """Encrypts small secrets for storage in the database, with a derived secret as the key."""
 
     def __init__(self, derived: DerivedSecret, entropy: Entropy) -> None:
         self._cipher = ChaCha20Poly1305(derived.secret)
@@ -117,12 +119,12 @@ class SecretBox:
         self.key_id = derived.id
 
     def encrypt(self, plain: bytes, context: bytes) -> bytes:
-        """`context` says where the value is stored: it is needed again to decrypt, and is not in the result."""
+        """Encrypt a value. `context` names where it is stored; it is needed to decrypt, and is not in the result."""
         nonce = self._entropy.bytes(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain, context)
 
     def decrypt(self, sealed: bytes, context: bytes) -> bytes:
-        """What was encrypted. Raises Misconfigured for another root secret, another context, or a changed value."""
+        """Return the plain value. Raises Misconfigured for another root secret, another context, or a changed value."""
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context)
         except (InvalidTag, ValueError):

@@ -1,4 +1,4 @@
-"""Signing: Ed25519 with a key derived from the root secret, and the check of such a signature by anybody."""
+"""Signing: Ed25519 signatures with a key derived from the root secret, and their check."""
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -9,7 +9,7 @@ ALGORITHM = "ed25519"
 
 
 class MessageSigner:
-    """Signs; whatever it signs stores `key_id`, by which the public key is found."""
+    """Signs messages. Each signature is stored with `key_id`, by which the public key is found."""
 
     def __init__(self, derived: DerivedSecret) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(derived.secret)

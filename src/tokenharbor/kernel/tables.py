@@ -1,4 +1,4 @@
-"""Tables of configuration, read into typed, frozen structs; every fault is named, an unknown field with the nearest."""
+"""Tables of configuration, read into typed, frozen structs, with all faults named."""
 
 import contextlib
 import difflib
@@ -26,20 +26,20 @@ _MSGSPEC_PLACE = re.compile(r"^(?P<what>.*?) - at `\$(?P<path>[^`]*)`$")
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
-    """A file's tables. Raises Misconfigured with one line; `where` names the file."""
+    """Return a file's tables; `where` names the file in the error. Raises Misconfigured."""
     try:
         return tomllib.loads(text)
     except RecursionError:
         raise Misconfigured(f"{where}: not TOML: nested too deeply") from None
-    except ValueError as error:  # a number of too many digits is one, too
+    except ValueError as error:  # also raised for a number with too many digits
         raise Misconfigured(f"{where}: not TOML: {error}") from None
 
 
 class ConfigFaults:
-    """What is wrong with a configuration, gathered so that one message names all of it.
+    """The faults of a configuration, collected so that one message names all of them.
 
-    Who finds a fault adds it and goes on with anything of the right type: nothing that was read is used once there is
-    a fault.
+    A reader that finds a fault adds it and goes on with any value of the right type: a configuration with a fault is
+    never used.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class ConfigFaults:
 
     @contextlib.contextmanager
     def catch(self) -> Iterator[None]:
-        """Add what is raised inside as a Misconfigured."""
+        """Add the faults of a Misconfigured that is raised inside."""
         try:
             yield
         except Misconfigured as error:
@@ -59,21 +59,21 @@ class ConfigFaults:
                 self.add(fault)
 
     def misread(self, where: str, field: str) -> None:
-        """A field that is stated and could not be read: that it is missing would be a fault too many."""
+        """Note a field that is stated but could not be read, so that it is not reported as missing, too."""
         self._unread.add((where, field))
 
     def was_misread(self, where: str, field: str) -> bool:
         return (where, field) in self._unread or (where, "") in self._unread
 
     def raise_any(self) -> None:
-        """Raises Misconfigured if there is a fault."""
+        """Raise Misconfigured if there is a fault."""
         if self._found:
             raise Misconfigured(*self._found)
 
 
 class TableLocation:
-    """A table in a file, by its name for people, and where the faults of it go. `origin_of` has the file and line that
-    state a field, or for "" the table, where lines are known; they stand before the name.
+    """A table in a file: its name for people, and the collection of its faults. `origin_of` returns the file and line
+    of a field, or of the table for "", if lines are known; messages put them before the name.
     """
 
     def __init__(self, name: str, faults: ConfigFaults, origin_of: Callable[[str], str] | None = None) -> None:
@@ -90,10 +90,10 @@ class TableLocation:
 
 
 def read_table(kind: type[T], table: object, where: str) -> T:
-    """`table`, as a TOML reader gives it, as a `kind`. `where` names file and table for people.
+    """Return a `table`, as a TOML reader gives it, as a `kind`. `where` names file and table for people.
 
-    Raises Misconfigured that names each unknown field with the nearest known one, each field of a wrong type, and what
-    is missing. Messages never hold a value, for a value may be a secret that stands where it should not.
+    Raises Misconfigured, which names each unknown field with the nearest known one, each field of a wrong type, and
+    each missing field. Messages never hold a value: it may be a misplaced secret.
     """
     faults = ConfigFaults()
     read = read_fields(kind, table, TableLocation(where, faults))
@@ -103,7 +103,9 @@ def read_table(kind: type[T], table: object, where: str) -> T:
 
 
 def read_fields(kind: type[T], table: object, place: TableLocation) -> T | None:
-    """Likewise, with the faults gathered: the fields that could be read, None where those are not enough."""
+    """Return a table as a `kind`, and collect its faults: made of the fields that could be read, or None if a required
+    field is missing.
+    """
     if not isinstance(table, Mapping):
         place.fault(f"expected a table, not {type_name(table)}")
         place.faults.misread(place.name, "")
@@ -122,12 +124,12 @@ def read_fields(kind: type[T], table: object, place: TableLocation) -> T | None:
             fields.pop(name, None)
     try:
         return msgspec.convert(fields, kind)
-    except msgspec.ValidationError:  # a field that must be there is not
+    except msgspec.ValidationError:  # a required field is missing
         return None
 
 
 def _complaints(kind: type[T], table: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Each field that is wrong or missing, and what is wrong with it."""
+    """Yield each field that is wrong or missing, with its fault."""
     for field in msgspec.structs.fields(kind):
         name = field.encode_name
         if name not in table:
@@ -141,7 +143,7 @@ def _complaints(kind: type[T], table: Mapping[str, object]) -> Iterator[tuple[st
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """`; did you mean 'x'?` for the nearest of `known`, else all of them."""
+    """Return `; did you mean 'x'?` with the nearest of `known`, or the list of all of them."""
     near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
@@ -149,7 +151,7 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 
 
 def type_name(value: Any) -> str:
-    """What TOML calls a value's type."""
+    """Return TOML's name of a value's type."""
     names = {str: "a string", bool: "a boolean", int: "an integer", float: "a float", list: "an array"}
     if isinstance(value, Mapping):
         return "a table"
@@ -157,12 +159,12 @@ def type_name(value: Any) -> str:
 
 
 def _plain(message: str) -> str:
-    """A complaint of msgspec's ("Expected `str`, got `float` - at `$.price`") with the place first."""
+    """A message of msgspec ("Expected `str`, got `float` - at `$.price`") in plain words, with the place first."""
     match = _MSGSPEC_PLACE.match(message)
     what, path = (match["what"], match["path"]) if match else (message, "")
     what = what.replace(" | null", "").removeprefix("Object ")
     for name, plain in _PLAIN_NAMES.items():
         what = what.replace(f"`{name}`", plain)
-    what = _ENUM_VALUE.sub("not one of the values it takes", what)
+    what = _ENUM_VALUE.sub("not one of the allowed values", what)
     what, place = what.replace("`", ""), path.removeprefix(".")
     return f"{place}: {what[:1].lower()}{what[1:]}" if place else f"{what[:1].lower()}{what[1:]}"

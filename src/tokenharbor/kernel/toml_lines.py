@@ -1,14 +1,14 @@
-"""The lines of a TOML file on which its tables and fields are stated, for messages: `tomllib` does not say."""
+"""The line numbers of a TOML file's tables and fields, for messages: `tomllib` does not report them."""
 
 import re
 import tomllib
 from collections.abc import Mapping
 
 TomlPath = tuple[str, ...]
-"""The names of tables from the top, then of a field: `("plans", "pro", "label")`."""
+"""A path of table names, then a field's: `("plans", "pro", "label")`."""
 
 _LEXEME = re.compile(
-    r'"""(?:\\.|[^\\])*?"""(?:"{0,2})'  # a text of several lines may end in quotes of its own
+    r'"""(?:\\.|[^\\])*?"""(?:"{0,2})'  # a multi-line string may end in quotes
     r"|'''.*?'''(?:'{0,2})"
     r'|"(?:\\.|[^"\\\n])*"'
     r"|'[^'\n]*'"
@@ -21,8 +21,8 @@ _NAME = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'|[A-Za-z0-9_-]+')
 
 
 def key_lines(text: str) -> Mapping[TomlPath, int]:
-    """The first line of each table and field that the text states. What a field holds within brackets is not looked
-    into. The text must be TOML.
+    """Return the first line of each table and field of a text, which must be TOML. Inline tables and arrays are not
+    searched.
     """
     scan = _Scan()
     for match in _LEXEME.finditer(text + "\n"):
@@ -31,7 +31,7 @@ def key_lines(text: str) -> Mapping[TomlPath, int]:
 
 
 class _Scan:
-    """The statement that is being read: a header `[a.b]`, or a key, `=` and a value."""
+    """The state of a scan. A statement is a header `[a.b]`, or a key, `=` and a value."""
 
     def __init__(self) -> None:
         self.found: dict[TomlPath, int] = {}

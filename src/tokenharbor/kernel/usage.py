@@ -1,4 +1,4 @@
-"""The usage vector: what a request used, in disjoint whole numbers."""
+"""The usage of a request, as a vector of disjoint whole numbers."""
 
 from operator import attrgetter
 
@@ -6,8 +6,8 @@ import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """Tokens unless the name says otherwise. No token is counted twice: `input` is without what was
-    read from or written to the vendor's cache, `output` is without `reasoning`.
+    """The usage of a request; tokens unless the name says otherwise. No token is counted twice: `input` excludes tokens
+    read from or written to the vendor's cache, `output` excludes `reasoning`.
     """
 
     input: int = 0
@@ -30,19 +30,19 @@ class Usage(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 NO_USAGE = Usage()
 
 UNITS: tuple[str, ...] = Usage.__struct_fields__
-"""Every unit's name, in the vector's order."""
+"""The names of all units, in the vector's order."""
 
 INPUT_UNITS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "audio_in", "image_in")
 OUTPUT_UNITS = ("output", "reasoning", "audio_out")
 
 PIECE_UNITS = tuple([unit for unit in UNITS if unit not in {*INPUT_UNITS, *OUTPUT_UNITS}])
-"""What is counted rather than measured in tokens."""
+"""The units that are not tokens."""
 
 _INPUT_COUNTS = attrgetter(*INPUT_UNITS)
 
 
 def input_size(usage: Usage) -> int:
-    """The input's size in tokens, by which prices may step."""
+    """Return the input's size in tokens, which decides the step of a price."""
     return sum(_INPUT_COUNTS(usage))
 
 
@@ -50,5 +50,5 @@ _TOKEN_COUNTS = attrgetter(*INPUT_UNITS, *OUTPUT_UNITS)
 
 
 def token_count(usage: Usage) -> int:
-    """All tokens, of input and output."""
+    """Return the number of tokens of input and output together."""
     return sum(_TOKEN_COUNTS(usage))

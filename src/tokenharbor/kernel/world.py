@@ -1,4 +1,4 @@
-"""The world: everything that is not deterministic, handed to whoever needs it."""
+"""The world: everything that is not deterministic, passed to the code that needs it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from tokenharbor.kernel.ids import Ids
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Clock, randomness and ids; a simulation brings its own."""
+    """Clock, randomness and ids; simulations pass their own."""
 
     clock: Clock
     entropy: Entropy
