@@ -118,7 +118,7 @@ async def test_a_server_that_accepts_and_says_nothing_is_away(tmp_path: Path, mo
 
 async def test_an_old_server_is_refused(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "OLDEST", 99)
-    with pytest.raises(Misconfigured, match=r"PostgreSQL \d+\.\d+ is too old; 99 or newer is needed"):
+    with pytest.raises(Misconfigured, match=r"PostgreSQL \d+\.\d+ is too old; use 99 or newer"):
         await connect(ConnectOptions(empty_database_url))
     with pytest.raises(Misconfigured, match="too old"):
         await open_pool(ConnectOptions(empty_database_url))

@@ -56,8 +56,11 @@ def test_a_file_and_a_shape_that_differ_are_refused(package: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("-- name: a\n-- Says so.\nselect 1\n-- name: a\n-- Says so.\nselect 2", "'a' is no name, or there twice"),
-        ("-- name: a b\n-- Says so.\nselect 1", "'a b' is no name"),
+        (
+            "-- name: a\n-- Says so.\nselect 1\n-- name: a\n-- Says so.\nselect 2",
+            "'a' is not a valid name, or exists twice",
+        ),
+        ("-- name: a b\n-- Says so.\nselect 1", "'a b' is not a valid name"),
         ("-- name: a\nselect 1", "a needs a sentence"),
         ("-- name: a\n-- Says so.\n", "a needs a sentence"),
         ("-- name: a\n-- Says so.\n-- select 1\n", "a needs a sentence"),

@@ -1,4 +1,4 @@
-"""Where a database is, as messages name it: host and port or the socket's folder, never user or password."""
+"""The address of a database in messages: host and port or the socket's folder, never user or password."""
 
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -7,8 +7,8 @@ _UNREADABLE = "the address in database.url"
 
 
 def show_address(url: str) -> str:
-    """`HOST:PORT`, several with commas between them, or a socket's folder. What cannot be told apart from a user or
-    password is not shown.
+    """Return `HOST:PORT`, several of them separated by commas, or a socket's folder. A URL in which the address cannot
+    be told from a user or password is not shown.
     """
     try:
         parts = urlsplit(url)

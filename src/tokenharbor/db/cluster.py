@@ -1,4 +1,4 @@
-"""The embedded cluster on disk: what stands where under HOME, how it is made, and its settings."""
+"""The embedded cluster on disk: its files under HOME, its creation, and its settings."""
 
 import asyncio
 import dataclasses
@@ -16,7 +16,7 @@ from tokenharbor.kernel.files import sync_folder
 
 SUPERUSER = "tokenharbor"
 HERE = "/proc/self/cwd"
-"""The data folder as PostgreSQL is told it, its working folder: no blank and no private parent can hurt."""
+"""The data folder as passed to PostgreSQL, which runs in it. Its own path may have blanks or private parents."""
 
 _SOCKET_NAME = ".s.PGSQL.5432"
 _LONGEST_SOCKET = 100  # the kernel takes 107 bytes
@@ -32,15 +32,15 @@ huge_pages = off
 io_method = sync
 jit = off
 random_page_cost = 1.1
-# durability is never for sale: only holds commit asynchronously, each by its own choice
+# full durability: only connections that place holds turn synchronous_commit off, each for itself
 fsync = on
 full_page_writes = on
 synchronous_commit = on
-recovery_init_sync_method = syncfs    # after a crash one call instead of one for each file, which takes seconds
+recovery_init_sync_method = syncfs    # after a crash: one call, instead of one for each file, which takes seconds
 wal_compression = on
 min_wal_size = 128MB
 max_wal_size = 1GB
-# a few rows are updated thousands of times a second: vacuum early, in small bites
+# a few rows are updated thousands of times a second: vacuum early and in small steps
 autovacuum_naptime = 10s
 autovacuum_vacuum_scale_factor = 0.05
 autovacuum_vacuum_cost_limit = 1000
@@ -48,7 +48,7 @@ idle_in_transaction_session_timeout = 60s
 max_worker_processes = 2
 max_parallel_workers_per_gather = 0
 max_logical_replication_workers = 0
-# no statement, no value of a row
+# log no statement and no value of a row
 log_min_messages = log
 log_min_error_statement = panic
 log_error_verbosity = terse
@@ -62,7 +62,7 @@ lc_messages = 'C'
 
 @dataclass(frozen=True, slots=True)
 class PostgresCluster:
-    """HOME/postgres: the data, the server's log, and the files whose locks say who is here."""
+    """The files in HOME/postgres: the data, the server's log, and the lock files (see `embedded.py`)."""
 
     root: Path
 
@@ -76,22 +76,22 @@ class PostgresCluster:
 
     @property
     def gate(self) -> Path:
-        """Locked by whoever starts or stops the server, for that time."""
+        """Locked by a process while it starts or stops the server."""
         return self.root / "gate.lock"
 
     @property
     def users(self) -> Path:
-        """Locked, shared, by every process that uses the server."""
+        """Locked (shared) by every process that uses the server."""
         return self.root / "users.lock"
 
     @property
     def alive(self) -> Path:
-        """Locked by the server's own processes as long as one of them lives."""
+        """Locked by the server's own processes while one of them lives."""
         return self.root / "alive.lock"
 
     @property
     def passing(self) -> Path:
-        """Stands there while the server was only started for a command: the last to leave stops it."""
+        """Exists while the server runs only for commands: the last one to leave stops it."""
         return self.root / "passing"
 
     @property
@@ -100,7 +100,7 @@ class PostgresCluster:
 
 
 def open_cluster(home: Path) -> PostgresCluster:
-    """The place for the cluster under HOME, private to us. Raises Misconfigured where it cannot be made."""
+    """Create the cluster's folder under HOME, private to us. Raises Misconfigured if it cannot be created."""
     root = home.resolve() / "postgres"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def open_cluster(home: Path) -> PostgresCluster:
 
 
 def run_as_data_owner(cluster: PostgresCluster, programs: PostgresPrograms) -> PostgresPrograms:
-    """As root, run as whoever owns the data already, so that its ordinary owner can go on using it."""
+    """As root, run the programs as the owner of existing data, so that an ordinary owner can still use it."""
     if programs.user is None or not cluster.data.exists():
         return programs
     owner = cluster.data.stat()
@@ -120,16 +120,16 @@ def run_as_data_owner(cluster: PostgresCluster, programs: PostgresPrograms) -> P
 
 
 async def prepare(cluster: PostgresCluster, programs: PostgresPrograms) -> None:
-    """Make the data where there is none, and write the settings.
+    """Create the data if there is none, and write the settings.
 
-    Raises Misconfigured if that fails, or if the data is another major version's.
+    Raises Misconfigured if that fails, or if the data is of another major version.
     """
     if not cluster.data.exists():
         await _make(cluster, programs)
     found = (cluster.data / "PG_VERSION").read_text().strip()
     if found != str(MAJOR):
         raise Misconfigured(
-            f"{cluster.data}: created by PostgreSQL {found}, but this version includes {MAJOR}: "
+            f"{cluster.data}: created by PostgreSQL {found}, but this version of Token Harbor includes {MAJOR}: "
             "dump the data with the old version and restore it into the new one"
         )
     _write_settings(cluster.data, programs)
@@ -138,7 +138,7 @@ async def prepare(cluster: PostgresCluster, programs: PostgresPrograms) -> None:
 
 
 async def _make(cluster: PostgresCluster, programs: PostgresPrograms) -> None:
-    """Beside its place first: what a kill left half made is thrown away by the next start."""
+    """Create the data under another name first: the next start removes what a kill left incomplete."""
     half = cluster.root / "data.half"
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir()
@@ -157,7 +157,7 @@ async def _make(cluster: PostgresCluster, programs: PostgresPrograms) -> None:
 
 
 def _write_settings(data: Path, programs: PostgresPrograms) -> None:
-    """A new file each time: root never writes through what the unprivileged owner of the data may have linked."""
+    """Write a new file each time: root must not follow a link that the data's unprivileged owner may have made."""
     fresh = data / "postgresql.conf.new"
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -169,17 +169,17 @@ def _write_settings(data: Path, programs: PostgresPrograms) -> None:
 
 
 def last_log_complaint(cluster: PostgresCluster, begin: int) -> str:
-    """The last complaint in the server's log after the byte `begin`, else its last line."""
+    """Return the last error in the server's log after the byte `begin`, else its last line."""
     with cluster.log.open("rb") as log:
         log.seek(begin)
         text = log.read().decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     complaints = [line for line in lines if re.search(r"FATAL|PANIC|error:", line)]
-    return f"{(complaints or lines or ['without a word'])[-1]} (more in {cluster.log})"
+    return f"{(complaints or lines or ['no message'])[-1]} (more in {cluster.log})"
 
 
 def socket_folder(cluster: PostgresCluster, programs: PostgresPrograms) -> Path:
-    """Where the unix socket lies: a short plain path, which the kernel and PostgreSQL take whatever HOME is called."""
+    """Return the folder of the Unix socket: a short plain path that the kernel and PostgreSQL accept for any HOME."""
     mark = hashlib.sha256(os.fsencode(cluster.root)).hexdigest()[:12]
     own = cluster.root / "socket"
     if programs.user is not None:
@@ -190,7 +190,7 @@ def socket_folder(cluster: PostgresCluster, programs: PostgresPrograms) -> Path:
 
 
 def make_socket_folder(folder: Path, programs: PostgresPrograms) -> None:
-    """Empty, and for nobody else to enter. Raises Misconfigured where another user has taken the place."""
+    """Create the folder, or empty it; no other user can enter it. Raises Misconfigured if another user owns it."""
     if programs.user is not None:
         folder.parent.mkdir(mode=0o755, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,9 +1,9 @@
-"""The embedded PostgreSQL: started when absent, adopted when running, stopped by the last who needs it.
+"""The embedded PostgreSQL: started if it does not run, adopted if it does, stopped by its last user.
 
-Three locked files keep account of who is here; the operating system drops a lock when its holder dies, however
-that happens. A shared lock on `users.lock` says: somebody uses the server. A lock on `alive.lock`, inherited by
-every process of the server, says: one of them lives, even in another container, where no pid can be seen. An
-exclusive lock on `gate.lock` lets one process at a time start or stop it.
+Three lock files record the users; the operating system releases a lock when its holder dies, however that happens. A
+shared lock on `users.lock` means that a process uses the server. A lock on `alive.lock`, which every process of the
+server inherits, means that one of them lives, even in another container, where its pid cannot be seen. An exclusive
+lock on `gate.lock` lets one process at a time start or stop the server.
 """
 
 import asyncio
@@ -38,23 +38,23 @@ from tokenharbor.kernel.errors import Misconfigured
 
 DATABASE = "tokenharbor"
 
-_GATE_SECONDS = 330  # somebody else may be replaying a long log
+_GATE_SECONDS = 330  # another process may be waiting for the replay of a long log
 _READY_SECONDS = 300
-_FADE_SECONDS = 15  # what outlives a killed postmaster notices within a second or two
+_FADE_SECONDS = 15  # processes that outlive a killed postmaster end within a second or two
 _STOP_SECONDS = 30
 _POLL_SECONDS = 0.005
 _WATCH_SECONDS = 0.2
 _RETRY_SECONDS = (0.2, 1, 5, 15)
 _GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError, PermissionError)
-"""What says of a process that it is not there, or is somebody else's."""
+"""Errors which mean that a process does not exist, or is another user's."""
 
 
 class EmbeddedPostgres:
-    """PostgreSQL under HOME, for as long as the `async with` lasts.
+    """PostgreSQL under HOME, running while the `async with` lasts.
 
-    With `lasting` the user is a server: when it leaves, PostgreSQL is stopped (or, while commands still use
-    it, by the last of those). Without, the user is a command: it leaves PostgreSQL as it found it.
-    Entering raises Misconfigured where PostgreSQL cannot be had.
+    With `lasting` the user is a server: when it leaves, it stops PostgreSQL, or the last command that still uses it
+    does. Without, the user is a command, which leaves PostgreSQL as it found it. Entering raises Misconfigured if
+    PostgreSQL cannot be started.
     """
 
     def __init__(self, home: Path, *, lasting: bool, programs: Callable[[], PostgresPrograms] = find_programs) -> None:
@@ -67,7 +67,7 @@ class EmbeddedPostgres:
         self.cluster: PostgresCluster
         self._programs: PostgresPrograms
         self.url = ""
-        """Where the database is, once entered; the same after every restart."""
+        """The database's URL once entered; the same after every restart."""
 
     async def __aenter__(self) -> Self:
         self.cluster = open_cluster(self._home)
@@ -92,7 +92,7 @@ class EmbeddedPostgres:
             os.close(self._users)
 
     async def supervise(self) -> None:
-        """Start PostgreSQL again whenever it dies; runs until cancelled. Raises OSError where it cannot be watched."""
+        """Start PostgreSQL again whenever it dies, until cancelled. Raises OSError if it cannot be watched."""
         while True:
             pid = postmaster_pid(self.cluster)
             while pid is not None and pid == postmaster_pid(self.cluster):  # noqa: ASYNC110  no child of ours
@@ -126,7 +126,7 @@ class EmbeddedPostgres:
             self.cluster.passing.unlink(missing_ok=True)
 
     async def _leave(self) -> None:
-        """Stop the server if it is ours to stop and nobody else is here."""
+        """Stop the server if we must and no other process uses it."""
         passing = self.cluster.passing
         alone = _lock(self._users, fcntl.LOCK_EX)
         try:
@@ -142,7 +142,7 @@ class EmbeddedPostgres:
             fcntl.flock(self._users, fcntl.LOCK_UN)
 
     async def _ensure_running(self) -> None:
-        """Adopt the server or start it. Raises Misconfigured where neither can be done."""
+        """Adopt the server or start it. Raises Misconfigured if neither is possible."""
         begin = self.cluster.log.stat().st_size if self.cluster.log.exists() else 0
         try:
             await self._adopt_or_start()
@@ -172,8 +172,8 @@ class EmbeddedPostgres:
         await prepare(self.cluster, programs)
         sockets = socket_folder(self.cluster, programs)
         make_socket_folder(sockets, programs)
-        # No process of the server lives, so this is a dead one's. Its pid may by now be somebody else's (in
-        # containers they repeat), and PostgreSQL would take that for itself.
+        # No process of the server lives, so this file is stale. Its pid may by now belong to another process (in
+        # containers pids repeat), which PostgreSQL would take for a running server.
         self.cluster.postmaster.unlink(missing_ok=True)
         if not self._lasting:
             self.cluster.passing.touch()
@@ -226,9 +226,9 @@ class EmbeddedPostgres:
 
 
 def postmaster_pid(cluster: PostgresCluster) -> int | None:
-    """The server's first process, if it lives and really is this cluster's: it works in the data folder.
+    """Return the pid of the server's first process if it lives and is this cluster's: its working folder is the data's.
 
-    Raises OSError where that cannot be known, as when no file descriptor is left.
+    Raises OSError if that cannot be determined, for example without a free file descriptor.
     """
     with contextlib.suppress(*_GONE, ValueError, IndexError):
         pid = int(_postmaster_lines(cluster)[0])
@@ -259,7 +259,7 @@ async def _ensure_database(url: str) -> None:
 
 
 async def _first_connection(url: str) -> asyncpg.Connection:
-    """A server that is picking itself up after a crash of a part refuses at first."""
+    """Connect, with retries: a server that recovers from the crash of one of its processes refuses at first."""
     for _ in _ticks(_FADE_SECONDS):
         try:
             return await asyncpg.connect(url, timeout=_FADE_SECONDS)

@@ -1,4 +1,4 @@
-"""The driver's errors as the house's: the database is unavailable, or a statement or setting is wrong."""
+"""The translation of the driver's errors: the database is unavailable, or a statement or setting is wrong."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ _AWAY = (
     asyncpg.ReadOnlySQLTransactionError,  # a primary that has become a standby
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,  # the connection is closed
-    asyncpg.InternalClientError,  # the server broke off in mid-word
+    asyncpg.InternalClientError,  # the server broke off in the middle of a message
     OSError,  # TimeoutError is one
 )
 _WRONG = (
@@ -25,20 +25,20 @@ _WRONG = (
     asyncpg.InsufficientPrivilegeError,
     asyncpg.ClientConfigurationError,
     asyncpg.UnsupportedClientFeatureError,
-    ValueError,  # what the driver's parser of URLs raises
+    ValueError,  # from the driver's parser of URLs
 )
 
 _LOGIN = re.compile(r'\b(user|role) "[^"]*"')
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether the database itself failed, not this statement: asking for something else would fail as well."""
-    return isinstance(error, _AWAY) and not isinstance(error, ValueError)  # those are values that do not fit
+    """Whether the database itself failed, and not just this statement, so that any other would fail as well."""
+    return isinstance(error, _AWAY) and not isinstance(error, ValueError)  # a ValueError is a value out of range
 
 
 @contextlib.contextmanager
 def as_database_unavailable() -> Iterator[None]:
-    """Every error of the database that is not caught inside is a DatabaseUnavailable."""
+    """Raise every error of the database that is not caught inside as DatabaseUnavailable."""
     try:
         yield
     except (asyncpg.PostgresError, *_AWAY) as error:
@@ -47,7 +47,7 @@ def as_database_unavailable() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_unavailable_refusal() -> Iterator[None]:
-    """A database that fails is an Unavailable for the caller; a mistake in a statement stays what it is."""
+    """Raise a failure of the database as Unavailable, for the caller; a statement's own error passes unchanged."""
     try:
         yield
     except (asyncpg.PostgresError, *_AWAY) as error:
@@ -58,7 +58,7 @@ def as_unavailable_refusal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def connect_errors(place: str) -> Iterator[None]:
-    """While a connection to `place` is opened: what waiting cannot mend is Misconfigured, all else is
+    """Translate errors of opening a connection to `place`: Misconfigured if waiting cannot help, else
     DatabaseUnavailable.
     """
     try:
@@ -71,7 +71,7 @@ def connect_errors(place: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def command_errors(place: str) -> Iterator[None]:
-    """While a command uses its connection to `place`: a database that fails is a DatabaseUnavailable that names it."""
+    """Raise failures of the database at `place` as DatabaseUnavailable with its address, for commands."""
     try:
         yield
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
@@ -85,10 +85,10 @@ def command_errors(place: str) -> Iterator[None]:
 
 
 def _without_login(error: BaseException) -> str:
-    """The error's text without a user's name, and without a URL's parts, which may be a password's."""
+    """The error's text without a user's name, and without parts of a URL, which may be of a password."""
     text = in_one_line(error)
     if isinstance(error, ValueError) and ("@" in text or not isinstance(error, asyncpg.ClientConfigurationError)):
-        return "not a URL of PostgreSQL; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX"
+        return "not a PostgreSQL URL; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX"
     return _LOGIN.sub(r"this \1", text)
 
 

@@ -1,4 +1,4 @@
-"""The root secret's fingerprint, kept in the database: a database and a secret belong together."""
+"""The root secret's fingerprint, stored in the database, which works with this secret only."""
 
 import hmac
 
@@ -10,7 +10,7 @@ _KEY = "root_secret_fingerprint"
 
 
 async def check_fingerprint(conn: asyncpg.Connection, fingerprint: bytes) -> None:
-    """Store it on first use. Raises Misconfigured where the database knows another one."""
+    """Compare the fingerprint with the stored one, or store it on first use. Raises Misconfigured if they differ."""
     await conn.execute("insert into meta (key, value) values ($1, $2) on conflict (key) do nothing", _KEY, fingerprint)
     known = await conn.fetchval("select value from meta where key = $1", _KEY)
     if not hmac.compare_digest(known, fingerprint):

@@ -1,4 +1,4 @@
-"""LISTEN that survives reconnects, and says so when something may have been missed."""
+"""LISTEN that survives reconnects, and reports when notifications may have been missed."""
 
 import asyncio
 from collections import deque
@@ -17,7 +17,7 @@ _MOST_WAITING = 1000
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Somebody said NOTIFY."""
+    """A NOTIFY of another session."""
 
     channel: str
     payload: str
@@ -25,14 +25,15 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class MayHaveMissed:
-    """The connection is new (the first one too): load everything again."""
+    """Notifications may have been missed, as the connection is new (also the first one): load everything again."""
 
 
 class NotificationListener:
-    """Notices of some channels, one after the other, for as long as the `async with` lasts.
+    """The notifications of some channels, in order, while the `async with` lasts.
 
-    The first item, and the first after every reconnect, is a MayHaveMissed: what is loaded after it has come
-    is never older than what will be noticed. If its user falls far behind, the waiting notices become one too.
+    The first item, and the first after every reconnect, is a MayHaveMissed: data that is loaded after it misses no
+    change, since later changes are notified. If the reader falls far behind, a MayHaveMissed replaces the waiting
+    notifications.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class NotificationListener:
         self._arrived.set()
 
     async def _send_heartbeats(self) -> None:
-        """A connection on which nothing is ever asked would not notice that its peer is gone."""
+        """Query regularly: an idle connection would not notice that its peer is gone."""
         while True:
             await asyncio.sleep(self._heartbeat_seconds)
             if self._connection.is_up:
@@ -92,4 +93,4 @@ class NotificationListener:
         try:
             await connection.execute("select 1", timeout=self._heartbeat_seconds)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
-            connection.terminate()  # the link makes another one
+            connection.terminate()  # the link opens a new one

@@ -1,4 +1,4 @@
-"""Migrations: forward only, each in a transaction of its own, remembered with the digest of its text."""
+"""Migrations: forward only, each in its own transaction, recorded with the digest of its text."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ import asyncpg
 from tokenharbor.kernel.errors import Misconfigured
 
 _FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
-_LOCK = 0x746F6B656E68  # "tokenh": one key for all who migrate a database
+_LOCK = 0x746F6B656E68  # "tokenh": the key of the advisory lock
 _BOOKKEEPING = """
 create table if not exists migration (
     number int primary key,
@@ -31,7 +31,7 @@ create table if not exists meta (
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file: `NNNN_name.sql`."""
+    """A migration: one file `NNNN_name.sql`."""
 
     number: int
     name: str
@@ -43,9 +43,9 @@ class Migration:
 
 
 def read_migrations(folder: Path | Traversable | None = None) -> tuple[Migration, ...]:
-    """The migrations of a folder (the package's own by default), in order: 1, 2, 3, … without a gap.
+    """Return the migrations of a folder (by default the package's), numbered 1, 2, 3, … without gaps.
 
-    Raises Misconfigured for a name that is not of the form and for a number that is missing or exists twice.
+    Raises Misconfigured for a name of another form, and for a number that is missing or exists twice.
     """
     folder = folder or files("tokenharbor.db") / "migrations"
     found = []
@@ -54,7 +54,7 @@ def read_migrations(folder: Path | Traversable | None = None) -> tuple[Migration
             continue
         match = _FILE_NAME.fullmatch(file.name)
         if match is None:
-            raise Misconfigured(f"{file}: a migration's file is named NNNN_name.sql")
+            raise Misconfigured(f"{file}: a migration's file must be named NNNN_name.sql")
         found.append(Migration(int(match[1]), file.name, file.read_text(encoding="utf-8")))
     for expected, migration in enumerate(found, start=1):
         if migration.number != expected:
@@ -63,10 +63,10 @@ def read_migrations(folder: Path | Traversable | None = None) -> tuple[Migration
 
 
 async def migrate(conn: asyncpg.Connection, migrations: Sequence[Migration], at: datetime) -> Sequence[Migration]:
-    """Apply what the database lacks, and say what that was; `at` is the time to record.
+    """Apply the pending migrations and return them; `at` is recorded as their time.
 
-    Safe to call from many processes at once: they wait for each other. Raises Misconfigured where database
-    and files do not fit together, or where a migration fails (which then leaves no trace).
+    Safe to call from many processes at the same time: they wait for each other. Raises Misconfigured if database and
+    files do not match, or if a migration fails, which is then rolled back.
     """
     await conn.execute("select pg_advisory_lock($1)", _LOCK, timeout=None)
     try:
@@ -85,7 +85,7 @@ async def is_migrated(conn: asyncpg.Connection) -> bool:
 
 
 async def pending(conn: asyncpg.Connection, migrations: Sequence[Migration]) -> Sequence[Migration]:
-    """What the database lacks. Raises Misconfigured where its past differs from the files."""
+    """Return the migrations not yet applied. Raises Misconfigured if the applied ones differ from the files."""
     if not await is_migrated(conn):
         return migrations
     applied = await conn.fetch("select number, name, sha256 from migration order by number")
@@ -97,7 +97,7 @@ async def pending(conn: asyncpg.Connection, migrations: Sequence[Migration]) -> 
 def _check(number: int, name: str, sha256: bytes, migrations: Sequence[Migration]) -> None:
     if number > len(migrations):
         raise Misconfigured(
-            f"the database has migration {name}, which this version does not have: a newer version has used it"
+            f"the database has migration {name}, which this version does not know: a newer version has migrated it"
         )
     ours = migrations[number - 1]
     if ours.sha256 != sha256 or ours.name != name:

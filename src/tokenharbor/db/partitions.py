@@ -1,4 +1,4 @@
-"""Partitions by time: made ahead, for tables that are partitioned by a UUIDv7's own time."""
+"""Partitions by time, made ahead, for tables that are partitioned by the time in a UUIDv7."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ import asyncpg
 from tokenharbor.kernel.ids import UUID
 
 _LOCK = 0x70617274  # "part"
-_BEHIND = timedelta(days=1)  # a gateway whose clock is slow, a request that began before midnight
+_BEHIND = timedelta(days=1)  # for gateways with slow clocks, and requests that began before midnight
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionedTable:
     """A table that is `PARTITION BY RANGE (id)`, where `id` is a UUIDv7.
 
-    `settings` and `guards` are put on each partition, because PostgreSQL does not hand them down: storage
-    parameters, and triggers for whole statements ({partition} stands for its name).
+    Each partition gets `settings` (storage parameters) and `guards` (statement triggers, with {partition} for its
+    name), which partitions do not inherit in PostgreSQL.
     """
 
     table: str
@@ -38,14 +38,14 @@ PARTITIONED = (
         "execute function refuse_change()",
     ),
 )
-"""Every partitioned table of the house."""
+"""All partitioned tables."""
 
 
 async def ensure_partitions(conn: asyncpg.Connection, at: datetime) -> list[str]:
-    """Make what is missing of yesterday's partition to those of the days ahead of `at`; their names.
+    """Make the missing partitions from yesterday's to those of the days ahead of `at`; return their names.
 
-    Call it at the start and at least daily. No statement waits behind it: a partition is made apart and then
-    attached, and what is there is left alone.
+    Call it at the start and at least daily. No statement waits for it: a new partition is made apart and then attached,
+    and existing ones are not touched.
     """
     made = []
     async with conn.transaction():
@@ -61,7 +61,7 @@ async def ensure_partitions(conn: asyncpg.Connection, at: datetime) -> list[str]
 
 @dataclass(frozen=True, slots=True)
 class DayPartition:
-    """The rows of the ids of a day (UTC). `blocks` is its size; a block has so many rows as fit into 8 KiB."""
+    """The partition of a day (UTC); `blocks` is its size in blocks of 8 KiB."""
 
     begins_at: datetime
     blocks: int
@@ -72,7 +72,7 @@ class DayPartition:
 
 
 async def day_partitions(conn: asyncpg.Connection, table: str) -> Sequence[DayPartition]:
-    """Those of a table that is partitioned by day, in order."""
+    """Return the partitions of a table that is partitioned by day, in order."""
     rows = await conn.fetch(
         "select c.relname as name, pg_relation_size(c.oid) / current_setting('block_size')::int as blocks "
         "from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = $1::regclass order by 1",
@@ -83,7 +83,7 @@ async def day_partitions(conn: asyncpg.Connection, table: str) -> Sequence[DayPa
 
 
 def lowest_id(at: datetime) -> UUID:
-    """The lowest UUIDv7 of a moment: where a partition begins. Before 1970 there is none lower than the first."""
+    """Return the lowest UUIDv7 of a moment, where a partition begins; the lowest of all for a moment before 1970."""
     return UUID(int=max(0, (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)) << 80)
 
 

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: one, a pool, and one that comes back."""
+"""Connections to PostgreSQL: a single one, a pool, and one that reconnects."""
 
 import asyncio
 import itertools
@@ -16,16 +16,16 @@ from tokenharbor.db.errors import connect_errors
 from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured
 
 OLDEST = 15
-"""The oldest major version of PostgreSQL that we are tested with."""
+"""The oldest supported major version of PostgreSQL."""
 
 _CONNECT_SECONDS = 5
-_GRACE_SECONDS = 1  # after which a server that should have cancelled a statement counts as silent
+_GRACE_SECONDS = 1  # after the server's own timeout, until a statement without an answer fails here
 _PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.5)
 _JSONB_VERSION = b"\x01"
 
 
 class Login(msgspec.Struct, frozen=True):
-    """A role of the database, and its password."""
+    """A role of the database and its password."""
 
     user: str
     password: str
@@ -33,7 +33,7 @@ class Login(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ConnectOptions:
-    """How to connect; the timeouts are the server's own, in milliseconds. `login` in the place of the URL's."""
+    """The options of a connection. The server enforces the timeouts, in milliseconds. `login` replaces the URL's."""
 
     url: str
     application: str = "tokenharbor"
@@ -43,14 +43,14 @@ class ConnectOptions:
 
     @property
     def address(self) -> str:
-        """Where the database is, for messages."""
+        """The database's address, for messages."""
         return show_address(self.url)
 
 
 async def connect(options: ConnectOptions) -> asyncpg.Connection:
-    """One connection. `json` and `jsonb` go in and out as bytes, to be typed by whoever reads them.
+    """Open a connection. `json` and `jsonb` values are bytes, which the reader decodes.
 
-    Raises Misconfigured where the URL, the login or the version is wrong, DatabaseUnavailable where none answers.
+    Raises Misconfigured if the URL, the login or the version is wrong, DatabaseUnavailable if no server answers.
     """
     with connect_errors(options.address):
         conn = await asyncpg.connect(**_arguments(options))
@@ -63,9 +63,9 @@ async def connect(options: ConnectOptions) -> asyncpg.Connection:
 
 
 async def open_pool(options: ConnectOptions, *, size: int = 4) -> asyncpg.Pool:
-    """Up to `size` connections like `connect`'s, made when needed and made again when lost."""
+    """Open a pool of up to `size` connections like those of `connect`, opened on demand and again when lost."""
     with connect_errors(options.address):
-        # Without a least size, whose keeper would write its troubles past our log.
+        # min_size=0: the task that keeps a minimum open would report its errors outside our log.
         pool = await asyncpg.create_pool(min_size=0, max_size=size, init=_prepare, **_arguments(options))
         try:
             async with pool.acquire():
@@ -97,7 +97,7 @@ async def _prepare(conn: asyncpg.Connection) -> None:
     version = conn.get_server_version()
     if version.major < OLDEST:
         raise Misconfigured(
-            f"database.url: PostgreSQL {version.major}.{version.minor} is too old; {OLDEST} or newer is needed"
+            f"database.url: PostgreSQL {version.major}.{version.minor} is too old; use {OLDEST} or newer"
         )
     await conn.set_type_codec("jsonb", schema="pg_catalog", format="binary", encoder=_write_jsonb, decoder=_read_jsonb)
     await conn.set_type_codec("json", schema="pg_catalog", format="binary", encoder=bytes, decoder=bytes)
@@ -112,10 +112,10 @@ def _read_jsonb(value: bytes) -> bytes:
 
 
 class ReconnectingConnection:
-    """One connection that is made again whenever it is lost, for as long as the `async with` lasts.
+    """A connection that is opened again whenever it is lost, while the `async with` lasts.
 
-    `greet` is awaited with each new connection before anybody else gets it. Entering raises as `connect` does;
-    later failures to connect are tried again with growing pauses.
+    `greet` is awaited with each new connection before any other use of it. Entering raises as `connect` does; later
+    failures to connect are retried with growing pauses.
     """
 
     def __init__(
@@ -130,10 +130,10 @@ class ReconnectingConnection:
 
     @property
     def connection(self) -> asyncpg.Connection:
-        """The connection as it is now, for one user at a time. Raises DatabaseUnavailable while there is none."""
+        """The present connection, for one user at a time. Raises DatabaseUnavailable while there is none."""
         connection = self._connection
         if connection is None or connection.is_closed():
-            self._lost.set()  # one that dies in the middle of a call tells no listener
+            self._lost.set()  # a connection that dies during a call does not call its termination listener
             raise DatabaseUnavailable(f"database unavailable at {self._options.address}")
         return connection
 
@@ -172,7 +172,7 @@ class ReconnectingConnection:
     async def _reconnect_when_lost(self) -> None:
         while True:
             await self._lost.wait()
-            if self.is_up:  # what was lost is an earlier one
+            if self.is_up:  # an earlier connection was lost
                 self._lost.clear()
                 continue
             self._connection = None
@@ -194,7 +194,7 @@ class ReconnectingConnection:
 
 
 async def close(connection: asyncpg.Connection) -> None:
-    """Close it, whatever state it is in."""
+    """Close a connection in any state."""
     try:
         await connection.close(timeout=_GRACE_SECONDS)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # unavailable, or still busy

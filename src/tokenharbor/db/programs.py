@@ -1,4 +1,4 @@
-"""PostgreSQL's own programs: where the wheel put them, and as which user they run."""
+"""PostgreSQL's programs: their folder in the wheel, and the user that they run as."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenharbor.kernel.errors import Misconfigured
 
 MAJOR = 18
-"""The major version of PostgreSQL that the wheel brings."""
+"""The major version of PostgreSQL in the wheel."""
 
 SYSTEM_USER = "tokenharbor"
 SYSTEM_FOLDER = Path("/var/lib/tokenharbor")
@@ -25,28 +25,28 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 @dataclass(frozen=True, slots=True)
 class PostgresPrograms:
-    """The folder of `initdb` and `postgres`, and whom they run as: uid and gid, None for whoever we are."""
+    """The folder of `initdb` and `postgres`, and the uid and gid that they run as; None for our own."""
 
     folder: Path
     user: tuple[int, int] | None
 
     def start(self, name: str, *arguments: str, cwd: Path, output: int) -> subprocess.Popen[bytes]:
-        """Start one of the programs in `cwd`, in a session of its own, writing to the descriptor `output`.
+        """Start a program in `cwd`, in a new session, with its output to the descriptor `output`.
 
-        The working folder is entered before the user is changed, so that `/proc/self/cwd` names it even where
-        that user may not pass the folders above, and whatever characters or length its own path has.
+        The working folder is entered before the user changes, so that `/proc/self/cwd` names it even if that user may
+        not pass the folders above, and whatever the characters and length of its path.
         """
         return self._start((str(self.folder / name), *arguments), cwd, output, ())
 
     def start_detached(self, name: str, *arguments: str, cwd: Path, output: int, keep: int) -> None:
-        """The same for a program that shall outlive us; the descriptor `keep` stays open in it."""
+        """Start a program that outlives us; the descriptor `keep` stays open in it."""
         command = ("/bin/sh", "-c", '"$0" "$@" &', str(self.folder / name), *arguments)
         self._start(command, cwd, output, (keep,)).wait()
 
     def _start(
         self, command: tuple[str, ...], cwd: Path, output: int, keep: tuple[int, ...]
     ) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603  our own programs, our own words
+        return subprocess.Popen(  # noqa: S603  our own programs and arguments
             command,
             cwd=cwd,
             env=_ENVIRONMENT,
@@ -61,16 +61,16 @@ class PostgresPrograms:
         )
 
     def give_to_user(self, folder: Path) -> None:
-        """Give a folder of ours to the user the programs run as; nobody else may look inside."""
+        """Give a folder to the user that the programs run as; no other user can read it."""
         folder.chmod(0o700)
         if self.user is not None:
             os.chown(folder, *self.user)
 
 
 def find_programs() -> PostgresPrograms:
-    """As an ordinary user: the wheel's. As root: copies that an unprivileged user can read, and that user.
+    """Return the wheel's programs; as root, copies that an unprivileged user can read, and that user.
 
-    Raises Misconfigured where the wheel is missing or the user cannot be made.
+    Raises Misconfigured if the wheel is missing or the user cannot be created.
     """
     if os.geteuid() != 0:
         return PostgresPrograms(wheel_folder() / _WHEEL / f"pginstall{MAJOR}" / "bin", None)
@@ -83,7 +83,7 @@ def find_programs() -> PostgresPrograms:
 
 
 def wheel_folder() -> Path:
-    """The folder that holds the wheel's packages (they are found, not imported: that would take 100 ms)."""
+    """Return the folder of the wheel's packages. They are found, not imported, which would take 100 ms."""
     found = find_spec(_WHEEL)
     if found is None or found.origin is None:
         raise Misconfigured("the embedded PostgreSQL is not installed; install it or set database.url")
@@ -91,7 +91,7 @@ def wheel_folder() -> Path:
 
 
 def copy_programs(target: Path) -> Path:
-    """Copy the wheel's programs to `target`, whole or not at all; what stands there already is kept."""
+    """Copy the wheel's programs to `target`, whole or not at all; an existing copy is kept."""
     _make_passable(target.parent)
     if target.is_dir():
         return target
@@ -106,7 +106,7 @@ def copy_programs(target: Path) -> Path:
     try:
         half.rename(target)
     except OSError:
-        if not target.is_dir():  # else another process was faster, and its copy is as good
+        if not target.is_dir():  # else another process was faster, and its copy is used
             raise
     shutil.rmtree(half, ignore_errors=True)
     return target

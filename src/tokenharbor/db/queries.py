@@ -1,10 +1,10 @@
-"""Named queries: SQL in a `.sql` file beside its store, read into a dataclass that says which there are.
+"""Named queries: SQL in a `.sql` file beside its store, read into a dataclass with a field for each.
 
     -- name: place_holds
-    -- Holds what fits, in order, and says which did.
+    -- Places the holds of a batch in order, and returns which were placed.
     SELECT * FROM place_holds($1, $2)
 
-A query goes from its name to the next; its comment is a sentence for whoever reads `pg_stat_activity` or the file.
+A query extends from its name to the next one. Its comment is a sentence for readers of the file or `pg_stat_activity`.
 """  # fmt: skip
 
 import dataclasses
@@ -24,9 +24,9 @@ QueriesShape = TypeVar("QueriesShape", bound=_Dataclass)
 
 
 def read_queries(shape: type[QueriesShape], package: str, file: str = "queries.sql") -> QueriesShape:
-    """The queries of a package's file; `shape` is a dataclass with one `str` field for each.
+    """Return the queries of a package's file; `shape` is a dataclass with one `str` field for each.
 
-    Raises ValueError where file and shape do not name the same, or a query has no comment or no SQL.
+    Raises ValueError if file and shape have different names, or a query has no comment or no SQL.
     """
     found = parse_queries(files(package).joinpath(file).read_text(encoding="utf-8"), f"{package}/{file}")
     wanted = {field.name for field in dataclasses.fields(shape)}
@@ -36,13 +36,13 @@ def read_queries(shape: type[QueriesShape], package: str, file: str = "queries.s
 
 
 def parse_queries(text: str, where: str) -> Mapping[str, str]:
-    """Name → SQL, the comment left in."""
+    """Return the SQL of each query by name, with its comment."""
     _, *parts = _NAME.split(text)
     queries: dict[str, str] = {}
     for name, body in zip(parts[::2], parts[1::2], strict=True):
         sql = body.strip()
         if not name.isidentifier() or name in queries:
-            raise ValueError(f"{where}: {name!r} is no name, or there twice")
+            raise ValueError(f"{where}: {name!r} is not a valid name, or exists twice")
         if not re.match(r"-- \S.*\n(\s*--.*\n)*\s*[^\s-]", sql):
             raise ValueError(f"{where}: {name} needs a sentence that says what it does, then SQL")
         queries[name] = sql

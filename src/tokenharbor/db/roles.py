@@ -1,8 +1,8 @@
-"""The console's role in the database: it reads and adds rows, but changes no entry, owns no table and makes none.
+"""The console's role in the database: it reads and adds rows, but cannot change entries, and owns no table.
 
-Most tables of the books are appended to only, and a trigger refuses whatever else is tried. Their owner could remove
-the trigger; this role cannot, and has no right to update or delete there. It logs in by a password of its own: `SET
-ROLE` would be undone by whoever can get a statement in.
+Most tables of the books are append-only: a trigger refuses updates and deletes. The tables' owner could remove the
+trigger; this role cannot, and has no right to update or delete there. It logs in with its own password: an injected
+statement could undo `SET ROLE`.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ import asyncpg
 from tokenharbor.db.pool import Login
 from tokenharbor.db.queries import read_queries
 
-_LOCK: Final = 0x726F6C6573  # "roles": one key for all who set it up
+_LOCK: Final = 0x726F6C6573  # "roles": the key of the advisory lock
 _READ_ONLY: Final = ("migration", "meta", "offered_price", "endpoint_day")
 _APPEND_ONLY: Final = (
     "account_change",
     "former_mailbox",
     "former_member",
     "made_once",
-)  # beside those that have the trigger
+)  # in addition to the tables with the trigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,9 @@ _SQL = read_queries(_RoleQueries, "tokenharbor.db", "roles.sql")
 
 
 async def ensure_console_role(conn: asyncpg.Connection, password: str) -> Login:
-    """Make the role or set its password, and grant what it lacks; `conn` is of the tables' owner.
+    """Create the role or set its password, and grant the rights that it lacks; `conn` is of the tables' owner.
 
-    Raises asyncpg.InsufficientPrivilegeError where the owner may not make roles.
+    Raises asyncpg.InsufficientPrivilegeError if the owner may not create roles.
     """
     async with conn.transaction():
         await conn.execute("SELECT pg_advisory_xact_lock($1)", _LOCK, timeout=None)

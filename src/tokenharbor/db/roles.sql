@@ -1,16 +1,16 @@
--- The console's role in the database: its name, how it is made, and the rights that it lacks.
+-- The console's role in the database: its name, its definition, and the rights that it lacks.
 
 -- name: role_name
--- Of this database alone: roles are shared by all databases of a server, and a name has 63 bytes.
+-- The role's name, made from the database's, as all databases of a server share roles. A name has at most 63 bytes.
 SELECT left(current_database(), 55) || '_console'
 
 -- name: define_role
--- The statement that makes the role, or gives it the password of now.
+-- The statement that creates the role, or sets its password.
 SELECT format(CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = $1) THEN 'ALTER' ELSE 'CREATE' END
     || ' ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD %L', $1::text, $2::text)
 
 -- name: grants_lacking
--- What is to be said for tables whose rights are not as they should be. A partition is reached by its table alone.
+-- The statements for tables on which the role's rights are wrong. Partitions need none: they are accessed by their table.
 WITH kinds AS (
     SELECT c.oid, CASE
         WHEN c.relname = ANY ($2::text[]) THEN 'SELECT'
