@@ -2440,7 +2440,7 @@ export interface components {
         };
         /**
          * ErrorReason
-         * @description One for each sentence that a person on a page may meet. The sentence stays for who does not know the code.
+         * @description A code for each refusal that a page may show. The error's message remains for clients without a translation.
          * @enum {unknown}
          */
         ErrorReason: "amount_not_positive" | "authorization_pending" | "auto_top_up_not_offered" | "bank_transfer" | "body_missing" | "body_too_deep" | "body_too_large" | "books_refused" | "changed_meanwhile" | "code_over" | "code_redeemed" | "code_unknown" | "code_used_up" | "codes_not_offered" | "connect_over" | "connect_unknown" | "consent_changed" | "currency_not_sold" | "cursor_invalid" | "email_disposable" | "email_invalid" | "email_sign_in" | "email_taken" | "email_yours" | "exchange_rate_missing" | "expiry_invalid" | "export_runs" | "exports_busy" | "idempotency_key_invalid" | "idempotency_key_used" | "internal" | "invitations_most" | "key_revoked" | "keys_most" | "last_owner" | "last_way_in" | "link_no_invitation" | "link_over" | "live_pages_most" | "mail_not_set_up" | "mail_off" | "mail_refused" | "mail_unavailable" | "management_key_owner" | "management_key_unknown" | "management_keys_day" | "management_keys_most" | "member_already" | "members_only" | "method_not_offered" | "method_not_saved" | "model_unknown" | "month_ceiling" | "name_invalid" | "network_invalid" | "not_found" | "openid_begin_again" | "openid_email_known" | "openid_email_not_verified" | "openid_unavailable" | "other_site" | "owner_without_email" | "page_outdated" | "passkey_begin_again" | "passkey_known" | "passkey_unknown" | "passkeys_most" | "passkeys_not_offered" | "password_breached" | "password_changed" | "password_has_email" | "password_length" | "password_letters" | "password_needed" | "password_wrong" | "payee_address_changed" | "payee_address_invalid" | "payee_in_use" | "payee_kind" | "payee_known" | "payee_not_verified" | "payee_removed" | "payees_day" | "payees_most" | "payouts_by" | "processor_refused" | "processor_unavailable" | "provider_unknown" | "referral_unknown" | "refund_cashback_spent" | "refund_debt" | "refund_most" | "refund_not_offered" | "refund_nothing_left" | "refund_processor_over" | "refund_too_little" | "refund_window_over" | "reward_cap" | "reward_debt" | "right_missing" | "role_not_yours" | "semantic_cache_not_installed" | "semantic_cache_not_offered" | "sign_in_again" | "sign_in_needed" | "sign_in_wrong" | "sign_up_closed" | "span_invalid" | "statement_span" | "threshold_least" | "too_many_attempts" | "top_up_bounds" | "top_up_not_opened" | "top_up_not_paid" | "top_up_packs" | "top_ups_open" | "totp_needed" | "totp_not_set_up" | "totp_set_up" | "totp_wrong" | "unavailable" | "url_invalid" | "url_not_https" | "url_parts" | "value_invalid" | "webhook_no_address" | "webhook_not_public" | "webhook_not_set" | "webhook_status" | "webhook_timeout" | "webhook_unreachable" | "welcome_claimed" | "welcome_not_offered" | "welcome_other_account" | "welcome_over" | "whole_cents" | "withdrawal_day" | "withdrawal_debt" | "withdrawal_decided" | "withdrawal_dispute" | "withdrawal_least" | "withdrawal_most" | "withdrawal_not_pretended" | "withdrawal_nothing" | "withdrawal_pretended" | "withdrawal_target_missing" | "withdrawals_not_offered";
@@ -2979,7 +2979,7 @@ export interface components {
         };
         /**
          * Pool
-         * @description Where a credit lies.
+         * @description The kind of a credit. It decides when the credit is spent.
          * @enum {string}
          */
         Pool: "paid" | "trial" | "match" | "locked" | "promo";
@@ -3282,7 +3282,7 @@ export interface components {
         };
         /**
          * Restriction
-         * @description Where credit of a lot lies that is not on the line: it cannot be spent.
+         * @description The state of a lot's credit that is not on the line and so cannot be spent.
          * @enum {string}
          */
         Restriction: "locked" | "payout";

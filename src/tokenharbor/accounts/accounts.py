@@ -1,4 +1,4 @@
-"""Accounts: opened with an owner, a wallet and what the house gives at the beginning."""
+"""The opening of an account, with its owner, its wallet and its welcome credit."""
 
 import asyncpg
 
@@ -17,10 +17,10 @@ async def open_account(
     welcome: Grant | None = None,
     joined: AccountStep | None = None,
 ) -> Account:
-    """An account, its owner and its welcome credit, all or nothing; `joined` is what else is written with it, such as
-    who referred it.
+    """Open an account with its owner and its welcome credit, all or nothing. `joined` writes more in the same
+    transaction, such as who referred the account.
 
-    Raises Rejected for an e-mail that is none, Conflict for one that exists, and as `grant_credit` does.
+    Raises Rejected for an invalid e-mail, Conflict for one that exists, and as `grant_credit` does.
     """
     async with conn.transaction():
         account = await store.create_account(conn, world, email, edition)

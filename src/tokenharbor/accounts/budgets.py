@@ -1,5 +1,5 @@
-"""The budgets of an account: what it may spend in a UTC day and month by its own word and by the operator's. The lower
-of the two is in its wallet, where each hold counts, so that a change is in force with the next hold.
+"""The budgets of an account for a UTC day and month: its own and the operator's. The lower one is in its wallet, where
+each hold is checked, so that a change is in force with the next hold.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tokenharbor.kernel.money import Usd
 
 
 class BudgetsChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is changed of an account's own budgets. None: it gives itself none."""
+    """A change of an account's own budgets. None removes a budget; UNSET leaves it as it is."""
 
     daily: Usd | UnsetType | None = UNSET
     monthly: Usd | UnsetType | None = UNSET
@@ -27,7 +27,7 @@ class BudgetsChange(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """Of a day or a month: what the account gives itself, what the operator states, and what is spent. None: none."""
+    """The budgets of a day or a month, the account's own and the operator's (None: no budget), and the amount spent."""
 
     own: Usd | None
     operators: Usd | None
@@ -40,15 +40,15 @@ class BudgetState:
 
 @dataclass(frozen=True, slots=True)
 class AccountBudgets:
-    """The budgets of this UTC day and month."""
+    """The budgets of the current UTC day and month."""
 
     day: BudgetState
     month: BudgetState
 
 
 class BudgetDocument(Document, frozen=True):
-    """A budget of now. `own_usd` is what the account gives itself, `limit_usd` what the operator states; the lower one
-    is `in_force_usd`. None: none.
+    """A budget of the current day or month. `own_usd` is the account's own, `limit_usd` the operator's; the lower one
+    is `in_force_usd`. Null means no budget.
     """
 
     own_usd: Usd | None
@@ -62,7 +62,7 @@ class BudgetDocument(Document, frozen=True):
 
 
 class BudgetsDocument(Document, frozen=True):
-    """The account's budgets of this UTC day and month."""
+    """The account's budgets of the current UTC day and month."""
 
     day: BudgetDocument
     month: BudgetDocument
@@ -73,12 +73,12 @@ class BudgetsDocument(Document, frozen=True):
 
 
 def lower_budget(one: Usd | None, other: Usd | None) -> Usd | None:
-    """The one in force of two; None: none."""
+    """Return the lower of two budgets, which is in force; None means no budget."""
     return min((each for each in (one, other) if each is not None), default=None)
 
 
 async def read_budgets(conn: asyncpg.Connection, account_id: UUID, now: datetime) -> AccountBudgets:
-    """Raises Missing."""
+    """Return an account's budgets and spending. Raises Missing."""
     account = await store.get_account(conn, account_id)
     spent = await read_account_spending(conn, account_id, now)
     own, limits = account.budgets, account.limits
@@ -88,7 +88,7 @@ async def read_budgets(conn: asyncpg.Connection, account_id: UUID, now: datetime
 
 
 async def change_budgets(conn: asyncpg.Connection, account_id: UUID, change: BudgetsChange) -> None:
-    """Change what is stated in `change`, and nothing else; the audit log has it. Raises Missing."""
+    """Change the budgets that `change` states; the audit log records it. Raises Missing."""
     async with conn.transaction():
         own = (await changes.lock_account(conn, account_id)).budgets
         daily = own.daily if change.daily is UNSET else change.daily

@@ -1,4 +1,4 @@
-"""What an account says of answers that are given again: whose requests may have them."""
+"""An account's settings of the exact and the semantic cache."""
 
 from datetime import datetime
 from typing import Self
@@ -18,9 +18,9 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 
 class CachingDocument(Document, frozen=True):
-    """`exact`: whether an identical request has the same answer, for `seconds`. `shared`: to all keys and end users of
-    the account, not only to those that it was given to. `semantic`: the account's choice of answers to questions in
-    other words, where the edition has it.
+    """An account's settings of caches. `exact`: whether identical requests get the same answer for `seconds`. `shared`:
+    whether all keys and end users of the account share cached answers, or each has its own. `semantic`: the setting of
+    the semantic cache; null if the edition has none.
     """
 
     exact: bool
@@ -39,9 +39,9 @@ class CachingDocument(Document, frozen=True):
 
 
 class SemanticDocument(Document, frozen=True):
-    """`state`: off, on, or stopped: by two disagreements in the last 50 comparisons, at `stopped_at`. `compared` of
-    `trial` hits were compared with the provider's answer since it was turned on: before all were, none is given.
-    `by_request`: where it is off, a request may ask for it.
+    """The semantic cache of an account. `state`: off, on, or stopped, at `stopped_at`, by two disagreements in the last
+    50 comparisons. Since it was turned on, `compared` of the first `trial` hits were compared with the provider's
+    answer; no hit is served before all were. `by_request`: requests may ask for it while it is off.
     """
 
     state: SemanticState
@@ -64,12 +64,14 @@ class SemanticDocument(Document, frozen=True):
 
 
 async def read_caching(conn: asyncpg.Connection, policy: CachePolicy, account_id: UUID) -> CachingDocument:
-    """Raises Missing."""
+    """Return an account's settings of caches. Raises Missing."""
     return CachingDocument.of(policy, await store.get_account(conn, account_id))
 
 
 async def share_cache(conn: asyncpg.Connection, account_id: UUID, *, shared: bool) -> None:
-    """In force within a second; the audit log has it. Raises Missing."""
+    """Share cached answers within an account, or stop sharing them. In force within a second; the audit log records it.
+    Raises Missing.
+    """
     async with conn.transaction():
         account = await changes.lock_account(conn, account_id)
         if account.shared_cache != shared:
@@ -77,7 +79,9 @@ async def share_cache(conn: asyncpg.Connection, account_id: UUID, *, shared: boo
 
 
 async def choose_semantic_cache(conn: asyncpg.Connection, policy: CachePolicy, account_id: UUID, *, on: bool) -> None:
-    """Turned on, a trial begins anew. Raises Missing; Rejected where the edition has it not, or it is not installed."""
+    """Turn the semantic cache on or off; turning it on begins a new trial. Raises Missing, and Rejected if the edition
+    has no semantic cache or it is not installed.
+    """
     if on and not policy.semantic:
         why = Rejected("this edition has no semantic cache", param="semantic")
         raise why.because(ErrorReason.SEMANTIC_CACHE_NOT_OFFERED)
@@ -93,7 +97,7 @@ async def choose_semantic_cache(conn: asyncpg.Connection, policy: CachePolicy, a
 
 
 async def let_requests_opt_in(conn: asyncpg.Connection, account_id: UUID, *, allowed: bool) -> None:
-    """Whether single requests may turn it on for themselves; in force within a second. Raises Missing."""
+    """Let single requests ask for the semantic cache, or not; in force within a second. Raises Missing."""
     async with conn.transaction():
         await changes.lock_account(conn, account_id)
         await let_requests_ask(conn, account_id, allowed=allowed)

@@ -1,4 +1,4 @@
-"""What an account may do: plan, limits, consent to free models. Each change is in force at once, and recorded."""
+"""Changes of an account's plan, limits and consent to free models. Each is in force at once, and recorded."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,12 +22,12 @@ from tokenharbor.kernel.tables import did_you_mean
 from tokenharbor.kernel.world import World
 
 OPERATOR: Final = "operator"
-"""Who changes what, where it is done by command."""
+"""The actor of changes made by command."""
 
 
 class LimitsChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is changed of an account's limits. Of rates, None is as its plan or edition says, and 0 is unlimited; of
-    budgets, None is none.
+    """A change of an account's limits; UNSET leaves a limit as it is. A rate of None is the plan's or the edition's,
+    and 0 is unlimited. A budget of None is no budget.
     """
 
     rpm: int | UnsetType | None = UNSET
@@ -43,7 +43,7 @@ class LimitsChange(msgspec.Struct, frozen=True, kw_only=True):
 async def change_plan(
     conn: asyncpg.Connection, world: World, account_id: UUID, plan: str, *, policy: Policy, actor: str
 ) -> Account:
-    """Give an account a plan; `default` is the edition's default one. Raises Missing, Rejected for an unknown plan."""
+    """Give an account a plan; `default` is the edition's default plan. Raises Missing, Rejected for an unknown plan."""
     if plan != DEFAULT_PLAN and plan not in policy.plans:
         known = (*policy.plans, DEFAULT_PLAN)
         raise Rejected(f"edition {policy.name} has no plan {plan[:64]!r}{did_you_mean(plan, known)}", param="plan")
@@ -54,7 +54,7 @@ async def change_plan(
 async def change_limits(
     conn: asyncpg.Connection, world: World, account_id: UUID, change: LimitsChange, *, actor: str
 ) -> Account:
-    """Change what is stated in `change`, and nothing else. Raises Missing."""
+    """Change the limits that `change` states. Raises Missing."""
     stated = stated_fields(change)
 
     def apply(account: Account) -> Account:
@@ -74,8 +74,8 @@ async def change_limits(
 async def change_consent(
     conn: asyncpg.Connection, world: World, account_id: UUID, agreed: str, *, actor: str, address: str = ""
 ) -> Account:
-    """Turn free models on by what was agreed to, the edition's wording; "" turns them off. Where they are on, agreeing
-    to other words than the last time is recorded, too. Raises Missing.
+    """Turn free models on; `agreed` is the wording that was agreed to. "" turns them off. While they are on, agreeing
+    to a changed wording is recorded, too. Raises Missing.
     """
     on = bool(agreed)
     async with conn.transaction():
@@ -93,14 +93,14 @@ async def change_consent(
 
 
 async def list_changes(conn: asyncpg.Connection, account_id: UUID) -> Sequence[AccountChange]:
-    """The record, oldest first. Raises Missing."""
+    """Return the recorded changes of an account, oldest first. Raises Missing."""
     await store.get_account(conn, account_id)
     return await changes.read_changes(conn, account_id)
 
 
 def check_plans(policy: Policy, in_use: Mapping[str, int], catalog: Catalog) -> None:
-    """An edition must have the plans that accounts have, or their boundaries would be lost; and a plan's providers must
-    exist, or nobody could serve it. Raises Misconfigured.
+    """Check that the edition has every plan that accounts have, since their boundaries would be lost without it, and
+    that the providers of its plans exist. Raises Misconfigured.
     """
     faults = [
         f"edition {policy.name}: no plan {plan!r}, which {count} accounts have; state [plans.{plan}], or give them "
@@ -127,7 +127,7 @@ async def _change(
     *,
     actor: str,
 ) -> Account:
-    """What an edit makes of an account, stored with a record of each field that it changes."""
+    """Edit an account, and record each changed field."""
     async with conn.transaction():
         account = await changes.lock_account(conn, account_id)
         edited = edit(account)
@@ -143,7 +143,7 @@ async def _change(
 
 
 def _fields(account: Account) -> Mapping[str, str]:
-    """What can be changed, as the record has it: "" is not stated."""
+    """The fields that can be changed, as text for the record; "" means not stated."""
     limits = account.limits
     rates = msgspec.structs.asdict(limits.rates)
     key_rates = {f"key_{name}": value for name, value in msgspec.structs.asdict(limits.key_rates).items()}

@@ -17,8 +17,8 @@ from tokenharbor.ledger.types import Balance, Credit, Pool, Restriction
 
 
 class BalanceDocument(Document, frozen=True):
-    """What can be spent, what is held, what is owed, and every pool, held credit included. As long as something is
-    owed, nothing can be spent: the next credit pays it first.
+    """The spendable balance, the amount held, the debt, and the rest of every pool, held credit included. An account in
+    debt cannot spend; the next credit pays the debt first.
     """
 
     balance_usd: Usd
@@ -34,7 +34,7 @@ class BalanceDocument(Document, frozen=True):
 
 
 class CreditDocument(Document, frozen=True):
-    """Credit that was granted, and its entry."""
+    """A granted credit; `id` is its entry's."""
 
     id: str
     account: str
@@ -54,8 +54,8 @@ class CreditDocument(Document, frozen=True):
 
 
 class LotDocument(Document, frozen=True):
-    """What is left of a lot; `held_usd` of it is what open requests may take. `restriction` says why it cannot be
-    spent: it is locked, or on its way out. `more` are the ids of further lots, alike and beside it, that it stands for.
+    """The rest of a lot; `held_usd` of it is reserved for open requests. `restriction` says why it cannot be spent, if
+    so: it is locked or being paid out. `more` has the ids of similar lots next to it that were joined into this one.
     """
 
     id: str
@@ -89,8 +89,8 @@ class LotDocument(Document, frozen=True):
 
 
 class HoldDocument(Document, frozen=True):
-    """What is held for a request that has not ended, since when. `model` is known of a task alone: of other requests it
-    is written when they end. Not `open`: its server is gone, and the next one gives the money back or bills it.
+    """A hold of a request that has not ended. `model` is known only for a task (a video); other requests record it when
+    they end. If not `open`, the request's server is gone, and its next start bills the request or gives the hold back.
     """
 
     request: str
@@ -115,7 +115,7 @@ class HoldDocument(Document, frozen=True):
 
 
 class HeldCreditDocument(Document, frozen=True):
-    """All that is held of an account, and for how many requests; the oldest of them."""
+    """The total held of an account, the number of holds, and the oldest of them."""
 
     held_usd: Usd
     count: int
@@ -127,8 +127,9 @@ class HeldCreditDocument(Document, frozen=True):
 
 
 class LedgerEntryDocument(Document, frozen=True):
-    """An entry: what it added to the spendable and held credit, by pool, and that credit after it. `locked_usd` is what
-    it added to locked credit, which is in neither. `order` is a top-up's id, a request's, or the entry's own.
+    """An entry: its change of the spendable and held credit, in total and by pool, and that credit after it
+    (`balance_usd`). `locked_usd` is its change of locked credit, which is not in `balance_usd`. `order` is the id of
+    the top-up, the request or the entry.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Credit: granted by operators, and what an account has of it."""
+"""Grants of credit by operators, and balances of accounts."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from tokenharbor.ledger.types import Balance, Credit, Pool
 from tokenharbor.ledger.wallets import Wallets
 
 AccountStep = Callable[[asyncpg.Connection, UUID], Awaitable[None]]
-"""What another room does with an account, in the same transaction."""
+"""A step of another room with an account, in the same transaction."""
 
 GRANTABLE: Final = (Pool.PAID, Pool.TRIAL, Pool.PROMO)
-"""The pools that an operator fills; the others come with a match."""
+"""The pools that an operator can grant to; the others belong to matches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Credit to be granted. What is unused after `lasts` expires; None: never. With `once`, each account gets the grant
-    of that name once only.
+    """Credit to be granted. It expires after `lasts`; None means never. If `once` is given, each account gets the grant
+    of that name only once.
     """
 
     amount: Usd
@@ -38,12 +38,12 @@ class Grant:
 async def grant_credit(
     conn: asyncpg.Connection, world: World, account_id: UUID, grant: Grant, *, run_due: AccountStep | None = None
 ) -> Credit:
-    """An operator's grant, through the ledger like any other credit; what is due on the account comes before it.
+    """Grant credit to an account by an entry of its ledger; `run_due` runs before it.
 
-    Raises Missing for the account, Rejected for pool and reason, BooksRefused, DatabaseUnavailable.
+    Raises Missing for the account, Rejected for pool or reason, BooksRefused, DatabaseUnavailable.
     """
     if grant.pool not in GRANTABLE:
-        raise Rejected(f"credit of the pool {grant.pool} is not granted: use {', '.join(GRANTABLE)}", param="pool")
+        raise Rejected(f"credit of pool {grant.pool} cannot be granted; use {', '.join(GRANTABLE)}", param="pool")
     if not grant.reason.strip():
         raise Rejected("a grant needs a reason", param="reason")
     await store.get_account(conn, account_id)
@@ -70,7 +70,7 @@ async def grant_credit(
 async def read_balance(
     conn: asyncpg.Connection, world: World, account_id: UUID, *, run_due: AccountStep | None = None
 ) -> Balance:
-    """What an account has now; what is due on it comes before. Raises Missing, DatabaseUnavailable."""
+    """Return an account's balance; `run_due` runs before it is read. Raises Missing, DatabaseUnavailable."""
     await store.get_account(conn, account_id)
     if run_due is not None:
         await run_due(conn, account_id)

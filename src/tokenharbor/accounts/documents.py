@@ -1,4 +1,4 @@
-"""The documents of accounts: one shape of each thing for commands, paths and pages."""
+"""The documents of accounts, limits, consent, keys and health, for commands, paths and pages."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ from tokenharbor.kernel.payer import RateLimits
 
 
 class StatedLimitsDocument(Document, frozen=True):
-    """What an account's row states. None: not stated; 0: unlimited."""
+    """The limits that an account's row states. A rate of null is not stated, and 0 is unlimited."""
 
     rpm: int | None
     tpm: int | None
@@ -49,7 +49,7 @@ class StatedLimitsDocument(Document, frozen=True):
 
 
 class PlanDocument(PlanPolicy, frozen=True, kw_only=True):
-    """A plan's terms: what an account that has it may do and pays, and words for people."""
+    """A plan's terms: rates, prices and boundaries of accounts that have it, and its texts."""
 
     plan: str
 
@@ -59,8 +59,8 @@ class PlanDocument(PlanPolicy, frozen=True, kw_only=True):
 
 
 class AccountDocument(Document, frozen=True):
-    """An account. `plan` of None: the edition's default. `daily_budget_usd` and `monthly_budget_usd` are what it gives
-    itself; none of them lifts its `limits`. `terms` are shown where they are asked for; None: no plan.
+    """An account. A `plan` of null is the edition's default. `daily_budget_usd` and `monthly_budget_usd` are its own
+    budgets, which cannot raise its `limits`. `terms` are shown on request; null means no plan.
     """
 
     id: str
@@ -78,7 +78,7 @@ class AccountDocument(Document, frozen=True):
 
     @classmethod
     def of(cls, account: Account, policy: Policy | None = None) -> Self:
-        """With the terms of its plan, if the policy is given."""
+        """Return the document, with the terms of the account's plan if `policy` is given."""
         return cls(
             id=ids.show("acct", account.id),
             created_at=to_second(account.created_at),
@@ -96,7 +96,7 @@ class AccountDocument(Document, frozen=True):
 
 
 class LimitDocument(Document, frozen=True):
-    """A rate: the limit in force, what the account's row states of it, and whose it is. None: no limit."""
+    """A rate limit: the limit in force (null: no limit), the one that the account's row states, and the origin."""
 
     limit: int | None
     stated: int | None
@@ -104,8 +104,8 @@ class LimitDocument(Document, frozen=True):
 
 
 class LimitsDocument(Document, frozen=True):
-    """The limits of an account that are in force, and of each of its keys; and the account's budgets: the operator's
-    (`daily_usd`) and those that it gives itself (`daily_budget_usd`), of which the lower is in force.
+    """The limits in force of an account and of each of its keys, and the account's budgets: the operator's
+    (`daily_usd`) and its own (`daily_budget_usd`), of which the lower is in force.
     """
 
     id: str
@@ -140,7 +140,7 @@ class LimitsDocument(Document, frozen=True):
 
 
 class AccountChangeDocument(Document, frozen=True):
-    """A change. `before` and `after` as text; "" is not stated. `wording` is what a consent agreed to."""
+    """A change. `before` and `after` are text, "" if not stated. `wording` is the text that a consent agreed to."""
 
     at: datetime
     actor: str
@@ -162,7 +162,7 @@ class AccountChangeDocument(Document, frozen=True):
 
 
 class ConsentDocument(Document, frozen=True):
-    """Who agreed, when, and to which words. `by`: a user's id, a management key's, or `operator`."""
+    """A consent: when, by whom, and to which wording. `by` is the id of a user or a management key, or `operator`."""
 
     at: datetime
     by: str
@@ -174,8 +174,9 @@ class ConsentDocument(Document, frozen=True):
 
 
 class FreeModelsDocument(Document, frozen=True):
-    """Whether an account may call free models. `wording` is what agreeing to them needs now, `consent` what was agreed
-    to last; None while they are off. `requests` are in `window_hours`; who has topped up has `topped_up_requests`.
+    """Whether an account may call free models. `wording` is the text to agree to now, `consent` the last consent, null
+    while free models are off. `requests` is the limit in `window_hours`; accounts that topped up have
+    `topped_up_requests`.
     """
 
     on: bool
@@ -198,7 +199,7 @@ class FreeModelsDocument(Document, frozen=True):
 
 
 class KeyDocument(Document, frozen=True):
-    """A key without itself. An empty list: no rule; None: no limit."""
+    """An API key, without the secret. An empty list means no rule; null means no limit."""
 
     id: str
     key: str
@@ -243,7 +244,7 @@ class KeyDocument(Document, frozen=True):
 
 
 class ProviderHealthDocument(Document, frozen=True):
-    """What became of a provider's attempts. `lost_usd` has what was lost at all."""
+    """The results of the attempts at a provider. `lost_usd` has only the losses above zero."""
 
     provider: str
     attempts: int

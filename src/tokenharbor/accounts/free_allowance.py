@@ -1,4 +1,4 @@
-"""Free models: how many calls an account has left of its window."""
+"""The calls of free models that an account has left in its window."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,8 +26,8 @@ SQL = read_queries(FreeAllowanceQueries, "tokenharbor.accounts", "free_allowance
 
 
 class FreeAllowanceDocument(Document, frozen=True):
-    """Calls of free models: `left` of `limit` until `resets_at`; null while no window is open. `enabled`: whether the
-    account has agreed to them.
+    """The calls of free models: `left` of `limit` until `resets_at`, which is null while no window is open. `enabled`:
+    whether the account has agreed to free models.
     """
 
     enabled: bool
@@ -40,7 +40,7 @@ class FreeAllowanceDocument(Document, frozen=True):
 async def read_free_allowance(
     conn: asyncpg.Connection, policy: Policy, account_id: UUID, now: datetime
 ) -> FreeAllowanceDocument:
-    """As the next call would find it. Raises Missing."""
+    """Return the allowance as the next call would find it. Raises Missing."""
     row = await conn.fetchrow(SQL.used, account_id)
     if row is None:
         raise Missing("there is no such account")

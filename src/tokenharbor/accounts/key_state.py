@@ -1,4 +1,4 @@
-"""What an API key may still spend and what its account has used, for the key itself to read."""
+"""The state of an API key, which the key itself may read: its limits and spending, and its account's usage."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from tokenharbor.ledger.rollup import UsageDimension, UsageTotal, read_totals
 _BY_DAY: Final[Collection[UsageDimension]] = ("day", "model", "provider")
 
 RESETS: Final[Mapping[str | None, str]] = {None: "quota", "monthly": "monthly", "daily": "daily"}
-"""When a key's limits of spending begin anew, and what its rules call them."""
+"""The resets of a key's spending limits (None: never), and the names of these limits in its rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class MainLimit:
-    """The one limit of a key for clients that know of one. `limit` None: there is none; `reset` None: it is in all."""
+    """A key's spending limit for clients that know only one. `limit` None: no limit; `reset` None: a total quota."""
 
     limit: Usd | None = None
     left: Usd | None = None
@@ -31,7 +31,7 @@ class MainLimit:
 
 
 def main_limit(rules: KeyRules, spent: MeteredKey) -> MainLimit:
-    """Of several, the one in all, else the one of a month, else the one of a day."""
+    """Return the total quota of a key, else its monthly limit, else its daily limit."""
     if rules.quota is not None:
         return MainLimit(rules.quota, max(rules.quota - spent.life, ZERO))
     if rules.monthly is not None:
@@ -43,7 +43,7 @@ def main_limit(rules: KeyRules, spent: MeteredKey) -> MainLimit:
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """A key, and what it has spent: in its life, in the UTC day and month, and in the week since Monday."""
+    """A key and its spending: in its life, in the UTC day and month, and in the week since Monday."""
 
     key: KeyRow
     spent: MeteredKey
@@ -51,7 +51,7 @@ class KeyState:
 
 
 class KeyReads:
-    """Reads; raises DatabaseUnavailable."""
+    """Reads keys' states. Every call raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -69,13 +69,13 @@ class KeyReads:
         return KeyState(key, spent.get(key_id, none), used)
 
     async def used(self, account_id: UUID) -> Usd:
-        """What the account has used in its life."""
+        """Return the account's spending in its life."""
         with as_database_unavailable():
             async with self._pool.acquire() as conn:
                 return Usd((await read_marks(conn, [account_id]))[account_id].spent)
 
     async def days(self, account_id: UUID, since: datetime, until: datetime) -> Sequence[UsageTotal]:
-        """What the account used, by day, model and provider."""
+        """Return the account's usage by day, model and provider."""
         with as_database_unavailable():
             async with self._pool.acquire() as conn:
                 return await read_totals(conn, account_id, since=since, until=until, by=_BY_DAY)

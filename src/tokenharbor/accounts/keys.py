@@ -1,4 +1,4 @@
-"""API keys: issued with rules that name what there is, listed without themselves, changed, revoked."""
+"""API keys: issuing with checked rules, listing, changing, rotating, revoking and deleting."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,21 +27,23 @@ from tokenharbor.kernel.tables import did_you_mean
 from tokenharbor.kernel.world import World
 
 MOST: Final = 10_000
-"""Keys of an account that are not deleted, revoked ones too: lists of them are read whole, and gateways know each."""
+"""The most keys of an account, revoked ones included and deleted ones not: lists have no pages, and every gateway keeps
+every key in memory.
+"""
 
 _NAMING = ("models", "providers", "denied_providers")
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A key just issued. `key` is shown once and stored nowhere."""
+    """A new key. `key` is shown once and never stored."""
 
     id: UUID
     key: str = field(repr=False)
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is changed of a key's rules. Empty: no rule; None: no limit, as in `KeyRules`."""
+    """A change of a key's rules; UNSET leaves a rule as it is. Empty means no rule, None no limit, as in `KeyRules`."""
 
     name: str | UnsetType = UNSET
     label: str | UnsetType = UNSET
@@ -68,8 +70,8 @@ async def issue_key(  # noqa: PLR0913  each by its name
     catalog: Catalog,
     also: Collection[str] = (),
 ) -> IssuedKey:
-    """`derived` hashes keys; `also` are names that stand for many models. Raises Missing for the account, Rejected for
-    rules that name what is not there, Conflict for a key too many.
+    """Issue a key. `derived` hashes keys; `also` has the names of model pools. Raises Missing for the account, Rejected
+    for rules that name an unknown model or provider, Conflict if the account has MOST keys.
     """
     await store.get_account(conn, account_id)
     await _check_room(conn, account_id)
@@ -80,7 +82,7 @@ async def issue_key(  # noqa: PLR0913  each by its name
 
 
 async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyRow]:
-    """An account's keys, oldest first, the revoked ones too. Raises Missing for the account."""
+    """Return an account's keys, oldest first, revoked ones included. Raises Missing for the account."""
     await store.get_account(conn, account_id)
     return await store.list_keys(conn, account_id)
 
@@ -88,9 +90,9 @@ async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyR
 async def change_key(
     conn: asyncpg.Connection, key_id: UUID, change: KeyChange, *, catalog: Catalog, also: Collection[str] = ()
 ) -> KeyRow:
-    """Change what is stated in `change`, and nothing else; gateways follow within a second.
+    """Change the rules that `change` states; gateways follow within a second.
 
-    Raises Missing, Conflict for a revoked key, Rejected for rules that name what is not there.
+    Raises Missing, Conflict for a revoked key, Rejected for rules that name an unknown model or provider.
     """
     named = name_rules(change_rules(KeyRules(), change), catalog, also)
     stated = stated_fields(change).keys()
@@ -105,23 +107,23 @@ async def change_key(
 
 
 async def revoke_key(conn: asyncpg.Connection, world: World, key_id: UUID) -> datetime:
-    """When the key was revoked: now, or earlier if it was before. Raises Missing."""
+    """Revoke a key, and return when it was revoked: now, or earlier. Raises Missing."""
     return await store.revoke_key(conn, key_id, world.clock.now())
 
 
 async def rotate_key(
     conn: asyncpg.Connection, world: World, derived: DerivedSecret, key_id: UUID, overlap: timedelta
 ) -> IssuedKey:
-    """Another key with the same rules. The old one ends after `overlap`, or when it would have ended before.
+    """Issue another key with the same rules. The old key expires after `overlap`, or earlier if it expires earlier.
 
-    Raises Missing; Conflict for a key that is revoked or has expired, and for a key too many.
+    Raises Missing; Conflict for a revoked or expired key, and if the account has MOST keys.
     """
     now = world.clock.now()
     async with conn.transaction():
         row = await store.lock_key(conn, key_id)
         expires_at = row.rules.expires_at
         if row.revoked_at is not None or (expires_at is not None and expires_at <= now):
-            raise Conflict(f"{ids.show('key', key_id)} is in force no more: create another key").because(
+            raise Conflict(f"{ids.show('key', key_id)} is revoked or expired: create another key").because(
                 ErrorReason.KEY_REVOKED
             )
         await _check_room(conn, row.account_id)
@@ -133,21 +135,21 @@ async def rotate_key(
 
 
 async def delete_key(conn: asyncpg.Connection, world: World, key_id: UUID) -> None:
-    """Revoke a key, and list it no more. Raises Missing."""
+    """Revoke a key and remove it from lists. Raises Missing."""
     async with conn.transaction():
         await store.delete_key(conn, key_id, world.clock.now())
 
 
 def change_rules(rules: KeyRules, change: KeyChange) -> KeyRules:
-    """The rules with what is stated in `change`."""
+    """Return the rules with those that `change` states."""
     stated = stated_fields(change)
     rates = {name: stated.pop(name) for name in StatedRates.__struct_fields__ if name in stated}
     return replace(rules, **stated, rates=msgspec.structs.replace(rules.rates, **rates))
 
 
 def name_rules(rules: KeyRules, catalog: Catalog, also: Collection[str] = ()) -> KeyRules:
-    """The rules with models by the names that the gateway compares: a rule that names nothing would exclude
-    everything. Raises Rejected.
+    """Return the rules with models by their canonical names, which the gateway compares. Raises Rejected for an unknown
+    model or provider: such a rule would exclude everything.
     """
     for param, names in (("providers", rules.providers), ("deny_providers", rules.denied_providers)):
         _check_providers(names, catalog.providers, param)

@@ -1,4 +1,4 @@
-"""Providers: our credentials at them, and their health as requests found it."""
+"""Providers: our credentials at them, and their health as recorded by requests."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ SQL = read_queries(ProviderHealthQueries, "tokenharbor.accounts", "health.sql")
 
 @dataclass(frozen=True, slots=True)
 class ProviderHealth:
-    """A provider's attempts, alarms and our losses at it. `failures` and `alarms` are counts by kind; `overrun` is
-    what charges lacked of their cost, `unbilled` what we owe for requests that were not billed.
+    """The attempts at a provider, their alarms, and our losses. `failures` and `alarms` are counts by kind; `overrun`
+    is the part of costs that charges did not cover, `unbilled` what we owe for requests that were not billed.
     """
 
     provider: str
@@ -58,7 +58,7 @@ class ProviderHealth:
 
 
 def get_provider(catalog: Catalog, name: str) -> Provider:
-    """Raises Missing, with the nearest name."""
+    """Return a provider by name. Raises Missing, with the nearest name."""
     if name not in catalog.providers:
         raise Missing(f"no provider {name!r}{did_you_mean(name, catalog.providers)}")
     return catalog.providers[name]
@@ -67,9 +67,9 @@ def get_provider(catalog: Catalog, name: str) -> Provider:
 async def store_credential(
     conn: asyncpg.Connection, world: World, seal: SecretBox, *, provider: Provider, credential: str
 ) -> datetime:
-    """Store a provider's credential, encrypted, in place of the one before. Returns the time of the change.
+    """Store a provider's credential, encrypted, in place of the one before; return the time of the change.
 
-    Raises Rejected for a credential that the provider's way to authenticate cannot show. No message holds it.
+    Raises Rejected for a credential that does not fit the provider's authentication. No message holds the credential.
     """
     _check_credential(credential)
     try:
@@ -82,7 +82,7 @@ async def store_credential(
 
 
 def _check_credential(credential: str) -> None:
-    """As a header can carry it."""
+    """Check that a header can carry the credential. Raises Rejected."""
     if not credential:
         raise Rejected("the credential is empty", param="credential")
     fits = len(credential) <= LONGEST_CREDENTIAL and credential.isascii() and credential.isprintable()
@@ -96,7 +96,7 @@ def _check_credential(credential: str) -> None:
 async def read_provider_health(
     conn: asyncpg.Connection, known: Collection[str], *, since: datetime
 ) -> Sequence[ProviderHealth]:
-    """By name: those that are known, and all that were asked by requests that ended since."""
+    """Return the health of all known providers, and of all others called by requests that ended since; by name."""
     times = (lowest_request_id(since), since)
     attempts = await conn.fetch(SQL.health, *times)
     alarms = await conn.fetch(SQL.alarms, *times)

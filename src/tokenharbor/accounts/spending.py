@@ -1,4 +1,4 @@
-"""What an account and its keys have spent, as their budgets and quotas count it."""
+"""The spending of an account and its keys, as their budgets and quotas count it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SQL = read_queries(SpendingQueries, "tokenharbor.accounts", "spending.sql")
 
 @dataclass(frozen=True, slots=True)
 class AccountSpending:
-    """In the UTC day and month of now."""
+    """An account's spending in the current UTC day and month."""
 
     day: Usd
     month: Usd
@@ -32,8 +32,8 @@ class AccountSpending:
 
 @dataclass(frozen=True, slots=True)
 class MeteredKey:
-    """What a key has spent in its life, and in the UTC day and month of now; `used_hour` is the start of the last hour
-    in which it was used, as far as totals are added up.
+    """A key's spending in its life and in the current UTC day and month. `used_hour` is the start of the last hour in
+    which it was used, as far as totals are summed.
     """
 
     life: Usd
@@ -43,13 +43,13 @@ class MeteredKey:
 
 
 async def read_account_spending(conn: asyncpg.Connection, account_id: UUID, now: datetime) -> AccountSpending:
-    """The account is there."""
+    """Return the spending of an account, which must exist."""
     row = await conn.fetchrow(SQL.account, account_id, now)
     return AccountSpending(Usd(row["day"]), Usd(row["month"]))
 
 
 async def read_key_spending(conn: asyncpg.Connection, account_id: UUID, now: datetime) -> Mapping[UUID, MeteredKey]:
-    """By key, of all the keys that the account ever had."""
+    """Return the spending of each key that the account ever had."""
     rows = await conn.fetch(SQL.keys, account_id, now)
     return {
         row["key_id"]: MeteredKey(Usd(row["life"]), Usd(row["day"]), Usd(row["month"]), row["used_hour"])

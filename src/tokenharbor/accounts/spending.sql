@@ -1,12 +1,12 @@
--- What was spent in the UTC day and month of $2, beside the budgets of an account and its keys.
+-- The spending of an account and its keys in the UTC day and month of $2.
 
 -- name: account
--- Of an account; the meters of holds, so that budgets and pages agree.
+-- An account's spending, from the meters that holds are checked against, so that budgets and pages agree.
 SELECT CASE WHEN $2 < day_end THEN day_spent ELSE 0 END AS day, CASE WHEN $2 < month_end THEN month_spent ELSE 0 END AS month
 FROM wallet WHERE account_id = $1
 
 -- name: keys
--- Of each of its keys, and the last hour in which each was used.
+-- The spending of each key of an account, and the last hour in which it was used.
 SELECT m.key_id, m.spent AS life, CASE WHEN $2 < m.day_end THEN m.day_spent ELSE 0 END AS day,
        CASE WHEN $2 < m.month_end THEN m.month_spent ELSE 0 END AS month, u.hour AS used_hour
 FROM key_meter m

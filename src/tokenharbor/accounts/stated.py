@@ -1,4 +1,4 @@
-"""Changes that state only what they change: the other fields are UNSET."""
+"""Changes that state only some fields: the others are UNSET."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ import msgspec
 
 
 def stated_fields(change: msgspec.Struct) -> dict[str, Any]:
-    """The fields that a change states, by name."""
+    """Return the fields that a change states, by name."""
     return {name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET}

@@ -1,4 +1,4 @@
-"""Usage: what an account used, by time, key, label of keys, model and provider."""
+"""Reports of an account's usage, divided by time, key, label of keys, model and provider."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -33,7 +33,7 @@ SQL = read_queries(UsageQueries, "tokenharbor.accounts", "usage.sql")
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """What an account used in [since, until), which are whole hours (UTC)."""
+    """The usage of an account in [since, until), which are whole hours (UTC)."""
 
     since: datetime
     until: datetime
@@ -48,7 +48,9 @@ async def read_usage(
     until: datetime,
     by: Collection[UsageDivision] = ("day", "model", "provider"),
 ) -> UsageReport:
-    """Of the requests that ended in [since, until), widened to whole hours; divided as asked. Raises Missing."""
+    """Return the usage of requests that ended in [since, until), widened to whole hours, divided by `by`. Raises
+    Missing.
+    """
     await store.get_account(conn, account_id)
     await shorten_tail(conn, account_id)
     since, until = whole_hours(since, until)
@@ -61,7 +63,7 @@ async def read_usage(
 
 
 def _by_label(totals: Sequence[UsageTotal], labels: Mapping[UUID, str], *, keep_keys: bool) -> Sequence[UsageTotal]:
-    """Totals of keys as those of their labels; of keys without one, and of requests whose key is not known: ""."""
+    """Join totals of keys by label; "" for keys without a label and for requests whose key is unknown."""
     groups: defaultdict[_Group, list[UsageTotal]] = defaultdict(list)
     for each in totals:
         label = "" if each.key_id is None else labels.get(each.key_id, "")
@@ -74,7 +76,7 @@ def _by_label(totals: Sequence[UsageTotal], labels: Mapping[UUID, str], *, keep_
 
 
 class _Group(NamedTuple):
-    """What totals that are added up have in common."""
+    """The fields that joined totals have in common."""
 
     start: datetime | None
     label: str
@@ -84,5 +86,5 @@ class _Group(NamedTuple):
 
 
 def lowest_request_id(ended_since: datetime) -> UUID:
-    """No request that ended later has a lower id: an id bears the time of its request's beginning."""
+    """Return an id below those of all requests that ended since: an id has the time of its request's beginning."""
     return lowest_id(ended_since - _LONGEST_REQUEST)

@@ -17,8 +17,8 @@ from tokenharbor.ledger.savings import SavedDocument
 
 
 class UsageDocument(Document, frozen=True, kw_only=True):
-    """A total of usage. What it is divided by comes first; the others of these are not there. `failed` and `hung_up`
-    are of the `unbilled`, as far as it was kept how they ended; the means are of requests with an answer.
+    """A total of usage. The fields that it is divided by come first; the others of these are left out. `failed` and
+    `hung_up` count the `unbilled` whose ending was recorded; the means cover requests with an answer.
     """
 
     hour: datetime | UnsetType | None = UNSET
@@ -70,7 +70,7 @@ class UsageDocument(Document, frozen=True, kw_only=True):
 
 
 class UsageReportDocument(Document, frozen=True):
-    """What was used in [since, until), which are whole hours (UTC): in all, and divided as asked."""
+    """The usage in [since, until), which are whole hours (UTC): in total, and divided as requested."""
 
     since: datetime
     until: datetime

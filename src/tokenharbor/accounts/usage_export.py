@@ -1,4 +1,4 @@
-"""An account's requests as CSV: a row each, with tokens, cache, cost, model, provider, key and status."""
+"""An account's requests as CSV: one row each, with tokens, cache, cost, model, provider, key and status."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ _ALL = UUID(int=2**128 - 1)
 
 @dataclass(frozen=True, slots=True)
 class UsageSpan:
-    """Requests that ended in [since, until); None: from the first, to the last."""
+    """The span [since, until) in which requests ended; None means no bound."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -51,7 +51,7 @@ class UsageSpan:
 
 
 class _UsedDetail(msgspec.Struct, frozen=True):
-    """What a row tells of a request's detail."""
+    """The fields of a request's detail that a row shows."""
 
     usage: Usage | None = None
     usage_source: str = "none"
@@ -60,7 +60,7 @@ class _UsedDetail(msgspec.Struct, frozen=True):
 
     @property
     def cache_layer(self) -> str:
-        """`prefix`: the vendor's own cache was read."""
+        """The cache that served the request; `prefix` if only the vendor's own cache was read."""
         return "prefix" if self.cache == "none" and self.usage is not None and self.usage.cache_read else self.cache
 
 
@@ -68,7 +68,7 @@ _DETAIL = msgspec.json.Decoder(_UsedDetail)
 
 
 async def export_usage(conn: asyncpg.Connection, account_id: UUID, span: UsageSpan) -> AsyncGenerator[str]:
-    """The lines of the CSV, the header first, then by request's id. Raises Missing, DatabaseUnavailable."""
+    """Yield the lines of the CSV, the header first, then requests by id. Raises Missing, DatabaseUnavailable."""
     with as_database_unavailable():
         await store.get_account(conn, account_id)
         yield csv_line(HEADER)

@@ -1,4 +1,4 @@
-"""Volume tiers: which one each account has reached by what it spent of its top-ups since the month began."""
+"""Volume tiers: the one that each account has reached by its spending of top-ups in the current month."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SQL = read_queries(VolumeQueries, "tokenharbor.accounts", "volume.sql")
 
 
 async def place_volumes(conn: asyncpg.Connection, world: World, thresholds: Sequence[Usd]) -> Sequence[UUID]:
-    """Write to the row of each account the highest threshold that it has reached in this month (UTC), 0 for none; those
-    whose row has changed. Their keys in every gateway's memory follow within a second.
+    """Write the highest threshold that each account has reached in this month (UTC), or 0, to its row; return the
+    accounts whose row changed. Their keys in every gateway's memory follow within a second.
     """
     return [row["id"] for row in await conn.fetch(SQL.place_volumes, world.clock.now(), thresholds)]

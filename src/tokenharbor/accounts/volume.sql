@@ -1,9 +1,8 @@
--- Volume: what accounts spent of their top-ups since the month began (UTC).
+-- Volume: the spending of top-ups by accounts in the current UTC month.
 
 -- name: place_volumes
--- At $1, the accounts whose row does not say the highest of the thresholds $2 that their month has reached: it does now. A wallet has
--- spent its `month_spent` last, so the month is the last piece of its line before `spent`. What a dispute took back was not paid: at
--- most what is left of a capture counts.
+-- Writes to each account's row the highest of the thresholds $2 that it has reached at $1, and returns the accounts whose row changed. The
+-- month is the last `month_spent` of the line before `spent`. Of a capture only the part that was not refunded or disputed counts.
 WITH month AS (
     SELECT w.account_id, w.spent, w.spent - CASE WHEN $1 >= w.month_end THEN 0 ELSE w.month_spent END AS began
     FROM wallet w JOIN account a ON a.id = w.account_id
