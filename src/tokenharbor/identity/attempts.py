@@ -1,4 +1,4 @@
-"""How often something was tried in a window, counted in the database over all processes."""
+"""Counts of attempts in a window, kept in the database for all processes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from tokenharbor.identity.users import SQL
 
 @dataclass(frozen=True, slots=True)
 class AttemptLimit:
-    """At most so many in a window, which begins with the first one. `scope` names what is tried."""
+    """A limit of `most` attempts in a window that begins with the first one. `scope` names the kind of attempt."""
 
     scope: str
     most: int
@@ -20,8 +20,8 @@ class AttemptLimit:
 async def count_attempt(
     conn: asyncpg.Connection, limit: AttemptLimit, subject: bytes, at: datetime
 ) -> timedelta | None:
-    """One more; None while it is within the limit, else how long until the window ends. Outside of transactions: what
-    is undone would not count.
+    """Count an attempt; return None within the limit, else the time until the window ends. Call it outside of
+    transactions: a rollback would undo the count.
     """
     row = await conn.fetchrow(SQL.count_attempt, limit.scope, subject, at, limit.window)
     return None if row["attempts"] <= limit.most else row["began_at"] + limit.window - at

@@ -1,4 +1,4 @@
-"""Who is calling: what a key's snapshot says, frozen."""
+"""The caller: an API key in force with its rules and its account's, frozen."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +13,8 @@ from tokenharbor.kernel.payer import Payer
 
 
 class StatedRates(msgspec.Struct, frozen=True, gc=False):
-    """Requests a minute, tokens a minute, requests open at once, as a key's or an account's row states them. None: not
-    stated; 0: unlimited.
+    """The rate limits that the row of a key or an account states: requests a minute, tokens a minute, requests open at
+    once. None means not stated, 0 unlimited.
     """
 
     rpm: int | None = None
@@ -26,13 +26,13 @@ UNSTATED = StatedRates()
 
 
 SemanticState = Literal["off", "on", "stopped"]
-"""Of an account's semantic cache. What has stopped itself stays so until somebody turns it on or off."""
+"""The state of an account's semantic cache. One that stopped itself stays so until a person turns it on or off."""
 
 
 class SemanticChoice(msgspec.Struct, frozen=True, gc=False):
-    """What an account says of answers to questions in other words. `compared`: how many were since it was turned on, up
-    to where it no longer matters; `epoch` grows with each disagreement; `by_request`: a request may ask for them where
-    they are off.
+    """An account's setting of the semantic cache. `compared` counts the comparisons since it was turned on, up to the
+    length of the trial; `epoch` grows with each disagreement; `by_request` lets requests ask for the cache while it is
+    off.
     """
 
     state: SemanticState = "off"
@@ -45,15 +45,15 @@ NO_SEMANTIC_CACHE = SemanticChoice()
 
 
 class AccountRules(msgspec.Struct, frozen=True):
-    """What an account's row says of the requests of all its keys. `plan` "": none that is stated."""
+    """The rules of an account's row for the requests of all its keys. `plan` is "" if none is stated."""
 
     plan: str = ""
     rates: StatedRates = UNSTATED
     key_rates: StatedRates = UNSTATED  # of each of its keys
     free_models: bool = False  # consent to free models is in force
     topped_up: Usd = ZERO  # net of refunds and disputes
-    volume: Usd = ZERO  # the threshold of the volume tier that its spend of this month has reached
-    shared_cache: bool = False  # its keys and end users may have each other's answers
+    volume: Usd = ZERO  # the threshold of the volume tier reached by the spending of this month
+    shared_cache: bool = False  # its keys and end users share cached answers
     semantic: SemanticChoice = NO_SEMANTIC_CACHE
 
 
@@ -62,8 +62,8 @@ PLAIN_ACCOUNT = AccountRules()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Caller:
-    """An API key in force. Empty sets mean no rule. A key that changes, or whose account changes, is another object,
-    and unequal to this one. `payer` has no limits: they follow from the policy, too (`limits.py`).
+    """An API key in force. Empty sets mean no rule. A change of the key or of its account makes another object, unequal
+    to this one. `payer` has no limits yet, as they also depend on the policy (`limits.py`).
     """
 
     payer: Payer

@@ -1,4 +1,4 @@
-"""Tools that ask for an API key of their own, until they have it."""
+"""Connections of tools: requests of tools for their own API key, from the request to the fetch of the key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ CONNECTION_SQL = read_queries(ConnectionQueries, "tokenharbor.identity", "connec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolConsent:
-    """Who agreed (a shown id), for which account, with which limits of the key."""
+    """A consent to a tool's connection: who agreed (a shown id), the account, and the key's limits."""
 
     account_id: UUID
     agreed_by: str
@@ -43,8 +43,8 @@ class ToolConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolConnection:
-    """What a tool asks for. `challenge` is that of PKCE; `consent` None: nobody has agreed yet. `asker` is where it
-    asked from; None of one that asks by somebody's browser.
+    """A tool's request for a key. `challenge` is PKCE's. `consent` is None until a user agrees. `asker` is the tool's
+    address and name; None if it asks through the user's browser.
     """
 
     id: UUID
@@ -56,7 +56,7 @@ class ToolConnection:
 
 @dataclass(frozen=True, slots=True)
 class AskedConnection:
-    """What waits for somebody's consent, and where it asked from."""
+    """A connection that waits for consent, and where its tool asked from."""
 
     id: UUID
     name: str
@@ -66,7 +66,7 @@ class AskedConnection:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionHashes:
-    """Of the code that the tool has, and of the one that somebody types."""
+    """The hashes of the tool's secret code, and of the code that a user types."""
 
     secret: bytes
     user_code: bytes | None = None
@@ -122,7 +122,7 @@ async def refuse(conn: asyncpg.Connection, connection_id: UUID, at: datetime) ->
 
 
 async def find_waiting(conn: asyncpg.Connection, secret: bytes, at: datetime) -> ToolConnection | None:
-    """Locked until the transaction ends."""
+    """Return the connection of a tool's code, locked until the transaction ends; None if it ended or expired."""
     row = await conn.fetchrow(CONNECTION_SQL.waiting, secret, at)
     if row is None:
         return None
@@ -144,7 +144,7 @@ async def end_connection(conn: asyncpg.Connection, connection_id: UUID, at: date
 
 
 async def end_consents_by(conn: asyncpg.Connection, account_id: UUID, agreed: Sequence[str], at: datetime) -> None:
-    """What these, by their shown ids, have agreed to for an account, and no tool has fetched yet."""
+    """End the connections that some actors (shown ids) agreed to for an account, and whose keys were not fetched."""
     await conn.execute(CONNECTION_SQL.end_consents_by, account_id, agreed, at)
 
 

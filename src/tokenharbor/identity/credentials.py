@@ -22,7 +22,7 @@ async def set_credential(conn: asyncpg.Connection, seal: SecretBox, provider: st
 
 
 async def read_credentials(conn: asyncpg.Connection, seal: SecretBox) -> Mapping[str, str]:
-    """Every stored credential, by provider. Raises Misconfigured for one that another root secret sealed."""
+    """Return all stored credentials by provider. Raises Misconfigured for one sealed with another root secret."""
     found = {}
     for row in await conn.fetch(SQL.credentials):
         provider = row["provider"]
@@ -35,8 +35,8 @@ async def read_credentials(conn: asyncpg.Connection, seal: SecretBox) -> Mapping
 
 
 class CredentialWatch:
-    """Sees that a stored credential was changed. It asks the database every 0.4 s, and at once where it is told to: a
-    notice may be lost, and nobody learns of it.
+    """Detects changes of stored credentials. It asks the database every 0.4 s, since a notification may be lost, and at
+    once after `check_soon`.
     """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
@@ -45,15 +45,15 @@ class CredentialWatch:
         self._nudged = asyncio.Event()
 
     async def start(self) -> None:
-        """What is read of credentials from here on is not missed when it changes. Raises DatabaseUnavailable."""
+        """Begin to watch: changes of credentials read from here on are detected. Raises DatabaseUnavailable."""
         self._seen = await self._last_change()
 
     def check_soon(self) -> None:
-        """Something may have changed: look now."""
+        """Check now, as a credential may have changed."""
         self._nudged.set()
 
     async def run(self, reload: Callable[[], Awaitable[bool]]) -> None:
-        """Reload after each change, until cancelled; again, if `reload` says that the database did not answer."""
+        """Call `reload` after each change, until cancelled; and again if it returns False."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS):
@@ -62,7 +62,7 @@ class CredentialWatch:
             try:
                 change = await self._last_change()
             except DatabaseUnavailable:
-                continue  # the ring says so
+                continue  # the key ring logs it
             if change != self._seen and await reload():
                 self._seen = change
 

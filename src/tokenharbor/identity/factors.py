@@ -14,8 +14,8 @@ from tokenharbor.kernel.secret import SecretBox
 
 @dataclass(frozen=True, slots=True)
 class TotpRow:
-    """An app's secret in base32. `confirmed_at` None: it was set up, and no code of it was shown yet. Codes up to
-    `last_counter` are used.
+    """An authenticator app: its secret in base32, the time of its confirmation by a first code (None: not yet), and the
+    counter up to which codes are used.
     """
 
     secret: str = field(repr=False)
@@ -24,7 +24,7 @@ class TotpRow:
 
 
 async def lock_totp(conn: asyncpg.Connection, seal: SecretBox, user_id: UUID) -> TotpRow | None:
-    """Nobody else's to use until the transaction ends. Raises Misconfigured for what another root secret sealed."""
+    """Return a user's app, locked until the transaction ends. Raises Misconfigured if another root secret sealed it."""
     row = await conn.fetchrow(SQL.totp, user_id)
     if row is None or row["totp"] is None:
         return None
@@ -34,7 +34,7 @@ async def lock_totp(conn: asyncpg.Connection, seal: SecretBox, user_id: UUID) ->
 
 
 async def set_totp(conn: asyncpg.Connection, seal: SecretBox, user_id: UUID, secret: str) -> None:
-    """In place of the one before, to be confirmed."""
+    """Store a new app, which must be confirmed, in place of the one before."""
     await conn.execute(SQL.set_totp, user_id, seal.encrypt(secret.encode(), _context(user_id)), seal.key_id)
 
 
@@ -43,28 +43,28 @@ async def confirm_totp(conn: asyncpg.Connection, user_id: UUID, at: datetime) ->
 
 
 async def drop_totp(conn: asyncpg.Connection, user_id: UUID) -> None:
-    """With its recovery codes."""
+    """Remove a user's app and its recovery codes."""
     await conn.execute(SQL.drop_totp, user_id)
     await drop_recovery_codes(conn, user_id)
 
 
 async def drop_recovery_codes(conn: asyncpg.Connection, user_id: UUID) -> None:
-    """None of them opens anything any more."""
+    """Remove a user's recovery codes."""
     await conn.execute(SQL.drop_recovery_codes, user_id)
 
 
 async def use_totp(conn: asyncpg.Connection, user_id: UUID, counter: int) -> bool:
-    """Whether neither this code nor a later one was used before."""
+    """Mark a code as used; return False if it, or a later one, was used before."""
     return await conn.fetchval(SQL.use_totp, user_id, counter) is not None
 
 
 async def add_recovery_codes(conn: asyncpg.Connection, user_id: UUID, hashes: Sequence[bytes]) -> None:
-    """In place of those before."""
+    """Store recovery codes in place of those before."""
     await conn.execute(SQL.add_recovery_codes, user_id, hashes)
 
 
 async def use_recovery_code(conn: asyncpg.Connection, user_id: UUID, hashed: bytes, at: datetime) -> bool:
-    """Whether it is one that was not used before."""
+    """Mark a recovery code as used; return False if it is unknown or was used before."""
     return await conn.fetchval(SQL.use_recovery_code, user_id, hashed, at) is not None
 
 

@@ -1,4 +1,4 @@
-"""Keys of the API and of the control API: how one is made, recognised and hashed, and what an API key's rules say."""
+"""API keys and management keys: making, recognising and hashing them, and the check of an API key's networks."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,19 +11,19 @@ from tokenharbor.kernel.secret import DerivedSecret
 
 PREFIX = "thk_live_"
 MANAGEMENT_PREFIX = "thm_live_"
-LENGTH = len(PREFIX) + 32  # both prefixes are of one length
+LENGTH = len(PREFIX) + 32  # both prefixes have the same length
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_FAIR = 256 - 256 % len(_ALPHABET)  # bytes from here on would favour the first letters
+_FAIR = 256 - 256 % len(_ALPHABET)  # higher bytes would favour the first letters
 _BASE62 = frozenset(_ALPHABET.encode())
 
 KeyHash = Callable[[bytes], bytes]
-"""A presented key → its keyed hash, 32 bytes."""
+"""Returns the keyed hash of a presented key, 32 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made: shown once, never stored. `first4` and `last4` are of its 32 characters, for display."""
+    """A new key: shown once, never stored. `first4` and `last4` of its 32 random characters are for display."""
 
     key: str = field(repr=False)
 
@@ -37,7 +37,7 @@ class NewKey:
 
 
 def make_key(entropy: Entropy, prefix: str = PREFIX) -> NewKey:
-    """Every character equally likely."""
+    """Make a random key; all characters are equally likely."""
     letters: list[str] = []
     while len(letters) < LENGTH - len(prefix):
         letters += [_ALPHABET[byte % 62] for byte in entropy.bytes(40) if byte < _FAIR]
@@ -53,7 +53,7 @@ def is_well_formed(presented: bytes, prefix: str = PREFIX) -> bool:
 
 
 def key_hasher(derived: DerivedSecret) -> KeyHash:
-    """The keyed hash (BLAKE2b). A key has 190 bits, so that a slow hash would protect nothing more."""
+    """Return the keyed hash (BLAKE2b). A key has 190 random bits, so a slow hash would not protect it better."""
     keyed = hashlib.blake2b(key=derived.secret, digest_size=32)
 
     def hash_key(presented: bytes) -> bytes:
@@ -65,7 +65,7 @@ def key_hasher(derived: DerivedSecret) -> KeyHash:
 
 
 def allows_ip(caller: Caller, peer: str) -> bool:
-    """Whether the key's networks hold the address. What is no address is in no network."""
+    """Whether the key's networks contain the peer's address; False for a peer without an IP address."""
     if not caller.networks:
         return True
     try:

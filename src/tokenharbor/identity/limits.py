@@ -1,9 +1,9 @@
-"""Whose limit wins: the rates that a key and its account may reach, from the key, account, plan and edition.
+"""The rate limits in force of a key and its account, from the key, account, plan and edition.
 
-A key has its own limit and a ceiling: what the account states for each of its keys, else what the plan states, else
-the edition. The narrower of the two is in force. An account has what its own row states, else what the plan states,
-else the narrower of the edition's limit and the edition's share of the providers' quotas. So an operator can raise one
-account above its plan, and no key is above its account's ceiling.
+A key has its own limit and a ceiling: the limit that the account states for each of its keys, else the plan's, else the
+edition's. The lower of the two is in force. An account has the limit that its own row states, else its plan's, else the
+lower of the edition's limit and the edition's share of the providers' quotas. So an operator can raise one account
+above its plan, and no key exceeds its ceiling.
 """
 
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from tokenharbor.kernel.payer import Payer, RateLimits
 _BP = 10_000
 
 _Rate = tuple[int | None, str]
-"""A limit, None if there is none, and whose it is."""
+"""A limit (None: no limit) and its origin."""
 
 
 class PlanLimits(msgspec.Struct, frozen=True):
-    """The rates of accounts, and of each of their keys: those of one plan, where their rows state nothing."""
+    """The rate limits of an account and of each of its keys. A plan's apply if the account's row states none."""
 
     key: RateLimits
     account: RateLimits
 
 
 def plan_limits(policy: Policy, plan: str, quota: ProviderQuota) -> PlanLimits:
-    """`plan` as an account's row states it; `quota` is what the providers grant us together."""
+    """Return the limits of a plan, named as an account's row states it. `quota` is the sum of the providers' quotas."""
     stated = policy.plan(plan)
     if stated is not None:
         origin = f"plan {policy.plan_name(plan)}"
@@ -42,24 +42,24 @@ def plan_limits(policy: Policy, plan: str, quota: ProviderQuota) -> PlanLimits:
 
 
 def account_limits(rates: StatedRates, key_rates: StatedRates, plan: PlanLimits) -> PlanLimits:
-    """Likewise, of an account whose row states these rates; `plan` is of its plan."""
+    """Return the limits of an account whose row states these rates; `plan` has its plan's limits."""
     return PlanLimits(_stated_or(key_rates, plan.key), _stated_or(rates, plan.account))
 
 
 def limited_payer(caller: Caller, plan: PlanLimits) -> Payer:
-    """The caller's payer with the limits in force; `plan` is of the plan of its account."""
+    """Return the caller's payer with the limits in force; `plan` has the limits of its account's plan."""
     limits = account_limits(caller.account.rates, caller.account.key_rates, plan)
     own = _narrower(_limits(caller.rates, "the key"), limits.key)
     return Payer(caller.account_id, caller.key_id, key_limits=own, account_limits=limits.account)
 
 
 def free_requests(policy: Policy, caller: Caller) -> int:
-    """How many requests of free models the caller's account has in a window."""
+    """Return how many requests to free models the caller's account has per window."""
     return free_requests_of(policy, caller.account.topped_up)
 
 
 def free_requests_of(policy: Policy, topped_up: Usd) -> int:
-    """Likewise, by what an account has topped up, net."""
+    """Return how many requests to free models an account has per window, by its net top-ups."""
     has_topped_up = topped_up >= policy.topups.smallest_pack
     return policy.free.topped_up_requests if has_topped_up else policy.free.requests
 
@@ -73,7 +73,7 @@ def _account_rates(policy: RatePolicy) -> StatedRates:
 
 
 def _share(quota: ProviderQuota, share_bp: int) -> StatedRates:
-    """So much of each quota, at least 1 where there is one."""
+    """The share of each quota, at least 1 if there is a quota."""
     parts = [max(1, each * share_bp // _BP) if each and share_bp else None for each in _three(quota)]
     return StatedRates(*parts)
 
@@ -83,13 +83,13 @@ def _limits(stated: StatedRates, origin: str) -> RateLimits:
 
 
 def _stated_or(stated: StatedRates, otherwise: RateLimits) -> RateLimits:
-    """What the account states, where it does."""
+    """The limits that the account states, else the others."""
     own = [(None if limit is None else (limit or None, "the account")) for limit in _three(stated)]
     return _rate_limits([one or other for one, other in zip(own, _with_origins(otherwise), strict=True)])
 
 
 def _narrower(limits: RateLimits, others: RateLimits) -> RateLimits:
-    """The lower of each two; the first of equal ones."""
+    """The lower limit of each pair; the first of equal ones."""
     pairs = zip(_with_origins(limits), _with_origins(others), strict=True)
     return _rate_limits([min(pair, key=lambda rate: (rate[0] is None, rate[0] or 0)) for pair in pairs])
 

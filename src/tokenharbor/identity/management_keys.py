@@ -1,4 +1,4 @@
-"""Management keys: a program's way into the control API, for one account and with a role of its own."""
+"""Management keys: credentials of programs for the control API, each for one account and with a role."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from tokenharbor.kernel.secret import DerivedSecret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagementKey:
-    """As its account sees it. `created_by` None: no user made it."""
+    """A management key as its account sees it. `created_by` is None if no user made it."""
 
     id: UUID
     account_id: UUID
@@ -58,7 +58,7 @@ async def add_management_key(
 async def find_management_key(
     conn: asyncpg.Connection, derived: DerivedSecret, presented: str, at: datetime
 ) -> ManagementKey | None:
-    """The one that somebody shows; None for none that is in force."""
+    """Return the management key that was presented, or None if it is not in force."""
     key = presented.encode(errors="replace")
     if not is_well_formed(key, MANAGEMENT_PREFIX):
         return None
@@ -67,12 +67,12 @@ async def find_management_key(
 
 
 async def list_management_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[ManagementKey]:
-    """An account's, oldest first, the revoked ones too."""
+    """Return an account's management keys, oldest first, revoked ones included."""
     return [_key(row) for row in await conn.fetch(MEMBER_SQL.management_keys, account_id)]
 
 
 async def count_management_keys(conn: asyncpg.Connection, account_id: UUID) -> int:
-    """How many of an account's are not revoked, those that have expired, too."""
+    """Return the number of an account's management keys that are not revoked, expired ones included."""
     found: int = await conn.fetchval(MEMBER_SQL.count_management_keys, account_id)
     return found
 
@@ -80,7 +80,7 @@ async def count_management_keys(conn: asyncpg.Connection, account_id: UUID) -> i
 async def revoke_management_key(
     conn: asyncpg.Connection, key_id: UUID, account_id: UUID, at: datetime
 ) -> tuple[str, datetime]:
-    """Its name, and when it was revoked: now, or earlier if it was before. Raises Missing."""
+    """Revoke a key; return its name and when it was revoked: now, or earlier. Raises Missing."""
     row = await conn.fetchrow(MEMBER_SQL.revoke_management_key, key_id, account_id, at)
     if row is None:
         raise Missing(f"no management key {ids.show('mkey', key_id)}")
@@ -90,7 +90,7 @@ async def revoke_management_key(
 async def revoke_keys_of(
     conn: asyncpg.Connection, account_id: UUID, user_id: UUID, roles: Collection[AccountRole], at: datetime
 ) -> Sequence[UUID]:
-    """Which keys of these roles, made by this member, are in force no more."""
+    """Revoke the keys with these roles that a member made; return their ids."""
     values = [role.value for role in roles]
     return [row["id"] for row in await conn.fetch(MEMBER_SQL.revoke_keys_of, account_id, user_id, values, at)]
 

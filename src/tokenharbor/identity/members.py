@@ -42,7 +42,7 @@ MEMBER_SQL = read_queries(MemberQueries, "tokenharbor.identity", "members.sql")
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """An account of a user, and what the user is there."""
+    """An account of a user, and the user's role there."""
 
     account_id: UUID
     account_name: str
@@ -62,7 +62,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class InvitationRow:
-    """An invitation that is open. `invited_by` is a shown id."""
+    """An open invitation. `invited_by` is a shown id."""
 
     id: UUID
     email: str = field(repr=False)
@@ -73,31 +73,31 @@ class InvitationRow:
 
 
 async def list_memberships(conn: asyncpg.Connection, user_id: UUID) -> Sequence[Membership]:
-    """Oldest first."""
+    """Return a user's memberships, oldest first."""
     rows = await conn.fetch(MEMBER_SQL.memberships, user_id)
     return [Membership(row["id"], row["name"], AccountRole(row["role"])) for row in rows]
 
 
 async def list_accounts_of(conn: asyncpg.Connection, user_id: UUID) -> Sequence[UUID]:
-    """Of which a user is, or was, a member."""
+    """Return the accounts of which a user is, or was, a member."""
     return [row["account_id"] for row in await conn.fetch(MEMBER_SQL.accounts_of, user_id)]
 
 
 async def list_let_in(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, since: datetime) -> frozenset[str]:
-    """The user, and who has come into the account by them since: management keys that they made, people whom they or
-    those keys invited, and so on; by their shown ids.
+    """Return the user and everyone whom they let into the account since: management keys that they made, people whom
+    they or those keys invited, and so on; as shown ids.
     """
     return frozenset(row["id"] for row in await conn.fetch(MEMBER_SQL.let_in, account_id, user_id, since))
 
 
 async def find_role(conn: asyncpg.Connection, account_id: UUID, user_id: UUID) -> AccountRole | None:
-    """None: no member."""
+    """Return a user's role in an account, or None for no member."""
     role = await conn.fetchval(MEMBER_SQL.role, account_id, user_id)
     return None if role is None else AccountRole(role)
 
 
 async def list_members(conn: asyncpg.Connection, account_id: UUID) -> Sequence[Member]:
-    """Oldest first."""
+    """Return an account's members, oldest first."""
     rows = await conn.fetch(MEMBER_SQL.members, account_id)
     return [
         Member(row["user_id"], row["email"] or "", row["name"], AccountRole(row["role"]), row["created_at"])
@@ -108,7 +108,7 @@ async def list_members(conn: asyncpg.Connection, account_id: UUID) -> Sequence[M
 async def join_account(
     conn: asyncpg.Connection, account_id: UUID, user_id: UUID, role: AccountRole, at: datetime
 ) -> bool:
-    """Whether the user was no member before; who was one keeps the role."""
+    """Make a user a member; return False for one who already was, and keeps the role."""
     return await conn.fetchval(MEMBER_SQL.join, account_id, user_id, role.value, at) is not None
 
 
@@ -121,12 +121,12 @@ async def leave_account(conn: asyncpg.Connection, account_id: UUID, user_id: UUI
 
 
 async def has_other_owner(conn: asyncpg.Connection, account_id: UUID, user_id: UUID) -> bool:
-    """Whether somebody else owns the account, too; its row is locked by whoever asks."""
+    """Whether the account has an owner beside this user; the caller must have locked its row."""
     return bool(await conn.fetchval(MEMBER_SQL.other_owners, account_id, user_id))
 
 
 async def list_invitations(conn: asyncpg.Connection, account_id: UUID, at: datetime) -> Sequence[InvitationRow]:
-    """Those that are open, oldest first."""
+    """Return an account's open invitations, oldest first."""
     rows = await conn.fetch(MEMBER_SQL.invitations, account_id, at)
     return [InvitationRow(**{**row, "email": row["email"] or "", "role": AccountRole(row["role"])}) for row in rows]
 
@@ -134,20 +134,20 @@ async def list_invitations(conn: asyncpg.Connection, account_id: UUID, at: datet
 async def end_invitation(
     conn: asyncpg.Connection, invitation_id: UUID, account_id: UUID, at: datetime
 ) -> AccountRole | None:
-    """To what it was; None where the account has no such invitation that is open."""
+    """End an invitation and return its role; None if the account has no such open invitation."""
     role = await conn.fetchval(MEMBER_SQL.end_invitation, invitation_id, account_id, at)
     return None if role is None else AccountRole(role)
 
 
 async def end_invitations_of(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, at: datetime) -> None:
-    """All of a user to an account."""
+    """End all invitations of a user to an account."""
     await conn.execute(MEMBER_SQL.end_invitations_of, account_id, user_id, at)
 
 
 async def end_invitations_by(
     conn: asyncpg.Connection, account_id: UUID, inviters: Sequence[str], roles: Collection[AccountRole], at: datetime
 ) -> None:
-    """Those that members or management keys, by their shown ids, have made to one of these roles."""
+    """End the invitations to one of these roles that members or management keys (shown ids) made."""
     await conn.execute(MEMBER_SQL.end_invitations_by, account_id, inviters, [role.value for role in roles], at)
 
 

@@ -5,15 +5,16 @@
 SELECT a.id, a.name, m.role FROM membership m JOIN account a ON a.id = m.account_id WHERE m.user_id = $1 ORDER BY m.created_at, a.id
 
 -- name: role
--- Of a user in an account; no row comes back for who is no member.
+-- A user's role in an account; no row for no member.
 SELECT role FROM membership WHERE account_id = $1 AND user_id = $2
 
 -- name: accounts_of
--- Of which a user is, or was, a member.
+-- The accounts of which a user is, or was, a member.
 SELECT DISTINCT account_id FROM account_person WHERE user_id = $1 ORDER BY account_id
 
 -- name: let_in
--- A user of an account, as a shown id, and who has come in by them since a time: management keys that they made, people whom they invited, and so on.
+-- A user of an account, and everyone whom they let in since a time: management keys that they made, people whom they invited, and so on; as
+-- shown ids.
 WITH RECURSIVE giver (id) AS (
     SELECT show_id('user', $2::uuid)
     UNION SELECT made.id FROM giver g CROSS JOIN LATERAL (
@@ -28,72 +29,72 @@ WITH RECURSIVE giver (id) AS (
 SELECT id FROM giver
 
 -- name: members
--- Of an account, oldest first.
+-- The members of an account, oldest first.
 SELECT u.id AS user_id, u.email, u.name, m.role, m.created_at FROM membership m JOIN app_user u ON u.id = m.user_id
 WHERE m.account_id = $1 ORDER BY m.created_at, u.id
 
 -- name: join
--- A new member; who is one already keeps the role.
+-- Adds a member; an existing member keeps the role.
 INSERT INTO membership (account_id, user_id, role, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING user_id
 
 -- name: change_role
--- Of a member.
+-- Changes a member's role.
 UPDATE membership SET role = $3 WHERE account_id = $1 AND user_id = $2
 
 -- name: leave
--- A member no more.
+-- Removes a member.
 DELETE FROM membership WHERE account_id = $1 AND user_id = $2
 
 -- name: other_owners
--- How many owners an account has beside a user.
+-- The number of an account's owners beside a user.
 SELECT count(*) FROM membership WHERE account_id = $1 AND role = 'owner' AND user_id <> $2
 
 -- name: invitations
--- Of an account that are open, oldest first.
+-- The open invitations to an account, oldest first.
 SELECT t.id, u.email, t.role, t.invited_by, t.created_at, t.expires_at FROM sign_in_token t JOIN app_user u ON u.id = t.user_id
 WHERE t.account_id = $1 AND t.ended_at IS NULL AND t.expires_at > $2 ORDER BY t.created_at, t.id
 
 -- name: end_invitation
--- One of an account's; no row comes back where it is none, or is not open.
+-- Ends an invitation of an account; returns no row if it has no such open invitation.
 UPDATE sign_in_token t SET ended_at = $3 FROM app_user u
 WHERE t.id = $1 AND t.account_id = $2 AND t.ended_at IS NULL AND u.id = t.user_id RETURNING t.role
 
 -- name: end_invitations_of
--- All of a user to an account.
+-- Ends all invitations of a user to an account.
 UPDATE sign_in_token SET ended_at = $3 WHERE account_id = $1 AND user_id = $2 AND ended_at IS NULL
 
 -- name: end_invitations_by
--- Those of an account that these made, to one of these roles.
+-- Ends the invitations to an account and one of some roles that some actors made.
 UPDATE sign_in_token SET ended_at = $4 WHERE account_id = $1 AND invited_by = ANY ($2) AND role = ANY ($3) AND ended_at IS NULL
 
 -- name: add_management_key
--- By its hash.
+-- Adds a management key by its hash.
 INSERT INTO management_key (id, account_id, created_by, hash, hash_key_id, first4, last4, name, role, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: find_management_key
--- One in force, by its hash.
+-- The management key in force with a hash.
 SELECT id, account_id, created_by, first4, last4, name, role, created_at, expires_at, revoked_at FROM management_key
 WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
 
 -- name: management_keys
--- An account's, oldest first, the revoked ones too.
+-- An account's management keys, oldest first, revoked ones included.
 SELECT id, account_id, created_by, first4, last4, name, role, created_at, expires_at, revoked_at FROM management_key
 WHERE account_id = $1 ORDER BY created_at, id
 
 -- name: count_management_keys
--- How many of an account's are not revoked.
+-- The number of an account's management keys that are not revoked.
 SELECT count(*) FROM management_key WHERE account_id = $1 AND revoked_at IS NULL
 
 -- name: revoke_management_key
--- One of an account's; the first time stands. No row comes back for an unknown one.
+-- Revokes a management key of an account; the time of the first revocation stands. Returns no row for an unknown key.
 UPDATE management_key SET revoked_at = least(revoked_at, $3) WHERE id = $1 AND account_id = $2 RETURNING name, revoked_at
 
 -- name: revoke_keys_of
--- Those in force that a member made, if they have one of these roles.
+-- Revokes the keys with one of some roles that a member made.
 UPDATE management_key SET revoked_at = $4 WHERE account_id = $1 AND created_by = $2 AND role = ANY ($3) AND revoked_at IS NULL
 RETURNING id
 
 -- name: set_name
--- Of an account.
+-- Names an account.
 UPDATE account SET name = $2 WHERE id = $1

@@ -1,4 +1,4 @@
-"""What is made once for an idempotency key of an account, where the answer cannot be given again: it holds a secret."""
+"""Idempotency of requests whose answer holds a secret, and so cannot be repeated: each key makes one thing only."""
 
 from datetime import datetime
 
@@ -13,15 +13,15 @@ from tokenharbor.kernel.reasons import ErrorReason
 async def make_once(
     conn: asyncpg.Connection, account_id: UUID, idempotency_key: str | None, made: str, at: datetime
 ) -> None:
-    """In the transaction that has made it; `made` is its shown id. None: nothing is remembered.
+    """Record that an idempotency key has made `made` (a shown id), in the same transaction; do nothing without a key.
 
-    Raises Conflict, which names what was made with this key before: the transaction is to be undone.
+    Raises Conflict, which names the thing that the key made before; the caller must then roll back.
     """
     if idempotency_key is None:
         return
     if await conn.fetchval(SQL.add_made_once, account_id, idempotency_key, made, at) is None:
         before: str = await conn.fetchval(SQL.made_once, account_id, idempotency_key)
         raise Conflict(
-            f"this Idempotency-Key has made {before}, whose secret was in that answer only: "
-            "if it did not arrive, delete that key, and make another one with another Idempotency-Key"
+            f"this Idempotency-Key was used to make {before}, whose secret was only in that response: if you did not "
+            "get it, delete that key and make another one with a new Idempotency-Key"
         ).because(ErrorReason.IDEMPOTENCY_KEY_USED, id=before)

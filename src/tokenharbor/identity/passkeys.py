@@ -1,4 +1,4 @@
-"""Passkeys in the database: public keys of users' authenticators, and challenges that are signed once."""
+"""Passkeys in the database: the public keys of users' authenticators, and challenges that can be signed once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,9 @@ _SQL = read_queries(_PasskeyQueries, "tokenharbor.identity", "passkeys.sql")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passkey:
-    """One of a user's. `credential` is the authenticator's id for it, `public_key` in COSE; `used_at` None: not yet."""
+    """A passkey of a user. `credential` is its id at the authenticator; `public_key` is in COSE; `used_at` is None
+    before its first use.
+    """
 
     id: UUID
     user_id: UUID
@@ -53,7 +55,9 @@ async def add_challenge(conn: asyncpg.Connection, hashed: bytes, user_id: UUID |
 
 
 async def use_challenge(conn: asyncpg.Connection, hashed: bytes, user_id: UUID | None, at: datetime) -> bool:
-    """Whether it was one for this user (None: for whoever signs in) that was not used before."""
+    """Use up a challenge; return False if it is unknown, used, expired, or for another user. `user_id` is None for a
+    sign-in.
+    """
     return await conn.fetchval(_SQL.use_challenge, hashed, user_id, at) is not None
 
 
@@ -62,7 +66,7 @@ async def purge_challenges(conn: asyncpg.Connection, before: datetime) -> None:
 
 
 async def add_passkey(conn: asyncpg.Connection, passkey: Passkey) -> bool:
-    """Whether the authenticator's id was not known before."""
+    """Add a passkey; return False if its id at the authenticator is already known."""
     found = await conn.fetchval(
         _SQL.add_passkey,
         passkey.id,
@@ -77,12 +81,12 @@ async def add_passkey(conn: asyncpg.Connection, passkey: Passkey) -> bool:
 
 
 async def list_passkeys(conn: asyncpg.Connection, user_id: UUID) -> Sequence[Passkey]:
-    """A user's, oldest first."""
+    """Return a user's passkeys, oldest first."""
     return [Passkey(**row) for row in await conn.fetch(_SQL.passkeys, user_id)]
 
 
 async def lock_passkey(conn: asyncpg.Connection, credential: bytes) -> Passkey | None:
-    """By the authenticator's id for it."""
+    """Return the passkey with an id at an authenticator, locked until the transaction ends."""
     row = await conn.fetchrow(_SQL.lock_passkey, credential)
     return None if row is None else Passkey(**row)
 
@@ -92,7 +96,7 @@ async def set_used(conn: asyncpg.Connection, passkey_id: UUID, sign_count: int, 
 
 
 async def drop_passkey(conn: asyncpg.Connection, passkey_id: UUID, user_id: UUID) -> str:
-    """Its name. Raises Missing."""
+    """Delete a passkey and return its name. Raises Missing."""
     name: str | None = await conn.fetchval(_SQL.drop_passkey, passkey_id, user_id)
     if name is None:
         raise Missing(f"no passkey {ids.show('pkey', passkey_id)}")
@@ -100,5 +104,5 @@ async def drop_passkey(conn: asyncpg.Connection, passkey_id: UUID, user_id: UUID
 
 
 async def drop_passkeys(conn: asyncpg.Connection, user_id: UUID) -> None:
-    """All of a user's."""
+    """Delete all passkeys of a user."""
     await conn.execute(_SQL.drop_passkeys, user_id)

@@ -1,4 +1,4 @@
-"""The key ring: every API key in force, in memory, swapped whole and never older than a second."""
+"""The key ring: every API key in force, in memory, replaced as a whole and never older than a second."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
 
 _PAGE = 5_000
-_POLL_SECONDS = 0.4  # what a lost NOTIFY may cost; a revoked key is refused within a second
-_ASK_SECONDS = 2.0  # what a caller with an unknown key waits for the database
-_REST_SECONDS = 0.01  # between two readings: unknown keys by the thousand cost a hundred queries a second
+_POLL_SECONDS = 0.4  # the delay of a change whose NOTIFY is lost; a revoked key is refused within a second
+_ASK_SECONDS = 2.0  # how long a caller with an unknown key waits for the database
+_REST_SECONDS = 0.01  # between two readings: a flood of unknown keys costs at most 100 queries a second
 _UNKNOWN_SECONDS = 1.0
 _MOST_UNKNOWN = 10_000
 _MESSAGE = "This API key is not valid: unknown or revoked. Check that it was copied whole."
@@ -41,17 +41,17 @@ class Queryable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """The keys in force by hash, and the number of the last change that is in it."""
+    """The keys in force by hash, and the number of the last change included."""
 
     callers: Mapping[bytes, Caller]
     change: int
 
 
 class KeyRing:
-    """Finds callers by their keys. It keeps hashes only; a key lives as long as the request that shows it.
+    """The API keys in force, by hash; keys themselves are never kept.
 
-    Every change of a key is numbered in the database, so that one short query brings the ring up to date. It runs
-    every 0.4 s, after each `nudge`, and, shared by all who wait, for keys that the ring does not know.
+    The database numbers each change of a key, so that one short query brings the ring up to date. It runs every 0.4 s,
+    after each `refresh_soon`, and for keys that the ring does not know; requests that wait for it share one query.
     """
 
     def __init__(self, reader: Queryable, hash_key: KeyHash, clock: Clock) -> None:
@@ -59,7 +59,7 @@ class KeyRing:
         self._hash = hash_key
         self._clock = clock
         self._snapshot = _Snapshot({}, 0)
-        self._unknown: dict[bytes, float] = {}  # until when, soonest first
+        self._unknown: dict[bytes, float] = {}  # hash → until when it counts as unknown, soonest first
         self._nudged = asyncio.Event()
         self._reading = asyncio.Lock()
         self._next: asyncio.Task[bool] | None = None
@@ -70,13 +70,15 @@ class KeyRing:
         return len(self._snapshot.callers)
 
     def find(self, presented: bytes) -> Caller | None:
-        """The caller, if the ring knows the key. Expiry and networks are the asker's to look at."""
+        """Return the caller if the ring knows the key. The gateway checks expiry and networks."""
         if len(presented) != LENGTH:
             return None
         return self._snapshot.callers.get(self._hash(presented))
 
     async def look_up(self, presented: bytes) -> Caller:
-        """The caller, asking the database if need be. Raises InvalidApiKey, or Unavailable while it cannot answer."""
+        """Return the caller, asking the database for an unknown key. Raises InvalidApiKey, or Unavailable if the
+        database does not answer.
+        """
         if not is_well_formed(presented):
             raise InvalidApiKey("Malformed API key: a key begins with thk_live_ and has 41 characters.")
         hashed = self._hash(presented)
@@ -91,7 +93,7 @@ class KeyRing:
         return caller
 
     def refresh_soon(self) -> None:
-        """Something may have changed: read it now."""
+        """Refresh now, as a key may have changed."""
         self._nudged.set()
 
     async def refresh(self) -> None:
@@ -112,7 +114,7 @@ class KeyRing:
             self._nudged.clear()
 
     async def _refresh_or_log(self, before: str) -> str:
-        """Why it failed, "" if it did not; logged where that is news."""
+        """Refresh; return why it failed, or "". Changes of the reason are logged."""
         try:
             await self.refresh()
         except Unavailable as refusal:
@@ -125,7 +127,7 @@ class KeyRing:
         return ""
 
     async def _read_soon(self) -> None:
-        """Wait for a reading that begins after now; whoever asks meanwhile waits for the same."""
+        """Wait for a reading that begins from now on; all callers in the meantime share it."""
         if self._next is None:
             self._next = asyncio.create_task(self._next_reading())
         try:
@@ -139,7 +141,7 @@ class KeyRing:
     async def _next_reading(self) -> bool:
         async with self._reading:
             await asyncio.sleep(max(0.0, self._rest_until - self._clock.monotonic()))
-            self._next = None  # who asks from here on may be too late for this reading
+            self._next = None  # later callers may be too late for this reading
             try:
                 await self._read()
             except Unavailable:
@@ -191,7 +193,7 @@ class KeyRing:
 
 
 def _account_rules(row: Any) -> AccountRules:
-    """One object for all accounts that state nothing: there may be as many keys as accounts."""
+    """The rules of a key's account; accounts that state nothing share one object, to save memory."""
     rules = AccountRules(
         plan=row["plan"],
         rates=_rates(row["account_rpm"], row["account_tpm"], row["account_concurrency"]),

@@ -1,10 +1,10 @@
-"""Roles: what a user, or a management key, is to an account."""
+"""The roles of users and management keys in an account."""
 
 from enum import StrEnum
 
 
 class AccountRole(StrEnum):
-    """From the most to the least. What each may do: `console/authority.py`."""
+    """A role, from the most rights to the least. `console/authority.py` lists the rights of each."""
 
     OWNER = "owner"
     ADMIN = "admin"

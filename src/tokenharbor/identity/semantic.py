@@ -1,4 +1,4 @@
-"""The semantic cache of an account: turned on and off, stopped by disagreements, and what callers reported."""
+"""The semantic cache of an account: its switch, its comparisons, which may stop it, and reports of wrong answers."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,24 +25,24 @@ SQL = read_queries(SemanticQueries, "tokenharbor.identity", "semantic.sql")
 
 
 async def turn_semantic_cache(conn: asyncpg.Connection, account_id: UUID, *, on: bool) -> None:
-    """A new trial begins. Where it is so already, nothing happens."""
+    """Turn the semantic cache on or off, which begins a new trial; do nothing if it already is."""
     await conn.execute(SQL.turn, account_id, "on" if on else "off")
 
 
 async def let_requests_ask(conn: asyncpg.Connection, account_id: UUID, *, allowed: bool) -> None:
-    """Whether single requests may ask for it where it is off."""
+    """Store whether single requests may ask for the cache while it is off."""
     await conn.execute(SQL.let_requests, account_id, allowed)
 
 
 class StoredTrials:
-    """How answers of accounts compared, in the database."""
+    """The counts of accounts' comparisons, in the database."""
 
     def __init__(self, pool: asyncpg.Pool, world: World) -> None:
         self._pool = pool
         self._world = world
 
     async def note(self, account_id: UUID, *, agreed: bool, trial: int) -> bool:
-        """Count a comparison; whether it has stopped the account. Raises DatabaseUnavailable."""
+        """Count a comparison; return whether it stopped the account's cache. Raises DatabaseUnavailable."""
         with as_database_unavailable():
             stopped: bool | None = await self._pool.fetchval(
                 SQL.compared, account_id, 0 if agreed else 1, trial, self._now()
@@ -50,7 +50,7 @@ class StoredTrials:
         return bool(stopped)
 
     async def report(self, account_id: UUID, request_id: UUID, trial: int) -> bool:
-        """Count a wrong answer as a disagreement; False where it was reported before. Raises DatabaseUnavailable."""
+        """Count a reported answer as a disagreement; False if it was reported before. Raises DatabaseUnavailable."""
         with as_database_unavailable():
             async with self._pool.acquire() as conn, conn.transaction():
                 if await conn.fetchval(SQL.report, request_id, account_id, self._now()) is None:

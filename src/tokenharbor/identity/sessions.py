@@ -1,4 +1,4 @@
-"""Sessions of users: opaque tokens, seen and ended by their user. A session ends by itself once it is idle, or old."""
+"""Sign-in sessions of users: opaque tokens that the user can list and end, and that end when idle or old."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from tokenharbor.kernel.ids import UUID
 
 IDLE: Final = timedelta(days=7)
 LIFE: Final = timedelta(days=30)
-"""However much it is used."""
+"""The longest life of a session, however much it is used."""
 
 _SEEN_EVERY = timedelta(minutes=1)
 _LONGEST_AGENT = 200
@@ -21,9 +21,7 @@ _LONGEST_AGENT = 200
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Where somebody comes from: an address, a browser's or program's name for itself, and the language of ours that it
-    asks for; "": unknown.
-    """
+    """The origin of a request: IP address, user agent, and preferred language among ours; "" if unknown."""
 
     address: str = ""
     agent: str = ""
@@ -35,13 +33,13 @@ class Visitor:
 
     @property
     def kept_agent(self) -> str:
-        """As it is stored: printable, and not long."""
+        """The user agent as stored: printable, and cut to 200 characters."""
         return "".join(letter for letter in self.agent if letter.isprintable())[:_LONGEST_AGENT]
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session that somebody has just shown, and whose it is."""
+    """A session that a request has shown, and its user."""
 
     id: UUID
     user: User
@@ -60,7 +58,7 @@ class SessionRow:
 
 
 def read_address(text: str) -> IPv4Address | IPv6Address | None:
-    """None for what is no address, such as that of a Unix socket."""
+    """Return an IP address, or None for other text, such as a Unix socket's name."""
     try:
         return ip_address(text.partition("%")[0])
     except ValueError:
@@ -74,7 +72,7 @@ async def add_session(
 
 
 async def find_session(conn: asyncpg.Connection, hashed: bytes, address: str, at: datetime) -> OpenSession | None:
-    """The session of a token, which is seen now; None for one that is unknown, ended, idle or old."""
+    """Return the session of a token, and record its use; None for one that is unknown, ended, idle or old."""
     row = await conn.fetchrow(SQL.session, hashed, at, at - IDLE)
     if row is None:
         return None
@@ -84,37 +82,37 @@ async def find_session(conn: asyncpg.Connection, hashed: bytes, address: str, at
 
 
 async def list_sessions(conn: asyncpg.Connection, user_id: UUID, at: datetime) -> Sequence[SessionRow]:
-    """Those that are open, the one used last first."""
+    """Return a user's open sessions, last used first."""
     rows = await conn.fetch(SQL.sessions, user_id, at, at - IDLE)
     return [SessionRow(**{**row, "address": str(row["address"] or "")}) for row in rows]
 
 
 async def began_at(conn: asyncpg.Connection, user_id: UUID, session_id: UUID | None, at: datetime) -> datetime | None:
-    """When an open session of a user began; None where there is none."""
+    """Return when an open session of a user began; None if there is no such session."""
     found = await list_sessions(conn, user_id, at)
     return next((each.created_at for each in found if each.id == session_id), None)
 
 
 async def end_session(conn: asyncpg.Connection, session_id: UUID, user_id: UUID, at: datetime) -> bool:
-    """Whether there was such a session of this user."""
+    """End a session; return False if the user has no such open session."""
     return await conn.fetchval(SQL.end_session, session_id, user_id, at) is not None
 
 
 async def end_session_of(conn: asyncpg.Connection, hashed: bytes, at: datetime) -> None:
-    """The one of a token, if there is one."""
+    """End the session of a token, if there is one."""
     await conn.execute(SQL.end_session_of_hash, hashed, at)
 
 
 async def end_sessions(conn: asyncpg.Connection, user_id: UUID, at: datetime) -> None:
-    """All of a user's."""
+    """End all sessions of a user."""
     await conn.execute(SQL.end_sessions, user_id, at)
 
 
 async def end_other_sessions(conn: asyncpg.Connection, user_id: UUID, kept_id: UUID | None, at: datetime) -> None:
-    """All of a user's but one."""
+    """End all sessions of a user but one."""
     await conn.execute(SQL.end_other_sessions, user_id, kept_id, at)
 
 
 async def purge_sessions(conn: asyncpg.Connection, before: datetime) -> None:
-    """Those that ended by a time, with their addresses and agents."""
+    """Delete sessions that ended before a time, with their addresses and user agents."""
     await conn.execute(SQL.purge_sessions, before, IDLE)

@@ -1,6 +1,6 @@
 """Accounts, users, memberships and API keys in the database.
 
-Each function takes a connection and leaves the transaction to whoever calls, so that books can join in.
+Each function uses the caller's connection and transaction, so that moves of credit can be part of it.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -28,7 +28,7 @@ _PAGE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class IdentityQueries:
-    """The room's SQL."""
+    """The SQL of queries.sql."""
 
     add_account: str
     add_membership: str
@@ -72,8 +72,8 @@ SQL = read_queries(IdentityQueries, "tokenharbor.identity")
 
 @dataclass(frozen=True, slots=True)
 class AccountLimits:
-    """What an account's row states for itself and for each of its keys. Budgets are for a UTC day and a UTC month;
-    None: none.
+    """The limits that an account's row states for itself and for each of its keys. Budgets are per UTC day and UTC
+    month; None means no budget.
     """
 
     rates: StatedRates = UNSTATED
@@ -84,7 +84,7 @@ class AccountLimits:
 
 @dataclass(frozen=True, slots=True)
 class OwnBudgets:
-    """What an account gives itself to spend in a UTC day and a UTC month; None: no budget. It lifts no limit."""
+    """An account's own budgets per UTC day and UTC month; None means no budget. They cannot raise a limit."""
 
     daily: Usd | None = None
     monthly: Usd | None = None
@@ -92,7 +92,7 @@ class OwnBudgets:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A payer, and the e-mails of who may act for it. `plan` "": none is stated. `free_models`: consent is in force."""
+    """An account and its members' e-mails. `plan` is "" if not stated. `free_models`: whether consent is in force."""
 
     id: UUID
     created_at: datetime
@@ -113,8 +113,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class KeyRules:
-    """What a key may do. Empty: no rule; None: no limit. Limits of spending are in all, a UTC day, a UTC month.
-    `label` is what the account groups its keys by.
+    """The rules of a key. Empty means no rule, None no limit. Spending is limited in total (`quota`), per UTC day and
+    per UTC month. `label` groups the account's keys.
     """
 
     name: str = ""
@@ -132,7 +132,7 @@ class KeyRules:
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key as its owner sees it."""
+    """A key as its account sees it."""
 
     id: UUID
     account_id: UUID
@@ -144,17 +144,19 @@ class KeyRow:
 
 
 async def create_account(conn: asyncpg.Connection, world: World, email: str, edition: str) -> Account:
-    """Account, user and membership. Raises Rejected for an e-mail that is none, Conflict for one that exists."""
+    """Create an account, its user and the membership. Raises Rejected for an invalid e-mail, Conflict for one that
+    exists.
+    """
     email, user_id = normalise_email(email), world.ids.new()
     async with conn.transaction():
         found = await ensure_user(conn, user_id, email, world.clock.now())
         if found != user_id and ((await lock_user(conn, found)).verified_at or await is_member(conn, found)):
-            raise Conflict(f"a user with the e-mail {email} exists already")
+            raise Conflict(f"a user with the e-mail {email} already exists")
         return await get_account(conn, await add_account(conn, world, found, edition))
 
 
 async def add_account(conn: asyncpg.Connection, world: World, owner: UUID, edition: str) -> UUID:
-    """An account of a user that is there, who owns it."""
+    """Create an account that an existing user owns; return its id."""
     account_id, now = world.ids.new(), world.clock.now()
     await conn.execute(SQL.add_account, account_id, now, "", edition)
     await conn.execute(SQL.add_membership, account_id, owner, AccountRole.OWNER.value, now)
@@ -162,7 +164,7 @@ async def add_account(conn: asyncpg.Connection, world: World, owner: UUID, editi
 
 
 async def get_account(conn: asyncpg.Connection, account_id: UUID) -> Account:
-    """Raises Missing."""
+    """Return an account. Raises Missing."""
     row = await conn.fetchrow(SQL.account, account_id)
     if row is None:
         raise Missing(f"no account {ids.show('acct', account_id)}")
@@ -170,7 +172,7 @@ async def get_account(conn: asyncpg.Connection, account_id: UUID) -> Account:
 
 
 async def list_accounts(conn: asyncpg.Connection) -> AsyncIterator[Account]:
-    """All of them, oldest first."""
+    """Yield all accounts, oldest first."""
     last: UUID | None = None
     while accounts := await read_accounts(conn, last, _PAGE):
         for account in accounts:
@@ -179,13 +181,13 @@ async def list_accounts(conn: asyncpg.Connection) -> AsyncIterator[Account]:
 
 
 async def read_accounts(conn: asyncpg.Connection, after: UUID | None, limit: int) -> Sequence[Account]:
-    """Some of them, oldest first: those after one, or the first."""
+    """Return a page of accounts, oldest first: those after one, or the first."""
     rows = await conn.fetch(SQL.accounts, after or UUID(int=0), limit)
     return [_account(row) for row in rows]
 
 
 async def account_of(conn: asyncpg.Connection, email: str) -> UUID | None:
-    """The account that the user of this e-mail owns."""
+    """Return the account that the user of an e-mail owns; the oldest of several."""
     account_id: UUID | None = await conn.fetchval(SQL.account_of, email.strip().lower())
     return account_id
 
@@ -198,7 +200,7 @@ async def has_keys(conn: asyncpg.Connection) -> bool:
 async def add_key(
     conn: asyncpg.Connection, world: World, derived: DerivedSecret, *, account_id: UUID, key: NewKey, rules: KeyRules
 ) -> UUID:
-    """Store a key's hash and rules; its id. Raises Missing for an account that is not there."""
+    """Store a key's hash and rules; return its id. Raises Missing for the account."""
     key_id = world.ids.new()
     found = await conn.fetchval(
         SQL.add_key,
@@ -229,23 +231,23 @@ async def add_key(
 
 
 async def list_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[KeyRow]:
-    """An account's keys, oldest first, the revoked ones too; not those that were deleted."""
+    """Return an account's keys, oldest first, revoked ones included, deleted ones not."""
     return [_key(row) for row in await conn.fetch(SQL.keys, account_id)]
 
 
 async def count_keys(conn: asyncpg.Connection, account_id: UUID) -> int:
-    """How many of an account's keys were not deleted."""
+    """Return the number of an account's keys, without deleted ones."""
     found: int = await conn.fetchval(SQL.count_keys, account_id)
     return found
 
 
 async def read_key_labels(conn: asyncpg.Connection, account_id: UUID) -> Mapping[UUID, str]:
-    """The labels of an account's keys, of those that were deleted, too; a key without one is not in it."""
+    """Return the labels of an account's keys, deleted ones included, keys without a label not."""
     return {row["id"]: row["label"] for row in await conn.fetch(SQL.key_labels, account_id)}
 
 
 async def get_key(conn: asyncpg.Connection, key_id: UUID) -> KeyRow:
-    """Raises Missing, also for one that was deleted."""
+    """Return a key. Raises Missing, also for a deleted one."""
     row = await conn.fetchrow(SQL.key, key_id)
     if row is None:
         raise Missing(f"no API key {ids.show('key', key_id)}")
@@ -253,7 +255,7 @@ async def get_key(conn: asyncpg.Connection, key_id: UUID) -> KeyRow:
 
 
 async def lock_key(conn: asyncpg.Connection, key_id: UUID) -> KeyRow:
-    """A key, locked until the transaction ends. Raises Missing."""
+    """Return a key, locked until the transaction ends. Raises Missing."""
     row = await conn.fetchrow(SQL.lock_key, key_id)
     if row is None:
         raise Missing(f"no API key {ids.show('key', key_id)}")
@@ -261,7 +263,7 @@ async def lock_key(conn: asyncpg.Connection, key_id: UUID) -> KeyRow:
 
 
 async def change_key(conn: asyncpg.Connection, key_id: UUID, rules: KeyRules) -> None:
-    """Give a key these rules in place of those it has."""
+    """Replace a key's rules."""
     await conn.execute(
         SQL.change_key,
         key_id,
@@ -282,7 +284,7 @@ async def change_key(conn: asyncpg.Connection, key_id: UUID, rules: KeyRules) ->
 
 
 async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> datetime:
-    """When the key was revoked: `at`, or earlier if it was before. Raises Missing for an unknown key."""
+    """Revoke a key; return when it was revoked: `at`, or earlier. Raises Missing for an unknown key."""
     row = await conn.fetchrow(SQL.revoke_key, key_id, at)
     if row is None:
         raise Missing(f"no API key {ids.show('key', key_id)}")
@@ -291,7 +293,7 @@ async def revoke_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> da
 
 
 async def delete_key(conn: asyncpg.Connection, key_id: UUID, at: datetime) -> None:
-    """It is revoked, and listed no more. Raises Missing."""
+    """Revoke a key and remove it from lists. Raises Missing."""
     await revoke_key(conn, key_id, at)
     await conn.execute(SQL.delete_key, key_id, at)
 

@@ -1,4 +1,4 @@
-"""Tokens that people carry: 32 random bytes, stored as keyed hashes. Those of links open once, for one purpose."""
+"""Tokens of sessions and mailed links: 32 random bytes, stored as keyed hashes. A link works once, for one purpose."""
 
 import base64
 import hashlib
@@ -17,11 +17,11 @@ from tokenharbor.kernel.secret import DerivedSecret
 
 _BYTES: Final = 32
 LONGEST_TOKEN: Final = 200
-"""Characters of what somebody shows as a token; more is none."""
+"""The most characters of a presented token; longer text is not one."""
 
 
 class TokenPurpose(StrEnum):
-    """What a link is for."""
+    """The purpose of a link."""
 
     VERIFY = "verify"
     RESET = "reset"
@@ -33,7 +33,7 @@ class TokenPurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """To an account, as what, and by whom: a shown id."""
+    """An invitation: the account, the role, and who invited (a shown id)."""
 
     account_id: UUID
     role: AccountRole
@@ -42,8 +42,8 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkToken:
-    """What a link's row says. `password` is the slow hash of a sign-up: it is set by whoever opens its link. `email`
-    is what a link makes the user's address.
+    """A link's row. `password` is the slow hash from a sign-up, which is set when the link is opened. `email` is the
+    address that the user gets when the link is opened.
     """
 
     id: UUID
@@ -57,7 +57,7 @@ class LinkToken:
 
 
 class TokenHasher:
-    """The keyed hash of tokens, codes and subjects of limits. One kind's hash is of no use for another kind."""
+    """The keyed hash of tokens, codes and subjects of limits. Hashes of different kinds never match."""
 
     def __init__(self, derived: DerivedSecret) -> None:
         self._secret = derived.secret
@@ -92,7 +92,7 @@ async def add_token(
 
 
 async def use_token(conn: asyncpg.Connection, hashed: bytes, purpose: TokenPurpose, at: datetime) -> LinkToken | None:
-    """What a token is for, once; None for one that is unknown, used, expired or for another purpose."""
+    """Use up a token and return its link; None for one that is unknown, used, expired or for another purpose."""
     row = await conn.fetchrow(SQL.use_token, hashed, purpose.value, at)
     if row is None:
         return None
@@ -112,14 +112,14 @@ async def use_token(conn: asyncpg.Connection, hashed: bytes, purpose: TokenPurpo
 
 
 async def end_tokens(conn: asyncpg.Connection, user_id: UUID, purpose: TokenPurpose, at: datetime) -> None:
-    """None of a user's for a purpose opens anything any more."""
+    """End all tokens of a user for a purpose."""
     await conn.execute(SQL.end_tokens, user_id, purpose.value, at)
 
 
 async def end_later_tokens(
     conn: asyncpg.Connection, user_id: UUID, purpose: TokenPurpose, than: LinkToken, at: datetime
 ) -> None:
-    """Likewise, of those that were made after one."""
+    """End the tokens of a user for a purpose that were made after `than`."""
     await conn.execute(SQL.end_later_tokens, user_id, purpose.value, than.id, at)
 
 

@@ -1,4 +1,4 @@
-"""Mails to users that wait, were kept or failed: sealed, since they carry tokens."""
+"""Mails to users that wait, were kept or failed; sealed, since they hold tokens."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from tokenharbor.kernel.secret import SecretBox
 
 
 class MailState(StrEnum):
-    """`kept`: there is no mail server; an operator reads it."""
+    """The state of a mail. A `kept` mail is for the operator to read, as there is no mail server."""
 
     WAITING = "waiting"
     SENT = "sent"
@@ -26,21 +26,21 @@ class MailState(StrEnum):
 
 
 class MailText(msgspec.Struct, frozen=True):
-    """What a mail says."""
+    """The subject and body of a mail."""
 
     subject: str
     body: str
 
 
 class _Sealed(MailText, frozen=True):
-    """What is kept of a mail. `to` "": it goes to the user's address of the time when it leaves."""
+    """A mail as stored. If `to` is "", it goes to the address that the user has when it is sent."""
 
     to: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMail:
-    """A mail to one user. `email` "": it was erased."""
+    """A mail to a user. `email` is "" if it was erased."""
 
     id: UUID
     email: str = field(repr=False)
@@ -54,7 +54,7 @@ class UserMail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMail:
-    """A mail to be sent to a user. `to`: another address than theirs, which they have had or want to have."""
+    """A mail to be sent to a user; `to` is another address than the user's, such as a former or a future one."""
 
     id: UUID
     user_id: UUID
@@ -71,27 +71,27 @@ async def add_mail(conn: asyncpg.Connection, seal: SecretBox, mail: NewMail) -> 
 
 
 async def claim_mails(conn: asyncpg.Connection, seal: SecretBox, at: datetime, most: int) -> Sequence[UserMail]:
-    """Those that are due. One that cannot be read is in the log, and due again later."""
+    """Claim due mails. A mail that cannot be decrypted is logged, and due again later."""
     return list(_read(await conn.fetch(SQL.claim_mails, at, most), seal))
 
 
 async def list_mails(
     conn: asyncpg.Connection, seal: SecretBox, most: int, before: UUID | None = None
 ) -> Sequence[UserMail]:
-    """Some that did not leave, newest first: those before one, or the last."""
+    """Return a page of mails that were not sent, newest first: those before one, or the latest."""
     return [mail for _, mail in await page_mails(conn, seal, most, before) if mail is not None]
 
 
 async def page_mails(
     conn: asyncpg.Connection, seal: SecretBox, most: int, before: UUID | None
 ) -> Sequence[tuple[UUID, UserMail | None]]:
-    """Likewise with their ids; None for one that cannot be read, so that a page is no shorter than its rows."""
+    """Return such a page with ids; None for a mail that cannot be decrypted, so that pages keep their length."""
     rows = await conn.fetch(SQL.mails, most, before)
     return [(row["id"], next(iter(_read([row], seal)), None)) for row in rows]
 
 
 async def set_mail(conn: asyncpg.Connection, mail_id: UUID, state: MailState, fault: str, at: datetime) -> None:
-    """What became of a try."""
+    """Record the result of a try."""
     await conn.execute(SQL.set_mail, mail_id, state.value, fault, at)
 
 

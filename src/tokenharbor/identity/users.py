@@ -1,4 +1,4 @@
-"""Users: people, by their e-mail. Each function leaves the transaction to whoever calls."""
+"""Users: people, known by e-mail. Each function uses the caller's transaction."""
 
 import re
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ SQL = read_queries(SignInQueries, "tokenharbor.identity", "sign_in.sql")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a user is at another service: its issuer, and what it calls them there."""
+    """A user's identity at another service: the issuer, and the subject by which it knows the user."""
 
     issuer: str
     subject: str = field(repr=False)
@@ -86,9 +86,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `password` is a slow hash, "" where there is none; `verified_at` None: nobody has shown yet that the
-    e-mail is theirs; `totp_at` None: no code of an app is asked for. `email` "": it was erased. `locale` "": as the
-    browser says; `seen_locale`: in which they used the pages last, "" of who never did.
+    """A person. `password` is a slow hash, "" without a password. `verified_at` is None until the e-mail is verified,
+    `totp_at` None unless sign-ins need a code of an authenticator app. `email` is "" if it was erased. `locale` is ""
+    for the browser's language; `seen_locale` is the language in which the user last used the pages, "" if never.
     """
 
     id: UUID
@@ -108,12 +108,12 @@ class User:
 
     @property
     def language(self) -> str:
-        """Of mails to them; "": not known."""
+        """The language of mails to the user; "" if unknown."""
         return self.locale or self.seen_locale
 
 
 def normalise_email(text: str) -> str:
-    """As it is stored. Raises Rejected for what is none."""
+    """Return an e-mail address as it is stored. Raises Rejected for an invalid one."""
     email = text.strip().lower()
     if _EMAIL.fullmatch(email) is None or not email.isprintable():
         raise Rejected(f"not an e-mail address: {email[:100]!r}", param="email").because(ErrorReason.EMAIL_INVALID)
@@ -126,28 +126,28 @@ async def find_user(conn: asyncpg.Connection, email: str) -> User | None:
 
 
 async def get_user(conn: asyncpg.Connection, user_id: UUID) -> User:
-    """Raises Missing."""
+    """Return a user. Raises Missing."""
     return _found(await conn.fetchrow(SQL.user, user_id), user_id)
 
 
 async def lock_user(conn: asyncpg.Connection, user_id: UUID) -> User:
-    """Nobody else's to change until the transaction ends. Raises Missing."""
+    """Return a user, locked until the transaction ends. Raises Missing."""
     return _found(await conn.fetchrow(SQL.lock_user, user_id), user_id)
 
 
 async def ensure_user(conn: asyncpg.Connection, user_id: UUID, email: str, at: datetime, *, locale: str = "") -> UUID:
-    """The user of an e-mail; if there is none, a new one, who has shown nothing yet and uses pages in this language."""
+    """Return the user of an e-mail; if there is none, add one, unverified, who uses the pages in `locale`."""
     found: UUID = await conn.fetchval(SQL.ensure_user, user_id, at, email, locale)
     return found
 
 
 async def verify_user(conn: asyncpg.Connection, user_id: UUID, at: datetime) -> None:
-    """The e-mail is theirs."""
+    """Mark a user's e-mail as verified."""
     await conn.execute(SQL.verify_user, user_id, at)
 
 
 async def set_password(conn: asyncpg.Connection, user_id: UUID, password: str) -> None:
-    """A slow hash, in place of the one before."""
+    """Replace a user's password; `password` is a slow hash."""
     await conn.execute(SQL.set_password, user_id, password)
 
 
@@ -156,14 +156,14 @@ async def change_user(conn: asyncpg.Connection, user_id: UUID, name: str, locale
 
 
 async def see_locale(conn: asyncpg.Connection, user: User, locale: str) -> None:
-    """They use the pages in this language; "": nobody knows."""
+    """Store the language in which a user uses the pages; do nothing for "", which is unknown."""
     if locale not in ("", user.seen_locale):
         await conn.execute(SQL.see_locale, user.id, locale)
 
 
 async def set_email(conn: asyncpg.Connection, user_id: UUID, email: str, at: datetime) -> None:
-    """Theirs from now on, as they have shown. An address that nobody has shown to be theirs gives way, and open
-    invitations to it are the user's. Raises Conflict for somebody else's.
+    """Give a user a verified e-mail. If another user has it, never verified it and is a member of no account, that user
+    loses it, and open invitations to it become this user's. Raises Conflict if another user keeps it.
     """
     try:
         freed = await conn.fetchval(SQL.free_email, email)
@@ -179,12 +179,12 @@ async def make_operator(conn: asyncpg.Connection, user_id: UUID) -> None:
 
 
 async def is_member(conn: asyncpg.Connection, user_id: UUID) -> bool:
-    """Of any account."""
+    """Whether a user is a member of any account."""
     return bool(await conn.fetchval(SQL.is_member, user_id))
 
 
 async def find_identity(conn: asyncpg.Connection, issuer: str, subject: str) -> UUID | None:
-    """The user who is this person at another service."""
+    """Return the user of an identity at another service."""
     found: UUID | None = await conn.fetchval(SQL.find_identity, issuer, subject)
     return found
 
@@ -194,22 +194,22 @@ async def add_identity(conn: asyncpg.Connection, issuer: str, subject: str, user
 
 
 async def list_identities(conn: asyncpg.Connection, user_id: UUID) -> Sequence[Identity]:
-    """A user's, oldest first."""
+    """Return a user's identities at other services, oldest first."""
     return [Identity(**row) for row in await conn.fetch(SQL.identities, user_id)]
 
 
 async def drop_identity(conn: asyncpg.Connection, user_id: UUID, identity: Identity) -> None:
-    """The person at that service is this user no more."""
+    """Unlink an identity of a user."""
     await conn.execute(SQL.drop_identity, user_id, identity.issuer, identity.subject)
 
 
 async def drop_identities(conn: asyncpg.Connection, user_id: UUID) -> None:
-    """A person at another service is this user no more."""
+    """Unlink all identities of a user."""
     await conn.execute(SQL.drop_identities, user_id)
 
 
 async def purge_users(conn: asyncpg.Connection, before: datetime) -> int:
-    """How many signed up before a time and never showed that the e-mail is theirs; they are gone."""
+    """Delete the users who signed up before a time and never verified their e-mail; return how many."""
     return _count(await conn.execute(SQL.purge_users, before))
 
 
