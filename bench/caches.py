@@ -25,7 +25,7 @@ from bench.machine import Started, cpu_seconds, pin
 from bench.nginx import start_proxy, start_vendor
 from bench.rows import CHAT, GATEWAY_CORE, OTHER_CORES
 from tokenharbor.billing.meter import MeterState
-from tokenharbor.cache.answers import AnswerSource, KeptAnswer
+from tokenharbor.cache.answers import AnswerSource, CachedAnswer
 from tokenharbor.cache.exact import ExactCache
 from tokenharbor.cache.keys import KeyMaker
 from tokenharbor.cache.memory import SealedMemory
@@ -85,10 +85,10 @@ class CacheBench:
         self.number += 1
         request = self.asked(self.number)
         call = self.call()
-        turn = self.caching.take_turn(call, self.lane, request)
-        assert turn is not None
-        assert self.caching.look_up(turn, self.plan) is None
-        turn.keep(call, self.ready, request, self.answer)
+        cacheable = self.caching.prepare(call, self.lane, request)
+        assert cacheable is not None
+        assert self.caching.find_local(cacheable, self.plan) is None
+        cacheable.store(call, self.ready, request, self.answer)
 
     def asked(self, number: int) -> Request:
         """The request with another maximum."""
@@ -102,16 +102,16 @@ class CacheBench:
 
     def hit(self) -> None:
         call = self.call()
-        turn = self.caching.take_turn(call, self.lane, self.request)
-        assert turn is not None
-        found = self.caching.look_up(turn, self.plan)
+        cacheable = self.caching.prepare(call, self.lane, self.request)
+        assert cacheable is not None
+        found = self.caching.find_local(cacheable, self.plan)
         assert found is not None
         written(call, self.request, found, self.notes)
 
-    def keep(self, answer: KeptAnswer) -> None:
-        turn = self.caching.take_turn(self.call(), self.lane, self.request)
-        assert turn is not None
-        self.exact.keep(turn.key, answer, 300, self.lane.most_bytes)
+    def keep(self, answer: CachedAnswer) -> None:
+        cacheable = self.caching.prepare(self.call(), self.lane, self.request)
+        assert cacheable is not None
+        self.exact.store(cacheable.key, answer, 300, self.lane.most_bytes)
 
 
 _POLICY = load_edition("token-harbor").cache
@@ -128,10 +128,10 @@ def cost_us(work: Callable[[], None]) -> float:
     return median(found)
 
 
-def kept(content: bytes, ending: bytes = b"") -> KeptAnswer:
+def kept(content: bytes, ending: bytes = b"") -> CachedAnswer:
     stream = bool(ending)
     source = AnswerSource("bench", "bench-upstream", "")
-    return KeptAnswer("openai_chat", stream, not stream, source, _USAGE, content, ending)
+    return CachedAnswer("openai_chat", stream, not stream, source, _USAGE, content, ending)
 
 
 def stream_of(pieces: int) -> tuple[bytes, bytes]:

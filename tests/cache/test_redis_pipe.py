@@ -43,7 +43,7 @@ async def until(seen: Callable[[], bool]) -> None:
 async def found(store: RedisStore, name: bytes) -> bytes:
     """What is found in the end: a busy machine may be too slow once."""
     async with asyncio.timeout(PATIENCE):
-        while (value := await store.find(name)) is None:  # noqa: ASYNC110  nothing tells of it
+        while (value := await store.get(name)) is None:  # noqa: ASYNC110  nothing tells of it
             await asyncio.sleep(0.005)
     return value
 
@@ -53,20 +53,20 @@ async def test_what_is_kept_comes_back_byte_for_byte(valkey: ValkeyServer) -> No
         store = RedisStore(pipe)
         for size in (0, 1, 300, 100_000, MOST):
             value = bytes(range(256)) * (size // 256) + b"\r\n" * (size % 2)
-            store.keep(b"\x00\r\n%d" % size, value, 60)
+            store.set(b"\x00\r\n%d" % size, value, 60)
             assert await found(store, b"\x00\r\n%d" % size) == value
-        assert await store.find(b"nothing") is None
+        assert await store.get(b"nothing") is None
 
 
 async def test_calls_of_one_moment_have_their_own_replies(valkey: ValkeyServer) -> None:
     async with connected(valkey) as pipe:
         store = RedisStore(pipe)
         for number in range(500):
-            store.keep(b"n%d" % number, b"v%d" % number, 60)
+            store.set(b"n%d" % number, b"v%d" % number, 60)
         await found(store, b"n499")
         async with asyncio.timeout(PATIENCE):
             while True:
-                values = await asyncio.gather(*[store.find(b"n%d" % number) for number in range(500)])
+                values = await asyncio.gather(*[store.get(b"n%d" % number) for number in range(500)])
                 assert all(value in (None, b"v%d" % number) for number, value in enumerate(values))
                 if None not in values:
                     return
@@ -75,10 +75,10 @@ async def test_calls_of_one_moment_have_their_own_replies(valkey: ValkeyServer) 
 async def test_values_are_gone_after_their_time(valkey: ValkeyServer) -> None:
     async with connected(valkey) as pipe:
         store = RedisStore(pipe)
-        store.keep(b"brief", b"value", 1)
+        store.set(b"brief", b"value", 1)
         await found(store, b"brief")
         async with asyncio.timeout(PATIENCE):
-            while await store.find(b"brief") is not None:  # noqa: ASYNC110  nothing tells of it
+            while await store.get(b"brief") is not None:  # noqa: ASYNC110  nothing tells of it
                 await asyncio.sleep(0.05)
 
 
@@ -86,12 +86,12 @@ async def test_a_frozen_server_keeps_nobody_waiting_and_is_used_again_once_it_an
     with running_valkey() as server:
         async with connected(server) as pipe:
             store = RedisStore(pipe)
-            store.keep(b"name", b"value", 60)
+            store.set(b"name", b"value", 60)
             await found(store, b"name")
             server.freeze()
-            assert await store.find(b"name") is None
+            assert await store.get(b"name") is None
             assert not pipe.is_up
-            answers = await asyncio.gather(*[store.find(b"name") for _ in range(1000)])
+            answers = await asyncio.gather(*[store.get(b"name") for _ in range(1000)])
             assert answers == [None] * 1000, "nothing is asked while the server lags"
             server.thaw()
             assert await found(store, b"name") == b"value"
@@ -101,15 +101,15 @@ async def test_a_server_that_dies_and_comes_back_is_no_error() -> None:
     with running_valkey() as server:
         async with connected(server) as pipe:
             store = RedisStore(pipe)
-            waiting = [store.find(b"name") for _ in range(10)]
+            waiting = [store.get(b"name") for _ in range(10)]
             server.stop()
             assert await asyncio.gather(*waiting) == [None] * 10
             await until(lambda: not pipe.is_up)
-            assert await store.find(b"name") is None
-            store.keep(b"name", b"value", 60)
+            assert await store.get(b"name") is None
+            store.set(b"name", b"value", 60)
             server.start_again()
             await until(lambda: pipe.is_up)
-            store.keep(b"name", b"other", 60)
+            store.set(b"name", b"other", 60)
             assert await found(store, b"name") == b"other"
 
 
@@ -126,22 +126,22 @@ async def test_what_speaks_no_redis_is_no_error() -> None:
         pipe.start()
         await until(lambda: pipe.failures > 0)
         assert not pipe.is_up
-        assert await pipe.find(b"name") is None
+        assert await pipe.get(b"name") is None
         await pipe.stop()
 
 
 async def test_a_wrong_password_or_a_full_server_is_no_error() -> None:
     with running_valkey("--maxmemory", "1mb") as server:
         async with connected(server) as pipe:
-            pipe.keep(b"large", b"x" * 900_000, 60)
-            assert await pipe.find(b"large") is None
+            pipe.set(b"large", b"x" * 900_000, 60)
+            assert await pipe.get(b"large") is None
             await until(lambda: pipe.is_up)  # it may have lagged
         pipe = RedisPipe(read_redis_url(f"unix://nobody:wrong@{server.socket}"), MOST)
         assert pipe._address.password
         pipe.start()
         await asyncio.sleep(0.2)
         assert not pipe.is_up
-        assert await pipe.find(b"large") is None
+        assert await pipe.get(b"large") is None
         await pipe.stop()
 
 

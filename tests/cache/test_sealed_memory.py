@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenharbor.cache.answers import AnswerSource, KeptAnswer
+from tokenharbor.cache.answers import AnswerSource, CachedAnswer
 from tokenharbor.cache.exact import ExactCache
 from tokenharbor.cache.keys import CacheKey, KeyMaker
 from tokenharbor.cache.memory import SealedMemory
@@ -20,8 +20,8 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 MOST = 64 << 10
 
 
-def answer(body: bytes) -> KeptAnswer:
-    return KeptAnswer("openai_chat", False, True, AnswerSource("a", "b", ""), Usage(input=1, output=2), body)
+def answer(body: bytes) -> CachedAnswer:
+    return CachedAnswer("openai_chat", False, True, AnswerSource("a", "b", ""), Usage(input=1, output=2), body)
 
 
 def keys(*facts: object) -> CacheKey:
@@ -31,7 +31,7 @@ def keys(*facts: object) -> CacheKey:
 def test_an_answer_is_gone_after_its_time_by_the_monotonic_clock() -> None:
     clock = ManualClock(START)
     cache = ExactCache(SealedMemory(clock), SystemEntropy())
-    cache.keep(keys(1), answer(b"hello"), 300, MOST)
+    cache.store(keys(1), answer(b"hello"), 300, MOST)
     clock.advance(timedelta(seconds=299.9))
     assert cache.find(keys(1)) == answer(b"hello")
     clock.advance(timedelta(seconds=0.1))
@@ -47,13 +47,13 @@ def test_memory_never_exceeds_its_bound_and_what_is_found_is_what_was_kept_last(
     for number, size, looks in steps:
         name = b"%d" % number
         if looks:
-            assert memory.find(name) in (None, last.get(name))
+            assert memory.get(name) in (None, last.get(name))
         else:
             value = bytes([number]) * size
-            memory.keep(name, value, 300, MOST)
+            memory.set(name, value, 300, MOST)
             if size + 300 <= MOST // 16:
                 last[name] = value
-                assert memory.find(name) == value
+                assert memory.get(name) == value
         assert memory.bytes <= MOST
         assert memory.bytes == sum(len(entry.sealed) + 300 for entry in memory._entries.values())
 
@@ -62,7 +62,7 @@ def test_what_has_expired_is_forgotten_though_nobody_asks() -> None:
     clock = ManualClock(START)
     memory = SealedMemory(clock)
     for number in range(10):
-        memory.keep(b"%d" % number, b"x" * 100, 300, MOST)
+        memory.set(b"%d" % number, b"x" * 100, 300, MOST)
         clock.advance(timedelta(seconds=60))
     memory.sweep()
     assert list(memory._entries) == [b"%d" % number for number in range(6, 10)]
@@ -74,10 +74,10 @@ def test_what_has_expired_is_forgotten_though_nobody_asks() -> None:
 def test_what_was_asked_for_least_lately_goes_first() -> None:
     memory = SealedMemory(ManualClock(START))
     for number in range(18):
-        memory.keep(b"%d" % number, b"x" * 3_500, 300, MOST)
-        memory.find(b"0")
-    assert memory.find(b"0") is not None
-    assert memory.find(b"1") is None
+        memory.set(b"%d" % number, b"x" * 3_500, 300, MOST)
+        memory.get(b"0")
+    assert memory.get(b"0") is not None
+    assert memory.get(b"1") is None
     assert memory.evicted > 0
 
 

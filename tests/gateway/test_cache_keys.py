@@ -10,7 +10,7 @@ from tests.gateway.questions import PLACES, REQUESTS, changed
 from tokenharbor.cache.keys import CacheKey, KeyMaker
 from tokenharbor.editions.load import load_edition
 from tokenharbor.gateway.cache_lane import CacheLane
-from tokenharbor.gateway.cacheable import take_turn
+from tokenharbor.gateway.cacheable import prepare
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.kernel.secret import DerivedSecret
 from tokenharbor.kernel.world import real_world
@@ -33,8 +33,8 @@ def key_of(name: str, body: dict[str, Any], keys: KeyMaker) -> CacheKey | None:
     call = MeteredCall(cast("Any", Heard({})), dialect, real_world())
     place = ModelInPath("duo", stream=False) if name == "gemini" else None
     lane = CacheLane(b"scope", ("duo",), load_edition("token-harbor").cache, prefixes={})
-    turn = take_turn(keys, cast("Any", None), call, lane, dialect.read_request(json.dumps(body).encode(), place))
-    return None if turn is None else turn.key
+    cacheable = prepare(keys, cast("Any", None), call, lane, dialect.read_request(json.dumps(body).encode(), place))
+    return None if cacheable is None else cacheable.key
 
 
 @given(data=st.data())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tokenharbor.cache.answers import AnswerSource, KeptAnswer
+from tokenharbor.cache.answers import AnswerSource, CachedAnswer
 from tokenharbor.gateway.rewriting import rewrite
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire import DIALECTS
@@ -22,7 +22,7 @@ GEMINI = {
 
 def written(dialect: str, request_id: str, kept: dict[str, tuple[Note, ...]]) -> dict[str, Any]:
     source = AnswerSource("p", "m", "")
-    answer = KeptAnswer("gemini", False, True, source, Usage(input=20, output=10), json.dumps(GEMINI).encode())
+    answer = CachedAnswer("gemini", False, True, source, Usage(input=20, output=10), json.dumps(GEMINI).encode())
     parts = rewrite(
         answer, DIALECTS[dialect], ReplyContext(id=request_id), kept.__setitem__, stream=False, cost_usd=None
     )

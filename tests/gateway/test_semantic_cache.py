@@ -11,8 +11,8 @@ from tests.gateway.house import CHAT, HELLO, MESSAGES, RESPONSES, House, Payer
 from tests.gateway.raw import RawAnswer
 
 from tokenharbor.funding.balances import read_address_balances
-from tokenharbor.gateway import comparing
-from tokenharbor.gateway.similar import SimilarCaching
+from tokenharbor.gateway import semantic_hits
+from tokenharbor.gateway.semantic_cache import SemanticCache
 from tokenharbor.identity.semantic import let_requests_ask, turn_semantic_cache
 from tokenharbor.kernel.errors import DatabaseUnavailable
 
@@ -25,9 +25,9 @@ SAME = 'answer = { text = "Close it, and tighten 3 bolts.", chunk_chars = 8 }\n'
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
-async def semantic(house: House) -> AsyncIterator[SimilarCaching]:
+async def semantic(house: House) -> AsyncIterator[SemanticCache]:
     """The edition has it, nothing is compared after a trial of two, and the model is loaded."""
-    similar = house.parts.caching.similar
+    similar = house.parts.caching.semantic
     assert similar is not None
     house.keep_answers()
     use(house, semantic_trial=2, semantic_compared_in=2**32 - 1)
@@ -55,7 +55,7 @@ async def until(holds: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def idle(similar: SimilarCaching) -> None:
+async def idle(similar: SemanticCache) -> None:
     """All that nobody waits for is done, but the sweep."""
     await until(lambda: len(similar._tasks) <= 1 and not similar._at_work)
 
@@ -64,7 +64,7 @@ async def ask(house: House, question: str, **more: Any) -> RawAnswer:
     turns = [{"role": "user", "content": question}]
     answer = await house.post(CHAT, {"model": "solo", "messages": turns, "max_tokens": 100, **more})
     assert answer.status == 200, answer.body
-    similar = house.parts.caching.similar
+    similar = house.parts.caching.semantic
     assert similar is not None
     await idle(similar)
     return answer
@@ -92,7 +92,7 @@ def said(house: House, payer: Payer | None = None) -> Any:
     return caller.account.semantic
 
 
-def counted(semantic: SimilarCaching) -> dict[str, int]:
+def counted(semantic: SemanticCache) -> dict[str, int]:
     """What comparisons came to."""
     names = ("semantic_agreed", "semantic_disagreed", "semantic_failed", "semantic_over_cap")
     return {name: semantic.counts[name] for name in names if semantic.counts[name]}
@@ -197,7 +197,7 @@ async def test_a_request_that_asks_for_what_its_account_forbids_is_refused(
 async def test_what_has_stopped_is_refused_too_where_requests_may_not_ask(house: House) -> None:
     await turn(house, on=True)
     await let_requests(house, allowed=False)
-    similar = house.parts.caching.similar
+    similar = house.parts.caching.semantic
     assert similar is not None
     for _ in range(2):
         await similar.note(house.payer.account_id, house.policy.cache, agreed=False)
@@ -264,7 +264,7 @@ async def test_a_compared_hit_is_the_operators_expense_up_to_the_days_most(house
 
 
 async def test_a_due_hit_above_the_days_most_is_not_given_but_compared_with_its_callers_answer(
-    house: House, semantic: SimilarCaching
+    house: House, semantic: SemanticCache
 ) -> None:
     await finish_trial(house)
     use(house, semantic_trial=2, semantic_compared_in=1, semantic_compared_usd="0.000000001")
@@ -284,7 +284,7 @@ async def test_a_due_hit_above_the_days_most_is_not_given_but_compared_with_its_
 
 
 async def test_where_nobody_can_say_what_is_left_of_the_day_a_due_hit_is_not_given(
-    house: House, semantic: SimilarCaching, monkeypatch: pytest.MonkeyPatch
+    house: House, semantic: SemanticCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:
         raise DatabaseUnavailable
@@ -306,7 +306,7 @@ async def test_where_nobody_can_say_what_is_left_of_the_day_a_due_hit_is_not_giv
     ],
 )
 async def test_where_the_provider_fails_the_next_hit_is_compared(
-    house: House, semantic: SimilarCaching, fault: str, stream: bool
+    house: House, semantic: SemanticCache, fault: str, stream: bool
 ) -> None:
     await finish_trial(house)
     use(house, semantic_trial=2, semantic_compared_in=1)
@@ -336,14 +336,14 @@ async def test_a_provider_that_refuses_the_question_disagrees(house: House) -> N
 async def test_an_answer_too_long_to_be_judged_disagrees(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     await finish_trial(house)
     use(house, semantic_trial=2, semantic_compared_in=1)
-    monkeypatch.setattr(comparing, "_MOST_BYTES", 10)
+    monkeypatch.setattr(semantic_hits, "_MOST_BYTES", 10)
     assert await layer(house, "How could one mend a leaking sluice gate quickly?", stream=True) == "semantic"
     await until(lambda: said(house).epoch == 1)
     assert await held(house) == 0
 
 
 async def test_a_hit_that_could_not_be_given_costs_nobody_and_leaves_the_next_due(
-    house: House, semantic: SimilarCaching, monkeypatch: pytest.MonkeyPatch
+    house: House, semantic: SemanticCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def cannot(*_: object) -> bool:
         return False
@@ -353,7 +353,7 @@ async def test_a_hit_that_could_not_be_given_costs_nobody_and_leaves_the_next_du
     semantic.counts.clear()
     costs = await spent(house)
     with monkeypatch.context() as patched:
-        patched.setattr(comparing, "replay", cannot)
+        patched.setattr(semantic_hits, "replay", cannot)
         assert await layer(house, "How could one mend a leaking sluice gate quickly?") == "none"
     assert (await held(house), await spent(house)) == (0, costs)
     use(house, semantic_trial=2, semantic_compared_in=2**32 - 1)
@@ -400,7 +400,7 @@ async def test_a_wrong_answer_can_be_reported_once(house: House) -> None:
     assert said(house).state == "on"
 
 
-async def test_what_is_kept_is_nowhere_to_be_read(house: House, semantic: SimilarCaching) -> None:
+async def test_what_is_kept_is_nowhere_to_be_read(house: House, semantic: SemanticCache) -> None:
     await turn(house, on=True)
     mark = "Zanzibarquux"
     house.script(f'answer = {{ text = "The {mark} answers." }}\n')
@@ -422,7 +422,7 @@ async def test_what_is_kept_is_nowhere_to_be_read(house: House, semantic: Simila
             assert not found, table["name"]
 
 
-async def test_a_busy_thread_is_a_miss(house: House, semantic: SimilarCaching) -> None:
+async def test_a_busy_thread_is_a_miss(house: House, semantic: SemanticCache) -> None:
     await finish_trial(house)
     semantic._at_work += 1
     try:
@@ -435,7 +435,7 @@ async def test_a_busy_thread_is_a_miss(house: House, semantic: SimilarCaching) -
 
 
 async def test_where_it_is_not_installed_asking_for_it_says_how(
-    house: House, semantic: SimilarCaching, monkeypatch: pytest.MonkeyPatch
+    house: House, semantic: SemanticCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tokenharbor.cache.similar.model._PACKAGE", "no_such_package")
     monkeypatch.setattr(semantic, "_search", None)

@@ -101,7 +101,7 @@ async def test_what_somebody_wrote_over_it_is_no_answer(house: House, monkeypatc
         await kept(server, 1)
         (name,) = house.parts.caching.exact.memory._entries
         house.parts.caching.exact.memory.clear()
-        pipe.keep(b"tokenharbor:answer:" + name, b"x" * 500, 60)
+        pipe.set(b"tokenharbor:answer:" + name, b"x" * 500, 60)
         await until(lambda: not pipe._waiting)
         assert await layer(house, "one") == "none"
 

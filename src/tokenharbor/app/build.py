@@ -169,7 +169,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
             make_user_post(context.settings, context.world, context.root, database.pool.acquire),
         )
         background.run("overload", partial(router.overload.watch, server))
-        background.run("kept_answers", router.caching.exact.forget_expired)
+        background.run("kept_answers", router.caching.exact.drop_expired)
         background.run("health", partial(report_health, router.health, database.pool, context.world.clock))
         background.run("refusals", partial(report_refusals, router.refusals, database.pool, context.world.clock))
         if context.slot.number == 0:

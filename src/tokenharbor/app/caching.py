@@ -16,7 +16,7 @@ from tokenharbor.cache.redis_url import read_redis_url
 from tokenharbor.cache.shared import RedisStore
 from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.caching import Caching
-from tokenharbor.gateway.similar import SimilarCaching, SimilarHome
+from tokenharbor.gateway.semantic_cache import SemanticCache, SemanticCacheHome
 from tokenharbor.identity.semantic import StoredTrials
 from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.ledger.comparisons import ComparisonExpense
@@ -39,12 +39,12 @@ async def open_caching(context: WorkerContext, policy: Policy, pool: asyncpg.Poo
     if pipe is not None:
         pipe.start()
     trials = StoredTrials(pool, context.world)
-    home = SimilarHome(context.settings.home / "similar", exact.counts)
-    similar = SimilarCaching(keys, SealedMemory(clock), context.world, trials, home=home)
+    home = SemanticCacheHome(context.settings.home / "similar", exact.counts)
+    semantic = SemanticCache(keys, SealedMemory(clock), context.world, trials, home=home)
     try:
-        yield Caching(keys, exact, Pace(clock, policy.cache.replay_mib_s * _MIB), similar, ComparisonExpense(pool))
+        yield Caching(keys, exact, Pace(clock, policy.cache.replay_mib_s * _MIB), semantic, ComparisonExpense(pool))
     finally:
-        await similar.close()
+        await semantic.close()
         if pipe is not None:
             await pipe.stop()
 

@@ -1,4 +1,4 @@
-"""What is kept of an answer, and its form while it is kept."""
+"""Cached answers, and the bytes that they are packed into."""
 
 from typing import Literal
 
@@ -7,22 +7,22 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 
 CacheLayer = Literal["exact", "semantic"]
-"""What found an answer."""
+"""The cache in which an answer was found."""
 SEMANTIC: CacheLayer = "semantic"
 
 
 class AnswerSource(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """Who gave an answer: a provider, the model by its name there, and where."""
+    """The origin of an answer: the provider, the provider's name of the model, and the region."""
 
     provider: str
     upstream_model: str
     region: str
 
 
-class KeptAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A complete answer as its caller got it, without the cost that was added. `dialect` is that caller's;
-    `shows_usage`: whether a stream of it has its usage. `source` gave it; `left_out` are the fields that it was not
-    told. `ending` is what of a stream says that it is complete.
+class CachedAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A complete answer as its caller got it, without the cost that was added for the caller. `dialect` is the
+    caller's. `shows_usage`: the answer includes its usage. `left_out` names the request's fields that were not sent to
+    the provider. `ending` is the ending of a stream; `body` is then the content before it.
     """
 
     dialect: str
@@ -36,26 +36,26 @@ class KeptAnswer(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class CacheHit(msgspec.Struct, frozen=True, gc=False):
-    """An answer that was found, and by what."""
+    """A cached answer, and the cache that it was found in."""
 
-    answer: KeptAnswer
+    answer: CachedAnswer
     layer: CacheLayer
 
 
 class UnreadableAnswer(Exception):
-    """What was kept is no answer of this version."""
+    """The cached bytes are not an answer of this version."""
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(KeptAnswer)
+_DECODER = msgspec.msgpack.Decoder(CachedAnswer)
 
 
-def pack(answer: KeptAnswer) -> bytes:
+def pack(answer: CachedAnswer) -> bytes:
     return _ENCODER.encode(answer)
 
 
-def unpack(packed: bytes) -> KeptAnswer:
-    """Raises UnreadableAnswer."""
+def unpack(packed: bytes) -> CachedAnswer:
+    """Return the answer that was packed. Raises UnreadableAnswer."""
     try:
         return _DECODER.decode(packed)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,12 +1,12 @@
-"""Questions that are the same but for their form: case, white space, the mark at the end, a trailing "please".
+"""Questions that differ in form only: case, white space, the mark at the end, a trailing "please".
 
-The idea. A model answers "what is the capital of france" and "What is the capital of France?" alike, but what it
-answers to "Spell OK" depends on the case. So a form is left aside only in a plain English question or command, in
-words without any mark in between, that does not speak of text, code, names or forms itself. Everything else stands as
-it was written. What is left aside never includes a letter, a digit or a word other than that "please".
+The idea. A model answers "what is the capital of france" and "What is the capital of France?" alike, but its answer to
+"Spell OK" depends on the case. So the form is ignored only in a plain English question or command, in words without
+punctuation between them, that is not itself about text, code, names or form. Everything else stays as written.
+Ignoring the form never removes a letter, a digit, or a word other than that "please".
 
-What always holds: `canonical(text)` is `text` itself unless every condition below holds; two texts with
-different words never come to the same.
+Invariants: `canonical(text)` is `text` itself unless every condition below holds; two texts with different words never
+have the same canonical form.
 """
 
 import re
@@ -38,7 +38,7 @@ _FORM = _words(
     translation type typed typo uppercase variable verbatim vowel vowels word words write written
     """
 )
-"""Words of requests that are about their own text: what they speak of must stand as it is."""
+"""Words of requests that are about the form of a text: such a request stays as written."""
 
 TWO_MEANINGS = _words(
     """
@@ -51,11 +51,11 @@ TWO_MEANINGS = _words(
     target teams telegram titanic tours turkey twitter us venus visa who will windows zoom
     """
 )
-"""Words whose capital makes another word of them: Polish, Turkey, Go, Spark."""
+"""Words that mean something else with a capital: Polish, Turkey, Go, Spark."""
 
 
 def canonical(text: str) -> str:
-    """A question without its form; the text as it stands where the form may carry a meaning."""
+    """Return a question in canonical form, or the text unchanged if its form may carry a meaning."""
     if len(text) > _MOST or _PLAIN.fullmatch(text) is None:
         return text
     words = text.rstrip("?. ").replace(",", " ").split()
@@ -68,11 +68,13 @@ def canonical(text: str) -> str:
 
 
 def _is_usual(word: str) -> bool:
-    """Whether its case says no more than that a sentence or a name begins. Not so: iPhone, US, H2O, a letter alone."""
+    """Return whether a word's case only marks the beginning of a sentence or name. Not so: iPhone, US, H2O, one
+    letter.
+    """
     rest = word[1:]
     return rest.islower() or rest.isdigit() or word.islower() or word.isdigit() or word == "I"
 
 
 def _may_be_a_symbol(word: str) -> bool:
-    """Two letters whose capital may tell them from others: Nm and nm, Mg and mg, He and he."""
+    """Return whether a word has two letters, and its capital may be significant: Nm and nm, Mg and mg, He and he."""
     return len(word) == 2 and word.istitle()

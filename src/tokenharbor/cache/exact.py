@@ -1,10 +1,10 @@
-"""The exact cache: answers by key, sealed, in this process's memory and, where there is one, in a shared store."""
+"""The exact cache: sealed answers by key, in this process's memory and in a shared store if one is configured."""
 
 import asyncio
 from collections import Counter
 from typing import Protocol
 
-from tokenharbor.cache.answers import KeptAnswer
+from tokenharbor.cache.answers import CachedAnswer
 from tokenharbor.cache.keys import CacheKey
 from tokenharbor.cache.memory import SealedMemory
 from tokenharbor.cache.seal import seal, unseal
@@ -14,17 +14,17 @@ _SWEEP_SECONDS = 5.0
 
 
 class SharedStore(Protocol):
-    """Sealed values that all gateways see. It never fails and never makes anybody wait long: what it cannot do in time,
-    it does not do.
+    """Sealed values that all gateways share. Calls never raise and return within milliseconds: a value that cannot be
+    read in time is a miss, and one that cannot be written is dropped.
     """
 
-    async def find(self, name: bytes) -> bytes | None: ...
+    async def get(self, name: bytes) -> bytes | None: ...
 
-    def keep(self, name: bytes, sealed: bytes, seconds: int) -> None: ...
+    def set(self, name: bytes, sealed: bytes, seconds: int) -> None: ...
 
 
 class ExactCache:
-    """Answers that are given again to the same question. `counts` are by what became of a look-up or an answer."""
+    """Answers to identical requests. `counts` counts hits, misses and stored answers, by event."""
 
     def __init__(self, memory: SealedMemory, entropy: Entropy, shared: SharedStore | None = None) -> None:
         self.memory = memory
@@ -32,27 +32,28 @@ class ExactCache:
         self.counts: Counter[str] = Counter()
         self._entropy = entropy
 
-    def find(self, key: CacheKey) -> KeptAnswer | None:
-        """What this process has."""
-        sealed = self.memory.find(key.name)
+    def find(self, key: CacheKey) -> CachedAnswer | None:
+        """Look the key up in this process's memory."""
+        sealed = self.memory.get(key.name)
         return None if sealed is None else unseal(key, sealed)
 
-    async def find_shared(self, key: CacheKey) -> KeptAnswer | None:
-        """What another gateway may have kept. It stays there: kept here too, it would outlive its time."""
+    async def find_shared(self, key: CacheKey) -> CachedAnswer | None:
+        """Look the key up in the shared store. A hit is not copied into memory, where it would outlive its expiry."""
         if self.shared is None:
             return None
-        sealed = await self.shared.find(key.name)
+        sealed = await self.shared.get(key.name)
         return None if sealed is None else unseal(key, sealed)
 
-    async def forget_expired(self) -> None:
-        """For as long as a process runs: what has expired is in its memory no more, though nobody asks for it."""
+    async def drop_expired(self) -> None:
+        """Drop expired entries periodically, until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             self.memory.sweep()
 
-    def keep(self, key: CacheKey, answer: KeptAnswer, seconds: int, most_bytes: int) -> None:
+    def store(self, key: CacheKey, answer: CachedAnswer, seconds: int, most_bytes: int) -> None:
+        """Seal an answer and store it for `seconds`; memory holds at most `most_bytes` of sealed answers."""
         sealed = seal(key, answer, self._entropy)
-        self.memory.keep(key.name, sealed, seconds, most_bytes)
+        self.memory.set(key.name, sealed, seconds, most_bytes)
         self.counts["kept"] += 1
         if self.shared is not None:
-            self.shared.keep(key.name, sealed, seconds)
+            self.shared.set(key.name, sealed, seconds)

@@ -1,11 +1,11 @@
-"""Keys of answers: from all that could change an answer to a name that says nothing of it, and to what seals it.
+"""Cache keys: the name that an answer is stored under and the key that seals it, from all that could change the answer.
 
-One digest of 32 bytes (SHA-256) over a secret of the house and the facts. Its first half is the name by which an answer
-is looked up, its second half the key that it is sealed with (AES-128) and which is kept nowhere: whoever reads the
-memory of Redis finds names and sealed values. Only who has the secret and the same request can open one.
+Both are halves of one SHA-256 digest over the gateway's secret and the request's facts. The first 16 bytes are the name
+under which an answer is looked up. The last 16 bytes are the key that seals it (AES-128) and are stored nowhere. A
+reader of Redis's memory finds names and sealed values; to open one takes the secret and the same request.
 
-What all requests of a lane have in common is digested once: a request copies that state and goes on. BLAKE2b would give
-64 bytes, and takes twice as long: the digest is the dearest part of a look-up.
+The facts that all requests of a lane share are digested once; each request copies that state and adds its own. The
+digest is the most expensive part of a lookup. BLAKE2b takes twice as long, and its 64 bytes are not needed.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class CacheKey(NamedTuple):
-    """The name of an answer, and the key that it is sealed with."""
+    """The name of a cached answer, and the key that seals it."""
 
     name: bytes
     seal: bytes
@@ -31,7 +31,7 @@ class CacheKey(NamedTuple):
 
 
 class KeyPrefix:
-    """What many keys have in common: the secret, whose requests they are of, and what these share."""
+    """The state of a digest over what many keys share: the secret, the scope and the lane's facts."""
 
     __slots__ = ("_state",)
 
@@ -39,7 +39,7 @@ class KeyPrefix:
         self._state = sha256(_encode((secret, facts)))
 
     def key(self, facts: Sequence[object]) -> CacheKey:
-        """The key of one request, by what is its own."""
+        """Return the key of one request, from the facts that only it has."""
         state = self._state.copy()
         state.update(_encode(facts))
         digest = state.digest()
@@ -47,11 +47,13 @@ class KeyPrefix:
 
 
 class KeyMaker:
-    """Makes keys, alike in all gateways of one house."""
+    """Makes cache keys: the same ones in all gateways with the same secret."""
 
     def __init__(self, secret: DerivedSecret) -> None:
         self._secret = secret.secret
 
     def begin(self, *facts: object) -> KeyPrefix:
-        """What comes first of a key says how long it is: no two lists of facts look the same."""
+        """Return the prefix of all keys with these facts. Facts are encoded with their lengths: different ones
+        differ.
+        """
         return KeyPrefix(self._secret, facts)

@@ -1,4 +1,4 @@
-"""Sealed answers in one process's memory: bounded in bytes, gone after their time."""
+"""Sealed values in one process's memory, bounded in bytes and dropped when they expire."""
 
 from collections import OrderedDict
 from typing import NamedTuple
@@ -15,19 +15,19 @@ class _Entry(NamedTuple):
 
 
 class SealedMemory:
-    """Values by name. What is full loses what was asked for least lately; time is the monotonic clock's."""
+    """Sealed values by name. The least recently used ones are evicted first; expiry is by the monotonic clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()  # what was asked for least lately first
-        self._ages: dict[bytes, float] = {}  # when each expires, the next to do so first
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()  # least recently used first
+        self._ages: dict[bytes, float] = {}  # monotonic seconds of expiry, in order of insertion
         self.bytes = 0
         self.evicted = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def find(self, name: bytes) -> bytes | None:
+    def get(self, name: bytes) -> bytes | None:
         entry = self._entries.get(name)
         if entry is None:
             return None
@@ -37,8 +37,10 @@ class SealedMemory:
         self._entries.move_to_end(name)
         return entry.sealed
 
-    def keep(self, name: bytes, sealed: bytes, seconds: float, most_bytes: int) -> None:
-        """What is so large that it would crowd out others is not kept."""
+    def set(self, name: bytes, sealed: bytes, seconds: float, most_bytes: int) -> None:
+        """Set a value for `seconds`. A value above `largest(most_bytes)` is not kept: it would evict too many
+        others.
+        """
         size = len(sealed) + _OVERHEAD
         if size > largest(most_bytes):
             return
@@ -53,8 +55,8 @@ class SealedMemory:
             self.evicted += 1
 
     def sweep(self) -> None:
-        """Forget what has expired, whether or not anybody asks for it. Where an edition's time becomes shorter, an
-        older answer keeps its own, and younger ones wait for it.
+        """Drop expired values, oldest first. After an edition shortens the time, newer values that expire earlier are
+        dropped only once the older ones are.
         """
         now = self._clock.monotonic()
         while self._ages and (oldest := next(iter(self._ages.items())))[1] <= now:
@@ -71,5 +73,5 @@ class SealedMemory:
 
 
 def largest(most_bytes: int) -> int:
-    """Bytes of the largest value that is kept."""
+    """Return the bytes of the largest value that is kept."""
     return most_bytes // _LARGEST_SHARE

@@ -1,16 +1,16 @@
-"""The pace of replays: a process gives kept answers no faster than so many bytes a second, whoever asks for them."""
+"""The pace of replays: a limit on the bytes of cached answers that one process sends per second."""
 
 import asyncio
 
 from tokenharbor.kernel.clock import Clock
 
 SLICE = 64 << 10
-"""Bytes that leave at a time."""
+"""Bytes that are sent at a time."""
 
 
 class Pace:
-    """A bucket of bytes that fills by itself. It may run into debt, which the next one waits off: so a large answer
-    is never starved by small ones.
+    """A token bucket of bytes. It may go into debt, which the next taker waits for: so small answers never starve a
+    large one.
     """
 
     def __init__(self, clock: Clock, bytes_a_second: int) -> None:
@@ -20,7 +20,7 @@ class Pace:
         self._seen = clock.monotonic()
 
     def take(self, size: int) -> float:
-        """Take so many bytes; the seconds to wait before they may leave."""
+        """Take `size` bytes. Return the seconds to wait before sending them."""
         now = self._clock.monotonic()
         full = self.bytes_a_second
         self._left = min(full, self._left + (now - self._seen) * full)
@@ -30,7 +30,7 @@ class Pace:
         return wait
 
     async def wait(self, size: int) -> None:
-        """Until so many bytes may leave."""
+        """Wait until `size` bytes may be sent."""
         seconds = self.take(size)
         if seconds:
             await asyncio.sleep(seconds)

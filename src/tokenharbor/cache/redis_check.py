@@ -1,4 +1,4 @@
-"""A look at a Redis or Valkey server: whether it is there, and whether it writes what it holds to disk."""
+"""Checks a Redis or Valkey server: whether it answers, and whether it writes its data to disk."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,12 @@ _READ_BYTES = 64 << 10
 
 
 class RedisRefusal(Exception):
-    """The server's own words for why not."""
+    """An error that the server replied, in its own words."""
 
 
 async def read_persistence(address: RedisAddress) -> Sequence[str]:
-    """The settings that would keep it from writing to disk, as they should be; none where it writes nothing. Raises
-    OSError, TimeoutError, RedisRefusal: also where it does not tell.
+    """Return the settings to change so that the server does not write to disk; empty if it writes nothing. Raises
+    OSError, TimeoutError, and RedisRefusal, also if the server does not allow CONFIG.
     """
     async with asyncio.timeout(_SECONDS):
         if address.path:

@@ -1,16 +1,17 @@
-"""A pipe to a Redis or Valkey server: calls of one moment leave in one write, replies come back in their order.
+"""A pipelined client for Redis or Valkey: GET and SET only, and all calls of one turn of the event loop in one write.
 
-The idea. A stock client costs more than the look-up that it makes. All that a cache needs is GET and SET: so a call is
-a few bytes that are gathered until the loop's next turn, and a future in a queue; the reader fulfils futures in order.
+The idea. A stock client costs more than the lookup that it makes. A cache needs only GET and SET, so a call is a few
+bytes that are collected until the loop's next turn, and a future in a queue. Replies come in order, and resolve the
+futures in order.
 
-What always holds:
+Invariants:
 
-- A call never raises and waits a few milliseconds at most (`_CALL_SECONDS`, twice at worst): what is away, slow or
-  wrong answers None.
-- While a server lags, nothing is asked; once all that it owes has come, it is asked again. One that owes for
-  `_LAG_SECONDS` is closed. A lost connection is made anew, at once and then ever less often.
-- No more than `_MOST_WAITING` calls and `_MOST_BYTES` unsent wait: beyond, a call answers None at once.
-- A reply that is larger than what may be kept closes the connection.
+- A call never raises, and waits at most `_CALL_SECONDS` (twice that in the worst case). If the server is unreachable,
+  slow or replies with an error, the call returns None.
+- While the server lags, no new commands are sent; it is used again once all outstanding replies have come. If they have
+  not after `_LAG_SECONDS`, the connection is closed. A lost connection is reopened with growing delays.
+- At most `_MOST_WAITING` calls wait, and at most `_MOST_BYTES` are unsent. Beyond that, a call returns None at once.
+- A reply larger than the largest value allowed closes the connection.
 """
 
 import asyncio
@@ -25,17 +26,17 @@ from tokenharbor.cache.redis_url import RedisAddress
 _log = structlog.get_logger("cache")
 
 _CALL_SECONDS = 0.005
-"""A reply takes a tenth of it on a server in the same network. Who waits longer had better ask the provider."""
+"""A server in the same network replies in a tenth of this. Rather than wait longer, ask the provider."""
 _LAG_SECONDS = 1.0
 _CONNECT_SECONDS = 2.0
 _RETRY_SECONDS = (0.1, 0.5, 2.0, 10.0)
 _MOST_WAITING = 4_096
 _MOST_BYTES = 8 << 20
-_REPLY_BYTES = 1 << 10  # of a reply beside its value
+_REPLY_BYTES = 1 << 10  # overhead of a reply beside its value
 
 
 class RedisPipe(asyncio.Protocol):
-    """One connection, made anew whenever it is lost."""
+    """One connection, which is reopened whenever it is lost."""
 
     def __init__(self, address: RedisAddress, most_value: int) -> None:
         self._address = address
@@ -47,10 +48,10 @@ class RedisPipe(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         self._watch: asyncio.TimerHandle | None = None
-        self._due = 0  # how many calls must be answered when the watch looks
+        self._due = 0  # the value of `_answered` that the watch expects when it fires
         self._answered = 0
         self._lags_since: float | None = None
-        self._coming = 0  # bytes of a reply that is not whole yet
+        self._coming = 0  # bytes of a reply that is not complete yet
         self._keeper: asyncio.Task[None] | None = None
         self._lost = asyncio.Event()
         self.failures = 0
@@ -71,12 +72,12 @@ class RedisPipe(asyncio.Protocol):
             self._transport.abort()
             await self._lost.wait()
 
-    def find(self, name: bytes) -> "asyncio.Future[bytes | None]":
-        """The value of a name, or None."""
+    def get(self, name: bytes) -> "asyncio.Future[bytes | None]":
+        """Return a future of the value, or of None."""
         return self._call(b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(name), name))
 
-    def keep(self, name: bytes, value: bytes, seconds: int) -> None:
-        """Keep a value for so long; whether it was kept is not asked."""
+    def set(self, name: bytes, value: bytes, seconds: int) -> None:
+        """Set a value that expires after `seconds`. The reply is ignored."""
         if len(value) <= self._most_value:
             args = (len(name), name, len(value), value, len(str(seconds)), seconds)
             self._call(b"*5\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$2\r\nEX\r\n$%d\r\n%d\r\n" % args)
@@ -105,11 +106,11 @@ class RedisPipe(asyncio.Protocol):
 
     def _set_watch(self, loop: asyncio.AbstractEventLoop) -> None:
         self._due = self._answered + len(self._waiting)
-        self._watch = loop.call_later(_CALL_SECONDS, self._look, loop.time() + _CALL_SECONDS)
+        self._watch = loop.call_later(_CALL_SECONDS, self._check_lag, loop.time() + _CALL_SECONDS)
 
-    def _look(self, at: float) -> None:
-        """Whether those that waited when the watch was set still wait. If it is this process that was late, their
-        replies may lie unread.
+    def _check_lag(self, at: float) -> None:
+        """Give up on calls that have waited since the watch was set. If this process itself was late, wait once more:
+        the replies may have come but not been read yet.
         """
         self._watch = None
         if not self._waiting:
@@ -133,7 +134,7 @@ class RedisPipe(asyncio.Protocol):
     # The connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # of a stream, it is one that writes
+        self._transport = transport  # type: ignore[assignment]  # a stream connection has a Transport
         self._reader = hiredis.Reader(protocolError=_Spoiled, replyError=_Refused)
         self._coming = 0
 
@@ -149,7 +150,7 @@ class RedisPipe(asyncio.Protocol):
         if self._coming > self._most_value + _REPLY_BYTES:
             self._fail("overlong")
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  why does not matter
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  the cause does not matter
         self._drop()
         self._lost.set()
 
@@ -209,7 +210,7 @@ class RedisPipe(asyncio.Protocol):
             transport.abort()
 
     async def _connect(self) -> None:
-        """Raises OSError, and `_Refused` where the server does not take the password or the database."""
+        """Connect and greet. Raises OSError, and `_Refused` if the server rejects the password or the database."""
         address, loop = self._address, asyncio.get_running_loop()
         if address.path:
             await loop.create_unix_connection(lambda: self, address.path)
@@ -221,15 +222,15 @@ class RedisPipe(asyncio.Protocol):
             if self._transport is None:
                 raise ConnectionResetError("closed")
             self._transport.write(command)
-            said = await reply
-            if isinstance(said, _Refused):
-                raise said
+            outcome = await reply
+            if isinstance(outcome, _Refused):
+                raise outcome
         self._ready = self._transport is not None
 
 
 class _Spoiled(Exception):
-    """What came is no reply."""
+    """The bytes received are not a valid reply."""
 
 
 class _Refused(Exception):
-    """An error that the server replied."""
+    """An error reply of the server."""

@@ -1,4 +1,4 @@
-"""Where a Redis server is: its URL, read once."""
+"""The address of a Redis server, read from its URL."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _SCHEMES = ("redis", "rediss", "unix")
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """A server, and as whom to greet it. `shown` has no password."""
+    """A server's address and credentials. `shown` is for logs, without the password."""
 
     host: str
     port: int
@@ -27,7 +27,7 @@ class RedisAddress:
         return self.path or f"{self.host}:{self.port}/{self.database}"
 
     def greeting(self) -> Iterator[bytes]:
-        """The commands that a connection begins with."""
+        """Yield the commands that a connection begins with."""
         if self.password:
             yield command("AUTH", *([self.user] if self.user else []), self.password)
         if self.database:
@@ -36,13 +36,15 @@ class RedisAddress:
 
 
 def read_redis_url(url: str) -> RedisAddress:
-    """`redis://[user:password@]host[:port][/database]`, `rediss://` with TLS, `unix://path`. Raises Misconfigured."""
+    """Read `redis://[user:password@]host[:port][/database]`, `rediss://…` (TLS) or `unix://path`. Raises
+    Misconfigured.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port or _PORT
         database = int(parts.path.strip("/") or 0) if parts.scheme != "unix" else 0
     except ValueError:
-        raise Misconfigured("[redis] url: its port and its database must be numbers") from None
+        raise Misconfigured("[redis] url: port and database must be numbers") from None
     if parts.scheme not in _SCHEMES or not (parts.hostname or parts.scheme == "unix") or database < 0:
         raise Misconfigured("[redis] url must be redis://HOST:PORT/DATABASE, rediss://… or unix://PATH")
     return RedisAddress(

@@ -1,22 +1,22 @@
-"""Sealing: what is kept can be opened by who asks the same question again, and by nobody else."""
+"""Encryption of cached answers: only the same request can open one."""
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tokenharbor.cache.answers import KeptAnswer, UnreadableAnswer, pack, unpack
+from tokenharbor.cache.answers import CachedAnswer, UnreadableAnswer, pack, unpack
 from tokenharbor.cache.keys import CacheKey
 from tokenharbor.kernel.entropy import Entropy
 
 _NONCE_BYTES = 12
 
 
-def seal(key: CacheKey, answer: KeptAnswer, entropy: Entropy) -> bytes:
-    """One key may seal several answers, one after the other: each has a nonce of its own."""
+def seal(key: CacheKey, answer: CachedAnswer, entropy: Entropy) -> bytes:
+    """Pack and encrypt an answer, with a new nonce each time: one key may seal several answers over time."""
     return seal_bytes(key, pack(answer), entropy)
 
 
-def unseal(key: CacheKey, sealed: bytes) -> KeptAnswer | None:
-    """None for what this key did not seal, or what another version did."""
+def unseal(key: CacheKey, sealed: bytes) -> CachedAnswer | None:
+    """Return the answer, or None if another key or another version sealed it."""
     packed = unseal_bytes(key, sealed)
     try:
         return None if packed is None else unpack(packed)

@@ -1,4 +1,4 @@
-"""Sealed answers that gateways of one database share, in Redis or Valkey."""
+"""Sealed answers that all gateways of one database share, in Redis or Valkey."""
 
 from tokenharbor.cache.redis_pipe import RedisPipe
 
@@ -6,16 +6,16 @@ _PREFIX = b"tokenharbor:answer:"
 
 
 class RedisStore:
-    """Fulfils `SharedStore`. The server forgets each value after its time; nothing there can be read without the
-    request that it answers and the secret of the house.
+    """A `SharedStore` on a Redis server, which drops each value when it expires. To read a value takes the gateway's
+    secret and the request that it answers.
     """
 
     def __init__(self, pipe: RedisPipe) -> None:
         self._pipe = pipe
 
-    async def find(self, name: bytes) -> bytes | None:
-        found = await self._pipe.find(_PREFIX + name)
+    async def get(self, name: bytes) -> bytes | None:
+        found = await self._pipe.get(_PREFIX + name)
         return found if isinstance(found, bytes) else None
 
-    def keep(self, name: bytes, sealed: bytes, seconds: int) -> None:
-        self._pipe.keep(_PREFIX + name, sealed, seconds)
+    def set(self, name: bytes, sealed: bytes, seconds: int) -> None:
+        self._pipe.set(_PREFIX + name, sealed, seconds)

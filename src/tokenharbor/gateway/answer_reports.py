@@ -1,4 +1,4 @@
-"""Answers of the semantic cache that a caller reports as wrong: each counts once, as a disagreement."""
+"""Reports of wrong answers of the semantic cache: each answer counts once, as a disagreement."""
 
 from tokenharbor.cache.answers import SEMANTIC
 from tokenharbor.gateway.answers import json_head
@@ -11,28 +11,28 @@ from tokenharbor.kernel.errors import BooksError, InvalidRequest, NotFound, Unav
 
 
 class AnswerReports:
-    """Whoever has a key of the account may report."""
+    """Handles reports. Any key of the account may report an answer."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
     async def report(self, call: Call, name: str) -> None:
-        """From now on nothing is given again that was kept for the account until now."""
+        """Count the answer of a request as wrong. All answers stored for the account so far are no longer found."""
         dependencies = self._dependencies
         caller = await dependencies.local_limits.admit(call, LocalClass.READ)
         try:
             request_id = ids.parse("req", name)
         except ValueError as error:
             raise InvalidRequest(str(error), param="id") from None
-        similar = dependencies.caching.similar
+        semantic = dependencies.caching.semantic
         try:
             receipt = await dependencies.reads.receipt(caller.account_id, request_id)
             if receipt is None:
                 raise NotFound("This account has no request with this id.")
-            if receipt.get("cache") != SEMANTIC or similar is None:
+            if receipt.get("cache") != SEMANTIC or semantic is None:
                 raise InvalidRequest("Only an answer of the semantic cache can be reported.", param="id")
             trial = dependencies.snapshots.of(caller).policy.cache.semantic_trial
-            counted = await similar.trials.report(caller.account_id, request_id, trial)
+            counted = await semantic.trials.report(caller.account_id, request_id, trial)
         except BooksError as error:
             raise Unavailable("Database unavailable: try again shortly.") from error
         call.exchange.respond(200, json_head(call), encode_document({"id": name, "counted": counted}))

@@ -13,7 +13,7 @@ from tokenharbor.gateway.kinds.kind import A, LastFailure, R, RequestKind
 from tokenharbor.gateway.offers import Plan, ReadyEndpoint
 from tokenharbor.kernel.errors import InvalidRequest, Refusal
 from tokenharbor.routing.health import Health
-from tokenharbor.routing.plan import untold_endpoint
+from tokenharbor.routing.plan import untranslatable_endpoint
 from tokenharbor.routing.verdict import VERDICTS, FailedAttempt, provider_failure_refusal, refusal_after_attempts
 from tokenharbor.upstream.credential_mask import MaskedFailure
 from tokenharbor.upstream.send import OpenStream, WholeAnswer
@@ -65,7 +65,7 @@ def _name_model(meter: Meter, ready: ReadyEndpoint) -> None:
 
 
 def _without(plan: Plan, untold: ReadyEndpoint, refusal: InvalidRequest) -> Plan:
-    drop = untold_endpoint(untold.endpoint, refusal)
+    drop = untranslatable_endpoint(untold.endpoint, refusal)
     return plan.narrow(lambda each: drop if each is untold else each)
 
 

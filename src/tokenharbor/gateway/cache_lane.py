@@ -1,4 +1,4 @@
-"""What all requests of one key for one model have in common for the cache; a field of their lane."""
+"""The cache settings that all requests of one key for one model share: a field of their lane."""
 
 from collections.abc import Sequence
 
@@ -19,9 +19,8 @@ _MIB = 1 << 20
 
 
 class SemanticLane(msgspec.Struct, frozen=True):
-    """What an account has said of answers to questions in other words. `trial`: comparisons that are left before the
-    first is given; `epoch`: answers of an earlier one are given no more; `by_request`: a request may ask for them where
-    they are off.
+    """The semantic cache settings of an account. `trial`: comparisons left before the first hit is given. `epoch`:
+    answers stored in an earlier epoch are no longer found. `by_request`: a request may turn the cache on for itself.
     """
 
     account_id: UUID
@@ -30,24 +29,27 @@ class SemanticLane(msgspec.Struct, frozen=True):
     epoch: int
     by_request: bool = True
 
-    def check(self, wish: CacheRules) -> None:
-        """Raises PermissionDenied for a request that asks for what its account forbids."""
-        if wish.semantic and not self.by_request and self.state != "on":
+    def check(self, stated: CacheRules) -> None:
+        """Raise PermissionDenied if the request turns the semantic cache on and its account forbids that."""
+        if stated.semantic and not self.by_request and self.state != "on":
             raise PermissionDenied(
                 "This account does not let requests turn the semantic cache on: leave `cache.semantic` out. "
                 "An owner of the account can change this (Settings, Caches).",
                 param="cache.semantic",
             )
 
-    def is_asked(self, wish: CacheRules | None) -> bool:
-        """Whether a request may have such an answer: it has the say, but cannot start what was stopped."""
-        said = None if wish is None else wish.semantic
-        return self.state != "stopped" and (self.state == "on" if said is None else said)
+    def is_on_for(self, stated: CacheRules | None) -> bool:
+        """Return whether a request uses the semantic cache. The request overrides the account, unless the cache was
+        stopped.
+        """
+        wanted = None if stated is None else stated.semantic
+        return self.state != "stopped" and (self.state == "on" if wanted is None else wanted)
 
 
 class CacheLane(msgspec.Struct, frozen=True):
-    """`scope` is whose requests may have each other's answers; `wide`: all of the account's. `facts` are what these
-    requests have in common that could change an answer; `prefixes` the beginnings of their keys, by scope and kind.
+    """Cache settings of a lane. `scope` identifies the requests that share answers: those of one key, or of the whole
+    account if `wide`. `facts` are the lane's properties that could change an answer. `prefixes` holds the beginnings
+    of cache keys, by scope and kind.
     """
 
     scope: bytes
@@ -65,18 +67,20 @@ class CacheLane(msgspec.Struct, frozen=True):
 
     @property
     def most_bytes(self) -> int:
-        """Of sealed answers in this process."""
+        """The memory limit for sealed answers in this process, in bytes."""
         return self.policy.memory_mib * _MIB
 
 
 def cache_lane(policy: Policy, caller: Caller, found: ResolvedName, offers: Sequence[ModelOffers]) -> CacheLane | None:
-    """None where no answer is kept: by the edition, by the plan's bound of retention, for what is not chat."""
+    """Return the lane's cache settings, or None if its requests are never cached: the edition has no exact cache, the
+    plan demands zero retention, or the model is not a chat model.
+    """
     plan = policy.plan(caller.account.plan)
     bounds = () if plan is None else (plan.regions, plan.providers, plan.retention)
     if (
         not policy.cache.exact
         or CHAT not in found.model.surfaces
-        or (plan is not None and keeps_nothing(plan.retention))
+        or (plan is not None and is_zero_retention(plan.retention))
     ):
         return None
     bound = found.provider is not None or bool(caller.providers or caller.denied_providers)
@@ -87,28 +91,28 @@ def cache_lane(policy: Policy, caller: Caller, found: ResolvedName, offers: Sequ
     return CacheLane(scope, facts, policy.cache, wide, _semantic_lane(policy.cache, caller))
 
 
-def check_wish(lane: CacheLane | None, wish: CacheRules) -> None:
-    """Of a request that says something of the cache. Raises PermissionDenied for what its account forbids."""
+def check_cache_rules(lane: CacheLane | None, stated: CacheRules) -> None:
+    """Raise PermissionDenied if the request's `cache` field asks for what its account forbids."""
     if lane is not None and lane.semantic is not None:
-        lane.semantic.check(wish)
+        lane.semantic.check(stated)
 
 
-def keeps_nothing(retention: str | None) -> bool:
-    """Whether a bound of retention allows none, in either of its spellings: then nothing is kept here either."""
+def is_zero_retention(retention: str | None) -> bool:
+    """Return whether a retention limit is zero, in any of its spellings: such requests are never cached."""
     return bool(retention) and retention_days(retention or "") == 0
 
 
 def _semantic_lane(policy: CachePolicy, caller: Caller) -> SemanticLane | None:
-    """None where the edition has no such cache."""
+    """Return the account's semantic cache settings, or None if the edition has no semantic cache."""
     if not policy.semantic:
         return None
-    said = caller.account.semantic
-    trial = max(0, policy.semantic_trial - said.compared)
-    return SemanticLane(caller.account_id, said.state, trial, said.epoch, said.by_request)
+    account = caller.account.semantic
+    trial = max(0, policy.semantic_trial - account.compared)
+    return SemanticLane(caller.account_id, account.state, trial, account.epoch, account.by_request)
 
 
 def _sold(offers: ModelOffers) -> tuple[object, ...]:
-    """The model, and where it is asked: what is behind a name may change while a server runs."""
+    """Return a model's name and its endpoints: what a name refers to may change while the server runs."""
     return (
         offers.model.name,
         [(each.name, each.endpoint.upstream_model, each.endpoint.provider.base_url) for each in offers.ready.values()],

@@ -5,7 +5,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl, unquote_plus
 
 from tokenharbor.billing.meter import Meter
-from tokenharbor.gateway.cache_turn import CacheTurn
+from tokenharbor.gateway.cacheable_request import CacheableRequest
 from tokenharbor.gateway.staged import Staged
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.head import HeaderMap, refuse_repeated
@@ -76,7 +76,7 @@ class MeteredCall(Call):
         super().__init__(exchange, dialect, world, place)
         self.headers = headers = exchange.header_map
         self.meter = Meter(self.uuid, self.started_at, world.clock.monotonic())
-        self.cache: CacheTurn | None = None  # of a request whose answer may be kept
+        self.cache: CacheableRequest | None = None  # of a request whose answer may be kept
         self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
         self.staged: Staged | None = None  # of a request whose model stands for many
         self.lines = b"" if dialect.forwarded_headers.isdisjoint(headers) else forwarded_headers(headers, dialect)

@@ -1,4 +1,4 @@
-"""Which hits of the semantic cache are compared: one of so many, and the next where a comparison came to nothing."""
+"""Decides which hits of the semantic cache are compared: a random share, and the next hit after a comparison failed."""
 
 from typing import Final
 
@@ -6,18 +6,18 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
 
 _SECONDS: Final = 150.0
-"""After so long a comparison has been given up, whatever became of it: its caller may have left."""
+"""A comparison without a result after this time counts as failed: its caller may have left."""
 
 
 class DueComparisons:
-    """Of one worker, since its answers are its own: no more than one number for an account."""
+    """Comparisons of one worker's hits: for each account at most one time, when its next hit is due."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._due: dict[UUID, float] = {}  # when the next hit is due, of accounts with a comparison that is under way
+        self._due: dict[UUID, float] = {}  # monotonic seconds; only of accounts with a comparison without a result
 
     def take(self, account_id: UUID, one_in: int) -> bool:
-        """Whether a hit is to be compared: drawn so that nobody can tell which, or because the one before was not."""
+        """Return whether to compare this hit: because it is due, or by an unpredictable draw of one in `one_in`."""
         now = self._world.clock.monotonic()
         due = self._due.get(account_id)
         if due is not None and due <= now:
@@ -29,10 +29,10 @@ class DueComparisons:
         return drawn
 
     def compared(self, account_id: UUID) -> None:
-        """It has been counted whether two answers agree."""
+        """Note that a comparison was counted."""
         self._due.pop(account_id, None)
 
     def end(self, account_id: UUID) -> None:
-        """A comparison is over: if it was not counted, the next hit is due."""
+        """Note the end of a comparison: if it was not counted, the next hit is due."""
         if account_id in self._due:
             self._due[account_id] = self._world.clock.monotonic()

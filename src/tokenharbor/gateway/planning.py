@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.catalog.types import Model, ResolvedName
 from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
-from tokenharbor.gateway.cache_lane import cache_lane, check_wish
+from tokenharbor.gateway.cache_lane import cache_lane, check_cache_rules
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.lane import Lane, LaneKey
 from tokenharbor.gateway.offers import ModelOffers, Plan
@@ -28,7 +28,7 @@ def lane_of(snapshot: Snapshot, caller: Caller, kind: str, request: Request) -> 
     key = caller, kind, request.model
     lane = snapshot.lanes.get(key) or _open_lane(snapshot, key, request)
     if request.cache is not None:
-        check_wish(lane.caching, request.cache)
+        check_cache_rules(lane.caching, request.cache)
     return lane
 
 

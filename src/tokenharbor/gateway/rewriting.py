@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from tokenharbor.cache.answers import KeptAnswer, UnreadableAnswer
+from tokenharbor.cache.answers import CachedAnswer, UnreadableAnswer
 from tokenharbor.wire import DIALECTS
 from tokenharbor.wire.framing.restamp import Parts
 from tokenharbor.wire.neutral.dialect import Dialect, ReplyContext
@@ -28,7 +28,7 @@ Keep = Callable[[str, tuple[Note, ...]], None]
 
 
 def rewrite(
-    answer: KeptAnswer, client: Dialect, recipient: ReplyContext, keep: Keep, *, stream: bool, cost_usd: str | None
+    answer: CachedAnswer, client: Dialect, recipient: ReplyContext, keep: Keep, *, stream: bool, cost_usd: str | None
 ) -> Parts:
     """The answer, and of a stream its ending apart. `keep` takes what a dialect cannot carry of tool calls. Raises
     UnreadableAnswer.
@@ -54,7 +54,7 @@ def rewrite(
     raise UnreadableAnswer
 
 
-def text_of(answer: KeptAnswer) -> str:
+def text_of(answer: CachedAnswer) -> str:
     """What an answer says; nothing where it is more than text."""
     events = _events(answer, pieces=False)
     reply = events if isinstance(events, Reply) else collect(events)
@@ -62,7 +62,7 @@ def text_of(answer: KeptAnswer) -> str:
     return "".join(block.text for block in blocks if all(each.kind is BlockKind.TEXT for each in blocks))
 
 
-def _events(answer: KeptAnswer, *, pieces: bool) -> Iterable[Event]:
+def _events(answer: CachedAnswer, *, pieces: bool) -> Iterable[Event]:
     """What the kept bytes say."""
     dialect = DIALECTS[answer.dialect]
     if not answer.stream:
@@ -99,7 +99,7 @@ def _noted(events: Iterable[Event], keep: Keep) -> Iterator[Event]:
         yield event
 
 
-def _with_usage(events: Iterable[Event], answer: KeptAnswer) -> Iterator[Event]:
+def _with_usage(events: Iterable[Event], answer: CachedAnswer) -> Iterator[Event]:
     """With the usage that was billed: the first caller's stream may have been without."""
     for event in events:
         if isinstance(event, UsageReported):

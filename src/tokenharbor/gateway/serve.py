@@ -1,4 +1,4 @@
-"""The life of a request: admit, read, plan, hold, open, deliver; on one screen, in `Gateway.serve`."""
+"""The life of a request, in `Gateway.serve`: admit, read, plan, look up in the cache, hold, ask providers, deliver."""
 
 import asyncio
 from collections.abc import Awaitable, Generator
@@ -8,9 +8,8 @@ from tokenharbor.billing.quote import quote
 from tokenharbor.gateway.admit import admit, check_caller, known_caller
 from tokenharbor.gateway.answers import rate_lines, route_lines, write_refusal
 from tokenharbor.gateway.attempts import open_first
-from tokenharbor.gateway.cache_turn import CacheTurn
+from tokenharbor.gateway.cacheable_request import CacheableRequest
 from tokenharbor.gateway.call import MeteredCall, may_be_dry, presented_key
-from tokenharbor.gateway.comparing import serve_alike
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.dry_run import answer_dry_run
 from tokenharbor.gateway.kinds.kind import A, R, RequestKind
@@ -20,6 +19,7 @@ from tokenharbor.gateway.planning import lane_of, make_plan
 from tokenharbor.gateway.pool_plan import hold_for_pool
 from tokenharbor.gateway.refused_calls import REPEATED
 from tokenharbor.gateway.replay import replay
+from tokenharbor.gateway.semantic_hits import serve_similar
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.message import Disconnected
 from tokenharbor.identity.caller import Caller
@@ -31,7 +31,7 @@ from tokenharbor.wire.neutral.request import Request
 
 
 class _Done:
-    """An answer that needs no task's turn."""
+    """An awaitable that is already done: an exchange that is answered without a task."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield from ()
@@ -41,13 +41,15 @@ _DONE = _Done()
 
 
 class Gateway:
-    """Serves requests for answers, whatever their kind."""
+    """Serves billed requests of every kind."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
     def enter(self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None) -> Awaitable[None]:
-        """The life of a request, unless a refusal is in force: that is repeated at once, without body and database."""
+        """Serve a request. While its caller is refused for a rate limit, repeat the refusal at once, without reading
+        the body or asking the database.
+        """
         dependencies = self._dependencies
         refused, now = dependencies.snapshots.refused, dependencies.world.clock.monotonic()
         if now < refused.until and (key := presented_key(exchange.header_map)):
@@ -62,7 +64,7 @@ class Gateway:
                 return _DONE
         return self.serve(exchange, kind, place)
 
-    async def serve(  # noqa: C901, PLR0912  a request's whole life, on one screen
+    async def serve(  # noqa: C901, PLR0912  all steps of a request in one place, in order
         self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None
     ) -> None:
         dependencies = self._dependencies
@@ -89,8 +91,8 @@ class Gateway:
             if call.dry_run or not plan.endpoints:
                 return await self._end_at_plan(call, caller, request, plan)
             meter.not_asked = plan.not_asked
-            turn = None if lane.caching is None else dependencies.caching.take_turn(call, lane.caching, request)
-            if turn is not None and await self._serve_kept(call, turn, kind, request, plan):
+            cacheable = None if lane.caching is None else dependencies.caching.prepare(call, lane.caching, request)
+            if cacheable is not None and await self._serve_from_cache(call, cacheable, kind, request, plan):
                 return None
             quoted = quote(request, plan.endpoints, meter.started_at, writes=plan.foreign)
             if not plan.pooled:
@@ -117,27 +119,27 @@ class Gateway:
                     dependencies.metrics.note(meter)
 
     async def _end_at_plan(self, call: MeteredCall, caller: Caller, request: Request, plan: Plan) -> None:
-        """Of a dry run; or the refusal of a request that no endpoint may serve."""
+        """Answer a dry run, or raise the refusal of a request that no endpoint may serve."""
         if not call.dry_run:
             raise no_route_refusal(call.meter.model, plan.dropped)
         await answer_dry_run(call, caller, request, plan, self._dependencies)
 
-    async def _serve_kept(
-        self, call: MeteredCall, turn: CacheTurn, kind: RequestKind[R, A], request: R, plan: Plan
+    async def _serve_from_cache(
+        self, call: MeteredCall, cacheable: CacheableRequest, kind: RequestKind[R, A], request: R, plan: Plan
     ) -> bool:
-        """Whether an answer that was kept has served the request."""
-        caching, semantic = self._dependencies.caching, turn.lane.semantic
-        found = caching.look_up(turn, plan)
-        if found is None and caching.looks_further:
-            found = await caching.look_further(turn, plan)
+        """Look the request up in each cache, and serve a hit. Return whether it was served."""
+        caching, semantic = self._dependencies.caching, cacheable.lane.semantic
+        found = caching.find_local(cacheable, plan)
+        if found is None and caching.has_shared:
+            found = await caching.find_shared(cacheable, plan)
         if found is not None:
             return await replay(self._dependencies, call, request, found)
-        if semantic is None or not semantic.is_asked(request.cache):
+        if semantic is None or not semantic.is_on_for(request.cache):
             return False
-        return await serve_alike(self._dependencies, kind, call, request, plan)
+        return await serve_similar(self._dependencies, kind, call, request, plan)
 
     async def _refuse(self, call: MeteredCall, kind: RequestKind[R, A], refusal: Refusal) -> None:
-        """Say it in the caller's dialect; what was held is given back first."""
+        """Release the hold, then send the refusal in the caller's dialect."""
         exchange, meter = call.exchange, call.meter
         meter.refusal = refusal.code
         if meter.state is MeterState.OPEN and call.key and not call.dry_run:
@@ -154,12 +156,12 @@ class Gateway:
             self._dependencies.overload.note_refused(exchange)
 
     def _note_refused(self, key: bytes, refusal: Refusal) -> None:
-        """There is no receipt of it: who has the key sees by this why calls fail."""
+        """Count the refusal for its key: refused calls have no receipt, only this count."""
         caller = self._dependencies.ring.find(key)
         if caller is not None:
             self._dependencies.refusals.note(caller, refusal.code)
 
 
 def depends_on_lease(work: object) -> bool:
-    """Whether a request is open in the limits of its key and account: not before its hold, nor once it is settled."""
+    """Return whether a request counts as open: from its hold on, until it is settled or released."""
     return isinstance(work, Meter) and work.state in (MeterState.ASKED, MeterState.HELD)

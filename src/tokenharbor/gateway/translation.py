@@ -12,7 +12,7 @@ from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.note_cache import NoteCache
 from tokenharbor.gateway.offers import ModelOffers, Plan, ReadyEndpoint
 from tokenharbor.kernel.errors import InvalidRequest
-from tokenharbor.routing.plan import DroppedEndpoint, untold_endpoint
+from tokenharbor.routing.plan import DroppedEndpoint, untranslatable_endpoint
 from tokenharbor.wire import PROVIDER_DIALECTS
 from tokenharbor.wire.fitting.cutter import CutLimits
 from tokenharbor.wire.neutral.chat import SAMPLING, Chat, Feature, ReasoningRequest, VendorOptions
@@ -232,7 +232,7 @@ def drop_untranslatable(call: MeteredCall, request: Request, plan: Plan) -> Plan
             if ready.vendor is not call.dialect:
                 _write(chat_of(call, request), call, request, ready)
         except InvalidRequest as refusal:
-            return untold_endpoint(ready.endpoint, refusal)
+            return untranslatable_endpoint(ready.endpoint, refusal)
         return ready
 
     return plan.narrow(write)

@@ -173,11 +173,11 @@ def _check_candidate(candidate: RouteCandidate, request: RouteRequest) -> Droppe
     if request.untranslatable and endpoint.provider.wire != request.dialect:
         refusal = request.untranslatable.get(endpoint.provider.wire)
         if refusal is not None:
-            return untold_endpoint(endpoint, refusal)
+            return untranslatable_endpoint(endpoint, refusal)
     return None
 
 
-def untold_endpoint(endpoint: Endpoint, refusal: InvalidRequest) -> DroppedEndpoint:
+def untranslatable_endpoint(endpoint: Endpoint, refusal: InvalidRequest) -> DroppedEndpoint:
     """One that the request has no form for."""
     return DroppedEndpoint(endpoint, DropCode.UNSUPPORTED, refusal.message, refusal=refusal)
 

@@ -1,1 +1,1 @@
-"""Prompts that ask the same in other words: reading, guards, embedding, verification."""
+"""Recognition of prompts that ask the same in other words: reading, guards, embedding, verification."""

@@ -1,4 +1,4 @@
-"""Whether two answers to what was taken for one question say the same: what is not plain counts as no."""
+"""Decides whether two answers to the same question say the same: any doubt counts as no."""
 
 import re
 from collections import Counter
@@ -13,6 +13,7 @@ _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def agree(embedder: Embedder, one: str, other: str) -> bool:
+    """Return whether two answers agree: equal but for white space, or the same facts and similar vectors."""
     if not one.strip() or not other.strip():
         return False
     if " ".join(one.split()) == " ".join(other.split()):
@@ -26,8 +27,8 @@ def agree(embedder: Embedder, one: str, other: str) -> bool:
 
 
 def _facts(text: str) -> tuple[set[str], frozenset[str], int]:
-    """Return an answer's numbers, names, and how many words deny."""
+    """Return an answer's numbers, its names, and its count of negations."""
     reading = read(text)
     counted = Counter(symbol.name for symbol in reading.symbols)
-    denied = sum(count for name, count in counted.items() if name in WORDS.lists["negation"])
-    return set(_NUMBER.findall(text)), reading.names, denied
+    negations = sum(count for name, count in counted.items() if name in WORDS.lists["negation"])
+    return set(_NUMBER.findall(text)), reading.names, negations

@@ -1,4 +1,4 @@
-"""MiniLM on one thread: a prompt's vector, and one for each of its words. Imported only where somebody opted in."""
+"""MiniLM on one thread: a vector of a prompt, and one of each of its words. Imported only once the cache is used."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +11,14 @@ from tokenharbor.cache.similar.minilm_file import GRAPH, PLACES, TABLE, WIDTH
 from tokenharbor.cache.similar.reading import WORDS
 from tokenharbor.cache.similar.wordpiece import WordPieces
 
-_RUN = 14  # words, of usually one or two pieces each
+_RUN = 14  # words embedded at a time, usually one or two pieces each
 
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Of one prompt: the whole, of length 1, and its words of content, each of length 127 in int8."""
+    """The vectors of a prompt: `whole` of length 1, and `words`, one row per word, of length 127 in int8. `content`
+    marks the rows of content words.
+    """
 
     whole: Any
     words: Any
@@ -36,7 +38,7 @@ class Vectors:
 
 
 class Embedder:
-    """One session of onnxruntime. It is called by one thread at a time."""
+    """One onnxruntime session. Call it from one thread at a time."""
 
     def __init__(self, folder: Path, vocabulary: Path) -> None:
         with vocabulary.open(encoding="utf-8") as lines:
@@ -53,14 +55,14 @@ class Embedder:
         self._session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
 
     def embed_long(self, text: str) -> Any:
-        """Return the vector of a text of any length, by pieces that are embedded one by one."""
+        """Return the mean vector of a text of any length, embedded piece by piece; None if a piece cannot be."""
         words = text.split()
         runs = [" ".join(words[at : at + _RUN]) for at in range(0, len(words), _RUN)]
         found = [vectors.whole for run in runs if (vectors := self.embed(run)) is not None]
         return _unit(np.mean(found, axis=0)) if len(found) == len(runs) and found else None
 
     def embed(self, text: str) -> Vectors | None:
-        """Return a prompt's vectors, or None if it has more pieces than are embedded."""
+        """Return a prompt's vectors, or None if it is too long or has no words."""
         read = self._pieces.read(text, PLACES)
         if read is None or not read.words:
             return None
@@ -78,11 +80,14 @@ def _unit(values: Any) -> Any:
 
 
 def likeness(one: Vectors, other: Vectors) -> float:
+    """Return the cosine similarity of two prompts, from -1 to 1."""
     return float(one.whole @ other.whole)
 
 
 def alignment(one: Vectors, other: Vectors) -> float:
-    """Return how well the worst word of content of either is met by a word of the other, from -1 to 1."""
+    """Return the lowest similarity, from -1 to 1, of any content word of either prompt to its closest word in the
+    other.
+    """
     table = one.words.astype(np.float32) @ other.words.astype(np.float32).T / np.float32(127 * 127)
     met = (*table.max(axis=1)[one.content], *table.max(axis=0)[other.content])
     return float(min(met, default=1.0))

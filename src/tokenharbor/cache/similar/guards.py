@@ -1,4 +1,4 @@
-"""What two prompts must agree in before one answer may serve both: each guard has a name."""
+"""The guards: named properties that two prompts must share before one answer may serve both."""
 
 from collections import Counter
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 from tokenharbor.cache.canonical import TWO_MEANINGS
 from tokenharbor.cache.similar.reading import WORDS, Reading
 
-_NO_PLACE: Final = frozenset(("and", "best"))  # where they stand says nothing
+_NO_PLACE: Final = frozenset(("and", "best"))  # their position carries no meaning
 
 
 def disagreement(stored: Reading, asked: Reading) -> str | None:
-    """Name the first thing in which two prompts differ, or return None."""
+    """Return the name of the first guard that two prompts fail, or None."""
     if stored.literals != asked.literals:
         return "literals"
     if stored.marks != asked.marks:
@@ -28,7 +28,7 @@ def disagreement(stored: Reading, asked: Reading) -> str | None:
 
 
 def form_of(reading: Reading) -> tuple[object, ...]:
-    """Return what is equal in all prompts that agree: where two forms differ, some guard does."""
+    """Return the canonical form of a prompt. Prompts that pass all guards have equal forms."""
     return (
         sorted(_counted(reading).items()),
         reading.literals,
@@ -71,7 +71,7 @@ def _named(differ: Counter[str], stored: Reading, asked: Reading) -> str:
 
 
 def _same_order(mine: list[str], other: list[str]) -> bool:
-    """Tell whether words stand in one order, but for two sides of a comparison."""
+    """Return whether words are in the same order, except that the two sides of a comparison may be swapped."""
     if [name for name in mine if name not in _NO_PLACE] == [name for name in other if name not in _NO_PLACE]:
         return True
     if WORDS.lists["either_way"].isdisjoint(mine):

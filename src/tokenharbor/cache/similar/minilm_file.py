@@ -1,4 +1,4 @@
-"""MiniLM's published weights as one int8 graph for onnxruntime: written once, from the package that carries them."""
+"""Converts MiniLM's published weights, from the package that has them, into an int8 graph for onnxruntime."""
 
 import hashlib
 import json
@@ -14,14 +14,14 @@ import numpy as np
 
 LAYERS, WIDTH, HEADS, PLACES = 6, 384, 12, 32
 TABLE, GRAPH = "words.int8", "layers.onnx"
-# all-MiniLM-L6-v2 as its makers published it: other weights would need other thresholds
+# all-MiniLM-L6-v2 as published: other weights would need other thresholds
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _FLOAT, _INT8 = 1, 3
-_OWN = "com.microsoft"  # onnxruntime's own operators: several steps in one
+_OWN = "com.microsoft"  # onnxruntime's fused operators
 
 
 def write(weights: Path, folder: Path) -> None:
-    """Write the graph of the layers and the table of the words to a folder."""
+    """Write the graph of the layers and the table of the word pieces to a folder."""
     raw = weights.read_bytes()
     if hashlib.sha256(raw).hexdigest() != SHA256:
         raise ValueError(f"{weights} is not the published all-MiniLM-L6-v2")
@@ -47,7 +47,7 @@ def _tensors(raw: bytes) -> Iterator[tuple[str, Any]]:
 
 
 def _int8(weights: Any) -> tuple[Any, Any]:
-    """Return columns as whole numbers from -127 to 127, and what one of each column is worth."""
+    """Return the weights as integers from -127 to 127, and the scale of each column."""
     scale = np.maximum(np.abs(weights).max(axis=0), 1e-9).astype(np.float32) / np.float32(127)
     return np.rint(weights / scale).astype(np.int8), scale
 

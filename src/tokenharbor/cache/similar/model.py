@@ -1,4 +1,4 @@
-"""Finds the model's package, and makes from it, once for a HOME, the int8 files that are loaded."""
+"""Finds the embedding model's package, and converts it once per HOME into the int8 files that are loaded."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ HOW_TO_INSTALL: Final = (
 
 
 def installed() -> Path:
-    """Return the folder of the model's package, without importing anything of it."""
+    """Return the folder of the model's package, without importing it. Raises Misconfigured."""
     found = find_spec(_PACKAGE)
     if found is None or found.origin is None or any(find_spec(name) is None for name in _MODULES):
         raise Misconfigured(HOW_TO_INSTALL)
@@ -28,8 +28,10 @@ def installed() -> Path:
 
 
 def opened(source: Path, folder: Path) -> "Embedder":
-    """Load the model. Where a HOME has no int8 files yet, another process makes them: its memory is not ours."""
-    from tokenharbor.cache.similar.embedder import Embedder  # noqa: PLC0415  75 MiB that only those have who opted in
+    """Load the model. If HOME has no int8 files yet, a subprocess writes them, so that its memory is freed
+    afterwards.
+    """
+    from tokenharbor.cache.similar.embedder import Embedder  # noqa: PLC0415  75 MiB, only once the cache is used
     from tokenharbor.cache.similar.minilm_file import GRAPH, TABLE  # noqa: PLC0415  likewise
 
     if not (folder / GRAPH).exists() or not (folder / TABLE).exists():

@@ -1,4 +1,4 @@
-"""A prompt read for comparison: its words in canonical form, names and literals; and whether it may be compared."""
+"""Reads a prompt for comparison: its words in canonical form, its names and literals; and whether it is fit for it."""
 
 import re
 import tomllib
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-LONGEST: Final = 400  # characters; what is longer has more than the 32 pieces that are embedded
+LONGEST: Final = 400  # characters; a longer prompt has more than the 32 pieces that can be embedded
 _PLAIN: Final = (
     (re.compile(r"[’‘`´]"), "'"),
     (re.compile(r"\bwon't\b"), "will not"),
@@ -33,13 +33,15 @@ _SIGNS: Final = frozenset(("Sc", "Sm", "So"))
 _MINUS: Final = re.compile(r"(?<![\w.])[-–](?=[\d.]|[$€£¥]\d)")  # an en dash, too
 _STARTS: Final = re.compile(r"(?:^|[.?!:;\"“(]\s*)$")
 _FORMS_OF_DO: Final = frozenset(("do", "does", "did"))
-_ANYONE: Final = frozenset(("how", "best", "advice", "would", "where", "can", "should"))  # they ask for anyone's sake
+_ANYONE: Final = frozenset(
+    ("how", "best", "advice", "would", "where", "can", "should")
+)  # questions whose answer does not depend on who asks
 JOINS: Final = frozenset(("and", "vs", "versus"))
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedWords:
-    """The closed lists of words, from the file beside this one. `lists` are those without an order, by name."""
+    """The word lists of `lexicon.toml`. `lists` has the unordered ones, by name."""
 
     dropped: frozenset[str]
     kept: frozenset[str]
@@ -82,7 +84,7 @@ WORDS: Final = _read_lists()
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """One word that matters, in its canonical form."""
+    """A word that is compared, in its canonical form."""
 
     name: str
     content: bool
@@ -90,16 +92,16 @@ class Symbol:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What of a prompt must agree with another's."""
+    """The properties of a prompt that the guards compare."""
 
     symbols: tuple[Symbol, ...]
     names: frozenset[str]
     literals: tuple[str, ...]
     persons: frozenset[str]
-    anyone: bool  # who asks by "I" may be anyone
+    anyone: bool  # "I" in it may be anyone: the answer does not depend on who asks
     owned: bool
-    reasons: bool  # it ends in "why?": an answer without reasons is none
-    marks: tuple[str, ...] = ()  # signs of numbers, currencies, and short words whose capitals may matter: nm, Nm
+    reasons: bool  # it ends in "why?", so the answer must give reasons
+    marks: tuple[str, ...] = ()  # signs, currencies, and short words whose capitals may matter: nm, Nm
 
 
 def read(text: str) -> Reading:
@@ -160,7 +162,7 @@ def _symbols(words: list[str]) -> Iterator[Symbol]:
 
 
 def _numbered(word: str, canonical: str) -> str:
-    """Return a canonical word's stem, with a mark if it stands for several."""
+    """Return a canonical word's stem, with `*` if the word is a plural."""
     known = WORDS.lists
     several = word in known["several"] or (word.endswith("s") and lemma(word) != word)
     return lemma(canonical) + ("*" if several and canonical not in known["numberless"] else "")
@@ -184,18 +186,18 @@ def lemma(word: str) -> str:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Yield what is written as a name: a capital that begins no sentence, or one within a word."""
+    """Yield the words written as names: with a capital that does not begin a sentence, or one within the word."""
     for match in _NAME.finditer(text):
         word = match.group().rstrip(".'’").removesuffix("'s").removesuffix("’s")
         if WORDS.is_function(word.lower()) and not (len(word) > 1 and word.isupper()):
-            continue  # "The" in a title is no name, "IT" and "US" are
+            continue  # "The" in a title is not a name; "IT" and "US" are
         begins = _STARTS.search(text[max(0, match.start() - 3) : match.start()])
         if (word[:1].isupper() and not begins) or any(letter.isupper() for letter in word[1:]):
             yield word.lower()
 
 
 def _marks(text: str) -> Iterator[str]:
-    """Yield what is no word and yet says something, and words of one or two letters that are written as no others."""
+    """Yield signs that carry meaning, and words of one or two letters with an unusual capital."""
     yield from (letter for letter in text if letter in "%*^" or unicodedata.category(letter) in _SIGNS)
     yield from ("-" for _ in _MINUS.finditer(text))
     for match in _NAME.finditer(text):
@@ -206,7 +208,7 @@ def _marks(text: str) -> Iterator[str]:
 
 
 def unfit(text: str) -> str | None:
-    """Say why a prompt is not compared with others, or return None: only a short plain English sentence is."""
+    """Return why a prompt is unfit for comparison, or None. Only short plain English sentences are fit."""
     if len(text) > LONGEST:
         return "long"
     if any(mark in text for mark in "\n{}<>[]|\\=;") or "://" in text or "```" in text:

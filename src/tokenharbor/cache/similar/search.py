@@ -1,11 +1,11 @@
-"""The semantic cache of one process: finding, keeping and comparing, all on one thread of its own."""
+"""The semantic cache's work on its own thread: look up questions, store answers, compare answers."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from tokenharbor.cache.answers import KeptAnswer
+from tokenharbor.cache.answers import CachedAnswer
 from tokenharbor.cache.keys import CacheKey, KeyMaker
 from tokenharbor.cache.memory import SealedMemory
 from tokenharbor.cache.seal import seal_bytes, unseal_bytes
@@ -20,23 +20,23 @@ _KIND: Final = "similar"
 
 
 class SimilarAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept: the answer, and of its question what is compared. The question's text is not kept."""
+    """An entry: the answer, and what later questions are compared with. The question's text is not stored."""
 
-    answer: KeptAnswer
+    answer: CachedAnswer
     reading: Reading
     vectors: tuple[bytes, bytes, bytes]
 
 
-class SimilarLook(msgspec.Struct, frozen=True):
-    """A question that was looked for: where its answer is kept, and the one that was found. It lives as long as the
-    request; `vectors` are there if they were needed.
+class SimilarLookup(msgspec.Struct, frozen=True):
+    """The result of a lookup: the key under which to store the question's answer, and the answer that was found. It
+    lives as long as the request. `vectors` is None if no entry had to be verified.
     """
 
     key: CacheKey
     question: str
     reading: Reading
     vectors: Vectors | None = None
-    found: KeptAnswer | None = None
+    found: CachedAnswer | None = None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -44,8 +44,8 @@ _DECODER = msgspec.msgpack.Decoder(SimilarAnswer)
 
 
 class SimilarSearch:
-    """Used by one thread. Answers are named, and sealed, by the canonical form of their question and all else that
-    must be equal: so memory holds nothing readable, and only an equal form finds an answer to verify.
+    """Sealed answers, keyed by the canonical form of their question and all else that must be equal. So memory holds
+    nothing readable, and only a question of equal form finds an entry to verify. Used by one thread.
     """
 
     def __init__(self, embedder: Embedder, memory: SealedMemory, keys: KeyMaker, entropy: Entropy) -> None:
@@ -54,32 +54,32 @@ class SimilarSearch:
         self._keys = keys
         self._entropy = entropy
 
-    def find(self, question: str, scope: bytes, facts: Sequence[object]) -> SimilarLook | None:
-        """None for a question that is not compared with others."""
+    def find(self, question: str, scope: bytes, facts: Sequence[object]) -> SimilarLookup | None:
+        """Look a question up. Return None if it is unfit for comparison."""
         if unfit(question):
             return None
         reading = read(question)
         key = self._keys.begin(scope, _KIND, facts).key(form_of(reading))
-        sealed = self._memory.find(key.name)
+        sealed = self._memory.get(key.name)
         packed = None if sealed is None else unseal_bytes(key, sealed)
         if packed is None:
-            return SimilarLook(key, question, reading)
+            return SimilarLookup(key, question, reading)
         vectors = self._embedder.embed(question)
         if vectors is None:
             return None
-        kept = _DECODER.decode(packed)
-        stored = Prompt(kept.reading, Vectors.unpack(kept.vectors))
-        found = None if refusal(stored, Prompt(reading, vectors)) else kept.answer
-        return SimilarLook(key, question, reading, vectors, found)
+        entry = _DECODER.decode(packed)
+        stored = Prompt(entry.reading, Vectors.unpack(entry.vectors))
+        found = None if refusal(stored, Prompt(reading, vectors)) else entry.answer
+        return SimilarLookup(key, question, reading, vectors, found)
 
-    def keep(self, look: SimilarLook, answer: KeptAnswer, seconds: int, most_bytes: int) -> None:
-        """Unless its question has more pieces than are embedded."""
-        vectors = look.vectors or self._embedder.embed(look.question)
+    def store(self, lookup: SimilarLookup, answer: CachedAnswer, seconds: int, most_bytes: int) -> None:
+        """Store an answer, unless its question is too long to embed."""
+        vectors = lookup.vectors or self._embedder.embed(lookup.question)
         if vectors is None:
             return
-        kept = SimilarAnswer(answer, look.reading, vectors.pack())
-        sealed = seal_bytes(look.key, _ENCODER.encode(kept), self._entropy)
-        self._memory.keep(look.key.name, sealed, seconds, most_bytes)
+        entry = SimilarAnswer(answer, lookup.reading, vectors.pack())
+        sealed = seal_bytes(lookup.key, _ENCODER.encode(entry), self._entropy)
+        self._memory.set(lookup.key.name, sealed, seconds, most_bytes)
 
     def agree(self, one: str, other: str) -> bool:
         return agree(self._embedder, one, other)

@@ -1,4 +1,4 @@
-"""Whether one answer may serve two prompts: guards, then likeness of the whole, then of each word."""
+"""Decides whether one answer may serve two prompts: the guards, then the likeness of the wholes, then of each word."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,14 +14,14 @@ LEAST_ALIGNMENT: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt as it is compared. Its text is not kept."""
+    """A prompt as it is compared, without its text."""
 
     reading: Reading
     vectors: Vectors
 
 
 def refusal(stored: Prompt, asked: Prompt) -> str | None:
-    """Name what keeps the stored prompt's answer from the one who asks, or return None."""
+    """Return why the stored prompt's answer may not serve the new prompt, or None if it may."""
     if differs := disagreement(stored.reading, asked.reading):
         return differs
     if likeness(stored.vectors, asked.vectors) < LEAST_LIKENESS:

@@ -1,20 +1,20 @@
-"""Text to the word pieces of MiniLM: lower case, no accents, punctuation apart, the longest piece first."""
+"""Splits text into MiniLM's word pieces: lower case, no accents, punctuation separate, longest piece first."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _CLS, _SEP, _UNKNOWN = "[CLS]", "[SEP]", "[UNK]"
-_LONGEST_WORD = 64  # letters; what is longer is no word
+_LONGEST_WORD = 64  # letters; anything longer is an unknown word
 
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A text in word pieces: each piece's number, and the number of the word that it is part of."""
+    """A text in word pieces: each piece's id, and the index of the word that it is part of."""
 
     ids: tuple[int, ...]
     words: tuple[str, ...]
-    word_of: tuple[int, ...]  # for each id but the first and the last
+    word_of: tuple[int, ...]  # for each id except the first and the last, which are marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class WordPieces:
         return cls({line.rstrip("\n"): number for number, line in enumerate(lines)})
 
     def read(self, text: str, most: int) -> Pieces | None:
-        """Return the text's pieces with both marks, or None if there are more than `most`."""
+        """Return the text's pieces with the start and end marks, or None if there are more than `most`."""
         ids, words, word_of = [self.numbers[_CLS]], tuple(split(text)), list[int]()
         for number, word in enumerate(words):
             pieces = self._pieces(word)
@@ -55,7 +55,7 @@ class WordPieces:
 
 
 def split(text: str) -> Iterator[str]:
-    """Yield words and marks in lower case, without accents, as MiniLM was trained."""
+    """Yield words and punctuation in lower case, without accents, as in MiniLM's training."""
     plain = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if unicodedata.category(c) != "Mn")
     start = -1
     for at, letter in enumerate(plain):

@@ -102,7 +102,7 @@ class ChatKind:
             exchange.end(ending)
             if call.cache is not None:
                 uncosted = ending if cost is None else mask_piece(opened.splicer.ending(None), opened, call.meter)
-                call.cache.keep(call, ready, request, uncosted)
+                call.cache.store(call, ready, request, uncosted)
         finally:
             if not (exchange.disconnected and dependencies.lingering.take(opened, call.meter)):
                 opened.answer.close()

@@ -22,4 +22,4 @@ async def deliver_whole(
         body = call.dialect.price_answer(body, str(charge))
     call.exchange.respond(200, whole_head(call, ready.lines, charge), body)
     if call.cache is not None:
-        call.cache.keep(call, ready, request, answer.body)
+        call.cache.store(call, ready, request, answer.body)

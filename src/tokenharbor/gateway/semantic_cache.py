@@ -1,4 +1,4 @@
-"""The semantic cache in the gateway: a look-up off the loop, the trial of an account, and what stops it."""
+"""The semantic cache of one worker: lookups on their own thread, an account's trial, and the count that ends it."""
 
 import asyncio
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from tokenharbor.cache.answers import KeptAnswer, UnreadableAnswer
+from tokenharbor.cache.answers import CachedAnswer, UnreadableAnswer
 from tokenharbor.cache.keys import KeyMaker
 from tokenharbor.cache.memory import SealedMemory
 from tokenharbor.cache.similar.model import installed, opened
@@ -21,56 +21,62 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
 
 if TYPE_CHECKING:
-    from tokenharbor.cache.similar.search import SimilarLook, SimilarSearch
+    from tokenharbor.cache.similar.search import SimilarLookup, SimilarSearch
 
 _MIB: Final = 1 << 20
-_MOST_KEPT_WAITING: Final = 8
+_MOST_QUEUED: Final = 8  # answers that wait to be stored
 _SWEEP_SECONDS: Final = 60.0
 T = TypeVar("T")
 
 
 class SemanticTrials(Protocol):
-    """Where it is kept how answers compared."""
+    """Stores the results of an account's comparisons."""
 
     async def note(self, account_id: UUID, *, agreed: bool, trial: int) -> bool:
-        """Count a comparison; whether it has stopped the account. Raises DatabaseUnavailable."""
+        """Count a comparison. Return whether it stopped the account's semantic cache. Raises DatabaseUnavailable."""
 
     async def report(self, account_id: UUID, request_id: UUID, trial: int) -> bool:
-        """Count a wrong answer as a disagreement; False where it was reported before. Raises DatabaseUnavailable."""
+        """Count a wrong answer as a disagreement. Return False if it was reported before. Raises
+        DatabaseUnavailable.
+        """
 
 
 @dataclass(frozen=True, slots=True)
-class SimilarHome:
-    """Where the model's files are, and where it is counted what happens."""
+class SemanticCacheHome:
+    """The folder of the embedding model's files, and the counters of cache events."""
 
     folder: Path
     counts: Counter[str]
 
 
-class SimilarTurn:
-    """One request's part: what was looked for, and an answer that would have served, to be compared with its own."""
+class SemanticRequest:
+    """A request's semantic lookup. `shadowed` is a hit that was not given: the provider's answer is compared
+    with it.
+    """
 
-    __slots__ = ("account_id", "look", "policy", "shadowed")
+    __slots__ = ("account_id", "lookup", "policy", "shadowed")
 
-    def __init__(self, account_id: UUID, policy: CachePolicy, look: "SimilarLook", shadowed: KeptAnswer | None) -> None:
+    def __init__(
+        self, account_id: UUID, policy: CachePolicy, lookup: "SimilarLookup", shadowed: CachedAnswer | None
+    ) -> None:
         self.account_id = account_id
         self.policy = policy
-        self.look = look
+        self.lookup = lookup
         self.shadowed = shadowed
 
 
-class SimilarCaching:
-    """The semantic cache of one worker. Nothing is loaded before the first request of somebody who opted in."""
+class SemanticCache:
+    """The semantic cache of one worker. The model is loaded on the first request that uses the cache."""
 
     def __init__(
-        self, keys: KeyMaker, memory: SealedMemory, world: World, trials: SemanticTrials, *, home: SimilarHome
+        self, keys: KeyMaker, memory: SealedMemory, world: World, trials: SemanticTrials, *, home: SemanticCacheHome
     ) -> None:
         self._keys = keys
         self._memory = memory
         self._entropy = world.entropy
         self.trials = trials
         self.due = DueComparisons(world)
-        self._thread = ThreadPoolExecutor(1, "similar")
+        self._thread = ThreadPoolExecutor(1, "semantic")
         self._search: SimilarSearch | None = None
         self._loading: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,9 +84,9 @@ class SimilarCaching:
         self.counts = home.counts
         self._folder = home.folder
 
-    async def find(self, question: str, scope: bytes, facts: Sequence[object]) -> "SimilarLook | None":
-        """None where the thread is busy, or not ready: then nobody waits for it. Raises Misconfigured where it is not
-        installed.
+    async def find(self, question: str, scope: bytes, facts: Sequence[object]) -> "SimilarLookup | None":
+        """Look a question up. Return None if it cannot be compared, or if the thread is busy or still loading the
+        model: no request waits for it. Raises Misconfigured if the model is not installed.
         """
         search = self._search
         if search is None:
@@ -93,36 +99,41 @@ class SimilarCaching:
             return None
         return await self._run(search.find, question, scope, facts)
 
-    def keep(self, turn: SimilarTurn, answer: KeptAnswer) -> None:
-        """Compare an answer with the one that would have served, if there is one, and keep it."""
-        if self._search is None or self._at_work >= _MOST_KEPT_WAITING:
-            self.due.end(turn.account_id)
+    def store(self, request: SemanticRequest, answer: CachedAnswer) -> None:
+        """Compare an answer with the shadowed hit, if there is one, and store it, in the background. An answer that
+        disagrees is not stored. If too many wait, do neither.
+        """
+        if self._search is None or self._at_work >= _MOST_QUEUED:
+            self.due.end(request.account_id)
             return
-        self.start(self._keep(self._search, turn, answer))
+        self.start(self._store(self._search, request, answer))
 
-    async def _keep(self, search: "SimilarSearch", turn: SimilarTurn, answer: KeptAnswer) -> None:
-        if turn.shadowed is not None:
+    async def _store(self, search: "SimilarSearch", request: SemanticRequest, answer: CachedAnswer) -> None:
+        if request.shadowed is not None:
             try:
-                agreed = await self.compare(turn, turn.shadowed, answer)
+                agreed = await self.compare(request, request.shadowed, answer)
             finally:
-                self.due.end(turn.account_id)
+                self.due.end(request.account_id)
             if not agreed:
                 return
-        policy = turn.policy
-        await self._run(search.keep, turn.look, answer, 60 * policy.semantic_minutes, policy.semantic_memory_mib * _MIB)
+        policy = request.policy
+        await self._run(
+            search.store, request.lookup, answer, 60 * policy.semantic_minutes, policy.semantic_memory_mib * _MIB
+        )
         self.counts["semantic_kept"] += 1
 
-    async def compare(self, turn: SimilarTurn, kept: KeptAnswer, fresh: KeptAnswer | None) -> bool:
-        """Whether two answers agree: not where there is none that can be judged. It is counted, and may stop the
-        account.
+    async def compare(self, request: SemanticRequest, cached: CachedAnswer, fresh: CachedAnswer | None) -> bool:
+        """Return whether two answers agree, and count the comparison, which may stop the account's semantic cache. No
+        fresh answer counts as a disagreement.
         """
         search = self._search
-        agreed = fresh is not None and search is not None and await self._run(search.agree, _said(kept), _said(fresh))
-        await self.note(turn.account_id, turn.policy, agreed=agreed)
-        self.due.compared(turn.account_id)
+        agreed = fresh is not None and search is not None and await self._run(search.agree, _text(cached), _text(fresh))
+        await self.note(request.account_id, request.policy, agreed=agreed)
+        self.due.compared(request.account_id)
         return agreed
 
     async def note(self, account_id: UUID, policy: CachePolicy, *, agreed: bool) -> None:
+        """Count a comparison."""
         self.counts["semantic_agreed" if agreed else "semantic_disagreed"] += 1
         if await self.trials.note(account_id, agreed=agreed, trial=policy.semantic_trial):
             self.counts["semantic_stopped"] += 1
@@ -135,7 +146,7 @@ class SimilarCaching:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def start(self, work: Awaitable[None]) -> None:
-        """Do what no caller waits for; what fails is counted."""
+        """Run work in the background, and count a failure."""
         task = asyncio.ensure_future(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -164,8 +175,8 @@ class SimilarCaching:
             await self._run(search.sweep)
 
 
-def _said(answer: KeptAnswer) -> str:
-    """Its text: nothing, which agrees with nothing, where it cannot be read."""
+def _text(answer: CachedAnswer) -> str:
+    """Return an answer's text, or "" if it cannot be read: that agrees with nothing."""
     try:
         return text_of(answer)
     except UnreadableAnswer:
