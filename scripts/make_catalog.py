@@ -1,4 +1,4 @@
-"""Makes src/tokenharbor/catalog/models/*.toml from published prices, and docs/prices.md on where two sources differ.
+"""Make src/tokenharbor/catalog/models/*.toml from published prices, and docs/prices.md, which compares two sources.
 
 make catalog                             the catalogue, from genai-prices and catalog_facts.toml
 make catalog ARGS="--second PRICES.json" also docs/prices.md; PRICES.json is
@@ -244,16 +244,18 @@ def report_text(facts: Table, rows: tuple[list[str], list[str], list[str]], coun
     differing, single, unknown = rows
     return "\n".join(
         [
-            "# Where the prices come from",
+            "# Sources of the shipped prices",
             "",
-            f"From genai-prices {version('genai-prices')}, and from the vendor's own page where that has none",
-            f"(Alibaba), as of {facts['as_of']}. A second source, the price list in LiteLLM's wheel, is for",
-            "comparison only. This page shows where they differ. Prices are USD per 1M tokens (a search: USD for one).",
-            f"Hours, announced prices and steps are compared if both have them. {count} endpoints were compared.",
+            "Where the catalogue's prices come from, and where a second source differs.",
+            "",
+            f"The prices are those of genai-prices {version('genai-prices')} and, for vendors that it lacks (Alibaba), of",
+            f"the vendor's own page, as of {facts['as_of']}. The second source is the price list in LiteLLM's wheel; it is",
+            "used for comparison only. Prices are USD per 1M tokens (searches: USD per search). Hours, announced prices",
+            f"and steps are compared if both sources have them. {count} endpoints were compared.",
             "",
             "## Prices that differ",
             "",
-            "| endpoint | price | ours | second source | why ours |",
+            "| endpoint | price | ours | second source | reason for ours |",
             "|---|---|---|---|---|",
             *(differing or ["| none | | | | |"]),
             "",
@@ -265,18 +267,18 @@ def report_text(facts: Table, rows: tuple[list[str], list[str], list[str]], coun
             "|---|---|---|---|",
             *(single or ["| none | | | |"]),
             "",
-            "## Endpoints that the second source does not have",
+            "## Endpoints missing in the second source",
             "",
-            "| endpoint | ours from |",
+            "| endpoint | source of ours |",
             "|---|---|",
             *(unknown or ["| none | |"]),
             "",
-            "## Not in our prices",
+            "## Prices that are left out",
             "",
-            "- Audio from a cache, which costs more than text at Google: no wire reports it apart, so it is billed as",
-            "  a cache read.",
-            "- Storage of a cache by the hour, file searches and batches: not supported.",
-            "- Other service tiers than the standard one: a request for one is a 400.",
+            "- Cached audio, which costs more than cached text at Google: no wire reports it separately, so it is billed",
+            "  as a cache read.",
+            "- Hourly cache storage, file searches and batches: not supported.",
+            "- Service tiers other than the standard one: requests for them are a 400.",
             "",
         ]
     )
