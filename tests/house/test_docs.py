@@ -62,21 +62,21 @@ CAPABLE = frozenset({"reasoning", "json_schema"})
 COLUMNS = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "bedrock_converse")
 FEATURES = {
     Feature.LOGPROBS: "`logprobs`, `top_logprobs`",
-    Feature.IMAGE: "picture, inlined",
-    Feature.IMAGE_URL: "picture, address",
-    Feature.FILE: "PDF, inlined",
-    Feature.FILE_URL: "PDF, address",
-    Feature.AUDIO: "sound",
-    Feature.CITATIONS: "citations of own documents",
-    Feature.ASSISTANT_PREFIX: "go on from a beginning",
+    Feature.IMAGE: "image, inline data",
+    Feature.IMAGE_URL: "image, URL",
+    Feature.FILE: "PDF, inline data",
+    Feature.FILE_URL: "PDF, URL",
+    Feature.AUDIO: "audio",
+    Feature.CITATIONS: "citations of the caller's documents",
+    Feature.ASSISTANT_PREFIX: "continuing a given beginning",
     Feature.TOOLS: "a function",
     Feature.FORCED_CALL: "choice: auto, none, required, one",
     Feature.CUSTOM_TOOLS: "free-text tool",
     Feature.GRAMMAR: "its grammar",
-    Feature.WEB_SEARCH: "search of the web by the vendor",
-    Feature.JSON_SCHEMA: "JSON by a schema",
+    Feature.WEB_SEARCH: "web search by the vendor",
+    Feature.JSON_SCHEMA: "JSON with a schema",
 }
-"""Where the page says who can be told what."""
+"""The row of the page for each feature."""
 
 ADVICE = {
     Advice.TEMPERATURE: "temperature up to 1",
@@ -93,8 +93,8 @@ ADVICE = {
     Advice.STRICT: "`strict`",
     Advice.NAME: "a speaker's `name`",
     Advice.DETAIL: "its `detail`",
-    Advice.CACHE: "marks for the cache: `cache_control`",
-    Advice.CACHE_KEY: "a key for the cache",
+    Advice.CACHE: "cache marks: `cache_control`",
+    Advice.CACHE_KEY: "cache key",
 }
 
 
