@@ -50,7 +50,7 @@ async def lose(url: str) -> None:
 
 def test_how_providers_fared_of_late(cli: Cli, database_url: str) -> None:
     cli("accounts", "create", "--email", "ada@example.com")
-    assert cli("providers", "health").out.startswith("no provider was asked since ")
+    assert cli("providers", "health").out.startswith("no provider was called since ")
     now = datetime.now(UTC)
     failed = Attempt("openai", "m", "rate_limit", 20, 429)
     rounds = [

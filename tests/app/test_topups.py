@@ -81,7 +81,7 @@ def test_what_is_left_of_pretended_credit_is_taken_back_beside_a_real_processor(
     ]
     assert done["kept"] == []
     assert bank("balance", made, "--json").json["balance_usd"] == "7.000000000", "real money stays"
-    assert bank("topups", "forget-pretended").out.strip() == "no pretended credit is left"
+    assert bank("topups", "forget-pretended").out.strip() == "no pretended credit left"
     assert bank("ledger", "verify", "--json").json["fault"] is None
     [found] = [each for each in json.loads(bank("doctor", "--json").out) if each["check"] == "pretended credit"]
     assert (found["state"], found["message"]) == ("ok", "none")

@@ -1,1 +1,1 @@
-"""The commands, a file for each noun; `app/cli.py` has the table of them."""
+"""The commands, one file per noun; `app/cli.py` lists them."""

@@ -1,4 +1,4 @@
-"""`accounts`, `balance`, `credit`: who pays, what they have, and an operator's grant."""
+"""`accounts`, `balance`, `credit`: accounts, their limits and credit, and an operator's grants."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -48,23 +48,21 @@ from tokenharbor.rewards.referrals import record_sign_up
 
 _GRANTABLE = [pool.value for pool in GRANTABLE]
 _LIMIT_OPTIONS: Final = (
-    click.option("--rpm", type=ACCOUNT_RATE, metavar="N", help="Requests a minute."),
-    click.option("--tpm", type=ACCOUNT_RATE, metavar="N", help="Tokens a minute."),
+    click.option("--rpm", type=ACCOUNT_RATE, metavar="N", help="Requests per minute."),
+    click.option("--tpm", type=ACCOUNT_RATE, metavar="N", help="Tokens per minute."),
     click.option("--concurrency", type=ACCOUNT_RATE, metavar="N", help="Requests open at once."),
-    click.option("--key-rpm", type=ACCOUNT_RATE, metavar="N", help="Requests a minute of each key."),
-    click.option("--key-tpm", type=ACCOUNT_RATE, metavar="N", help="Tokens a minute of each key."),
-    click.option(
-        "--key-concurrency", type=ACCOUNT_RATE, metavar="N", help="Requests open at once of each key, at most."
-    ),
-    click.option("--daily-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC day."),
-    click.option("--monthly-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC month."),
+    click.option("--key-rpm", type=ACCOUNT_RATE, metavar="N", help="Requests per minute, for each key."),
+    click.option("--key-tpm", type=ACCOUNT_RATE, metavar="N", help="Tokens per minute, for each key."),
+    click.option("--key-concurrency", type=ACCOUNT_RATE, metavar="N", help="Requests open at once, for each key."),
+    click.option("--daily-usd", type=USD_LIMIT, metavar="USD", help="Spending limit per UTC day."),
+    click.option("--monthly-usd", type=USD_LIMIT, metavar="USD", help="Spending limit per UTC month."),
 )
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
 def limit_options(command: F) -> F:
-    """The options that state an account's limits."""
+    """Add the options that set an account's limits."""
     for option in reversed(_LIMIT_OPTIONS):
         command = option(command)
     return command
@@ -76,11 +74,11 @@ def accounts() -> None:
 
 
 @accounts.command()
-@click.option("--email", required=True, metavar="E", help="E-mail of the owner.")
-@click.option("--referral", metavar="CODE", help="Code of the account that referred this one.")
+@click.option("--email", required=True, metavar="EMAIL", help="Owner's e-mail address.")
+@click.option("--referral", metavar="CODE", help="Referral code of the referring account.")
 @making_database
 async def create(session: CommandSession, email: str, referral: str | None) -> CommandResult:
-    """Create an account and its owner, and print the account id."""
+    """Create an account with an owner, and print its id."""
     edition = load_edition(session.settings.edition).name
 
     async def record_referral(conn: asyncpg.Connection, account_id: UUID) -> None:
@@ -93,10 +91,10 @@ async def create(session: CommandSession, email: str, referral: str | None) -> C
 
 
 @accounts.command()
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @at_database
 async def show(session: CommandSession, account_id: UUID) -> CommandResult:
-    """Show an account, and the terms of its plan."""
+    """Show an account and the terms of its plan."""
     return _shown(await store.get_account(session.conn, account_id), load_edition(session.settings.edition))
 
 
@@ -110,22 +108,22 @@ async def list_all(session: CommandSession) -> CommandResult:
 
 
 @accounts.command()
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @click.argument("name", metavar="NAME")
 @at_database
 async def plan(session: CommandSession, account_id: UUID, name: str) -> CommandResult:
-    """Give an account a plan. NAME is one of the edition, or default. It is in force within a second."""
+    """Change an account's plan. NAME is a plan of the edition, or default. Takes effect within a second."""
     policy = load_edition(session.settings.edition)
     changed = await change_plan(session.conn, session.world, account_id, name, policy=policy, actor=OPERATOR)
     return _shown(changed, policy)
 
 
 @accounts.command()
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @limit_options
 @at_database
 async def limits(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
-    """Show or change an account's limits. 0 is unlimited; default is as its plan or edition says."""
+    """Show or change an account's limits. 0 is unlimited; default restores the limit of the plan or edition."""
     wanted = LimitsChange(**{name.removesuffix("_usd"): _stated(value) for name, value in options.items()})
     account = await change_limits(session.conn, session.world, account_id, wanted, actor=OPERATOR)
     document = plain_document(LimitsDocument.of(account, await _limits_in_force(session, account)))
@@ -134,15 +132,15 @@ async def limits(session: CommandSession, /, account_id: UUID, **options: Any) -
         for name, each in document.items()
         if isinstance(each, dict)
     ]
-    return CommandResult(document, table(("limit", "in force", "of"), [*rows, *_budget_rows(account)]))
+    return CommandResult(document, table(("limit", "in force", "origin"), [*rows, *_budget_rows(account)]))
 
 
 @accounts.command("free-models")
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @click.argument("state", type=click.Choice(["on", "off"]))
 @at_database
 async def free_models(session: CommandSession, account_id: UUID, state: str) -> CommandResult:
-    """Turn free models on or off. On records the consent of the account's owner to the edition's wording."""
+    """Turn free models on or off. On records that the account's owner consents to the edition's wording."""
     free = load_edition(session.settings.edition).free
     on = state == "on"
     account = await change_consent(session.conn, session.world, account_id, free.consent if on else "", actor=OPERATOR)
@@ -152,10 +150,10 @@ async def free_models(session: CommandSession, account_id: UUID, state: str) -> 
 
 
 @accounts.command("changes")
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @at_database
 async def show_changes(session: CommandSession, account_id: UUID) -> CommandResult:
-    """List changes of an account, oldest first."""
+    """List an account's changes, oldest first."""
     found = [
         plain_document(AccountChangeDocument.of(change)) for change in await list_changes(session.conn, account_id)
     ]
@@ -164,10 +162,10 @@ async def show_changes(session: CommandSession, account_id: UUID) -> CommandResu
 
 
 @click.command(cls=Command)
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @at_database
 async def balance(session: CommandSession, account_id: UUID) -> CommandResult:
-    """Show an account's balance by pool, and the amount held."""
+    """Show an account's balance by pool, and its held amount."""
     found = await read_balance(session.conn, session.world, account_id, run_due=_hooks(session).run_due)
     document = plain_document(BalanceDocument.of(found))
     pools = [(f"  {pool}", amount) for pool, amount in document["pools"].items()]
@@ -178,10 +176,10 @@ async def balance(session: CommandSession, account_id: UUID) -> CommandResult:
 
 
 @click.command(cls=Command)
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--usd", type=USD, required=True, metavar="X", help="Amount, such as 10.00.")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@click.option("--usd", type=USD, required=True, metavar="USD", help="Amount in USD, such as 10.00.")
 @click.option("--pool", type=click.Choice(_GRANTABLE), required=True, help="Pool of the credit.")
-@click.option("--expires", type=SPAN, metavar="7d", help="Time until the unused part expires.")
+@click.option("--expires", type=SPAN, metavar="7d", help="Time until the unused credit expires.")
 @click.option("--reason", type=REASON, required=True, metavar="TEXT", help="Reason, kept in the ledger.")
 @at_database
 async def credit(
@@ -197,7 +195,7 @@ async def credit(
 
 
 async def _limits_in_force(session: CommandSession, account: Account) -> PlanLimits:
-    """As a server with these settings has them."""
+    """Return the account's limits as a server with these settings enforces them."""
     stored = await read_credentials(session.conn, credential_seal(session.root, session.world.entropy))
     secret_of = credential_lookup(session.settings, stored)
     policy = load_edition(session.settings.edition)
@@ -222,12 +220,12 @@ def _shown(account: Account, policy: Policy) -> CommandResult:
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         stated = [f"{name.replace('_', '-')}={each}" for name, each in value.items() if each is not None]
-        return " ".join(stated) or "as its plan or edition says"
+        return " ".join(stated) or "default"
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _budget_rows(account: Account) -> Iterator[tuple[str, str, str | None]]:
-    """Of the operator's limit and the account's own budget the lower one."""
+    """Yield (name, limit, origin) per period: the lower of the operator's limit and the account's own budget."""
     for name, limit, own in (
         ("daily_usd", account.limits.daily, account.budgets.daily),
         ("monthly_usd", account.limits.monthly, account.budgets.monthly),
@@ -238,7 +236,7 @@ def _budget_rows(account: Account) -> Iterator[tuple[str, str, str | None]]:
 
 
 def _stated(option: int | None) -> Any:
-    """An option as a change: not given, `default`, or a limit; of a budget, 0 is none."""
+    """Convert an option to a change: UNSET if not given, None for `default` and for a budget of 0, else the limit."""
     if option is None:
         return UNSET
     return None if option == AS_PLANNED or (isinstance(option, Usd) and not option) else option

@@ -1,4 +1,4 @@
-"""`alerts` and `notices`: what an account wants to be told, and what it was told."""
+"""`alerts` and `notices`: an account's alert settings, and the notices sent to it."""
 
 from typing import Any
 
@@ -28,24 +28,24 @@ _MOST_NOTICES = 1_000
 
 @click.group(cls=Group)
 def alerts() -> None:
-    """Show and change what an account is told, and where."""
+    """Show, change and test an account's alerts."""
 
 
 @alerts.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @at_database
 async def show(session: CommandSession, account_id: UUID) -> CommandResult:
-    """Show what an account wants to be told."""
+    """Show an account's alert settings."""
     return _lines(plain_document(AlertsDocument.of(await show_alerts(command_alerting(session), account_id))))
 
 
 @alerts.command("set")
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
-@click.option("--low-balance", type=USD_LIMIT, metavar="X", help="Tell when less than this is left; 0: do not.")
-@click.option("--mail", type=click.Choice(["on", "off"]), help="Mail to the account's owners.")
+@click.option("--low-balance", type=USD_LIMIT, metavar="USD", help="Alert below this balance; 0 turns it off.")
+@click.option("--mail", type=click.Choice(["on", "off"]), help="Mail alerts to the account's owners.")
 @at_database
 async def set_(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
-    """Change what an account is told."""
+    """Change an account's alert settings."""
     low, mail = options["low_balance"], options["mail"]
     change = AlertChange(
         mail=UNSET if mail is None else mail == "on", low_balance=UNSET if low is None else (low or None)
@@ -55,13 +55,13 @@ async def set_(session: CommandSession, /, account_id: UUID, **options: Any) -> 
 
 @alerts.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
-@click.option("--url", metavar="U", help="Where notices are posted. The secret that signs them is shown once.")
-@click.option("--off", is_flag=True, help="Post nothing any more.")
+@click.option("--url", metavar="URL", help="URL to post notices to. Prints the signing secret, once.")
+@click.option("--off", is_flag=True, help="Remove the webhook.")
 @at_database
 async def webhook(session: CommandSession, account_id: UUID, url: str | None, *, off: bool) -> CommandResult:
-    """Set or drop an account's webhook."""
+    """Set or remove an account's webhook."""
     if (url is None) != off:
-        raise click.UsageError("state --url or --off", click.get_current_context())
+        raise click.UsageError("give either --url or --off", click.get_current_context())
     alerting = command_alerting(session)
     if url is None:
         await drop_webhook(alerting, account_id)
@@ -74,25 +74,32 @@ async def webhook(session: CommandSession, account_id: UUID, url: str | None, *,
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @at_database
 async def test(session: CommandSession, account_id: UUID) -> CommandResult:
-    """Send a test by every channel now; exit 1 if one failed."""
+    """Send a test notice through every channel; exit 1 if one fails."""
     document = plain_document(NoticeDocument.of(*await send_test(command_alerting(session), account_id)))
     each = document["deliveries"]
     failed = [one["channel"] for one in each if one["fault"] and one["state"] != "off"]
     lines = [f"{one['channel']}: {one['state']}" + (f" ({one['fault']})" if one["fault"] else "") for one in each]
-    return CommandResult(document, lines, f"not delivered by {' and '.join(failed)}" if failed else None)
+    return CommandResult(document, lines, f"delivery failed: {', '.join(failed)}" if failed else None)
 
 
 @click.group(cls=Group)
 def notices() -> None:
-    """Show what accounts were told."""
+    """List the notices sent to an account."""
 
 
 @notices.command("list")
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
-@click.option("--limit", type=click.IntRange(1, _MOST_NOTICES), default=50, show_default=True, help="At most so many.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _MOST_NOTICES),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Number of notices, at most.",
+)
 @at_database
 async def list_(session: CommandSession, account_id: UUID, limit: int) -> CommandResult:
-    """List notices of an account with their deliveries, newest first."""
+    """List an account's notices and their deliveries, newest first."""
     found = [
         plain_document(NoticeDocument.of(*each))
         for each in await list_notices(command_alerting(session), account_id, limit)

@@ -1,4 +1,4 @@
-"""How commands read ids, amounts, times and lists."""
+"""Parameter types of commands: ids, amounts, rates, times and lists."""
 
 import re
 from datetime import MAXYEAR, UTC, datetime, timedelta
@@ -16,7 +16,7 @@ Names = tuple[str, ...]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 AS_PLANNED: Final = -1
-"""What `default` is read as, where a number may stand."""
+"""The value of `default` where a number is expected."""
 
 _MOST = 100
 _MOST_RATE = 2**31 - 1
@@ -27,7 +27,7 @@ _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta
 
 
 class IdType(click.ParamType[UUID]):
-    """An id as it is shown, of one kind. One that can be none is refused like one that is not there."""
+    """An id of one kind, with its prefix. A malformed id exits 1, as an unknown id does, not 2."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
@@ -48,7 +48,7 @@ class IdType(click.ParamType[UUID]):
 
 
 class UsdType(click.ParamType[Usd]):
-    """A positive amount in US dollars: a decimal string."""
+    """A positive amount in US dollars, as a decimal string."""
 
     name = "usd"
 
@@ -60,12 +60,12 @@ class UsdType(click.ParamType[Usd]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if amount <= 0:
-            self.fail(f"an amount must be above 0: {value!r}", param, ctx)
+            self.fail(f"must be greater than 0: {value!r}", param, ctx)
         return amount
 
 
 class UsdLimitType(click.ParamType[Usd]):
-    """A limit of spending in US dollars; 0: unlimited."""
+    """A spending limit in US dollars; 0 is unlimited."""
 
     name = "usd"
 
@@ -77,12 +77,12 @@ class UsdLimitType(click.ParamType[Usd]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if amount < 0:
-            self.fail(f"a limit must not be below 0, which is unlimited: {value!r}", param, ctx)
+            self.fail(f"must be 0 (unlimited) or greater: {value!r}", param, ctx)
         return amount
 
 
 class RateType(click.ParamType[int]):
-    """A limit of requests or tokens; 0: unlimited."""
+    """A limit of requests or tokens; 0 is unlimited."""
 
     name = "n"
 
@@ -90,19 +90,19 @@ class RateType(click.ParamType[int]):
         if isinstance(value, int):
             return value
         if not _WHOLE.fullmatch(value) or int(value) > _MOST_RATE:
-            self.fail(f"a whole number from 0, which is unlimited, to {_MOST_RATE}: {value!r}", param, ctx)
+            self.fail(f"must be a whole number from 0 (unlimited) to {_MOST_RATE}: {value!r}", param, ctx)
         return int(value)
 
 
 class AccountRateType(RateType):
-    """Likewise, or `default`, -1: as the plan or the edition says."""
+    """A limit of requests or tokens, or `default` (read as -1) for the limit of the plan or edition."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         return AS_PLANNED if value == "default" else super().convert(value, param, ctx)
 
 
 class LineType(click.ParamType[str]):
-    """Free text that is stored: one line, of so many characters at most."""
+    """One line of free text to store, with a maximum length in characters."""
 
     name = "text"
 
@@ -112,14 +112,14 @@ class LineType(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
         if len(text) > self._longest:
-            self.fail(f"{len(text)} characters are too many; {self._longest} at most", param, ctx)
+            self.fail(f"must be at most {self._longest} characters, not {len(text)}", param, ctx)
         if not text.isprintable():
-            self.fail(f"control characters and line breaks are not taken: {text[:40]!r}", param, ctx)
+            self.fail(f"must not contain control characters or line breaks: {text[:40]!r}", param, ctx)
         return text
 
 
 class SpanType(click.ParamType[timedelta]):
-    """A span of time from now: `90d`, `12h`, `30m`."""
+    """A length of time: `90d`, `12h`, `30m`."""
 
     name = "span"
 
@@ -128,19 +128,19 @@ class SpanType(click.ParamType[timedelta]):
             return value
         match = _SPAN.fullmatch(value)
         if match is None:
-            self.fail(f"a span is a whole number of days, hours or minutes, such as 90d or 12h: {value!r}", param, ctx)
+            self.fail(f"must be a number of days, hours or minutes, such as 90d or 12h: {value!r}", param, ctx)
         return int(match[1]) * _UNITS[match[2]]
 
 
 class LifetimeType(SpanType):
-    """Likewise, or `never`, which is no span: its end does not come."""
+    """A length of time, or `never`, read as zero."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         return timedelta() if value == "never" else super().convert(value, param, ctx)
 
 
 class MomentType(click.ParamType[datetime]):
-    """A day or a moment in UTC: `2026-03-01`, `2026-03-01T12:00:00Z`."""
+    """A day or time in UTC: `2026-03-01`, `2026-03-01T12:00:00Z`."""
 
     name = "time"
 
@@ -151,14 +151,14 @@ class MomentType(click.ParamType[datetime]):
             moment = datetime.fromisoformat(value)
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError):
-            self.fail(f"a day or a moment in UTC is meant, such as 2026-03-01: {value!r}", param, ctx)
+            self.fail(f"must be a day or time in UTC, such as 2026-03-01: {value!r}", param, ctx)
         if not _FIRST_YEAR <= moment.year < MAXYEAR:
-            self.fail(f"a year from {_FIRST_YEAR} to {MAXYEAR - 1} is meant: {value!r}", param, ctx)
+            self.fail(f"the year must be from {_FIRST_YEAR} to {MAXYEAR - 1}: {value!r}", param, ctx)
         return moment
 
 
 class NamesType(click.ParamType[Names]):
-    """Names with commas between them, or the one word that means no rule."""
+    """Names separated by commas, or the one word that means no rule."""
 
     name = "a,b"
 
@@ -172,12 +172,12 @@ class NamesType(click.ParamType[Names]):
             return ()
         names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
         if not all(names):
-            self.fail(f"a name between the commas is missing: {value!r}", param, ctx)
+            self.fail(f"contains an empty name: {value!r}", param, ctx)
         return names
 
 
 class NetworksType(click.ParamType[Networks]):
-    """Addresses and networks with commas between them; `any` is no rule."""
+    """Addresses and networks separated by commas; `any` means no rule."""
 
     name = "cidr,…"
 
@@ -186,7 +186,7 @@ class NetworksType(click.ParamType[Networks]):
             return value
         texts = value.split(",") if value != "any" else []
         if len(texts) > _MOST:
-            self.fail(f"{len(texts)} networks are too many; {_MOST} at most", param, ctx)
+            self.fail(f"must be at most {_MOST} networks, not {len(texts)}", param, ctx)
         try:
             return tuple(ip_network(text.strip()) for text in texts)
         except ValueError as error:

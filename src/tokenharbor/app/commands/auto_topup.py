@@ -1,4 +1,4 @@
-"""`auto-topup`: what an account wants to be charged without being asked, and why it was stopped."""
+"""`auto-topup`: an account's auto top-up: shown, switched on and off."""
 
 from typing import Any
 
@@ -24,27 +24,27 @@ from tokenharbor.kernel.ids import UUID
 
 @click.group(cls=Group)
 def auto_topup() -> None:
-    """Show and change auto top-up of an account. It is off until it is switched on."""
+    """Show and change an account's auto top-up. It is off by default."""
 
 
 @auto_topup.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @at_database
 async def show(session: CommandSession, account_id: UUID) -> CommandResult:
-    """Show what an account wants, and why it was stopped."""
+    """Show the settings of auto top-up, and why it was stopped."""
     async with open_command_funding(session) as funding:
         return _shown(await show_auto_top_up(funding, account_id))
 
 
 @auto_topup.command("set")
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
-@click.option("--below", type=USD, required=True, metavar="X", help="Top up when less than this is left.")
-@click.option("--usd", type=USD, required=True, metavar="X", help="Credit of each top-up.")
-@click.option("--month", type=USD, required=True, metavar="X", help="At most, in a UTC month.")
-@click.option("--processor", type=NAME, metavar="P", help="Processor that has a saved method of the account.")
+@click.option("--below", type=USD, required=True, metavar="USD", help="Top up when the balance falls below this.")
+@click.option("--usd", type=USD, required=True, metavar="USD", help="Credit of each top-up.")
+@click.option("--month", type=USD, required=True, metavar="USD", help="Total of top-ups in a UTC month, at most.")
+@click.option("--processor", type=NAME, metavar="NAME", help="Processor with a saved method of the account.")
 @at_database
 async def set_(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
-    """Switch auto top-up on. The method of a top-up made with --save is charged."""
+    """Switch auto top-up on. It charges the method saved by a top-up made with --save."""
     wish = AutoTopUpWish(
         threshold=options["below"],
         amount=options["usd"],

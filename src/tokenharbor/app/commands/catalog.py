@@ -1,4 +1,4 @@
-"""`catalog`: what is on sale, and what is doubtful about it."""
+"""`catalog`: models and prices on sale, and likely mistakes in them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def catalog() -> None:
 
 @catalog.command("list")
 def list_all() -> None:
-    """List models, providers, prices now and to come. Prices are in USD per 1M tokens unless stated, with markup."""
+    """List models, providers, and prices. Prices are in USD per 1M tokens unless stated, with markup."""
     settings = current_settings()
     found = read_catalog(settings)
     showcase = ModelDocuments(found, load_edition(settings.edition).price)
@@ -33,7 +33,7 @@ def list_all() -> None:
 
 @catalog.command()
 def check() -> None:
-    """Find models without a provider or a price, and likely mistakes. Exit code 1 if there is a fault."""
+    """Find models without a provider or price, and likely mistakes. Exit 1 if there is a fault."""
     findings = check_catalog(read_catalog(current_settings()), SystemClock().now())
     faults = sum(finding.fault for finding in findings)
     lines = [f"{'fault' if each.fault else 'note'}: {each.where}: {each.message}" for each in findings]
@@ -51,7 +51,7 @@ def _row(model: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _coming(model: dict[str, Any]) -> Iterator[str]:
-    """What providers will charge, and from when on."""
+    """Yield each announced price change, with its provider and start."""
     for provider in model["providers"]:
         pricing = provider["pricing"] or {}
         variants = (each for row in pricing.get("variants", ()) for each in row.get("coming", ()))
@@ -63,7 +63,7 @@ def _coming(model: dict[str, Any]) -> Iterator[str]:
 @catalog.command()
 @click.argument("version")
 def price(version: str) -> None:
-    """Show the price that a receipt names by its version."""
+    """Show a price by its version, as named in receipts."""
     from tokenharbor.app.commands.stored_price import show_price  # noqa: PLC0415  the others need no database
 
     show_price(version)

@@ -1,4 +1,4 @@
-"""What every command shares: its options, its settings, and how it answers."""
+"""Base classes and options shared by all commands, their settings, and how they print results."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _META = "tokenharbor.app."
 
 
 def _keep(context: click.Context, param: click.Parameter, value: object) -> None:
-    """An option may stand before the subcommand or after it; the last one counts."""
+    """Store a shared option in the context. It may precede or follow the subcommand; the last one wins."""
     if value:
         context.meta[_META + str(param.name)] = value
 
 
 class _PathType(click.Path):
-    """A path; an empty one, such as of a variable that is not set, does not mean the current directory."""
+    """A path that must not be empty: an unset shell variable must not mean the current directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not str(value).strip():
@@ -34,9 +34,9 @@ def _shared_options() -> list[click.Parameter]:
     return [
         click.Option(["--home"], type=place, metavar="DIR", help="Data directory.", **_KEPT),
         click.Option(
-            ["--config"], type=place, metavar="FILE", help="Configuration file; default HOME/tokenharbor.toml.", **_KEPT
+            ["--config"], type=place, metavar="FILE", help="Configuration file; default DIR/tokenharbor.toml.", **_KEPT
         ),
-        click.Option(["--json"], is_flag=True, help="Print one JSON document.", **_KEPT),
+        click.Option(["--json"], is_flag=True, help="Print JSON.", **_KEPT),
     ]
 
 
@@ -44,7 +44,7 @@ _KEPT: dict[str, Any] = {"expose_value": False, "callback": _keep}
 
 
 class Command(click.Command):
-    """A command that takes `--home`, `--config` and `--json`."""
+    """A command with the options `--home`, `--config` and `--json`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,7 +52,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group that takes them too, before the subcommand."""
+    """A group of commands; it takes the shared options before the subcommand."""
 
     command_class = Command
     group_class = type
@@ -64,7 +64,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """What click does, and the nearest name where there is none."""
+        """Resolve the subcommand as click does; suggest the nearest name if there is none."""
         known = self.list_commands(ctx)
         if args and args[0] not in known and not args[0].startswith("-"):
             ctx.fail(f"No such command '{args[0]}'{did_you_mean(args[0], known)}")
@@ -72,14 +72,14 @@ class Group(click.Group):
 
 
 def current_settings() -> Settings:
-    """The settings in force for this command. Raises Misconfigured."""
+    """Load the settings in force for this command. Raises Misconfigured."""
     meta = click.get_current_context().meta
     return load_settings(meta.get(f"{_META}home"), meta.get(f"{_META}config"))
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What a command prints: as one JSON document, or as lines for people. `failure` makes it exit 1."""
+    """A command's output, as a JSON document and as lines for people. With a `failure`, the command exits 1."""
 
     document: Any
     lines: Iterable[str]
@@ -91,7 +91,7 @@ def wants_json() -> bool:
 
 
 def show_result(result: CommandResult) -> None:
-    """Print a result as asked for; exit 1 after one that reports a failure."""
+    """Print a result as JSON or text; exit 1 if it reports a failure."""
     if wants_json():
         click.echo(msgspec.json.format(msgspec.json.encode(result.document), indent=2))
     else:
@@ -103,7 +103,7 @@ def show_result(result: CommandResult) -> None:
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str]:
-    """Rows as aligned columns under their heads; nothing for no rows."""
+    """Format rows as aligned columns below a heading; return no lines if there are no rows."""
     cells = [tuple("" if cell is None else str(cell) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *cells)]

@@ -1,4 +1,4 @@
-"""How commands write CSV: to stdout, line by line, to a file, or as one JSON document."""
+"""CSV output of commands: line by line to stdout, to a file, or as one JSON document."""
 
 import contextlib
 import csv
@@ -11,9 +11,9 @@ from tokenharbor.app.commands.common import CommandResult, wants_json
 
 
 async def write_csv(lines: AsyncIterator[str], target: Path | None, usual_name: str) -> CommandResult:
-    """`target` None: stdout; a folder: the file of the usual name in it. A file that is there is replaced.
+    """Write CSV lines to `target`: a file, a folder (which gets a file `usual_name`), or stdout if None.
 
-    Raises Missing, DatabaseUnavailable, as the lines do.
+    An existing file is replaced. Raises Missing, DatabaseUnavailable, as the lines do.
     """
     if target is None and wants_json():
         return CommandResult(list(csv.DictReader([line async for line in lines])), ())
@@ -23,13 +23,13 @@ async def write_csv(lines: AsyncIterator[str], target: Path | None, usual_name: 
                 click.echo(line, nl=False)
         return CommandResult(None, ())
     path = _file_of(target, usual_name)
-    first = await anext(lines)  # what is not there is said before a file is made
+    first = await anext(lines)  # raises Missing before the file is created
     rows = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(first)
         async for line in lines:
             rows += file.write(line) > 0
-    return CommandResult({"file": str(path), "rows": rows}, [f"{rows} rows are in {path}"])
+    return CommandResult({"file": str(path), "rows": rows}, [f"wrote {rows} rows to {path}"])
 
 
 def _file_of(target: Path, usual_name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Commands that work in a session with the database."""
+"""Decorators for commands that need a database session."""
 
 import asyncio
 import contextlib
@@ -20,12 +20,12 @@ P = ParamSpec("P")
 
 
 def at_database(work: Callable[Concatenate[CommandSession, P], Awaitable[CommandResult]]) -> Callable[P, None]:
-    """A command that works on what is there: without a HOME or tables it fails, and makes nothing."""
+    """Run a command in a database session. It fails if HOME or the tables are missing, and creates nothing."""
     return _in_session(work, create_missing=False)
 
 
 def making_database(work: Callable[Concatenate[CommandSession, P], Awaitable[CommandResult]]) -> Callable[P, None]:
-    """A command with which a Token Harbor may begin: HOME, secret and tables are made where they are missing."""
+    """Run a command in a database session. HOME, the root secret and the tables are created if missing."""
     return _in_session(work, create_missing=True)
 
 
@@ -46,8 +46,9 @@ def _in_session(
 
 @contextlib.contextmanager
 def changing(look: str) -> Iterator[None]:
-    """Around a change that must not be made twice: a database that is lost meanwhile may have made it. `look` is the
-    command that shows it. Raises DatabaseUnavailable.
+    """Wrap a change that must not be made twice: if the connection is lost meanwhile, it may have been made.
+
+    `look` is the command that shows whether it was. Raises DatabaseUnavailable.
     """
     try:
         yield
@@ -56,12 +57,12 @@ def changing(look: str) -> Iterator[None]:
             raise
         raise DatabaseUnavailable(
             f"the database did not confirm the change ({error}), so it may have been made: "
-            f"look with tokenharbor {look} before you repeat it"
+            f"check with tokenharbor {look} before you repeat it"
         ) from error
 
 
 def log_to_stderr() -> None:
-    """A command's stdout is its answer."""
+    """Log errors to stderr: stdout is for the command's output."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -1,4 +1,4 @@
-"""`disputes`: payments that payers dispute, and what that took from accounts. They are answered at the processor."""
+"""`disputes`: disputed payments and the credit they took from accounts. Disputes are answered at the processor."""
 
 from typing import Final
 
@@ -18,22 +18,22 @@ _COLUMNS: Final = ("id", "account", "top_up", "state", "amount", "currency", "fr
 
 @click.group(cls=Group)
 def disputes() -> None:
-    """See disputed payments."""
+    """List and show disputed payments."""
 
 
 @disputes.command("list")
-@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
-@click.option("--open", "open_only", is_flag=True, help="Only those that have not ended.")
+@click.argument("account_id", type=ACCOUNT, metavar="[ACCOUNT]", required=False)
+@click.option("--open", "open_only", is_flag=True, help="Only open disputes.")
 @at_database
 async def list_all(session: CommandSession, account_id: UUID | None, *, open_only: bool) -> CommandResult:
-    """List the disputes of an account, or all, oldest first."""
+    """List disputes, oldest first."""
     found = await dispute_store.list_disputes(session.conn, account_id, open_only=open_only)
     documents = [plain_document(DisputeDocument.of(each)) for each in found]
     return CommandResult(documents, table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents]))
 
 
 @disputes.command()
-@click.argument("dispute_id", type=DISPUTE, metavar="ID")
+@click.argument("dispute_id", type=DISPUTE, metavar="DISPUTE")
 @at_database
 async def show(session: CommandSession, dispute_id: UUID) -> CommandResult:
     """Show a dispute."""

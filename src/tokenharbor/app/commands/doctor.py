@@ -1,4 +1,4 @@
-"""`doctor`: whether everything is there and as it should be; a line each, with its fix."""
+"""`doctor`: checks what the server needs, and prints one line per check with its fix."""
 
 import asyncio
 from dataclasses import asdict
@@ -13,8 +13,8 @@ from tokenharbor.kernel.world import real_world
 
 @click.command(cls=Command)
 def doctor() -> None:
-    """Check what the server needs. Database, migrations, Redis, providers, clock, disk and permissions; exit 1 if
-    anything is wrong.
+    """Check what the server needs. Checks the database, migrations, Redis, mail, providers, clock, disk and
+    permissions; exits 1 if a check fails.
     """
     log_to_stderr()
     checks = asyncio.run(run_checks(current_settings(), real_world()))
@@ -22,5 +22,5 @@ def doctor() -> None:
         f"{each.state:<4} {each.check}: {each.message}" + (f" ({each.fix})" if each.fix else "") for each in checks
     ]
     bad = sum(each.state is CheckState.BAD for each in checks)
-    failure = f"{bad} of {len(checks)} checks found something wrong" if bad else None
+    failure = f"{bad} of {len(checks)} checks failed" if bad else None
     show_result(CommandResult([asdict(check) for check in checks], lines, failure))

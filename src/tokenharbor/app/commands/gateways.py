@@ -1,4 +1,4 @@
-"""`gateways`: the runs of gateways on this database, and what is given up of one that will not come back."""
+"""`gateways`: the runs of gateways on this database, and the release of a lost gateway's holds."""
 
 import click
 
@@ -16,13 +16,13 @@ from tokenharbor.ledger.lapsed import abandon as abandon_gateway
 
 @click.group(cls=Group)
 def gateways() -> None:
-    """List gateways, and give up one that will not come back."""
+    """List gateways, and release the holds of a lost one."""
 
 
 @gateways.command("list")
 @at_database
 async def list_all(session: CommandSession) -> CommandResult:
-    """List the runs of gateways that are not over, or still hold money."""
+    """List gateway runs that have not ended or still hold money."""
     found = await list_runs(session.conn)
     rows = [(_name(run), run.slot, run.epoch, run.state, run.holds, str(run.held), run.home) for run in found]
     documents = [
@@ -43,15 +43,15 @@ async def list_all(session: CommandSession) -> CommandResult:
 
 
 @gateways.command()
-@click.argument("gateway_id", type=GATEWAY, metavar="ID")
+@click.argument("gateway_id", type=GATEWAY, metavar="GATEWAY")
 @at_database
 async def abandon(session: CommandSession, gateway_id: UUID) -> CommandResult:
-    """Give back what a gateway holds whose HOME is lost. Refused while it is alive."""
+    """Release all holds of a gateway whose HOME is lost. Refused while the gateway is alive."""
     given = await abandon_gateway(session.conn, gateway_id, session.world.clock.now())
     holds, amount = sum(each.holds for each in given), Usd(sum([each.amount for each in given]))
     name = ids.show("gw", gateway_id)
     document = {"gateway": name, "runs": len(given), "holds": holds, "given_up_usd": str(amount)}
-    return CommandResult(document, [f"{holds} holds of {name} are given back, {amount} USD"])
+    return CommandResult(document, [f"released {holds} holds of {name}, {amount} USD"])
 
 
 def _name(run: RunState) -> str:

@@ -1,4 +1,4 @@
-"""`jobs`: what runs in the background, when it last did, and what failed."""
+"""`jobs`: background jobs, their last runs and failures."""
 
 import click
 
@@ -13,13 +13,13 @@ _HEADS = ("job", "every", "runs", "last_began_at", "last_ended_at", "fault")
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List background jobs, and have one run now."""
+    """List background jobs, and run one now."""
 
 
 @jobs.command("list")
 @at_database
 async def list_all(session: CommandSession) -> CommandResult:
-    """List the jobs of the gateways on this database, with their last runs."""
+    """List the background jobs and their last runs."""
     found = [plain_document(JobDocument.of(each)) for each in await list_runs(session.conn)]
     return CommandResult(found, table(_HEADS, [tuple(each[head] for head in _HEADS) for each in found]))
 
@@ -28,6 +28,6 @@ async def list_all(session: CommandSession) -> CommandResult:
 @click.argument("name", metavar="NAME")
 @at_database
 async def run(session: CommandSession, name: str) -> CommandResult:
-    """Have a job run now. A running server does it within five seconds."""
+    """Make a job due now. A running server starts it within 5 seconds."""
     await make_due(session.conn, name)
-    return CommandResult({"job": name, "due": True}, [f"{name} is due: a running server does it within 5 seconds"])
+    return CommandResult({"job": name, "due": True}, [f"{name} is due: a running server starts it within 5 seconds"])

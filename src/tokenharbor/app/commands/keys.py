@@ -1,4 +1,4 @@
-"""`keys`: API keys, issued with their rules, listed without themselves, changed, revoked."""
+"""`keys`: API keys: created with rules, listed (without the secret), changed and revoked."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -26,14 +26,14 @@ _RULES: Final = (
     *("rpm", "tpm", "concurrency"),
 )
 _OPTIONS: Final = (
-    click.option("--name", type=NAME, metavar="N", help="Name of the key, up to 100 characters."),
-    click.option("--label", type=NAME, metavar="L", help="What to group keys by, such as a project."),
-    click.option("--quota-usd", type=USD_LIMIT, metavar="X", help="Spending limit in total; 0 is unlimited."),
-    click.option("--daily-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC day, likewise."),
-    click.option("--monthly-usd", type=USD_LIMIT, metavar="X", help="Spending limit per UTC month, likewise."),
-    click.option("--rpm", type=RATE, metavar="N", help="Requests a minute; 0 is unlimited, up to the account's limit."),
-    click.option("--tpm", type=RATE, metavar="N", help="Tokens a minute, likewise."),
-    click.option("--concurrency", type=RATE, metavar="N", help="Requests open at once, likewise."),
+    click.option("--name", type=NAME, metavar="TEXT", help="Name, up to 100 characters."),
+    click.option("--label", type=NAME, metavar="TEXT", help="Label to group keys by, such as a project."),
+    click.option("--quota-usd", type=USD_LIMIT, metavar="USD", help="Total spending limit; 0 is unlimited."),
+    click.option("--daily-usd", type=USD_LIMIT, metavar="USD", help="Spending limit per UTC day; 0 is unlimited."),
+    click.option("--monthly-usd", type=USD_LIMIT, metavar="USD", help="Spending limit per UTC month; 0 is unlimited."),
+    click.option("--rpm", type=RATE, metavar="N", help="Requests per minute; 0: only the account's limit."),
+    click.option("--tpm", type=RATE, metavar="N", help="Tokens per minute; 0: only the account's limit."),
+    click.option("--concurrency", type=RATE, metavar="N", help="Requests open at once; 0: only the account's limit."),
     click.option("--models", type=ALLOWED, metavar="a,b", help="Allowed models, or any."),
     click.option("--providers", type=ALLOWED, metavar="a,b", help="Allowed providers, or any."),
     click.option("--deny-providers", type=DENIED, metavar="a,b", help="Denied providers, or none."),
@@ -56,13 +56,13 @@ _LIMITS: Final = {
     "tpm": "tpm",
     "concurrency": "concurrency",
 }
-"""Options, and the fields of a key's rules that they state."""
+"""Options by the field of a key's rules that each sets."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
 def rule_options(command: F) -> F:
-    """The options that state a key's rules."""
+    """Add the options that set a key's rules."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -74,11 +74,11 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @rule_options
 @at_database
 async def create(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
-    """Create an API key and print it. It is shown only once."""
+    """Create an API key and print it. The key is shown only once."""
     rules = change_rules(KeyRules(), _change(options, session.world.clock.now()))
     derived, catalog = session.root.derive(SecretPurpose.KEY_HASHES), read_catalog(session.settings)
     also = load_edition(session.settings.edition).orchestra.names
@@ -90,14 +90,14 @@ async def create(session: CommandSession, /, account_id: UUID, **options: Any) -
 
 
 @keys.command()
-@click.argument("key_id", type=KEY, metavar="KEYID")
+@click.argument("key_id", type=KEY, metavar="KEY_ID")
 @rule_options
 @at_database
 async def change(session: CommandSession, /, key_id: UUID, **options: Any) -> CommandResult:
-    """Change the rules of a key. Those that are not named stay. Gateways follow within a second."""
+    """Change a key's rules. Rules not given stay as they are. Takes effect within a second."""
     wanted = _change(options, session.world.clock.now())
     if wanted == KeyChange():
-        raise click.UsageError("name what is to be changed; --help lists it")
+        raise click.UsageError("nothing to change: give at least one option")
     also = load_edition(session.settings.edition).orchestra.names
     row = await change_key(session.conn, key_id, wanted, catalog=read_catalog(session.settings), also=also)
     document = plain_document(KeyDocument.of(row))
@@ -105,10 +105,10 @@ async def change(session: CommandSession, /, key_id: UUID, **options: Any) -> Co
 
 
 @keys.command("list")
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @at_database
 async def list_all(session: CommandSession, account_id: UUID) -> CommandResult:
-    """List an account's keys with their limits, oldest first."""
+    """List an account's keys and their limits, oldest first."""
     found = [plain_document(KeyDocument.of(row)) for row in await list_keys(session.conn, account_id)]
     heads = ("id", "key", "name", "created", "expires", "revoked", "rules")
     shown = ("id", "key", "name", "created_at", "expires_at", "revoked_at")
@@ -117,17 +117,17 @@ async def list_all(session: CommandSession, account_id: UUID) -> CommandResult:
 
 
 @keys.command()
-@click.argument("key_id", type=KEY, metavar="KEYID")
+@click.argument("key_id", type=KEY, metavar="KEY_ID")
 @at_database
 async def revoke(session: CommandSession, key_id: UUID) -> CommandResult:
-    """Revoke a key. It is refused within a second; open streams finish."""
+    """Revoke a key. Takes effect within a second; open streams finish."""
     revoked_at = await revoke_key(session.conn, session.world, key_id)
     document = {"id": ids.show("key", key_id), "revoked_at": show_time(revoked_at)}
     return CommandResult(document, [f"{document['id']} revoked at {document['revoked_at']}"])
 
 
 def _change(options: Mapping[str, Any], now: datetime) -> KeyChange:
-    """The options that are given, as a change of a key's rules: what is 0 there is no limit."""
+    """Convert the options given to a change of a key's rules; a limit of 0 becomes None."""
     stated = {option: value for option, value in options.items() if value is not None}
     fields = {field: stated[option] for option, field in _LISTS.items() if option in stated}
     fields |= {field: stated[option] or None for option, field in _LIMITS.items() if option in stated}
@@ -137,6 +137,6 @@ def _change(options: Mapping[str, Any], now: datetime) -> KeyChange:
 
 
 def _rules(document: Mapping[str, Any]) -> str:
-    """Those that are set, by the names of their options."""
+    """Format the rules that are set, as `option=value`."""
     text = {field: ",".join(value) if isinstance(value, list) else value for field, value in document.items()}
     return " ".join(f"{field.replace('_', '-')}={text[field]}" for field in _RULES if text[field])

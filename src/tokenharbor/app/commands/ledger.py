@@ -1,4 +1,4 @@
-"""`ledger`: the books recomputed from their entries, signed, and read out."""
+"""`ledger`: the books: verified, signed, listed and exported."""
 
 import sys
 from collections.abc import Sequence
@@ -44,11 +44,11 @@ def ledger() -> None:
     "kept",
     type=click.File("rb"),
     metavar="FILE",
-    help="Signed roots that you kept elsewhere, as `ledger roots --export` wrote them.",
+    help="Also compare with roots kept elsewhere, as written by `ledger roots --export`.",
 )
 @at_database
 async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandResult:
-    """Recompute every balance, invariant, hash chain and signed root. Exit code 1 and the first fault if any."""
+    """Verify all balances, invariants, hash chains and signed roots. On a fault, prints the first one and exits 1."""
     signer = receipt_signer(session.root)
     kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
     trust = TrustAnchors({signer.key_id: signer.public_key}, kept_roots)
@@ -65,25 +65,27 @@ async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandRe
     }
     against = f", {len(kept_roots)} of them compared with {kept.name}" if kept is not None else ""
     counts = f"{report.accounts} accounts, {report.entries} entries and {report.signed} signed roots"
-    lines = [] if fault else [f"{counts} are as they should be{against}"]
+    lines = [] if fault else [f"verified: {counts}{against}"]
     return CommandResult(document, lines, fault)
 
 
 @ledger.command()
 @at_database
 async def balances(session: CommandSession) -> CommandResult:
-    """Show every address that is of no account: revenue, expenses, what is owed, clearing. Reads all entries."""
+    """Show the balances of all addresses outside accounts. These are revenue, expenses, liabilities and clearing.
+    Reads all entries.
+    """
     found = await read_address_balances(session.conn)
     document = plain_document(AddressBalancesDocument.of(found))
     rows = [*document["balances_usd"].items(), ("accounts", document["accounts_usd"])]
-    fault = f"{found.difference} USD have come from nowhere: run ledger verify" if found.difference else None
+    fault = f"the balances sum to {found.difference} USD instead of 0: run ledger verify" if found.difference else None
     return CommandResult(document, table(("address", "USD"), rows), fault)
 
 
 @ledger.command()
 @at_database
 async def sign(session: CommandSession) -> CommandResult:
-    """Sign the entries written since the last root, as the server does every ten minutes."""
+    """Sign the entries written since the last root. The server does so every ten minutes."""
     signed = await sign_books(session.conn, session.world, receipt_signer(session.root))
     document = {"root": None if signed.root is None else write_root(signed.root), "faults": signed.faults}
     lines = ["nothing new to sign"] if signed.root is None and not signed.faults else []
@@ -98,11 +100,11 @@ async def sign(session: CommandSession) -> CommandResult:
     "target",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="Write them as JSON, a root a line, to keep elsewhere; - is stdout.",
+    help="Write the roots as JSON, one per line, to keep elsewhere; - is stdout.",
 )
 @at_database
 async def roots(session: CommandSession, *, target: Path | None) -> CommandResult:
-    """List the signed roots, or write them to a file."""
+    """List or export the signed roots."""
     found = [root async for root in roots_of(session.conn)]
     if target is not None:
         return _exported(found, target)
@@ -118,25 +120,27 @@ def _exported(found: Sequence[Root], target: Path) -> CommandResult:
         return CommandResult(None, ())
     target.write_bytes(text)
     document: dict[str, Any] = {"roots": len(found), "file": str(target)}
-    return CommandResult(document, [f"{len(found)} roots are in {target}; keep it where this machine cannot change it"])
+    return CommandResult(
+        document, [f"wrote {len(found)} roots to {target}; keep it where this machine cannot change it"]
+    )
 
 
 @ledger.command()
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--type", "kind", metavar="TYPE", help="Only rows of this type: recharge, usage, expiry, …")
-@click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC), inclusive.")
-@click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive.")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@click.option("--type", "kind", metavar="TYPE", help="Only entries of this type: recharge, usage, expiry, …")
+@click.option("--from", "since", type=MOMENT, metavar="TIME", help="Start, inclusive (UTC).")
+@click.option("--to", "until", type=MOMENT, metavar="TIME", help="End, exclusive (UTC).")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     is_flag=False,
     flag_value=".",
     metavar="[PATH]",
-    help="Write a file; in a folder, or here if no path is given, tokenharbor-ledger-DATE.csv. Default: stdout.",
+    help="Write to a file, or to tokenharbor-ledger-DATE.csv in a folder (default: this one). Without it: stdout.",
 )
 @at_database
 async def export(session: CommandSession, /, account_id: UUID, *, out: Path | None, **choice: Any) -> CommandResult:
-    """Export an account's ledger as CSV with a running balance."""
+    """Export an account's entries as CSV with a running balance."""
     entries = EntryFilter(None if choice["kind"] is None else [choice["kind"]], choice["since"], choice["until"])
     lines = export_ledger(session.conn, account_id, entries, read_lot_payments)
     today = session.world.clock.now().date()

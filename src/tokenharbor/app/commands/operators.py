@@ -1,4 +1,4 @@
-"""`operators`: users who operate this server, let in without a password."""
+"""`operators`: users who operate this server, and sign in without a password."""
 
 import click
 
@@ -12,14 +12,14 @@ from tokenharbor.app.session import CommandSession
 
 @click.group(cls=Group)
 def operators() -> None:
-    """Let operators of this server in."""
+    """Sign in as an operator of this server."""
 
 
 @operators.command("sign-in")
-@click.option("--email", default=OPERATOR, show_default=True, metavar="E", help="E-mail of the user.")
+@click.option("--email", default=OPERATOR, show_default=True, metavar="EMAIL", help="User's e-mail address.")
 @at_database
 async def sign_in(session: CommandSession, email: str) -> CommandResult:
-    """Make a user an operator, and print a link that signs in once, within 24 hours."""
+    """Make a user an operator and print a sign-in link. It works once, within 24 hours."""
     async with session.conn.transaction():
         token = await make_operator_token(session.conn, session.world, session.root, email)
     link = operator_link(command_browser_url(session.settings), token)

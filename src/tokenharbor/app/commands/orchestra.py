@@ -1,4 +1,4 @@
-"""`orchestra`: what stage routing makes of a request."""
+"""`orchestra`: stage routing, explained for a request."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +19,8 @@ _IN_PATH = ModelInPath("none", stream=False)
 
 
 class StageExplanation(Document, frozen=True):
-    """The stage of a request, who decided it and why, and what its client declares. `guess`: the likeliest stage, where
-    it was too unsure to be taken.
+    """A request's stage, what decided it and why, and the mode that its client declares. `guess` is the likeliest
+    stage if the classifier was too unsure to take it.
     """
 
     dialect: str
@@ -52,14 +52,14 @@ class StageExplanation(Document, frozen=True):
 
 @click.group(cls=Group)
 def orchestra() -> None:
-    """Stage routing: which stage of work a request is at."""
+    """Explain stage routing."""
 
 
 @orchestra.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dialect", type=click.Choice(sorted(DIALECTS)), help="The body's dialect; found if not given.")
+@click.option("--dialect", type=click.Choice(sorted(DIALECTS)), help="Dialect of the body; detected by default.")
 def explain(file: Path, dialect: str | None) -> None:
-    """Show the stage of the chat request whose JSON body is in FILE, how sure that is, and why."""
+    """Show the stage of a chat request, and why. FILE has the request's JSON body."""
     with file.open("rb") as opened:
         body = opened.read(_MOST_BYTES + 1)
     if len(body) > _MOST_BYTES:
@@ -70,7 +70,7 @@ def explain(file: Path, dialect: str | None) -> None:
 
 
 def _read(file: Path, body: bytes, dialects: list[Dialect]) -> tuple[str, Chat]:
-    """The body in the dialect that knows most of its fields."""
+    """Return the name of the dialect that knows most of the body's fields, and the body read in it."""
     read: list[tuple[int, str, Chat]] = []
     refusals: dict[str, str] = {}
     for dialect in dialects:
@@ -93,7 +93,7 @@ def _lines(found: StageExplanation) -> Iterator[str]:
     yield f"stage       {found.stage}"
     yield f"confidence  {found.confidence:.3f}"
     yield f"decided by  {found.by}"
-    yield f"because     {'; '.join(found.because) or 'nothing speaks for a stage'}"
+    yield f"because     {'; '.join(found.because) or 'no evidence for a stage'}"
     if found.guess:
         yield f"guess       {found.guess}"
     yield f"stands alone  {'yes' if found.alone else 'no'}"

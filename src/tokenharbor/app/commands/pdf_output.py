@@ -1,4 +1,4 @@
-"""How commands write papers: as PDF, with the operator's details."""
+"""PDF output of commands: statements and receipts with the operator's details."""
 
 from typing import BinaryIO
 
@@ -10,7 +10,7 @@ from tokenharbor.funding.paper import Issuer, Paper
 
 
 def issuer_of(settings: Settings) -> Issuer:
-    """`[operator]`."""
+    """Return the issuer of papers, from `[operator]`."""
     return Issuer(**msgspec.structs.asdict(settings.operator))
 
 
@@ -18,4 +18,4 @@ def write_paper(paper: Paper, file: BinaryIO) -> CommandResult:
     from tokenharbor.funding.pdf import write_pdf  # noqa: PLC0415  reportlab takes 0.3 s to import
 
     write_pdf(paper, file)
-    return CommandResult({"file": file.name}, [f"{paper.title} is in {file.name}"])
+    return CommandResult({"file": file.name}, [f"wrote {paper.title} to {file.name}"])

@@ -1,4 +1,4 @@
-"""`providers`: our credentials at them, and their health."""
+"""`providers`: our credentials at providers, and their health."""
 
 import sys
 from collections.abc import Mapping
@@ -24,30 +24,30 @@ _COUNTS: Final = ("failures", "alarms", "lost_usd")
 
 @click.group(cls=Group)
 def providers() -> None:
-    """Store provider credentials and show provider health. `catalog list` lists the providers."""
+    """Store provider credentials, and show provider health. `catalog list` lists the providers."""
 
 
 @providers.command("set")
 @click.argument("name")
 @click.option("--credential-stdin", is_flag=True, required=True, help="Read the credential from stdin.")
 @making_database
-async def set_(session: CommandSession, name: str, *, credential_stdin: bool) -> CommandResult:  # noqa: ARG001  it must be said
+async def set_(session: CommandSession, name: str, *, credential_stdin: bool) -> CommandResult:  # noqa: ARG001  required
     """Store a provider's credential, encrypted. It overrides the one from the configuration."""
     provider = get_provider(read_catalog(session.settings), name)
     seal = credential_seal(session.root, session.world.entropy)
     changed_at = await store_credential(session.conn, session.world, seal, provider=provider, credential=_read_stdin())
     document = {"provider": name, "changed_at": show_time(changed_at)}
-    return CommandResult(document, [f"the credential of {name} is stored, encrypted"])
+    return CommandResult(document, [f"stored the credential of {name}, encrypted"])
 
 
 def _read_stdin() -> str:
-    """What is longer than a credential stays as it is, to be refused."""
+    """Read the credential from stdin. One that is too long is returned unstripped, to be refused."""
     text = sys.stdin.read(LONGEST_CREDENTIAL + 1)
     return text.strip() if len(text) <= LONGEST_CREDENTIAL else text
 
 
 @providers.command()
-@click.option("--last", type=SPAN, default="1h", show_default=True, metavar="SPAN", help="Time span to report.")
+@click.option("--last", type=SPAN, default="1h", show_default=True, metavar="SPAN", help="Period to report.")
 @at_database
 async def health(session: CommandSession, *, last: timedelta) -> CommandResult:
     """Show each provider's attempts, failures and alarms."""
@@ -58,7 +58,7 @@ async def health(session: CommandSession, *, last: timedelta) -> CommandResult:
         for each in await read_provider_health(session.conn, known, since=since)
     ]
     shown = (_row(each) for each in found if each["attempts"] or each["alarms"] or each["lost_usd"])
-    lines = table((*_COLUMNS, *_COUNTS), shown) or [f"no provider was asked since {since:%Y-%m-%d %H:%M} UTC"]
+    lines = table((*_COLUMNS, *_COUNTS), shown) or [f"no provider was called since {since:%Y-%m-%d %H:%M} UTC"]
     return CommandResult(found, lines)
 
 

@@ -1,4 +1,4 @@
-"""`receipt`: what one request did and cost."""
+"""`receipt`: a request's receipt, shown or verified."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -20,7 +20,7 @@ from tokenharbor.ledger.history import RequestHistory
 
 
 class _ReceiptGroup(Group):
-    """`receipt verify FILE`; anything else is the id of the request whose receipt is shown."""
+    """The group of `receipt verify FILE`; any other argument is a request's id, and shows its receipt."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, cmd_name) or _show
@@ -35,14 +35,14 @@ class _ReceiptGroup(Group):
 
 @click.group(cls=_ReceiptGroup, subcommand_metavar="REQUEST_ID | verify FILE")
 def receipt() -> None:
-    """Show a request's receipt, or verify one from a file."""
+    """Show a request's receipt, or verify one offline."""
 
 
 @click.command(cls=Command)
 @click.argument("request_id", type=REQUEST, metavar="REQUEST_ID")
 @at_database
 async def _show(session: CommandSession, request_id: UUID) -> CommandResult:
-    """Show a request's receipt with its proof, signed."""
+    """Show a request's signed receipt with its proof."""
     prover = Prover(session.conn, receipt_signer(session.root), session.world.clock)
     document = await read_receipt(RequestHistory(session.conn), prover, request_id)
     return CommandResult(document, list(_lines(document)))
@@ -54,10 +54,10 @@ async def _show(session: CommandSession, request_id: UUID) -> CommandResult:
     "--keys",
     type=click.File("rb"),
     metavar="FILE",
-    help="The issuer's public keys: a saved /.well-known/tokenharbor-receipts.json. Without it, those of this HOME.",
+    help="Issuer's public keys, saved from /.well-known/tokenharbor-receipts.json. Default: the keys of this HOME.",
 )
 def verify(file: BinaryIO, keys: BinaryIO | None) -> None:
-    """Verify a receipt offline. Exit 1 if it is not valid; - is stdin."""
+    """Verify a receipt offline. FILE may be - for stdin. Exits 1 if the receipt is not valid."""
     verdict = check_receipt(file.read(), _own_keys() if keys is None else read_keys(keys.read(), keys.name))
     lines = [f"{verdict.id} is valid", *(f"proven: {each}" for each in verdict.proven)]
     lines += [f"not proven: {each}" for each in verdict.not_proven]
@@ -73,7 +73,7 @@ def _own_keys() -> Mapping[str, bytes]:
 
 
 def _lines(value: Any, name: str = "") -> Iterator[str]:
-    """Every leaf with the path to it."""
+    """Yield each leaf as `path: value`."""
     if isinstance(value, Mapping):
         for key, each in value.items():
             yield from _lines(each, f"{name}.{key}" if name else str(key))

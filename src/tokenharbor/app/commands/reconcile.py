@@ -1,4 +1,4 @@
-"""`reconcile`: our record against the statement of a provider or a processor."""
+"""`reconcile`: our records compared with the statement of a provider or processor."""
 
 from typing import TextIO
 
@@ -16,17 +16,26 @@ from tokenharbor.kernel.money import Usd
 
 
 @click.command(cls=Command)
-@click.option("--provider", type=NAME, metavar="P", help="Provider: its costs by day and model.")
-@click.option("--processor", type=NAME, metavar="NAME", help="Processor: its payments and what it moved.")
-@click.option("--statement", type=click.File(encoding="utf-8-sig"), required=True, metavar="FILE", help="CSV.")
-@click.option("--tolerance", type=USD_LIMIT, default="0.01", show_default=True, metavar="X", help="For providers, USD.")
+@click.option("--provider", type=NAME, metavar="NAME", help="Compare this provider's costs, by day and model.")
+@click.option("--processor", type=NAME, metavar="NAME", help="Compare this processor's payments, refunds and payouts.")
+@click.option(
+    "--statement", type=click.File(encoding="utf-8-sig"), required=True, metavar="FILE", help="Statement (CSV)."
+)
+@click.option(
+    "--tolerance",
+    type=USD_LIMIT,
+    default="0.01",
+    show_default=True,
+    metavar="USD",
+    help="Difference to ignore, for providers.",
+)
 @at_database
 async def reconcile(
     session: CommandSession, *, provider: str | None, processor: str | None, statement: TextIO, tolerance: Usd
 ) -> CommandResult:
-    """Compare our record with a statement. Exit code 1 if they differ."""
+    """Compare our records with a statement. The statement is a provider's or a processor's. Exits 1 if they differ."""
     if (provider is None) == (processor is None):
-        raise click.UsageError("name either --provider or --processor")
+        raise click.UsageError("give either --provider or --processor")
     if provider is not None:
         return _result(await reconcile_provider(session.conn, provider, read_costs(statement), tolerance), provider)
     return _result(await reconcile_processor(session.conn, str(processor), read_moves(statement)), str(processor))
@@ -34,11 +43,11 @@ async def reconcile(
 
 def _result(found: Reconciliation, name: str) -> CommandResult:
     document = plain_document(ReconciliationDocument.of(found))
-    lines = table(("what", "ours", "theirs"), [tuple(each.values()) for each in document["differences"]])
+    lines = table(("item", "ours", "theirs"), [tuple(each.values()) for each in document["differences"]])
     if not found.differences:
         lines = [f"{found.compared} of {found.compared} agree"]
     if document["totals"]:
         lines += ["", *table(tuple(document["totals"][0]), [tuple(each.values()) for each in document["totals"]])]
-        lines.append(f"fees of payments: ours {found.fees[0]} USD, theirs {found.fees[1]} USD")
+        lines.append(f"payment fees: ours {found.fees[0]} USD, theirs {found.fees[1]} USD")
     failure = f"{len(found.differences)} of {found.compared} differ from the statement of {name}"
     return CommandResult(document, lines, failure if found.differences else None)

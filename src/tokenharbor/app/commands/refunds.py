@@ -1,4 +1,4 @@
-"""`refunds`: money that goes back to what paid for a top-up; shown first, then asked for, reviewed and settled."""
+"""`refunds`: refunds of top-ups to their payment method: previewed, requested, reviewed and settled."""
 
 from typing import Final
 
@@ -44,15 +44,15 @@ _AS = click.option(
     type=click.Choice([RefundOrigin.CUSTOMER.value, RefundOrigin.OPERATOR.value]),
     default=RefundOrigin.OPERATOR.value,
     show_default=True,
-    help="Whose wish it is: the edition's window and review bind a customer's.",
+    help="Who requests it: the edition's refund window and review apply to customers only.",
 )
-_AMOUNT = click.option("--usd", type=USD, metavar="X", help="Credit to be refunded; all that is unused, if not given.")
+_AMOUNT = click.option("--usd", type=USD, metavar="USD", help="Credit to refund; all unused credit by default.")
 _BY = click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who decides.")
 
 
 @click.group(cls=Group)
 def refunds() -> None:
-    """Refund top-ups; decide on refunds that wait."""
+    """Refund top-ups, and decide on refunds in review."""
 
 
 @refunds.command()
@@ -61,7 +61,7 @@ def refunds() -> None:
 @_AS
 @at_database
 async def preview(session: CommandSession, top_up_id: UUID, *, usd: Usd | None, origin: str) -> CommandResult:
-    """Show what a refund of a top-up will bring back."""
+    """Show the amounts of a refund without making it."""
     async with open_command_funding(session) as funding:
         document = plain_document(
             RefundPreviewDocument.of(await preview_refund(funding, top_up_id, usd, RefundOrigin(origin)))
@@ -73,12 +73,12 @@ async def preview(session: CommandSession, top_up_id: UUID, *, usd: Usd | None, 
 @click.argument("top_up_id", type=TOP_UP, metavar="TOPUP")
 @_AMOUNT
 @_AS
-@click.option("--key", type=NAME, metavar="K", help="Idempotency key: the same one is the same refund.")
+@click.option("--key", type=NAME, metavar="KEY", help="Idempotency key.")
 @click.option("--reason", type=REASON, default="", metavar="TEXT", help="Why; it is kept.")
 @_BY
 @at_database
 async def create(session: CommandSession, /, top_up_id: UUID, **options: str | Usd | None) -> CommandResult:
-    """Refund the unused part of a top-up, to what paid for it."""
+    """Refund the unused part of a top-up to its payment method."""
     usd, key = options["usd"], options["key"]
     request = RefundRequest(
         top_up_id=top_up_id,
@@ -94,18 +94,18 @@ async def create(session: CommandSession, /, top_up_id: UUID, **options: str | U
 
 
 @refunds.command("list")
-@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.argument("account_id", type=ACCOUNT, metavar="[ACCOUNT]", required=False)
 @click.option("--state", type=click.Choice([each.value for each in RefundProgress]), help="Only those in this state.")
 @at_database
 async def list_all(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
-    """List the refunds of an account, or all, oldest first."""
+    """List refunds, oldest first."""
     found = await refund_store.list_refunds(session.conn, account_id, None if state is None else RefundProgress(state))
     documents = [plain_document(RefundDocument.of(each)) for each in found]
     return CommandResult(documents, table(_COLUMNS, [tuple(each[column] for column in _COLUMNS) for each in documents]))
 
 
 @refunds.command()
-@click.argument("refund_id", type=REFUND, metavar="ID")
+@click.argument("refund_id", type=REFUND, metavar="REFUND")
 @at_database
 async def show(session: CommandSession, refund_id: UUID) -> CommandResult:
     """Show a refund."""
@@ -113,35 +113,35 @@ async def show(session: CommandSession, refund_id: UUID) -> CommandResult:
 
 
 @refunds.command()
-@click.argument("refund_id", type=REFUND, metavar="ID")
+@click.argument("refund_id", type=REFUND, metavar="REFUND")
 @click.option("--reason", type=REASON, default="", metavar="TEXT", help="Why; it is kept.")
 @_BY
 @at_database
 async def approve(session: CommandSession, refund_id: UUID, *, reason: str, by: str) -> CommandResult:
-    """Let a refund go on that waits for a decision."""
+    """Approve a refund in review."""
     async with open_command_funding(session) as funding:
         with changing(f"refunds show {ids.show('refund', refund_id)}"):
             return _shown(await approve_refund(funding, refund_id, by, reason))
 
 
 @refunds.command()
-@click.argument("refund_id", type=REFUND, metavar="ID")
+@click.argument("refund_id", type=REFUND, metavar="REFUND")
 @click.option("--reason", type=REASON, default="", metavar="TEXT", help="Why; it is kept.")
 @_BY
 @at_database
 async def reject(session: CommandSession, refund_id: UUID, *, reason: str, by: str) -> CommandResult:
-    """Decide against a refund that waits: its credit returns."""
+    """Reject a refund in review, and return its credit."""
     async with open_command_funding(session) as funding:
         with changing(f"refunds show {ids.show('refund', refund_id)}"):
             return _shown(await reject_refund(funding, refund_id, by, reason))
 
 
 @refunds.command()
-@click.argument("refund_id", type=REFUND, metavar="ID")
-@click.option("--reference", type=NAME, metavar="R", help="The bank's reference, used once; none: it was not paid.")
+@click.argument("refund_id", type=REFUND, metavar="REFUND")
+@click.option("--reference", type=NAME, metavar="TEXT", help="Bank reference, used once; without it: not paid.")
 @at_database
 async def settle(session: CommandSession, refund_id: UUID, *, reference: str | None) -> CommandResult:
-    """Say what became of a refund that you pay by hand, such as a bank transfer's."""
+    """Settle a refund that is paid by hand, such as by bank transfer."""
     async with open_command_funding(session) as funding:
         with changing(f"refunds show {ids.show('refund', refund_id)}"):
             return _shown(await settle_refund(funding, refund_id, reference))

@@ -1,4 +1,4 @@
-"""`rewards`, `codes`, `referrals`: what accounts are given, what waits for an operator, and who referred whom."""
+"""`rewards`, `codes`, `referrals`: rewards of accounts and their review, codes to redeem, and referrals."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -29,15 +29,15 @@ _CODE: Final = ("id", "usd", "uses", "used", "expires_at", "revoked_at", "note")
 
 @click.group(cls=Group)
 def rewards() -> None:
-    """List, claim and decide what accounts are given."""
+    """List, claim and review rewards."""
 
 
 @rewards.command("list")
-@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.argument("account_id", type=ACCOUNT, metavar="[ACCOUNT]", required=False)
 @click.option("--state", type=click.Choice(list(RewardState)), help="Only those in this state.")
 @at_database
 async def list_rewards(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
-    """List the rewards of an account, or all, oldest first. Those in state review wait for approve or refuse."""
+    """List rewards, oldest first. Rewards in state review wait for approve or refuse."""
     found = await store.list_rewards(session.conn, account_id, None if state is None else RewardState(state))
     documents = [plain_document(RewardDocument.of(each)) for each in found]
     return CommandResult(documents, table(_REWARD, [tuple(each[name] for name in _REWARD) for each in documents]))
@@ -54,41 +54,48 @@ async def claim(session: CommandSession, account_id: UUID) -> CommandResult:
 
 
 @rewards.command()
-@click.argument("reward_id", type=REWARD, metavar="ID")
+@click.argument("reward_id", type=REWARD, metavar="REWARD")
 @click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who approves it.")
 @at_database
 async def approve(session: CommandSession, reward_id: UUID, by: str) -> CommandResult:
-    """Grant a reward that waits."""
+    """Grant a reward in review."""
     policy = load_edition(session.settings.edition)
     with changing("rewards list"):
         return _shown(await grants.approve(session.conn, session.world, policy, reward_id, actor=by))
 
 
 @rewards.command()
-@click.argument("reward_id", type=REWARD, metavar="ID")
+@click.argument("reward_id", type=REWARD, metavar="REWARD")
 @click.option("--reason", type=REASON, required=True, metavar="TEXT", help="Reason, shown with the reward.")
 @click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who refuses it.")
 @at_database
 async def refuse(session: CommandSession, reward_id: UUID, *, reason: str, by: str) -> CommandResult:
-    """Refuse a reward that waits."""
+    """Refuse a reward in review."""
     return _shown(await grants.refuse(session.conn, session.world, reward_id, reason=reason, actor=by))
 
 
 @click.group(cls=Group)
 def codes() -> None:
-    """Make, list, revoke and redeem codes."""
+    """Create, list, revoke and redeem codes."""
 
 
 @codes.command()
-@click.option("--usd", type=USD, required=True, metavar="X", help="Credit for each account, such as 5.00.")
-@click.option("--uses", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="Accounts, at most.")
-@click.option("--for", "open_for", type=SPAN, metavar="30d", help="Time in which it can be redeemed.")
-@click.option("--expires", "lasts", type=SPAN, metavar="30d", help="Time until the credit's unused part expires.")
-@click.option("--note", type=REASON, default="", metavar="TEXT", help="What the code is for.")
-@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who makes it.")
+@click.option("--usd", type=USD, required=True, metavar="USD", help="Credit for each account, such as 5.00.")
+@click.option(
+    "--uses",
+    type=click.IntRange(1, 1_000_000),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Number of accounts that can redeem it.",
+)
+@click.option("--for", "open_for", type=SPAN, metavar="30d", help="Time until the code can no longer be redeemed.")
+@click.option("--expires", "lasts", type=SPAN, metavar="30d", help="Time until unused credit expires, once redeemed.")
+@click.option("--note", type=REASON, default="", metavar="TEXT", help="Note for operators.")
+@click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who creates it.")
 @at_database
 async def create(session: CommandSession, /, **options: Any) -> CommandResult:
-    """Make a code, and print it. It is not shown again."""
+    """Create a code and print it. The code is shown only once."""
     terms = _terms(**{name: options[name] for name in ("usd", "uses", "note", "open_for", "lasts")})
     made = await code_cases.create_code(session.conn, session.world, terms, actor=options["by"])
     return CommandResult(plain_document(CodeDocument.of(made.code, made.text)), [made.text])
@@ -97,16 +104,16 @@ async def create(session: CommandSession, /, **options: Any) -> CommandResult:
 @codes.command("list")
 @at_database
 async def list_codes(session: CommandSession) -> CommandResult:
-    """List codes and how often each was redeemed, oldest first."""
+    """List codes and their redemptions, oldest first."""
     documents = [plain_document(CodeDocument.of(each)) for each in await store.list_codes(session.conn)]
     return CommandResult(documents, table(_CODE, [tuple(each[name] for name in _CODE) for each in documents]))
 
 
 @codes.command()
-@click.argument("code_id", type=CODE, metavar="ID")
+@click.argument("code_id", type=CODE, metavar="CODE_ID")
 @at_database
 async def revoke(session: CommandSession, code_id: UUID) -> CommandResult:
-    """Revoke a code. What was redeemed stays."""
+    """Revoke a code. Credit already redeemed stays."""
     document = plain_document(CodeDocument.of(await code_cases.revoke_code(session.conn, session.world, code_id)))
     return CommandResult(document, [f"{document['id']} revoked at {document['revoked_at']}"])
 
@@ -124,14 +131,14 @@ async def redeem(session: CommandSession, account_id: UUID, text: str) -> Comman
 
 @click.group(cls=Group)
 def referrals() -> None:
-    """Show who signed up by an account's code."""
+    """Show an account's referral code and referrals."""
 
 
 @referrals.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
 @at_database
 async def show(session: CommandSession, account_id: UUID) -> CommandResult:
-    """Show an account's own referral code, and the accounts that signed up by it."""
+    """Show an account's referral code and the accounts it referred."""
     policy = load_edition(session.settings.edition)
     code, referred = await show_referrals(session.conn, session.world, policy, account_id)
     found = [plain_document(ReferralDocument.of(each)) for each in referred]

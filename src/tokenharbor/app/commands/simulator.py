@@ -1,4 +1,4 @@
-"""`simulator`: a provider that is none, for tests, demos and benches."""
+"""`simulator`: a simulated provider for tests, demos and benchmarks."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from tokenharbor.simulator.serve import run
 
 
 @click.command(cls=Command)
-@click.option("--port", type=click.IntRange(0, 65_535), required=True, metavar="N", help="Port; 0 picks a free one.")
+@click.option("--port", type=click.IntRange(0, 65_535), required=True, metavar="PORT", help="Port; 0 picks a free one.")
 @click.option("--script", type=click.Path(path_type=Path), metavar="FILE", help="Answers and faults (TOML).")
-@click.option("--host", default="127.0.0.1", metavar="H", help="Address to listen on.")
-@click.option("--payments", is_flag=True, help="Simulate Stripe and PayPal, too, on the next two ports.")
+@click.option("--host", default="127.0.0.1", metavar="HOST", help="Address to listen on.")
+@click.option("--payments", is_flag=True, help="Also simulate Stripe and PayPal, on the next two ports.")
 def simulator(port: int, script: Path | None, host: str, *, payments: bool) -> None:
-    """Run a simulated provider. It has no model: answers and faults are scripted."""
+    """Run a simulated provider. It has no model; its answers and faults are scripted."""
     run(port, script, host, payments=payments)

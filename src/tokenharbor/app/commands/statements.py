@@ -1,4 +1,4 @@
-"""`statements`: an account's credit over a span of time, as CSV or PDF."""
+"""`statements`: an account's statement for a period, as CSV or PDF."""
 
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -18,17 +18,17 @@ from tokenharbor.kernel.ids import UUID
 
 
 @click.command(cls=Command)
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--from", "since", type=MOMENT, required=True, metavar="D", help="Start, a day or time (UTC), inclusive.")
-@click.option("--to", "until", type=MOMENT, required=True, metavar="D", help="End, a day or time (UTC), exclusive.")
-@click.option("--pdf", type=click.File("wb", lazy=True), metavar="FILE", help="Write a PDF; else CSV to stdout.")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@click.option("--from", "since", type=MOMENT, required=True, metavar="TIME", help="Start, inclusive (UTC).")
+@click.option("--to", "until", type=MOMENT, required=True, metavar="TIME", help="End, exclusive (UTC).")
+@click.option("--pdf", type=click.File("wb", lazy=True), metavar="FILE", help="Write a PDF instead of CSV to stdout.")
 @at_database
 async def statements(
     session: CommandSession, account_id: UUID, *, since: datetime, until: datetime, pdf: BinaryIO | None
 ) -> CommandResult:
-    """Make a statement. It has both balances and what changed them.
+    """Write an account's statement for a period. It lists the opening and closing balance and every change between.
 
-    Usage is by day and model; payments have their captures.
+    Usage is summed by day and model; payments are listed with their captures.
     """
     statement = await read_statement(session.conn, account_id, StatementSpan(since, until))
     if pdf is None:

@@ -1,4 +1,4 @@
-"""How `catalog price` shows a price that the database keeps; `catalog` itself loads nothing of the database."""
+"""`catalog price`: a stored price. Separate from `catalog`, which must not import the database driver."""
 
 import re
 from typing import Final
@@ -17,11 +17,11 @@ _COLUMNS: Final = ("unit", "usd", "per", "above_input", "hours", "from")
 
 @at_database
 async def show_price(session: CommandSession, version: str) -> CommandResult:
-    """Raises Missing."""
+    """Show the lines of a stored price. Raises Missing."""
     known = bytes.fromhex(version) if _VERSION.fullmatch(version) else b""
     body = await RequestHistory(session.conn).price(known)
     if body is None:
-        raise Missing(f"no price of version {version[:64]!r}: give all 64 digits, as a receipt has them")
+        raise Missing(f"no price of version {version[:64]!r}: give all 64 digits, as in a receipt")
     lines = describe_price(load_price(body.encode()))
     rows = [tuple(line[column] for column in _COLUMNS) for line in lines]
     return CommandResult({"version": version, "lines": lines}, table(_COLUMNS, rows))

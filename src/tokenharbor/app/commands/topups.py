@@ -1,4 +1,4 @@
-"""`topups`: what customers pay in, from the intent to the credit; payments that an operator enters; exchange rates."""
+"""`topups`: top-ups from intent to credit, payments entered by an operator, and exchange rates."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -34,20 +34,20 @@ _COLUMNS: Final = ("id", "account", "state", "amount", "currency", "credit_usd",
 
 @click.group(cls=Group)
 def topups() -> None:
-    """Open, list and settle top-ups; enter payments."""
+    """Open, list and settle top-ups, and enter payments."""
 
 
 @topups.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
-@click.option("--usd", type=USD, required=True, metavar="X", help="Credit to be bought, such as 10.00.")
-@click.option("--currency", type=NAME, default="USD", show_default=True, metavar="C", help="Currency to pay in.")
-@click.option("--processor", type=NAME, metavar="P", help="Processor; the edition's first, if not given.")
-@click.option("--method", type=NAME, metavar="M", help="Method; the processor's first, if not given.")
-@click.option("--key", type=NAME, metavar="K", help="Idempotency key: the same one is the same top-up.")
-@click.option("--save", is_flag=True, help="The payer agrees that the method is charged later, by auto top-up.")
+@click.option("--usd", type=USD, required=True, metavar="USD", help="Credit to buy, such as 10.00.")
+@click.option("--currency", type=NAME, default="USD", show_default=True, metavar="CODE", help="Currency to pay in.")
+@click.option("--processor", type=NAME, metavar="NAME", help="Processor; the edition's first by default.")
+@click.option("--method", type=NAME, metavar="NAME", help="Method; the processor's first by default.")
+@click.option("--key", type=NAME, metavar="KEY", help="Idempotency key.")
+@click.option("--save", is_flag=True, help="Save the method for auto top-up, with the payer's consent.")
 @at_database
 async def create(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
-    """Open a top-up, and print where it is paid."""
+    """Open a top-up and print its payment URL."""
     request = TopUpRequest(
         account_id=account_id,
         amount=options["usd"],
@@ -61,21 +61,28 @@ async def create(session: CommandSession, /, account_id: UUID, **options: Any) -
     async with open_command_funding(session) as funding:
         with changing(f"topups list {ids.show('acct', account_id)}"):
             opened = await open_top_up(funding, request)
-    lines = [opened.shown_id, f"to be paid: {opened.money} at {opened.url}"]
+    lines = [opened.shown_id, f"pay {opened.money} at {opened.url}"]
     [document] = await _documents(session, [opened])
     return CommandResult(document, lines + _warn_if_pretended([opened]))
 
 
 @topups.command("list")
-@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.argument("account_id", type=ACCOUNT, metavar="[ACCOUNT]", required=False)
 @click.option("--state", type=click.Choice([each.value for each in TopUpState]), help="Only those in this state.")
-@click.option("--before", type=TOP_UP, metavar="ID", help="Only those made before this one.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, metavar="N", help="At most.")
+@click.option("--before", type=TOP_UP, metavar="TOPUP", help="Only top-ups older than this one.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Number of top-ups, at most.",
+)
 @at_database
 async def list_all(
     session: CommandSession, account_id: UUID | None, *, state: str | None, before: UUID | None, limit: int
 ) -> CommandResult:
-    """List the latest top-ups of an account, or of all, newest first."""
+    """List top-ups, newest first."""
     wanted = TopUpFilter(account_id, None if state is None else TopUpState(state), before, limit)
     found = await store.list_top_ups(session.conn, wanted)
     documents = await _documents(session, found)
@@ -84,7 +91,7 @@ async def list_all(
 
 
 @topups.command()
-@click.argument("top_up_id", type=TOP_UP, metavar="ID")
+@click.argument("top_up_id", type=TOP_UP, metavar="TOPUP")
 @at_database
 async def show(session: CommandSession, top_up_id: UUID) -> CommandResult:
     """Show a top-up."""
@@ -92,33 +99,33 @@ async def show(session: CommandSession, top_up_id: UUID) -> CommandResult:
 
 
 @topups.command()
-@click.argument("top_up_id", type=TOP_UP, metavar="ID")
+@click.argument("top_up_id", type=TOP_UP, metavar="TOPUP")
 @at_database
 async def sync(session: CommandSession, top_up_id: UUID) -> CommandResult:
-    """Read a top-up again at its processor, and credit what was paid."""
+    """Update a top-up from its processor. Credits its payment."""
     async with open_command_funding(session) as funding:
         with changing(f"topups show {ids.show('topup', top_up_id)}"):
             return await _shown(session, await fulfil(funding, top_up_id))
 
 
 @topups.command()
-@click.argument("top_up_id", type=TOP_UP, metavar="ID")
+@click.argument("top_up_id", type=TOP_UP, metavar="TOPUP")
 @click.option("--pdf", type=click.File("wb", lazy=True), required=True, metavar="FILE", help="File to write.")
 @at_database
 async def receipt(session: CommandSession, top_up_id: UUID, *, pdf: BinaryIO) -> CommandResult:
-    """Write the receipt of a top-up that is paid, with the details of `[operator]`. It is no tax invoice."""
+    """Write the receipt of a paid top-up. It has the details of `[operator]`, and is not a tax invoice."""
     paper = await make_payment_receipt(session.conn, top_up_id, issuer_of(session.settings))
     return write_paper(paper, pdf)
 
 
 @topups.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
-@click.option("--usd", type=USD, required=True, metavar="X", help="Amount that came in, such as 250.00.")
-@click.option("--reference", type=NAME, required=True, metavar="R", help="The bank's reference; used once.")
+@click.option("--usd", type=USD, required=True, metavar="USD", help="Amount received, such as 250.00.")
+@click.option("--reference", type=NAME, required=True, metavar="TEXT", help="Bank reference, used once.")
 @click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who enters it.")
 @at_database
 async def record(session: CommandSession, account_id: UUID, *, usd: Usd, reference: str, by: str) -> CommandResult:
-    """Enter a payment, such as a bank transfer. A large one waits for a second person's `topups confirm`."""
+    """Enter a payment, such as a bank transfer. A large one must be confirmed by a second person (`topups confirm`)."""
     async with open_command_funding(session) as funding:
         with changing(f"topups list {ids.show('acct', account_id)}"):
             recorded = await record_payment(funding, ManualPayment(account_id, usd, reference, by))
@@ -126,11 +133,11 @@ async def record(session: CommandSession, account_id: UUID, *, usd: Usd, referen
 
 
 @topups.command()
-@click.argument("top_up_id", type=TOP_UP, metavar="ID")
+@click.argument("top_up_id", type=TOP_UP, metavar="TOPUP")
 @click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who confirms it.")
 @at_database
 async def confirm(session: CommandSession, top_up_id: UUID, *, by: str) -> CommandResult:
-    """Confirm a payment that another person entered."""
+    """Confirm a payment entered by another person."""
     async with open_command_funding(session) as funding:
         with changing(f"topups show {ids.show('topup', top_up_id)}"):
             return await _shown(session, await confirm_payment(funding, top_up_id, by))
@@ -140,7 +147,7 @@ async def confirm(session: CommandSession, top_up_id: UUID, *, by: str) -> Comma
 @click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who decides.")
 @at_database
 async def forget_pretended(session: CommandSession, *, by: str) -> CommandResult:
-    """Take back all unspent credit of pretended payments, with its rewards. What is spent stays spent."""
+    """Take back unspent credit of pretended payments. Rewards for them are taken back too; spent credit stays spent."""
     async with open_command_funding(session) as funding:
         with changing("refunds list"):
             done = await pretended.forget_pretended(with_pretended(funding), by)
@@ -148,20 +155,20 @@ async def forget_pretended(session: CommandSession, *, by: str) -> CommandResult
     kept = [plain_document(KeptCreditDocument.of(each)) for each in done.kept]
     lines = [f"{each['top_up']}: {each['credit_usd']} USD, {each['state']}" for each in refunds]
     lines += [f"{each['top_up']}: kept: {each['reason']}" for each in kept]
-    failure = f"credit of {len(kept)} top-ups was not taken back" if kept else None
-    return CommandResult({"refunds": refunds, "kept": kept}, lines or ["no pretended credit is left"], failure)
+    failure = f"the credit of {len(kept)} top-ups was not taken back" if kept else None
+    return CommandResult({"refunds": refunds, "kept": kept}, lines or ["no pretended credit left"], failure)
 
 
 @topups.command()
-@click.option("--set", "stated", type=(NAME, NAME), metavar="CURRENCY RATE", help="Such as CNY 7.1234.")
-@click.option("--confirm", metavar="CURRENCY", help="Confirm the rate that another person has set.")
-@click.option("--for", "lasts", type=SPAN, metavar="24h", help="Time until the rate ends.")
+@click.option("--set", "stated", type=(NAME, NAME), metavar="CURRENCY RATE", help="Set a rate, such as CNY 7.1234.")
+@click.option("--confirm", metavar="CURRENCY", help="Confirm a rate set by another person.")
+@click.option("--for", "lasts", type=SPAN, metavar="24h", help="Time until the rate expires.")
 @click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who sets or confirms it.")
 @at_database
 async def rates(
     session: CommandSession, *, stated: tuple[str, str] | None, confirm: str | None, lasts: timedelta | None, by: str
 ) -> CommandResult:
-    """List exchange rates, or set one. The last one counts; one that is far from it waits for a second person."""
+    """List exchange rates, or set one. A rate that differs much from the last must be confirmed by a second person."""
     async with open_command_funding(session) as funding:
         if stated is not None:
             await set_exchange_rate(funding, stated[0].upper(), stated[1], lasts=lasts, actor=by)

@@ -1,4 +1,4 @@
-"""`usage`: what an account used and what it cost."""
+"""`usage`: an account's usage and cost."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,29 +23,29 @@ _USUAL_SPAN = timedelta(days=30)
 
 
 @click.command(cls=Command)
-@click.argument("account_id", type=ACCOUNT, metavar="ID")
-@click.option("--from", "since", type=MOMENT, metavar="D", help="Start, a day or time (UTC); default 30 days ago.")
-@click.option("--to", "until", type=MOMENT, metavar="D", help="End, a day or time (UTC), exclusive; default now.")
+@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
+@click.option("--from", "since", type=MOMENT, metavar="TIME", help="Start, inclusive (UTC); default 30 days ago.")
+@click.option("--to", "until", type=MOMENT, metavar="TIME", help="End, exclusive (UTC); default now.")
 @click.option(
     "--by",
     multiple=True,
     type=click.Choice(USAGE_DIVISIONS),
     default=("day", "model", "provider"),
     show_default=True,
-    help="What to divide it by; may be repeated.",
+    help="Group by this; may be repeated.",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="A row for each request, as CSV; the whole history by default.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, one row per request; the whole history by default.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Write the CSV to a file; in a folder, tokenharbor-usage-DATE.csv.",
+    help="Write the CSV to a file, or to tokenharbor-usage-DATE.csv in a folder.",
 )
 @at_database
 async def usage(
     session: CommandSession, /, account_id: UUID, *, since: datetime | None, until: datetime | None, **how: Any
 ) -> CommandResult:
-    """Show an account's usage and cost, of whole hours (UTC)."""
+    """Show an account's usage and cost, in whole UTC hours."""
     if how["as_csv"]:
         exported = export_usage(session.conn, account_id, UsageSpan(since, until))
         return await write_csv(exported, how["out"], f"tokenharbor-usage-{session.world.clock.now().date()}.csv")

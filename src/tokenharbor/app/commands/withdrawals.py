@@ -1,4 +1,4 @@
-"""`withdrawals` and `payees`: credit that is paid out; shown first, asked for, approved and settled; and to whom."""
+"""`withdrawals` and `payees`: credit paid out (previewed, requested, approved, settled), and who receives it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -38,17 +38,17 @@ from tokenharbor.kernel.money import Usd
 _COLUMNS: Final = ("id", "account", "to", "state", "amount", "currency", "credit_usd", "processor", "asked_at", "fault")
 _LOT_COLUMNS: Final = ("lot", "origin", "amount_usd", "way", "to", "since", "why")
 _PAYEE_COLUMNS: Final = ("id", "account", "processor", "kind", "address", "verified_at", "added_at")
-_TOP_UP = click.option("--top-up", "top_up_id", type=TOP_UP, metavar="TOPUP", help="Back to what paid for this top-up.")
-_PAYEE = click.option("--payee", "payee_id", type=PAYEE, metavar="PAYEE", help="To this payee.")
-_AMOUNT = click.option("--usd", type=USD, metavar="X", help="Credit to be paid out; all that can leave, if not given.")
+_TOP_UP = click.option("--top-up", "top_up_id", type=TOP_UP, metavar="TOPUP", help="Pay back to this top-up's method.")
+_PAYEE = click.option("--payee", "payee_id", type=PAYEE, metavar="PAYEE", help="Pay to this payee.")
+_AMOUNT = click.option("--usd", type=USD, metavar="USD", help="Credit to pay out; the most possible by default.")
 _WHY = click.option("--reason", type=REASON, default="", metavar="TEXT", help="Why; it is kept.")
 _BY = click.option("--by", type=NAME, default=OPERATOR, show_default=True, metavar="NAME", help="Who does it.")
-_WITHDRAWAL = click.argument("withdrawal_id", type=WITHDRAWAL, metavar="ID")
+_WITHDRAWAL = click.argument("withdrawal_id", type=WITHDRAWAL, metavar="WITHDRAWAL")
 
 
 @click.group(cls=Group)
 def withdrawals() -> None:
-    """Pay credit out; decide on withdrawals that wait."""
+    """Pay credit out, and decide on withdrawals."""
 
 
 @withdrawals.command()
@@ -58,7 +58,7 @@ def withdrawals() -> None:
 @_AMOUNT
 @at_database
 async def preview(session: CommandSession, /, account_id: UUID, **options: UUID | Usd | None) -> CommandResult:
-    """Show what can be withdrawn, or what a withdrawal to TOPUP or PAYEE would bring."""
+    """Show the amounts that can be withdrawn. With --top-up or --payee, show that withdrawal without making it."""
     async with open_command_funding(session) as funding:
         if options["top_up_id"] is None and options["payee_id"] is None:
             document = plain_document(AccountOutlookDocument.of(await preview_account(funding, account_id)))
@@ -75,12 +75,12 @@ async def preview(session: CommandSession, /, account_id: UUID, **options: UUID 
 @_TOP_UP
 @_PAYEE
 @_AMOUNT
-@click.option("--key", type=NAME, metavar="K", help="Idempotency key: the same one is the same withdrawal.")
+@click.option("--key", type=NAME, metavar="KEY", help="Idempotency key.")
 @_WHY
 @_BY
 @at_database
 async def ask(session: CommandSession, /, account_id: UUID, **options: UUID | Usd | str | None) -> CommandResult:
-    """Ask for a withdrawal, back to what paid for a top-up or to a payee."""
+    """Request a withdrawal. Give either --top-up or --payee."""
     key = str(options["key"] or f"command-{session.world.entropy.bytes(16).hex()}")
     request = _request(account_id, options, key=key, actor=str(options["by"]), reason=str(options["reason"]))
     async with open_command_funding(session) as funding:
@@ -89,13 +89,13 @@ async def ask(session: CommandSession, /, account_id: UUID, **options: UUID | Us
 
 
 @withdrawals.command("list")
-@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.argument("account_id", type=ACCOUNT, metavar="[ACCOUNT]", required=False)
 @click.option(
     "--state", type=click.Choice([each.value for each in WithdrawalProgress]), help="Only those in this state."
 )
 @at_database
 async def list_all(session: CommandSession, account_id: UUID | None, state: str | None) -> CommandResult:
-    """List the withdrawals of an account, or all, oldest first."""
+    """List withdrawals, oldest first."""
     wanted = None if state is None else WithdrawalProgress(state)
     found = await withdrawal_store.list_withdrawals(session.conn, account_id, wanted)
     documents = [plain_document(WithdrawalDocument.of(each)) for each in found]
@@ -116,7 +116,7 @@ async def show(session: CommandSession, withdrawal_id: UUID) -> CommandResult:
 @_BY
 @at_database
 async def approve(session: CommandSession, withdrawal_id: UUID, *, reason: str, by: str) -> CommandResult:
-    """Let a withdrawal go on; not by who asked for it."""
+    """Approve a withdrawal that another person requested."""
     async with open_command_funding(session) as funding:
         with changing(f"withdrawals show {ids.show('withdrawal', withdrawal_id)}"):
             return _shown(await approve_withdrawal(funding, withdrawal_id, by, reason))
@@ -128,7 +128,7 @@ async def approve(session: CommandSession, withdrawal_id: UUID, *, reason: str, 
 @_BY
 @at_database
 async def reject(session: CommandSession, withdrawal_id: UUID, *, reason: str, by: str) -> CommandResult:
-    """Decide against a withdrawal that waits: its credit returns."""
+    """Reject a requested withdrawal, and return its credit."""
     async with open_command_funding(session) as funding:
         with changing(f"withdrawals show {ids.show('withdrawal', withdrawal_id)}"):
             return _shown(await reject_withdrawal(funding, withdrawal_id, by, reason))
@@ -140,7 +140,7 @@ async def reject(session: CommandSession, withdrawal_id: UUID, *, reason: str, b
 @_BY
 @at_database
 async def cancel(session: CommandSession, withdrawal_id: UUID, *, reason: str, by: str) -> CommandResult:
-    """Take back a withdrawal that waits: its credit returns."""
+    """Cancel a requested withdrawal, and return its credit."""
     async with open_command_funding(session) as funding:
         with changing(f"withdrawals show {ids.show('withdrawal', withdrawal_id)}"):
             return _shown(await cancel_withdrawal(funding, withdrawal_id, by, reason))
@@ -148,12 +148,10 @@ async def cancel(session: CommandSession, withdrawal_id: UUID, *, reason: str, b
 
 @withdrawals.command()
 @_WITHDRAWAL
-@click.option(
-    "--reference", type=NAME, metavar="R", help="The bank's, or the processor's payout; none: it was not paid."
-)
+@click.option("--reference", type=NAME, metavar="TEXT", help="Bank reference or payout id; without it: not paid.")
 @at_database
 async def paid(session: CommandSession, withdrawal_id: UUID, *, reference: str | None) -> CommandResult:
-    """Say what became of a withdrawal that you pay by hand, or whose processor's answer was lost."""
+    """Settle a withdrawal paid by hand. Also settles one whose processor's answer was lost."""
     async with open_command_funding(session) as funding:
         with changing(f"withdrawals show {ids.show('withdrawal', withdrawal_id)}"):
             return _shown(await settle_withdrawal(funding, withdrawal_id, reference))
@@ -161,18 +159,18 @@ async def paid(session: CommandSession, withdrawal_id: UUID, *, reference: str |
 
 @click.group(cls=Group)
 def payees() -> None:
-    """Manage who is paid withdrawals."""
+    """Manage the payees of withdrawals."""
 
 
 @payees.command()
 @click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT")
-@click.option("--processor", type=NAME, required=True, metavar="NAME", help="Who pays it.")
-@click.option("--kind", type=NAME, required=True, metavar="KIND", help="Of address, as the processor names it.")
-@click.option("--address", type=REASON, required=True, metavar="TEXT", help="Where to.")
+@click.option("--processor", type=NAME, required=True, metavar="NAME", help="Processor that pays out to it.")
+@click.option("--kind", type=NAME, required=True, metavar="KIND", help="Kind of address, in the processor's terms.")
+@click.option("--address", type=REASON, required=True, metavar="TEXT", help="Address to pay to.")
 @_BY
 @at_database
 async def add(session: CommandSession, /, account_id: UUID, **options: str) -> CommandResult:
-    """Add a payee; another person has to verify it."""
+    """Add a payee. Another person must verify it."""
     wanted = NewPayee(
         account_id=account_id,
         processor=options["processor"],
@@ -186,21 +184,21 @@ async def add(session: CommandSession, /, account_id: UUID, **options: str) -> C
 
 
 @payees.command()
-@click.argument("payee_id", type=PAYEE, metavar="ID")
+@click.argument("payee_id", type=PAYEE, metavar="PAYEE")
 @_BY
 @at_database
 async def verify(session: CommandSession, payee_id: UUID, *, by: str) -> CommandResult:
-    """Say that the address is the account's; not by who added it."""
+    """Confirm that an address added by another person is the account's."""
     async with open_command_funding(session) as funding:
         with changing("payees list"):
             return _shown_payee(await verify_payee(funding, payee_id, by))
 
 
 @payees.command("list")
-@click.argument("account_id", type=ACCOUNT, metavar="ACCOUNT", required=False)
+@click.argument("account_id", type=ACCOUNT, metavar="[ACCOUNT]", required=False)
 @at_database
 async def list_payees(session: CommandSession, account_id: UUID | None) -> CommandResult:
-    """List the payees of an account, or all, oldest first."""
+    """List payees, oldest first."""
     found = await payee_store.list_payees(session.conn, account_id)
     documents = [plain_document(PayeeDocument.of(each, address)) for each, address in found]
     rows = [tuple(each[column] for column in _PAYEE_COLUMNS) for each in documents]
@@ -208,7 +206,7 @@ async def list_payees(session: CommandSession, account_id: UUID | None) -> Comma
 
 
 @payees.command()
-@click.argument("payee_id", type=PAYEE, metavar="ID")
+@click.argument("payee_id", type=PAYEE, metavar="PAYEE")
 @at_database
 async def remove(session: CommandSession, payee_id: UUID) -> CommandResult:
     """Remove a payee and erase its address."""
