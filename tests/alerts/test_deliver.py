@@ -106,7 +106,7 @@ async def test_a_fault_of_ours_in_one_notice_keeps_no_other_waiting(
         assert await deliver_due(desk.alerting) == 4
     assert [mail["Message-ID"] for mail in desk.mail.mails] == [f"<{right}@harbor.test>"]
     assert sorted(await desk.states("mail")) == [("sent", 1), ("waiting", 1)]
-    assert [line["reason"] for line in logs] == ["a fault of ours: KeyError"]
+    assert [line["reason"] for line in logs] == ["internal error: KeyError"]
 
 
 async def test_a_final_refusal_is_not_repeated(desk: Desk) -> None:

@@ -178,7 +178,9 @@ def test_a_fault_of_ours_is_one_line_too(bare: Cli, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tokenharbor.app.commands.editions.load_edition", break_down)
     outcome = bare("edition", "show")
     assert outcome.code == 1
-    assert outcome.err == ("tokenharbor: a fault of ours: ZeroDivisionError: over there (python -X dev says more)\n")
+    assert outcome.err == (
+        "tokenharbor: internal error: ZeroDivisionError: over there (python -X dev shows the traceback)\n"
+    )
 
 
 def test_an_interrupt_is_1(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

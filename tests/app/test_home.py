@@ -240,7 +240,7 @@ def names(outcome: Outcome, place: str) -> None:
     assert place in said
     assert USER not in said
     assert PASSWORD not in said
-    assert "a fault of ours" not in said
+    assert "internal error" not in said
     assert outcome.err.count("\n") == 1
 
 

@@ -28,8 +28,8 @@ def test_th_o1_pools_of_the_shipped_editions_are_in_the_shipped_catalogue(name: 
     ("stated", "said"),
     [
         ('code = ["gpt-6.1-terra", "gpt-6.1-tera"]', "code: no model 'gpt-6.1-tera' in the catalogue; did you mean"),
-        ('review = ["whisper-1"]', "review: whisper-1 is not a model for chat"),
-        ('name = "demo-chat"', "name: 'demo-chat' is a model of the catalogue"),
+        ('review = ["whisper-1"]', "review: whisper-1 is not a chat model"),
+        ('name = "demo-chat"', "name: 'demo-chat' is a model in the catalogue"),
     ],
 )
 def test_th_o1_a_pool_names_models_for_chat_in_the_catalogue(

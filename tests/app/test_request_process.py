@@ -45,7 +45,7 @@ def test_a_request_of_a_key_without_a_meter_is_found_in_the_other_process(cli: C
 def test_a_process_that_cannot_check_is_no_verified_ledger(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     account(cli)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    assert "ended with 1" in refused(cli("ledger", "verify"))
+    assert "exit code 1" in refused(cli("ledger", "verify"))
 
 
 async def test_a_database_that_the_process_does_not_reach_is_unavailable(session: Any) -> None:

@@ -31,7 +31,7 @@ async def run(failures: dict[int, Exception]) -> tuple[list[int], Exception | No
 async def test_each_row_has_its_turn_and_the_first_failure_is_told_at_the_end() -> None:
     first = BooksRefused("no such lot")
     assert await run({}) == ([0, 1, 2, 3], None, [])
-    told = ["no such lot", "a fault of ours: KeyError"]
+    told = ["no such lot", "internal error: KeyError"]
     assert await run({0: first, 2: KeyError("secret")}) == ([0, 1, 2, 3], first, told)
 
 

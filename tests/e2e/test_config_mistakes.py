@@ -32,7 +32,7 @@ def refused(done: "subprocess.CompletedProcess[str]") -> str:
     assert done.stdout == ""
     assert done.stderr.startswith("tokenharbor: "), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
-    assert "a fault of ours" not in done.stderr, done.stderr
+    assert "internal error" not in done.stderr, done.stderr
     assert SECRET not in done.stderr, done.stderr
     return done.stderr
 

@@ -184,4 +184,4 @@ def test_without_its_fork_server_a_server_drains_and_ends_with_its_reason(fleet:
     os.kill(forks, signal.SIGKILL)
     os.kill(killed, signal.SIGKILL)
     assert harbor.server.process.wait(60) == 1
-    assert harbor.server.lines[-1] == "tokenharbor: the process that forks the workers is dead"
+    assert harbor.server.lines[-1] == "tokenharbor: the fork server is dead"

@@ -21,7 +21,7 @@ from tokenharbor.identity.store import create_account
 from tokenharbor.kernel.money import Usd
 from tokenharbor.payments.types import DisputeState, RefundState, SavedMethod
 
-OURS = "a fault of ours: KeyError"
+OURS = "internal error: KeyError"
 
 
 class Broken(NoHooks):

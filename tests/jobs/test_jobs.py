@@ -80,7 +80,7 @@ async def test_a_failure_is_logged_where_its_reason_is_news_and_tried_again() ->
     with capture_logs() as logs:
         await _run(Job("work", SOON, work), work.done)
     assert {line["job"] for line in logs} == {"work"}
-    assert [line["reason"] for line in logs] == ["away", "no memory", "a fault of ours: KeyError", "no memory"]
+    assert [line["reason"] for line in logs] == ["away", "no memory", "internal error: KeyError", "no memory"]
 
 
 async def test_a_job_of_a_long_period_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,1 @@
-"""Floor 6: settings, composition, the command line."""
+"""Floor 6: settings, composition and the command line."""

@@ -1,4 +1,4 @@
-"""The way to customers and users of a process: the mail server as configured, webhooks, and what seals secrets."""
+"""A process's channels to customers and users: the configured mail server, webhooks, and the seals of their secrets."""
 
 import contextlib
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def make_alerting(
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
     public_url: str,
 ) -> Alerting:
-    """Raises Misconfigured."""
+    """Return the channels of alerts. Raises Misconfigured."""
     return Alerting(
         world=world,
         acquire=acquire,
@@ -42,19 +42,19 @@ def make_user_post(
     root: RootSecret,
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
 ) -> UserPost:
-    """Raises Misconfigured."""
+    """Return the channel of mails to users. Raises Misconfigured."""
     seal = SecretBox(root.derive(SecretPurpose.MAILS), world.entropy)
     return UserPost(world=world, acquire=acquire, seal=seal, mailer=make_mailer(settings))
 
 
 def command_alerting(session: CommandSession) -> Alerting:
-    """Of a command, on its one connection. Raises Misconfigured."""
+    """Return the channels of alerts for a command, on its one connection. Raises Misconfigured."""
     settings, url = session.settings, command_browser_url(session.settings)
     return make_alerting(settings, session.world, session.root, lambda: contextlib.nullcontext(session.conn), url)
 
 
 def make_mailer(settings: Settings) -> SmtpMailer | None:
-    """None where no server is configured. Raises Misconfigured for a password that is not there."""
+    """Return the mailer, None if no mail server is configured. Raises Misconfigured if its password is missing."""
     mail = settings.mail
     if mail.server is None:
         return None

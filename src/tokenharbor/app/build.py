@@ -1,4 +1,4 @@
-"""Composition: a worker, opened in phases in the order in which they need each other; and a server that is one."""
+"""Composition: opens all parts of a worker in dependency order, and a server with a single worker."""
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -79,7 +79,7 @@ from tokenharbor.routing.health import Health
 
 @dataclass(frozen=True, slots=True)
 class OpenKeys:
-    """The keys in force, and what says that they, or stored credentials, have changed."""
+    """The key ring and stored credentials, with the listener for notifications of their changes."""
 
     ring: KeyRing
     credentials: CredentialWatch
@@ -88,7 +88,7 @@ class OpenKeys:
 
 @dataclass(frozen=True, slots=True)
 class Harbor:
-    """Everything that a server needs while it runs."""
+    """A worker's parts that are needed while it serves."""
 
     context: WorkerContext
     pool: asyncpg.Pool
@@ -107,7 +107,7 @@ class Harbor:
 
 @contextlib.asynccontextmanager
 async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
-    """The host part and its only worker in one process, started and not yet listening; closed in reverse.
+    """Open the host part and a single worker in one process, started but not yet listening; close them in reverse.
 
     Raises Misconfigured, DatabaseUnavailable.
     """
@@ -118,7 +118,7 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
 
 
 def alone(host: Host) -> WorkerContext:
-    """What the only worker of a server is opened with, in the host's own process."""
+    """Return the context of a server's only worker, in the process of the host part."""
     return WorkerContext(
         settings=host.home.settings,
         world=host.world,
@@ -134,7 +134,7 @@ def alone(host: Host) -> WorkerContext:
 
 @contextlib.asynccontextmanager
 async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
-    """All parts of a worker, started and not yet listening; closed in reverse.
+    """Open all parts of a worker, started but not yet listening; close them in reverse.
 
     Raises Misconfigured, DatabaseUnavailable.
     """
@@ -194,7 +194,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
 @contextlib.asynccontextmanager
 async def _open_keys(context: WorkerContext, database: Database) -> AsyncIterator[OpenKeys]:
     async with NotificationListener(ConnectOptions(database.url, "tokenharbor-listen"), ["identity"]) as listener:
-        await anext(listener)  # it listens now: what is read from here on is read anew when it changes
+        await anext(listener)  # listening from here on: any later change is notified and read again
         ring = KeyRing(database.pool, key_hasher(context.root.derive(SecretPurpose.KEY_HASHES)), context.world.clock)
         await ring.refresh()
         credentials = CredentialWatch(database.pool)
@@ -206,7 +206,7 @@ async def _open_keys(context: WorkerContext, database: Database) -> AsyncIterato
 async def _open_payments(
     context: WorkerContext, database: Database, opened: OpenBooks, snapshots: Snapshots
 ) -> AsyncIterator[Funding]:
-    """The way to payment processors, under the edition in force."""
+    """Open the payment processors, under the edition in force."""
 
     def report(alarm: FundingAlarm, about: str, processor: str) -> None:
         opened.alarms.report_payment(Alarm(alarm.value), about, processor)
@@ -231,8 +231,8 @@ async def _open_gateway(
     *,
     funding: Funding,
 ) -> AsyncIterator[PathRouter]:
-    """The handler of requests. At the end, what lingers is settled, what was seen of endpoints is written down, and
-    connections to providers are closed.
+    """Open the handler of requests. On exit, settle lingering streams, write health and refusals to the database, and
+    close connections to providers.
     """
     async with open_caching(context, snapshots.policy(), database.pool) as caching:
         dependencies = _dependencies(context, database, opened, keys, snapshots, caching=caching)
@@ -326,7 +326,7 @@ def _server(context: WorkerContext, router: PathRouter) -> Server:
 
 
 async def _give_up(context: WorkerContext, database: Database, alarms: Alarms) -> None:
-    """What is held for runs that nobody will come after is held no more."""
+    """Release the holds of runs that no later run has taken over in time, and raise an alarm for each."""
     grace = timedelta(hours=context.settings.server.journal_grace_hours)
 
     def report(given: GivenUp) -> None:

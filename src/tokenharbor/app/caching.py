@@ -1,4 +1,4 @@
-"""The cache of a worker, put together."""
+"""Composition of a worker's caches."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -23,13 +23,13 @@ from tokenharbor.ledger.comparisons import ComparisonExpense
 
 _MIB = 1 << 20
 _LARGEST_SHARED = 1 << 20
-"""Bytes of the largest answer that is put into Redis: a longer one would keep others waiting."""
+"""Largest answer to store in Redis, in bytes: a larger one would block others on the connection."""
 
 
 @contextlib.asynccontextmanager
 async def open_caching(context: WorkerContext, policy: Policy, pool: asyncpg.Pool) -> AsyncIterator[Caching]:
-    """The cache, connected to Redis where there is one. Raises Misconfigured for its URL alone: a server that is not
-    there is one that has nothing.
+    """Open the caches, with Redis if one is configured. Raises Misconfigured if its URL is invalid; an unreachable
+    Redis is treated as an empty one.
     """
     clock, url = context.world.clock, context.settings.redis.url
     pipe = None if url is None else RedisPipe(read_redis_url(stated_url(context.settings)), _LARGEST_SHARED)
@@ -50,6 +50,6 @@ async def open_caching(context: WorkerContext, policy: Policy, pool: asyncpg.Poo
 
 
 def stated_url(settings: Settings) -> str:
-    """The server's URL; it may be a reference, since it may have a password. Raises Misconfigured."""
+    """Return the URL of Redis. The setting may be a reference, as the URL may have a password. Raises Misconfigured."""
     url = settings.redis.url or ""
     return (settings.secret(url) or "") if REFERENCE.fullmatch(url) else url

@@ -1,4 +1,4 @@
-"""The catalogue that the settings describe: what is shipped, and the operator's file over it."""
+"""The catalogue in force: the shipped one with the operator's overrides."""
 
 from tokenharbor.app.settings import Settings
 from tokenharbor.catalog.load import load_catalog
@@ -7,5 +7,5 @@ from tokenharbor.wire import PROVIDER_DIALECTS
 
 
 def read_catalog(settings: Settings) -> Catalog:
-    """Raises Misconfigured."""
+    """Load the catalogue. Raises Misconfigured."""
     return load_catalog(settings.catalog, PROVIDER_DIALECTS, str(settings.file))

@@ -1,7 +1,7 @@
-"""The channel between a server's parent and one of its workers: what they tell each other, and that the other lives.
+"""The channel between a server's parent and one of its workers, and the messages on it.
 
-Each has one end of a socket pair that nobody else holds. An end that closes says that its process is dead, however it
-died. What goes over it never leaves the machine, so that it may name the database with its password.
+Each process holds one end of a socket pair, and no other process does. So an end that closes means that its process is
+dead, however it died. Messages never leave the machine, so they may contain the database's password.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _LONGEST_LINE = 64 << 20  # metrics of thousands of models
 
 
 class EndKind(StrEnum):
-    """Why a worker ended: what an operator must mend, a database that does not answer, or something else."""
+    """Why a worker ended: a mistake that an operator must fix, an unavailable database, or any other failure."""
 
     MISCONFIGURED = "misconfigured"
     DATABASE = "database"
@@ -26,52 +26,52 @@ class EndKind(StrEnum):
 
 
 class ChannelMessage(msgspec.Struct, frozen=True, tag=True):
-    """A line of the channel."""
+    """A message; each is one line of JSON."""
 
 
 class Reload(ChannelMessage, frozen=True):
-    """To a worker: read configuration, catalogue, edition and credentials anew."""
+    """To a worker: reload configuration, catalogue, edition and credentials."""
 
 
 class Drain(ChannelMessage, frozen=True):
-    """To a worker: accept nothing new, let open requests finish, then end."""
+    """To a worker: accept no new connections, finish open requests, then exit."""
 
 
 class StandIn(ChannelMessage, frozen=True):
-    """To a worker: accept for these slots, too, whose workers are dead; for no others."""
+    """To a worker: also accept connections on the sockets of exactly these slots, whose workers are dead."""
 
     slots: Sequence[int]
 
 
 class CountsWanted(ChannelMessage, frozen=True):
-    """To a worker: say what you have counted."""
+    """To a worker: send your metrics."""
 
 
 class AllMetrics(ChannelMessage, frozen=True):
-    """To a worker, which has asked: what all workers have counted, added up."""
+    """To a worker that asked: the metrics of all workers, added up."""
 
     families: Sequence[MetricFamily]
 
 
 class WorkerReady(ChannelMessage, frozen=True):
-    """From a worker: it serves."""
+    """From a worker: it is serving."""
 
 
 class WorkerEnding(ChannelMessage, frozen=True):
-    """From a worker, its last words: why it ends. One line, without a secret."""
+    """From a worker, as its last message: why it ends, in one line without secrets."""
 
     reason: str
     kind: EndKind
 
 
 class Counts(ChannelMessage, frozen=True):
-    """From a worker: what it has counted."""
+    """From a worker: its metrics."""
 
     families: Sequence[MetricFamily]
 
 
 class AllMetricsWanted(ChannelMessage, frozen=True):
-    """From a worker: say what all of you have counted."""
+    """From a worker: send me the metrics of all workers."""
 
 
 AnyMessage = (
@@ -81,7 +81,7 @@ _DECODER: Final = msgspec.json.Decoder(AnyMessage)
 
 
 class Channel:
-    """One end. Iterating over it gives the other's messages, until the other is dead."""
+    """One end of the channel."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -92,17 +92,18 @@ class Channel:
         return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_LINE))
 
     def send(self, message: AnyMessage) -> None:
-        """Without waiting; what a dead one does not read is lost."""
+        """Send a message without waiting. It is lost if the other process is dead."""
         self._writer.write(msgspec.json.encode(message) + b"\n")
 
     async def flush(self) -> None:
-        """Wait until what was sent has left this process, or the other is dead."""
+        """Wait until all messages have left this process, or the other process is dead."""
         try:
             await self._writer.drain()
         except ConnectionError:
             return
 
     async def messages(self) -> AsyncIterator[AnyMessage]:
+        """Yield the other process's messages until it is dead."""
         while True:
             try:
                 line = await self._reader.readline()

@@ -1,4 +1,4 @@
-"""The checks of `doctor`: each is one line, with its fix."""
+"""The checks of `doctor`, each with a message of one line and a fix."""
 
 import asyncio
 import os
@@ -45,16 +45,16 @@ _NEWEST = "select id from {} order by id desc limit 1"
 
 
 class CheckState(StrEnum):
-    """How a check came out."""
+    """The result of a check."""
 
     OK = "ok"
-    OFF = "off"  # not in use, which is no fault
+    OFF = "off"  # not in use; not a failure
     BAD = "bad"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was checked, how it came out, and what to do about it."""
+    """A check's name, result, message, and fix."""
 
     check: str
     state: CheckState
@@ -63,9 +63,9 @@ class Check:
 
 
 async def run_checks(settings: Settings, world: World) -> list[Check]:
-    """Every check, in order; nothing is made. What fails is a check that came out bad, never an exception.
+    """Run all checks, in order, without creating anything. A failure is a check with state BAD, not an exception.
 
-    Raises Misconfigured where HOME holds nothing of ours to be checked.
+    Raises Misconfigured if HOME holds no file of ours.
     """
     missing = missing_parts(settings)
     if missing and not any((settings.home / name).exists() for name in _OURS):
@@ -74,7 +74,7 @@ async def run_checks(settings: Settings, world: World) -> list[Check]:
     root = _check_root_secret(settings, world, missing, checks)
     stored: Mapping[str, str] = {}
     if "postgres/data" in missing:
-        checks.append(Check("database", CheckState.BAD, f"{settings.home}/postgres/data is not there", _RESTORE))
+        checks.append(Check("database", CheckState.BAD, f"{settings.home}/postgres/data is missing", _RESTORE))
     else:
         found, stored = await _check_database(settings, world, root)
         checks += found
@@ -86,10 +86,10 @@ async def run_checks(settings: Settings, world: World) -> list[Check]:
 def _check_root_secret(
     settings: Settings, world: World, missing: Collection[str], checks: list[Check]
 ) -> RootSecret | None:
-    """The root secret, its check added."""
+    """Return the root secret, None if it is missing or invalid, and append its check."""
     source = settings.server.secret or str(settings.home / SECRET_FILE)
     if SECRET_FILE in missing:
-        checks.append(Check("root secret", CheckState.BAD, f"{source} is not there", _RESTORE))
+        checks.append(Check("root secret", CheckState.BAD, f"{source} is missing", _RESTORE))
         return None
     try:
         root = root_secret(settings, world.entropy)
@@ -105,7 +105,7 @@ def _check_configuration(settings: Settings) -> Check:
         policy = load_edition(settings.edition)
     except HarborError as error:
         return Check("configuration", CheckState.BAD, in_one_line(error), "correct it")
-    source = str(settings.file) if settings.file.exists() else f"no {settings.file}, so all is as by default"
+    source = str(settings.file) if settings.file.exists() else f"no {settings.file}, so defaults apply"
     return Check("configuration", CheckState.OK, f"{source}; edition {policy.name}")
 
 
@@ -113,23 +113,23 @@ def _check_home(home: Path) -> Iterator[Check]:
     found = home.stat() if home.exists() else None
     if found is None or not stat.S_ISDIR(found.st_mode) or not os.access(home, os.W_OK | os.X_OK):
         yield Check(
-            "home", CheckState.BAD, f"{home} cannot be written to", "name another with --home, or: mkdir -p, chown"
+            "home", CheckState.BAD, f"{home} is not writable", "choose another with --home, or: mkdir -p, chown"
         )
         return
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield Check("permissions", CheckState.BAD, f"others may write to {home}", f"chmod go-w {home}")
     else:
-        yield Check("permissions", CheckState.OK, f"{home} is written to by its owner only")
+        yield Check("permissions", CheckState.OK, f"only its owner may write to {home}")
     free = shutil.disk_usage(home).free
     state = CheckState.OK if free >= _LEAST_BYTES else CheckState.BAD
-    fix = "" if state is CheckState.OK else f"make room: at least {_LEAST_BYTES >> 20} MiB"
+    fix = "" if state is CheckState.OK else f"free at least {_LEAST_BYTES >> 20} MiB"
     yield Check("disk", state, f"{free >> 20} MiB free", fix)
 
 
 async def _check_database(
     settings: Settings, world: World, root: RootSecret | None
 ) -> tuple[list[Check], Mapping[str, str]]:
-    """The checks, and the credentials that are stored there."""
+    """Return the checks of the database, and the credentials stored in it by provider."""
     checks: list[Check] = []
     stored: Mapping[str, str] = {}
     try:
@@ -141,9 +141,7 @@ async def _check_database(
                 stored = await read_credentials(conn, credential_seal(root, world.entropy))
                 checks.append(await _check_pretended(conn, settings, stored))
     except (HarborError, OSError, asyncpg.PostgresError) as error:
-        checks.append(
-            Check("database", CheckState.BAD, in_one_line(error), "see whether it runs and what its log says")
-        )
+        checks.append(Check("database", CheckState.BAD, in_one_line(error), "check that it runs, and read its log"))
     return checks, stored
 
 
@@ -153,8 +151,8 @@ async def _check_schema(conn: asyncpg.Connection, root: RootSecret | None) -> As
     migrations = read_migrations()
     lacking = await pending(conn, migrations)
     if lacking:
-        message = f"{len(lacking)} of {len(migrations)} are not applied"
-        yield Check("migrations", CheckState.BAD, message, "tokenharbor serve applies them when it starts")
+        message = f"{len(lacking)} of {len(migrations)} not applied"
+        yield Check("migrations", CheckState.BAD, message, "start tokenharbor serve, which applies them")
         return
     yield Check("migrations", CheckState.OK, f"all {len(migrations)} applied")
     if root is not None:
@@ -162,53 +160,53 @@ async def _check_schema(conn: asyncpg.Connection, root: RootSecret | None) -> As
 
 
 async def _check_clock(conn: asyncpg.Connection, now: datetime) -> Check:
-    """Ids bear their time: none is of the future, if nobody has set the clock back."""
+    """Compare the clock with the times in the newest ids: an id from the future means that the clock was set back."""
     newest = [await conn.fetchval(_NEWEST.format(table)) for table in ("request", "entry", "api_key", "account")]
     latest = max((ids.made_at(each) for each in newest if each is not None), default=now)
     if latest > now + _CLOCK_SLACK:
-        return Check("clock", CheckState.BAD, f"{latest - now} behind the newest row", "set the clock, by NTP at best")
-    return Check("clock", CheckState.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, after every row")
+        return Check(
+            "clock", CheckState.BAD, f"{latest - now} behind the newest row", "set the clock, preferably by NTP"
+        )
+    return Check("clock", CheckState.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, later than every row")
 
 
 async def _check_pretended(conn: asyncpg.Connection, settings: Settings, stored: Mapping[str, str]) -> Check:
-    """Credit that nobody paid for stays when providers that charge us, or a processor, are configured."""
+    """Find credit of pretended payments that is left although a real processor or a charging provider is configured."""
     found = await list_pretended(conn)
     if not found:
         return Check("pretended credit", CheckState.OK, "none")
     left, accounts = Usd(sum(each.left for each in found)), {each.account_id for each in found}
-    message = f"{left} USD on {len(accounts)} accounts, of pretended payments"
+    message = f"{left} USD of pretended payments on {len(accounts)} accounts"
     if may_pretend(settings, stored):
         return Check("pretended credit", CheckState.OFF, message)
     fix = "tokenharbor topups forget-pretended"
-    return Check("pretended credit", CheckState.BAD, f"{message}, buys what providers charge for", fix)
+    return Check("pretended credit", CheckState.BAD, f"{message}; providers charge us for its use", fix)
 
 
 async def _check_redis(settings: Settings) -> Check:
     if settings.redis.url is None:
-        return Check("redis", CheckState.OFF, "each gateway process keeps answers for itself")
+        return Check("redis", CheckState.OFF, "each gateway process has its own cache")
     try:
         address = read_redis_url(stated_url(settings))
         persists = await read_persistence(address)
     except Misconfigured as error:
         return Check("redis", CheckState.BAD, in_one_line(error), "correct [redis] url")
     except (OSError, TimeoutError, RedisRefusal) as error:
-        return Check(
-            "redis", CheckState.BAD, f"cannot be asked: {in_one_line(error)}", "start it, or remove [redis] url"
-        )
+        return Check("redis", CheckState.BAD, f"unreachable: {in_one_line(error)}", "start it, or remove [redis] url")
     if persists:
-        fix = f"set {' and '.join(persists)} in the server's configuration: kept answers must not reach a disk"
+        fix = f"set {' and '.join(persists)} in its configuration: cached answers must not reach a disk"
         return Check("redis", CheckState.BAD, f"{address.shown} writes its data to disk", fix)
     return Check("redis", CheckState.OK, f"{address.shown}, in memory only")
 
 
 def _check_mail(settings: Settings) -> Check:
     if settings.mail.server is None:
-        return Check("mail", CheckState.OFF, "customers get no mail", "set server and sender of [mail]")
+        return Check("mail", CheckState.OFF, "no mail server configured", "set server and sender in [mail]")
     try:
         make_mailer(settings)
     except HarborError as error:
         return Check("mail", CheckState.BAD, in_one_line(error), "set it")
-    message = f"by {settings.mail.server}:{settings.mail.port}; tokenharbor alerts test ACCOUNT sends one"
+    message = f"{settings.mail.server}:{settings.mail.port}; to send a test: tokenharbor alerts test ACCOUNT"
     return Check("mail", CheckState.OK, message)
 
 
@@ -237,12 +235,12 @@ async def _check_provider(provider: Provider, secret: str | None, world: World) 
     except Misconfigured as error:
         return Check(name, CheckState.BAD, in_one_line(error), "correct it")
     if provider.builtin:
-        return Check(name, CheckState.OK, "built in: it runs when the server does")
+        return Check(name, CheckState.OK, "built in, runs with the server")
     try:
         async with asyncio.timeout(_REACH_SECONDS):
             _, writer = await asyncio.open_connection(host, url.port or (443 if url.scheme == "https" else 80))
     except (OSError, TimeoutError) as error:
         message = f"{host} cannot be reached: {in_one_line(error)}"
-        return Check(name, CheckState.BAD, message, "see whether the network, its name and a firewall let us through")
+        return Check(name, CheckState.BAD, message, "check the network, DNS and firewall")
     writer.close()
     return Check(name, CheckState.OK, f"{host} answers")

@@ -1,4 +1,4 @@
-"""The command line: the table of commands, each loaded when it is called, and how errors end."""
+"""The command line: the table of commands, loaded on demand, and the exit codes of errors."""
 
 import importlib
 import os
@@ -45,11 +45,11 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "doctor": "doctor",
     "simulator": "simulator",
 }
-"""Each command, and the file of `commands/` that it stands in."""
+"""Commands by the file in `commands/` that defines each."""
 
 
 class LazyGroup(Group):
-    """Loads a command when it is called, for each needs other rooms: one that needs few starts at once."""
+    """A group that imports a command only when it is called, so that commands with few imports start fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         return list(_COMMANDS)
@@ -69,12 +69,15 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The program."""
+    """Run the program and exit."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """0 done, 1 refused or failed, 2 not understood; what went wrong is one line on stderr."""
+    """Run a command line and return its exit code: 0 done, 1 refused or failed, 2 usage error.
+
+    An error is printed as one line on stderr.
+    """
     try:
         code = cli.main(list(arguments), prog_name="tokenharbor", standalone_mode=False)
         sys.stdout.flush()
@@ -83,7 +86,7 @@ def run(arguments: Sequence[str]) -> int:
         return 2
     except click.UsageError as error:
         return _end(2, f"{error.format_message()} (see {_path(error)} --help)")
-    except BrokenPipeError:  # whoever read our answer has had enough
+    except BrokenPipeError:  # the reader of our output closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (KeyboardInterrupt, click.Abort):
@@ -95,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        return _end(1, f"a fault of ours: {type(error).__name__}: {error} (python -X dev says more)")
+        return _end(1, f"internal error: {type(error).__name__}: {error} (python -X dev shows the traceback)")
     return code if isinstance(code, int) else 0
 
 

@@ -1,7 +1,7 @@
-"""The console's process: the control API and the dashboard, on a socket under HOME, until its parent is done with it.
+"""The console's process: serves the control API and the dashboard on a Unix socket under HOME.
 
-It is started as `python -m tokenharbor.app.console`, and told on stdin what it is for, and when to reload. When stdin
-ends, so does it: the parent has closed it, or is dead.
+The parent starts it as `python -m tokenharbor.app.console`, and writes its task to stdin, then a line for each reload.
+The process ends at the end of stdin: the parent has closed it, or is dead.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ _log = structlog.get_logger("console")
 
 
 class _Rules:
-    """Edition and catalogue, read anew when told; a mistake in either keeps what is there."""
+    """The edition and catalogue in force. A reload with a mistake in either changes neither."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -74,7 +74,7 @@ class _Rules:
 
 
 def main() -> int:
-    """The process; its exit code."""
+    """Run the console; return the exit code."""
     log_to_stderr(process="console")
     task = msgspec.json.decode(sys.stdin.buffer.readline(), type=ConsoleTask)
     try:
@@ -93,7 +93,7 @@ async def _serve(task: ConsoleTask) -> None:
         server = uvicorn.Server(_server_options(make_app(context, read_dashboard(DASHBOARD_FOLDER))))
 
         def end(_: object = None) -> None:
-            context.live.end()  # an open stream would be waited for
+            context.live.end()  # the server would wait for open streams
             server.should_exit = True
 
         failed.add_done_callback(end)
@@ -144,7 +144,7 @@ def _make_context(
 
 
 def _server_options(app: object) -> uvicorn.Config:
-    """Only the gateway connects: who the client is and what is logged is its matter."""
+    """Return the server's options. Only the gateway connects, and it logs requests and reads client addresses."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # an ASGI application
         http="httptools",
@@ -170,7 +170,7 @@ async def _follow_parent(rules: _Rules, end: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _bound(path: Path) -> Iterator[socket.socket]:
-    """A listening socket that only this user may connect to, in the place of what an earlier process left."""
+    """Bind a Unix socket that only this user can connect to, replacing one left by an earlier process."""
     with socket.socket(socket.AF_UNIX) as listener:
         path.unlink(missing_ok=True)
         mask = os.umask(0o177)

@@ -1,4 +1,4 @@
-"""The console's way to payments: as a server's, with its own look at whether providers charge us."""
+"""Payment processors of the console's process."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from tokenharbor.rewards.hooks import RewardHooks
 
 @contextlib.asynccontextmanager
 async def open_console_funding(parts: ConsoleParts, sale: ConsoleSale) -> AsyncIterator[Funding]:
-    """The sale is kept up to date as long as it is open. Raises Misconfigured, DatabaseUnavailable."""
+    """Open payments, and keep `sale` up to date meanwhile. Raises Misconfigured, DatabaseUnavailable."""
     watch = CredentialWatch(parts.pool)
     await watch.start()
     await sale.open()

@@ -1,4 +1,4 @@
-"""The console's process, as its server sees it: started, watched, started again, told to reload, ended."""
+"""The console's process from the server's side: started, restarted, reloaded and stopped."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,13 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 
-_STEADY_SECONDS: Final = 60.0  # a process that lived so long has recovered
+_STEADY_SECONDS: Final = 60.0  # a process that ran this long has recovered
 _END_SECONDS: Final = 10.0
 _log = structlog.get_logger("console")
 
 
 class ConsoleProcess:
-    """Runs as long as the server. That it cannot start, or ends, is logged: requests are served without it."""
+    """Keeps a console process running. A failure to start or an early end is only logged: requests need no console."""
 
     def __init__(self, task: ConsoleTask, clock: Clock) -> None:
         self._task = task
@@ -38,11 +38,13 @@ class ConsoleProcess:
         self._leaving = asyncio.Event()
 
     def reload(self) -> None:
+        """Tell the process to reload edition and catalogue."""
         if self._process is not None and self._process.returncode is None:
             _stdin(self._process).write(RELOAD)
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
+        """Keep the process running until the `async with` ends, then stop it."""
         keeping = asyncio.ensure_future(self._keep())
         try:
             yield
@@ -52,7 +54,7 @@ class ConsoleProcess:
             await self._end()
 
     def leave(self) -> None:
-        """It is to end: its open streams would keep a server that drains waiting."""
+        """Tell the process to end. A server that drains must not wait for its open streams."""
         self._leaving.set()
         if self._process is not None:
             _stdin(self._process).close()
@@ -62,7 +64,7 @@ class ConsoleProcess:
         while not self._leaving.is_set():
             began = self._clock.monotonic()
             try:
-                reason = f"it ended with {await self._live()}"
+                reason = f"exit code {await self._live()}"
             except OSError as error:  # no memory, no descriptor left
                 reason = str(error)
             if self._leaving.is_set():
@@ -72,7 +74,7 @@ class ConsoleProcess:
             await asyncio.sleep(restart_pause_seconds(short))
 
     async def _live(self) -> int:
-        """Its whole life; its exit code."""
+        """Start the process, wait for its end, and return its exit code."""
         process = self._process = await create_subprocess_exec(
             sys.executable, "-m", "tokenharbor.app.console", stdin=PIPE, start_new_session=True
         )
@@ -90,13 +92,13 @@ class ConsoleProcess:
             async with asyncio.timeout(_END_SECONDS):
                 await process.wait()
         except TimeoutError:
-            _log.error("console_killed", reason="it did not end in time")
+            _log.error("console_killed", reason=f"it did not end within {_END_SECONDS:.0f} seconds")
             process.kill()
             await process.wait()
         self._forget_socket()
 
     def _forget_socket(self) -> None:
-        """The gateway sees by it whether a console runs."""
+        """Remove the socket: the gateway takes its existence as a sign that the console runs."""
         (Path(self._task.home) / CONSOLE_SOCKET).unlink(missing_ok=True)
 
 
@@ -104,7 +106,7 @@ class ConsoleProcess:
 async def console_beside(
     settings: Settings, root: RootSecret, database_url: str, url: str, clock: Clock
 ) -> AsyncIterator[ConsoleProcess]:
-    """The console of a server that listens at `url`, if it is to have one. Raises DatabaseUnavailable."""
+    """Run the console of a server that listens at `url`, unless it is disabled. Raises DatabaseUnavailable."""
     enabled = settings.console.enabled
     login = await _role_of_its_own(database_url, root) if enabled else None
     browser_url = settings.server.public_url or name_loopback(url)
@@ -115,7 +117,10 @@ async def console_beside(
 
 
 async def _role_of_its_own(database_url: str, root: RootSecret) -> Login | None:
-    """None where the database gives it none, which is logged: the console logs in as the server then."""
+    """Create the console's database role and return its login.
+
+    Return None, and log why, if the server may not create roles: the console then logs in as the server does.
+    """
     password = root.derive(SecretPurpose.CONSOLE_ROLE).secret.hex()
     conn = await connect(ConnectOptions(database_url, "tokenharbor-setup"))
     try:

@@ -1,4 +1,4 @@
-"""What is sold, as the console's process knows it: the catalogue in force, with the credentials that are stored."""
+"""The models on sale, for the console's process: the catalogue in force, limited to providers with a credential."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ from tokenharbor.kernel.world import World
 
 @dataclass(frozen=True, slots=True)
 class ConsoleParts:
-    """What there is in the console's process. `policy` and `catalog` are those in force; `public_url` is where browsers
-    find us.
+    """The parts of the console's process. `policy` and `catalog` return those in force; `public_url` is the server's
+    URL for browsers.
     """
 
     settings: Settings
@@ -35,7 +35,7 @@ class ConsoleParts:
 
 
 class ConsoleSale:
-    """What is on sale. Credentials are read again when one changes, models are described again when anything does."""
+    """The models on sale. `models` describes them again when the catalogue, the policy or a credential has changed."""
 
     def __init__(self, parts: ConsoleParts) -> None:
         self._parts = parts
@@ -44,12 +44,12 @@ class ConsoleSale:
         self._models: ModelsOnSale
 
     async def open(self) -> None:
-        """Before anything else. Raises DatabaseUnavailable."""
+        """Load credentials and models; call this first. Raises DatabaseUnavailable."""
         await self._read()
         await asyncio.to_thread(self.models)
 
     async def reload(self) -> bool:
-        """False where the database did not answer."""
+        """Load stored credentials again. Return False if the database is unavailable."""
         try:
             await self._read()
         except DatabaseUnavailable:
@@ -57,13 +57,13 @@ class ConsoleSale:
         return True
 
     def is_charged(self) -> bool:
-        """Whether a provider is ready that sends us a bill."""
+        """Return whether any provider with a credential charges us."""
         secret_of = credential_lookup(self._parts.settings, self._stored)
         known = self._parts.catalog().providers.values()
         return any(charges(each) and secret_of(each) is not None for each in known)
 
     def models(self) -> ModelsOnSale:
-        """The models that somebody can serve here."""
+        """Return the models for which a provider has a credential."""
         parts = self._parts
         now = (parts.catalog(), parts.policy(), self._stored)
         if self._described is None or any(one is not other for one, other in zip(now, self._described, strict=True)):

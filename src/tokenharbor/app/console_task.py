@@ -1,4 +1,4 @@
-"""What the console's process is started for, and where it listens."""
+"""The task of the console's process, and the name of its socket."""
 
 from typing import Final
 
@@ -7,16 +7,16 @@ import msgspec
 from tokenharbor.db.pool import Login
 
 CONSOLE_SOCKET: Final = "console.sock"
-"""Under HOME: the gateway forwards to it."""
+"""Unix socket under HOME, to which the gateway forwards requests."""
 
 
 RELOAD: Final = b"reload\n"
-"""A further line: edition and catalogue are to be read anew."""
+"""Line on stdin that tells the console to reload edition and catalogue."""
 
 
 class ConsoleTask(msgspec.Struct, frozen=True):
-    """The first line on its stdin, as JSON. `browser_url` is where browsers find the server. Without `login` it logs in
-    to the database as the server does.
+    """The first line on the console's stdin, as JSON. `browser_url` is the server's URL for browsers. Without `login`
+    the console logs in to the database as the server does.
     """
 
     home: str

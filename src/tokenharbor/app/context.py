@@ -1,4 +1,4 @@
-"""What a worker is opened with: which worker of how many it is, and what the host part has for all of them."""
+"""The context that a worker is opened with."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,17 +13,17 @@ from tokenharbor.kernel.world import World
 from tokenharbor.ledger.gateways import GatewaySlot
 
 GatherMetrics = Callable[[Metrics], Awaitable[Sequence[MetricFamily]]]
-"""From a worker's own metrics to those of all workers together."""
+"""Takes a worker's own metrics, and returns those of all workers added up."""
 
 
 async def own_metrics(metrics: Metrics) -> Sequence[MetricFamily]:
-    """Of a worker that is alone."""
+    """Return the metrics of a server with a single worker."""
     return metrics.families()
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What everything of a worker is opened with. `failed` gets the first fault of the work beside its server."""
+    """A worker's slot, settings and resources. `failed` gets the first exception of its background work."""
 
     settings: Settings
     world: World

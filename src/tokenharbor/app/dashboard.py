@@ -1,4 +1,4 @@
-"""Where the dashboard's built files are: a link to those of the checkout, or the files of a wheel."""
+"""The folder of the dashboard's built files: a link to those of the checkout, or the files of a wheel."""
 
 from pathlib import Path
 from typing import Final
@@ -10,12 +10,12 @@ _INDEX: Final = "index.html"
 
 
 def has_dashboard() -> bool:
-    """Whether it is built."""
+    """Return whether the dashboard is built."""
     return (DASHBOARD_FOLDER / _INDEX).is_file()
 
 
 def why_no_dashboard(folder: Path = DASHBOARD_FOLDER) -> str:
-    """In words, for the front page; "" where it is built."""
+    """Return the reason for the front page why the dashboard is not built; "" if it is built."""
     if (folder / _INDEX).is_file():
         return ""
     failure = folder.resolve().with_suffix(".failed")  # scripts/dashboard.sh writes it

@@ -1,16 +1,16 @@
-"""Which databases the settings name: the operator's own PostgreSQL, and a replica of it."""
+"""The URLs of the operator's own PostgreSQL and its replica, from the settings."""
 
 from tokenharbor.app.settings import REFERENCE, Settings
 from tokenharbor.kernel.errors import Misconfigured
 
 
 def database_url(settings: Settings) -> str | None:
-    """The URL of the operator's own PostgreSQL, None for the embedded one. Raises Misconfigured."""
+    """Return the URL of the operator's own PostgreSQL, None for the embedded one. Raises Misconfigured."""
     return _postgres_url(settings, "[database]: url", settings.database.url)
 
 
 def replica_url(settings: Settings) -> str | None:
-    """The URL of the replica for reads that take long, None where there is none. Raises Misconfigured."""
+    """Return the URL of the replica for long reads, None if there is none. Raises Misconfigured."""
     return _postgres_url(settings, "[console]: replica_url", settings.console.replica_url)
 
 

@@ -1,4 +1,4 @@
-"""The first run: an operator's account with trial credit, a sign-in and a key, and a first request to paste."""
+"""The first run: creates the operator's account with trial credit, and prints a sign-in link, a key and a request."""
 
 import json
 import shlex
@@ -26,7 +26,7 @@ from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.ledger.types import Pool
 
 KEY_VARIABLE: Final = "TOKENHARBOR_KEY"
-"""What holds a caller's key in all our examples."""
+"""Environment variable of the API key in all our examples."""
 
 OPERATOR: Final = "operator@localhost"
 WELCOME_DAYS: Final = 30
@@ -36,7 +36,7 @@ WELCOME: Final = Grant(Usd.parse("5"), Pool.TRIAL, "first run", lasts=timedelta(
 async def first_run(
     context: WorkerContext, pool: asyncpg.Pool, url: str, load: Callable[[], Awaitable[Snapshot]]
 ) -> Sequence[str]:
-    """The lines to print at the start; issues the first key. Raises Misconfigured, DatabaseUnavailable."""
+    """Issue the first key unless one exists; return the lines to print. Raises Misconfigured, DatabaseUnavailable."""
     async with pool.acquire() as conn:
         account_id = await store.account_of(conn, OPERATOR)
         if await store.has_keys(conn):
@@ -49,7 +49,7 @@ async def first_run(
 async def _issue_first(
     context: WorkerContext, conn: asyncpg.Connection, account_id: UUID | None, snapshot: Snapshot
 ) -> tuple[IssuedKey, str]:
-    """The operator's key and the token of a sign-in; the account is opened where there is none, and welcomed once."""
+    """Return the operator's key and sign-in token. Opens the account if there is none, and grants its credit once."""
     world = context.world
     derived = context.root.derive(SecretPurpose.KEY_HASHES)
     async with conn.transaction():
@@ -71,11 +71,11 @@ def _first_lines(key: str, token: str, url: str, snapshot: Snapshot) -> list[str
         "",
         f"Token Harbor runs at {url}",
         "",
-        "Sign in as its operator, once, within 24 hours:",
+        "Sign in as operator (this link works once, within 24 hours):",
         "",
         operator_link(url, token),
         "",
-        f"An API key with {credit}, shown only this once:",
+        f"Your API key, with {credit} (shown only once):",
         "",
         key,
         "",
@@ -83,7 +83,7 @@ def _first_lines(key: str, token: str, url: str, snapshot: Snapshot) -> list[str
         "",
         f"curl {url}/v1/chat/completions {headers} -d {shlex.quote(body)}",
         "",
-        "The examples of the page and of the docs read the key from this variable:",
+        "Examples on the page and in the docs read the key from this variable:",
         "",
         f"export {KEY_VARIABLE}={key}",
         "",
@@ -91,7 +91,7 @@ def _first_lines(key: str, token: str, url: str, snapshot: Snapshot) -> list[str
 
 
 def _example_model(snapshot: Snapshot) -> str:
-    """One that is sold without any vendor's key, else one that is sold at all."""
+    """Return a model that needs no provider credential, else any model on sale, else "MODEL"."""
     sold = [offers for offers in snapshot.offers.values() if offers.ready]
     keyless = [
         offers for offers in sold if any(each.endpoint.provider.auth == "none" for each in offers.ready.values())
@@ -104,5 +104,5 @@ def _later_lines(context: WorkerContext, account_id: UUID | None) -> list[str]:
     program = called if Path(called).name == "tokenharbor" else "python -m tokenharbor"
     home = f"--home {shlex.quote(str(context.settings.home))}"
     if account_id is None:
-        return [f"Another API key: {program} keys create ID {home} (for the ID: {program} accounts list {home})"]
+        return [f"Another API key: {program} keys create ACCOUNT {home} (accounts: {program} accounts list {home})"]
     return [f"Another API key: {program} keys create {ids.show('acct', account_id)} {home}"]

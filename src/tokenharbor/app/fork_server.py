@@ -1,14 +1,13 @@
 """The fork server: a process with everything imported and nothing running, which forks a server's workers.
 
-A fork copies one thread: of a process with an event loop and a pool of threads it would copy locks that nobody ever
-opens. So this process is forked first, before there is any of that, and does nothing but wait for requests. What it
-has imported is shared by all workers, page by page, as long as nobody writes to it.
+A fork copies only the calling thread. In a process with an event loop and threads, it would also copy locks that are
+held by other threads and would never be released. So the fork server is forked before any of these exist, and only
+waits for requests. All workers share its imported modules in memory, page by page, until a page is written to.
 
-It holds one end of a socket pair, whose other end is in the parent alone. When that closes, the parent is dead:
-then every worker is killed, too, one that is stopped or busy included. It closes what it passes on, so that a
-worker's channel closes when the worker is dead. (Random bytes that were drawn before are never used: a worker makes a
-World of its own.) A worker stays a zombie until the parent asks how it has ended:
-until then its pid is nobody else's.
+It holds one end of a socket pair; only the parent holds the other. When that end closes, the parent is dead, and the
+fork server kills every worker, even one that is stopped or busy. It closes the descriptors that it passes on, so that
+a worker's channel closes when the worker dies. A worker makes its own World, and so never uses random bytes drawn
+before the fork. A dead worker stays a zombie until the parent reaps it, so that its pid is not reused until then.
 """
 
 import asyncio
@@ -26,24 +25,24 @@ import msgspec
 from tokenharbor.kernel.errors import WorkerFailed
 
 MOST_DESCRIPTORS: Final = 250
-"""With one request; the kernel takes 253."""
+"""Descriptors per request, at most; the kernel's limit is 253."""
 
 _MOST_BYTES = 64 << 10
-_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # a terminal's go to all; the parent decides what they mean
+_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # a terminal sends them to all processes; the parent acts
 _CRASHED = 1
 
 WorkerMain = Callable[[bytes, Sequence[int]], int]
-"""What a forked worker does with a request's task and descriptors; its exit code."""
+"""Runs a forked worker with a request's task and descriptors, and returns its exit code."""
 
 
 class ForkRequest(msgspec.Struct, frozen=True, tag=True):
-    """Fork a worker. The answer is its pid, or minus the number of an error."""
+    """Fork a worker. The answer is its pid, or a negated errno."""
 
     task: bytes
 
 
 class ReapRequest(msgspec.Struct, frozen=True, tag=True):
-    """Wait for a worker that is about to be dead. The answer is its exit code, or minus the signal that killed it."""
+    """Wait for the end of a worker. The answer is its exit code, or the negated number of the signal that killed it."""
 
     pid: int
 
@@ -52,21 +51,21 @@ _REQUEST = msgspec.json.Decoder(ForkRequest | ReapRequest)
 
 
 class ForkServer:
-    """The parent's side of it."""
+    """The parent's connection to the fork server."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._turn = asyncio.Lock()
 
     async def fork(self, task: bytes, descriptors: Sequence[int]) -> int:
-        """The pid of a new worker. Raises OSError where the machine has no room for one, WorkerFailed."""
+        """Fork a worker and return its pid. Raises OSError if the system refuses, WorkerFailed."""
         pid = await self._ask(ForkRequest(task), descriptors)
         if pid < 0:
             raise OSError(-pid, f"cannot fork a worker: {os.strerror(-pid)}")
         return pid
 
     async def reap(self, pid: int) -> int:
-        """How a worker has ended. Raises WorkerFailed."""
+        """Wait for a worker's end and return its exit code, or the negated signal. Raises WorkerFailed."""
         return await self._ask(ReapRequest(pid), ())
 
     async def _ask(self, request: ForkRequest | ReapRequest, descriptors: Sequence[int]) -> int:
@@ -80,14 +79,15 @@ class ForkServer:
         except ConnectionError:
             answer = b""
         if not answer:
-            raise WorkerFailed("the process that forks the workers is dead")
+            raise WorkerFailed("the fork server is dead")
         return int(answer)
 
 
 @contextlib.contextmanager
 def start_fork_server(main: WorkerMain, parents_own: int) -> Iterator[ForkServer]:
-    """Fork it, for as long as the `with` lasts. To be called before there is a loop or a thread. `parents_own` is a
-    descriptor that no worker gets.
+    """Run a fork server for the length of the `with`. Call this before starting an event loop or a thread.
+
+    `parents_own` is a descriptor that workers must not inherit.
     """
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sys.stdout.flush()
@@ -108,7 +108,7 @@ def _serve_forks(control: socket.socket, main: WorkerMain) -> NoReturn:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     gc.collect()
-    gc.freeze()  # the collector would write to every object that it looks at
+    gc.freeze()  # else the collector writes to every object, and so copies the shared pages
     workers: set[int] = set()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, _MOST_BYTES, MOST_DESCRIPTORS)

@@ -1,4 +1,4 @@
-"""The way to payments of a process: its processors as configured, or the pretended one, and the edition in force."""
+"""Payments in a process: the configured processors or the pretended one, under the edition in force."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,15 +28,15 @@ from tokenharbor.rewards.hooks import RewardHooks
 
 @dataclass(frozen=True, slots=True)
 class FundingParts:
-    """What differs between a server and a command: connections, the edition and the providers in force, who is told,
-    and where browsers find us.
+    """The parts of payments that differ between a server and a command. `is_charged` tells whether a provider with a
+    credential charges us; `public_url` is the server's URL for browsers.
     """
 
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
     policy: Callable[[], Policy]
     report: Report
     hooks: CreditHooks
-    is_charged: Callable[[], bool]  # whether a provider is ready that charges us for what credit buys
+    is_charged: Callable[[], bool]
     public_url: str
 
 
@@ -44,7 +44,7 @@ class FundingParts:
 async def open_funding(
     settings: Settings, world: World, root: RootSecret, parts: FundingParts
 ) -> AsyncIterator[Funding]:
-    """Processors are closed at the end. Raises Misconfigured."""
+    """Open the processors; close them on exit. Raises Misconfigured."""
     hasher = instrument_hasher(root.derive(SecretPurpose.INSTRUMENTS).secret)
     processors = dict(make_processors(settings.processors, settings.secret, world.clock, hasher))
     pretended = _pretended(settings, processors, world)
@@ -68,7 +68,7 @@ async def open_funding(
 
 @contextlib.asynccontextmanager
 async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding]:
-    """Of a command, on its one connection; alarms are in what it prints. Raises Misconfigured."""
+    """Open payments for a command, on its one connection. It prints alarms itself. Raises Misconfigured."""
     policy = load_edition(session.settings.edition)
     stored = await read_credentials(session.conn, credential_seal(session.root, session.world.entropy))
     is_charged = _is_charged(session.settings, stored)
@@ -85,16 +85,14 @@ async def open_command_funding(session: CommandSession) -> AsyncIterator[Funding
 
 
 def with_pretended(funding: Funding) -> Funding:
-    """The same with the pretended processor, whatever is configured: to take back what it gave."""
+    """Return a copy with the pretended processor added even if others are configured, to take back its credit."""
     stand_in = PretendedProcessor(funding.world.clock)
     processors = {**funding.processors, stand_in.name: stand_in}
     return replace(funding, processors=processors, pretended=frozenset({stand_in.name}), may_pretend=lambda: True)
 
 
 def may_pretend(settings: Settings, stored: Mapping[str, str]) -> bool:
-    """Whether payments are pretended as things are configured, with these credentials in the database. Raises
-    Misconfigured.
-    """
+    """Return whether payments may be pretended under these settings and stored credentials. Raises Misconfigured."""
     if _is_stated(settings):
         return False
     return bool(settings.processors["pretended"].enabled) or not _is_charged(settings, stored)
@@ -106,13 +104,14 @@ def _is_charged(settings: Settings, stored: Mapping[str, str]) -> bool:
 
 
 def charges(provider: Provider) -> bool:
-    """Whether a provider sends us a bill: not the built-in one, nor one that asks for no credential."""
+    """Return whether a provider charges us: all do except the built-in one and those without credentials."""
     return provider.auth != "none" and not provider.builtin
 
 
 def _pretended(settings: Settings, processors: Mapping[str, Processor], world: World) -> Mapping[str, Processor]:
-    """What stands in where no processor is configured: not beside one by which real money comes in, and not for one
-    whose secret is missing, since its credit buys what vendors charge us for.
+    """Return the pretended processor, by its name, if no real processor is configured.
+
+    A processor whose secret is missing counts as configured: pretended credit beside it would buy real answers.
     """
     if processors or _is_stated(settings):
         return {}
@@ -121,6 +120,6 @@ def _pretended(settings: Settings, processors: Mapping[str, Processor], world: W
 
 
 def _is_stated(settings: Settings) -> bool:
-    """Whether a processor by which real money comes in is configured, with its secrets or without."""
+    """Return whether a real processor is configured, even without its secrets."""
     stated = (getattr(settings.processors[name], reference) for name, reference in REFERENCES)
     return bool(settings.processors["manual"].enabled) or any(reference is not None for reference in stated)

@@ -1,4 +1,4 @@
-"""The id of a gateway: random, made once, and kept in its HOME."""
+"""The id of a gateway: random, created once, and stored in its HOME."""
 
 from pathlib import Path
 from typing import Final
@@ -10,12 +10,13 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
 
 GATEWAY_FILE: Final = "gateway.id"
-"""Under HOME."""
+"""File of the id, under HOME."""
 
 
 def gateway_id(home: Path, world: World) -> UUID:
-    """HOME's own, made on first use. Raises Misconfigured for a file that cannot be read or is damaged: by another id
-    nobody would find what this gateway still holds.
+    """Return the id of HOME's gateway, created on first use.
+
+    Raises Misconfigured if the file is unreadable or damaged: under a new id, nobody would release the old one's holds.
     """
     path = home / GATEWAY_FILE
     try:
@@ -26,6 +27,6 @@ def gateway_id(home: Path, world: World) -> UUID:
         raise Misconfigured(f"{path}: cannot use the gateway's id: {error.strerror or error}") from error
     except ValueError:
         raise Misconfigured(
-            f"{path}: damaged: it does not hold a gateway's id (gw_ and 26 characters). Restore it from a copy, or "
-            "take the id that tokenharbor gateways list shows for this HOME"
+            f"{path}: damaged: not a gateway's id (gw_ and 26 characters). Restore it from a copy, or "
+            "write the id that tokenharbor gateways list shows for this HOME"
         ) from None

@@ -1,4 +1,4 @@
-"""HOME, as a server opens it: nobody else's until the server ends; its ids and secrets, and correct files."""
+"""HOME as a server opens it: locked until the server ends, with its ids, secrets and checked files."""
 
 import contextlib
 import fcntl
@@ -25,8 +25,8 @@ _FADING_TICKS = 500
 
 @dataclass(frozen=True, slots=True)
 class LockedHome:
-    """What all parts of a server are opened with. `demo_models` are what the built-in provider is asked for; `lock` is
-    the descriptor of the lock that the server's first process has alone.
+    """A server's settings, id and root secret. `demo_models` are the upstream models of the built-in provider; `lock`
+    is the descriptor of the lock that only the server's first process holds.
     """
 
     settings: Settings
@@ -38,11 +38,11 @@ class LockedHome:
 
 @contextlib.contextmanager
 def lock_home(settings: Settings, world: World) -> Iterator[LockedHome]:
-    """HOME, until this server ends. Raises Misconfigured.
+    """Lock HOME until this server ends, and check its files. Raises Misconfigured.
 
-    Two files are locked. `serve.lock` is the first process's alone: it says that a server runs. `workers.lock` is
-    inherited by its workers and goes with the last of them: when the first process is killed, they die at once, but
-    not before it, and what they have written must be whole when the next server reads it.
+    There are two locks. Only the first process holds `serve.lock`, which says that a server runs. Its workers inherit
+    `workers.lock`, which is free when the last of them is dead: if the first process is killed, its workers die shortly
+    after it, and the next server must not read their files before that.
     """
     home = settings.home
     _make(home)
@@ -61,12 +61,12 @@ def _make(home: Path) -> None:
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        why = "it is not a folder" if isinstance(error, FileExistsError) else error.strerror
+        why = "not a folder" if isinstance(error, FileExistsError) else error.strerror
         raise Misconfigured(f"cannot create HOME {home}: {why}") from None
 
 
 def _lock(file: BinaryIO, ticks: int = 1) -> bool:
-    """Whether the lock is ours, at the latest after so many ticks. It goes with the processes that have it."""
+    """Try up to `ticks` times to lock a file; return whether it is locked. It is free when all its holders are dead."""
     for tick in range(ticks):
         if tick:
             threading.Event().wait(_TICK_SECONDS)

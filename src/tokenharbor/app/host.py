@@ -1,4 +1,4 @@
-"""The host part of a server: what there is once for a HOME, however many workers serve from it."""
+"""The host part of a server: the resources that exist once per HOME, however many workers serve from it."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ _SETUP_TIMEOUT_MS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """PostgreSQL, migrated and watched, and the built-in provider. `failed` gets the first fault of the work beside."""
+    """PostgreSQL, migrated, and the built-in provider. `failed` gets the first exception of background work."""
 
     home: LockedHome
     world: World
@@ -31,7 +31,7 @@ class Host:
 
 @contextlib.asynccontextmanager
 async def open_host(home: LockedHome, world: World) -> AsyncIterator[Host]:
-    """Raises Misconfigured, DatabaseUnavailable."""
+    """Open the host part. Raises Misconfigured, DatabaseUnavailable."""
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     try:
         async with _postgres(home, failed) as url:
@@ -47,7 +47,7 @@ async def open_host(home: LockedHome, world: World) -> AsyncIterator[Host]:
 
 @contextlib.asynccontextmanager
 async def _postgres(home: LockedHome, failed: asyncio.Future[None]) -> AsyncIterator[str]:
-    """Its URL: the operator's own, or the embedded one's, which is started again whenever it dies."""
+    """Yield the database's URL: the operator's own, or the embedded PostgreSQL's, which is restarted when it dies."""
     url = database_url(home.settings)
     if url is not None:
         yield url

@@ -1,4 +1,4 @@
-"""The sockets that several workers listen on: each its own, all on one port, so that the kernel spreads connections."""
+"""The listening sockets of several workers: one each on the same port, so that the kernel spreads connections."""
 
 import errno
 import socket
@@ -8,10 +8,10 @@ from tokenharbor.kernel.errors import Misconfigured
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> Misconfigured:
-    """One line that says what to do."""
+    """Return the error for a failed bind, with what to do."""
     why = error.strerror
     if error.errno == errno.EADDRINUSE:
-        why = "the address is in use; stop who listens there, or choose another --port"
+        why = "the address is in use; stop the program that listens there, or choose another --port"
     return Misconfigured(f"cannot listen on {host}:{port}: {why}")
 
 
@@ -20,7 +20,7 @@ def show_url(host: str, port: int) -> str:
 
 
 def bind_listeners(host: str, port: int, count: int) -> Sequence[Sequence[socket.socket]]:
-    """For each worker a socket on each address of the host; bound, not yet listening. Port 0: a free one, for all.
+    """Return, for each worker, a socket for each address of the host, bound but not listening. Port 0 picks a free one.
 
     Raises Misconfigured.
     """

@@ -1,4 +1,4 @@
-"""The log of a server: one JSON object a line, on stderr."""
+"""The log of a server: one JSON object per line, on stderr."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 
 def log_to_stderr(**names: int | str) -> None:
-    """Log there, for stdout is what people read. `names` stand in each line: whose it is, where there are several."""
+    """Log to stderr; stdout is for people. `names` are added to every line, to identify the process."""
     structlog.configure(
         processors=[
             partial(_name, names),

@@ -1,4 +1,4 @@
-"""Environment variables over the file's `[providers.NAME]` and `[models.NAME]`, or over those that are shipped."""
+"""Environment variables that override fields of providers and models, in the file or shipped."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,18 +15,18 @@ _KINDS: Final[Mapping[str, type[msgspec.Struct]]] = {"providers": ProviderTable,
 _REFERENCE = re.compile(r"(?:env|file|store):")
 
 FieldPath = tuple[str, ...]
-"""Where a value stands: the table's kind, its name, and the field within it."""
+"""The path of a value: `providers` or `models`, the name, and the field with any subtable."""
 
 
 def is_override(variable: str, prefix: str) -> bool:
-    """Whether a variable is meant for one of these tables."""
+    """Return whether a variable's name begins as one for a provider or model does."""
     return any(variable.startswith(f"{prefix}{kind}_".upper()) for kind in _KINDS)
 
 
 def apply_overrides(
     tables: Mapping[str, Mapping[str, Any]], environ: Mapping[str, str], variables: Iterable[str], prefix: str
 ) -> dict[str, dict[str, Any]]:
-    """`tables` with what these variables say. Raises Misconfigured for one that says nothing of them."""
+    """Return `tables` with the values of these variables. Raises Misconfigured for a variable that names no field."""
     faults = ConfigFaults()
     found: dict[str, dict[str, Any]] = {kind: dict(tables[kind]) for kind in _KINDS}
     known: dict[str, tuple[FieldPath, inspect.Type]] = {}
@@ -52,7 +52,7 @@ def _override_fields(tables: Mapping[str, Mapping[str, Any]], prefix: str) -> di
 
 
 def _fields(table: type) -> Iterator[tuple[FieldPath, inspect.Type]]:
-    """What one variable can hold: text, a number or a list; and so in a table within."""
+    """Yield the fields that one variable can hold (text, a number or a list), also those of subtables."""
     for field in inspect.type_info(table).fields:  # type: ignore[attr-defined]  # a struct's has them
         for type_ in getattr(field.type, "types", (field.type,)):
             if isinstance(type_, (inspect.StrType, inspect.IntType, inspect.FloatType, inspect.LiteralType)) or (
@@ -70,12 +70,12 @@ def _value(type_: inspect.Type, variable: str, text: str) -> object:
         number = re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII)
         return text if number is None else (float(text) if number[1] else int(text))
     if variable.endswith("_CREDENTIAL") and not _REFERENCE.match(text):
-        return f"env:{variable}"  # it holds the key itself, which is why it is in the environment
+        return f"env:{variable}"  # the variable holds the key itself: refer to it
     return text
 
 
 def _set_field(table: object, within: list[str], value: object) -> object:
-    """The table with a value in it; what is no table stays, for its reader to refuse."""
+    """Return a copy of the table with a value set. Anything but a table is returned as is, to be refused later."""
     if not isinstance(table, Mapping):
         return table
     first, *rest = within

@@ -1,4 +1,4 @@
-"""Pools of an edition against the catalogue: each model must be one that a pool can ask."""
+"""The check of an edition's model pools against the catalogue."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ _SECTION = "orchestra"
 
 
 def check_pools(edition: str, policy: Policy, catalog: Catalog) -> None:
-    """Raises Misconfigured that names the file and line of each fault."""
+    """Check every model of every pool. Raises Misconfigured with the file and line of each fault."""
     found = list(_find_faults(policy, catalog))
     if found:
         faults = ConfigFaults()
@@ -25,13 +25,13 @@ def check_pools(edition: str, policy: Policy, catalog: Catalog) -> None:
 
 
 def _find_faults(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Fields, and what is wrong with each."""
+    """Yield the field and message of each fault."""
     orchestra = policy.orchestra
     if not orchestra.name:
         return
     index = NameIndex(catalog)
     if index.find(orchestra.name) is not None:
-        yield "name", f"{orchestra.name!r} is a model of the catalogue: choose another name"
+        yield "name", f"{orchestra.name!r} is a model in the catalogue: choose another name"
     for stage, names in orchestra.pools().items():
         for name in names:
             model = catalog.models.get(name)
@@ -39,6 +39,6 @@ def _find_faults(policy: Policy, catalog: Catalog) -> Iterator[tuple[str, str]]:
                 near = index.nearest(name, 1)
                 yield stage, f"no model {name!r} in the catalogue{f'; did you mean {near[0]!r}?' if near else ''}"
             elif CHAT not in model.surfaces:
-                yield stage, f"{name} is not a model for chat"
+                yield stage, f"{name} is not a chat model"
             elif model.free:
-                yield stage, f"{name} is a free model, which accounts turn on for themselves: it can be in no pool"
+                yield stage, f"{name} is a free model, which needs an account's consent: it cannot be in a pool"

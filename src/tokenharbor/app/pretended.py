@@ -1,4 +1,4 @@
-"""What a server says at its start of pretended credit that buys what somebody is charged for."""
+"""The warning at a server's start about pretended credit that costs real money."""
 
 import asyncpg
 import structlog
@@ -14,7 +14,10 @@ _log = structlog.get_logger("app")
 
 
 async def warn_of_pretended(context: WorkerContext, pool: asyncpg.Pool) -> None:
-    """Raises Misconfigured, DatabaseUnavailable."""
+    """Log a warning if credit of pretended payments is left although payments are no longer pretended.
+
+    Raises Misconfigured, DatabaseUnavailable.
+    """
     async with pool.acquire() as conn:
         stored = await read_credentials(conn, credential_seal(context.root, context.world.entropy))
         if may_pretend(context.settings, stored):

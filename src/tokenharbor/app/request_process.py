@@ -1,8 +1,8 @@
-"""A process of its own that checks the rows of requests, so that `ledger verify` uses two cores.
+"""A separate process that checks the rows of requests, so that `ledger verify` uses two cores.
 
-The rows of requests need nothing that the entries' audit finds, and cost nearly as much: one reads and hashes while the
-other does. (Threads would take turns. To split the entries themselves would break the hash chain, which is not kept per
-entry.) The URL goes in by stdin, since it may hold a password; the answer comes back by stdout.
+The check of requests is independent of the audit of entries and takes nearly as long, so both run at once. Threads
+would share one core. Splitting the entries is not possible, as the hash chain links each to the one before. The
+database's URL is sent on stdin, since it may hold a password; the answer comes back on stdout.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from tokenharbor.ledger.pages import count_entries
 from tokenharbor.ledger.request_audit import find_request_fault
 from tokenharbor.ledger.verify import RequestCheck
 
-_WORTH_A_PROCESS = 20_000  # entries, which take as long as a process takes to start
+_WORTH_A_PROCESS = 20_000  # entries; checking them takes as long as starting a process
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    """What the process found, or why it could not look."""
+    """The first fault found, or why the database could not be read."""
 
     fault: str | None = None
     unavailable: str | None = None
@@ -32,13 +32,13 @@ class _Answer(msgspec.Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def check_requests_beside(session: CommandSession) -> AsyncIterator[RequestCheck | None]:
-    """The check, begun in a process that lives no longer than the `with`; None where there are too few entries."""
+    """Start the check in a process that ends with the `async with`; yield None if there are too few entries."""
     if await count_entries(session.conn) < _WORTH_A_PROCESS:
         yield None
         return
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", __name__, stdin=PIPE, stdout=PIPE, start_new_session=True
-    )  # a session of its own: Ctrl-C is for us, who end it
+    )  # in a new session: Ctrl-C then reaches only this process, which kills the other
     answer = asyncio.create_task(process.communicate(msgspec.json.encode(session.database)))
     try:
         yield lambda: _read_answer(process, answer)
@@ -49,10 +49,10 @@ async def check_requests_beside(session: CommandSession) -> AsyncIterator[Reques
 
 
 async def _read_answer(process: Process, answer: asyncio.Task[tuple[bytes, bytes]]) -> str | None:
-    """Raises DatabaseUnavailable, WorkerFailed."""
+    """Return the first fault, None if there is none. Raises DatabaseUnavailable, WorkerFailed."""
     written, _ = await answer
     if process.returncode:
-        raise WorkerFailed(f"the process that checks the requests ended with {process.returncode}")
+        raise WorkerFailed(f"the process that checks requests failed with exit code {process.returncode}")
     found = msgspec.json.decode(written, type=_Answer)
     if found.unavailable is not None:
         raise DatabaseUnavailable(found.unavailable)

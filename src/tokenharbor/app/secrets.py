@@ -1,4 +1,4 @@
-"""The root secret in force, and the credentials that lie under it."""
+"""The root secret in force, and the signer and credentials that depend on it."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -15,7 +15,10 @@ SECRET_FILE: Final = "secret.key"  # noqa: S105  a file's name
 
 
 def root_secret(settings: Settings, entropy: Entropy) -> RootSecret:
-    """What `server.secret` points to, else HOME/secret.key, made on first use. Raises Misconfigured."""
+    """Return the secret that `server.secret` refers to, else HOME/secret.key, created on first use.
+
+    Raises Misconfigured.
+    """
     reference = settings.server.secret
     if reference is None:
         return read_or_create_root_secret(settings.home / SECRET_FILE, entropy)
@@ -33,12 +36,12 @@ def credential_seal(root: RootSecret, entropy: Entropy) -> SecretBox:
 
 
 def receipt_signer(root: RootSecret) -> MessageSigner:
-    """What signs roots and receipts."""
+    """Return the signer of roots and receipts."""
     return MessageSigner(root.derive(SecretPurpose.RECEIPTS))
 
 
 def credential_lookup(settings: Settings, stored: Mapping[str, str]) -> Callable[[Provider], str | None]:
-    """Each provider's credential: the one that the operator stored, else what its reference points to."""
+    """Return a function that finds a provider's credential: the stored one, else the one its reference points to."""
 
     def find(provider: Provider) -> str | None:
         if provider.name in stored:

@@ -1,4 +1,4 @@
-"""`serve`: a server in one process, or a parent and its workers; from the first line on stdout to a clean end."""
+"""`serve`: runs a server in one process, or as a parent with workers, until a clean end."""
 
 import asyncio
 import dataclasses
@@ -81,7 +81,7 @@ async def _serve_with_workers(home: LockedHome, world: World, forks: ForkServer)
 
 
 async def _until_told(host: Host, workers: Workers, console: ConsoleProcess, signals: ServerSignals) -> None:
-    """Raises what made it impossible to go on."""
+    """Wait for a signal to stop, and reload on SIGHUP. Raises the exception of background work that failed."""
 
     async def reload() -> None:
         workers.reload()
@@ -98,7 +98,7 @@ async def _until_told(host: Host, workers: Workers, console: ConsoleProcess, sig
 
 
 async def _first_run(host: Host, url: str) -> Sequence[str]:
-    """What a parent says of it: it has no snapshot, and needs one for the first key alone."""
+    """Return the first run's lines for a parent, which loads a snapshot only if the first key must be issued."""
     context = alone(host)
     async with open_database(context) as database:
         await warn_of_pretended(context, database.pool)

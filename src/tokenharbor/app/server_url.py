@@ -1,4 +1,4 @@
-"""`HOME/server.url`: where this HOME's server listens, for commands that print an address of it."""
+"""`HOME/server.url`: the URL where this HOME's server listens, for commands that print links to it."""
 
 from pathlib import Path
 from typing import Final
@@ -9,14 +9,14 @@ _FILE: Final = "server.url"
 
 
 def write_server_url(home: Path, url: str) -> None:
-    """Raises OSError."""
+    """Write the URL to HOME. Raises OSError."""
     half = home / f"{_FILE}.new"
     half.write_text(f"{url}\n")
     half.replace(home / _FILE)
 
 
 def command_browser_url(settings: Settings) -> str:
-    """`server.public_url`; else where the server listens, or did last; else the host and port that are configured."""
+    """Return `server.public_url`, else the URL where the server last listened, else the configured host and port."""
     try:
         listens_at = (settings.home / _FILE).read_text().strip()
     except FileNotFoundError:
@@ -25,5 +25,5 @@ def command_browser_url(settings: Settings) -> str:
 
 
 def name_loopback(url: str) -> str:
-    """With the name that browsers treat as safe: passkeys need a name, and a cookie is of one host."""
+    """Replace 127.0.0.1 by localhost: passkeys need a name, and cookies belong to one host."""
     return url.replace("//127.0.0.1:", "//localhost:")

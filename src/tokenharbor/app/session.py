@@ -1,4 +1,4 @@
-"""A session with the database: brought up if need be, migrated, and known to belong to our secret."""
+"""A command's session with the database: started if needed, migrated, and checked against the root secret."""
 
 import contextlib
 import shlex
@@ -21,12 +21,12 @@ from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World, real_world
 
-_STATEMENT_TIMEOUT_MS = 600_000  # an operator waits, and presses Ctrl-C
+_STATEMENT_TIMEOUT_MS = 600_000  # an operator can press Ctrl-C before
 
 
 @dataclass(frozen=True, slots=True)
 class CommandSession:
-    """What a command works with."""
+    """The settings, world, root secret and database connection of a command."""
 
     settings: Settings
     world: World
@@ -37,7 +37,7 @@ class CommandSession:
 
 @contextlib.asynccontextmanager
 async def open_session(settings: Settings, *, create_missing: bool = False) -> AsyncIterator[CommandSession]:
-    """`create_missing`: secret, database and tables are made where they are missing; else nothing is.
+    """Open a session. With `create_missing`, create the secret, database and tables if missing; else create nothing.
 
     Raises Misconfigured, DatabaseUnavailable.
     """
@@ -54,7 +54,7 @@ async def open_session(settings: Settings, *, create_missing: bool = False) -> A
 
 @contextlib.asynccontextmanager
 async def connect_for_command(settings: Settings) -> AsyncIterator[tuple[ConnectOptions, asyncpg.Connection]]:
-    """How to connect to the database, and a connection, the embedded PostgreSQL brought up if need be.
+    """Open a connection to the database, and yield it with its options. Starts the embedded PostgreSQL if needed.
 
     Raises Misconfigured, DatabaseUnavailable.
     """
@@ -70,14 +70,14 @@ async def connect_for_command(settings: Settings) -> AsyncIterator[tuple[Connect
 
 
 def require_home(settings: Settings) -> None:
-    """For a command that only reads. Raises Misconfigured where a part that is kept under HOME is not there."""
+    """Check that HOME has all its parts. Raises Misconfigured."""
     missing = missing_parts(settings)
     if missing:
-        raise no_home_error(settings, f"{' and '.join(missing)} not there")
+        raise no_home_error(settings, f"missing {' and '.join(missing)}")
 
 
 def missing_parts(settings: Settings) -> list[str]:
-    """What this configuration keeps under HOME, and is not there: the root secret, the embedded database."""
+    """Return the parts that belong under HOME in this configuration but are missing: root secret, embedded database."""
     own = []
     if settings.server.secret is None:
         own.append(SECRET_FILE)
@@ -89,9 +89,9 @@ def missing_parts(settings: Settings) -> list[str]:
 def no_home_error(settings: Settings, why: str) -> Misconfigured:
     home = settings.home
     if not home.exists():
-        why = "there is no such folder"
+        why = "no such folder"
     elif not home.is_dir():
-        why = "it is not a folder"
+        why = "not a folder"
     return _not_found_error(str(home), why, home)
 
 
@@ -103,7 +103,7 @@ def _not_found_error(place: str, why: str, home: Path) -> Misconfigured:
 
 
 async def prepare_database(conn: asyncpg.Connection, world: World, root: RootSecret) -> None:
-    """Migrations and partitions up to now, and a database that belongs to this secret. Raises Misconfigured."""
+    """Apply migrations, check that the database belongs to this secret, and create partitions. Raises Misconfigured."""
     now = world.clock.now()
     await migrate(conn, read_migrations(), now)
     await check_fingerprint(conn, root.fingerprint)

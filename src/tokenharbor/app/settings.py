@@ -1,4 +1,4 @@
-"""Settings: the operator's TOML file and the environment over it, read once into frozen types.
+"""Settings: the operator's TOML file, overridden by the environment, read into frozen types.
 
 This is the only file that reads the environment.
 """
@@ -24,13 +24,13 @@ from tokenharbor.payments.registry import PROCESSOR_SETTINGS, REFERENCES
 PREFIX: Final = "TOKENHARBOR_"
 
 REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:[^\0\r\n]+")
-"""How settings say where a secret is."""
+"""A reference to a secret, as settings give it."""
 
 _CALLER_VARIABLES = frozenset(
     f"{PREFIX}{name}" for name in ("KEY", "API_KEY", "BASE_URL")
-)  # no settings: our pages use them
+)  # used by examples on our pages; not settings
 _IS_ADDRESS = re.compile(r"[^@\s,;<>()]+@[^@\s,;<>()]+")
-_HINT = "write env:NAME or file:PATH, which say where it is"
+_HINT = "refer to it with env:NAME or file:PATH"
 
 _MOST_WORKERS = 64
 
@@ -44,8 +44,8 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[server]`. `secret` and `metrics_token` are references; `max_body` and `max_buffered` are bytes,
-    `min_body_rate` bytes a second; `public_url` is where browsers find this server, if not at host and port.
+    """`[server]`. `secret` and `metrics_token` are references; `max_body` and `max_buffered` are in bytes,
+    `min_body_rate` in bytes per second; `public_url` is the URL for browsers, if not host and port.
     """
 
     host: str = "127.0.0.1"
@@ -63,30 +63,30 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def browser_url(self) -> str:
-        """Where browsers find this server: on this machine by one name, since a cookie is of one host."""
+        """The server's URL for browsers. On this machine always localhost, since cookies belong to one host."""
         host = "localhost" if self.host == "127.0.0.1" else self.host
         return self.public_url or f"http://{host}:{self.port}"
 
     @property
     def worker_count(self) -> int:
-        """One for each core that this process may use, if it is "auto"."""
+        """The number of workers; for "auto", one per core that this process may use."""
         return min(len(os.sched_getaffinity(0)), _MOST_WORKERS) if self.workers == "auto" else self.workers
 
 
 class DatabaseSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[database]`. Without a URL it is the embedded PostgreSQL under HOME."""
+    """`[database]`. Without `url`, the embedded PostgreSQL under HOME is used."""
 
     url: str | None = None
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[redis]`. One gateway process needs none."""
+    """`[redis]`. Not needed for a single gateway process."""
 
     url: str | None = None
 
 
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[mail]`: the server that takes our mail; without `server` mail is off. `password` is a reference."""
+    """`[mail]`: the SMTP server; without `server`, mail is off. `password` is a reference."""
 
     server: HostName | None = None
     port: Port = 587
@@ -97,13 +97,13 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[alerts]`. `private_webhooks`: customers' webhooks may be at private addresses, and without TLS."""
+    """`[alerts]`. `private_webhooks` allows customers' webhooks at private addresses and without TLS."""
 
     private_webhooks: bool = False
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[operator]`: who issues statements and receipts, as it stands on them. `address` may have several lines."""
+    """`[operator]`: the issuer as printed on statements and receipts. `address` may have several lines."""
 
     name: str = ""
     address: str = ""
@@ -112,8 +112,8 @@ class OperatorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[console]`. `enabled`: its process runs beside the server. `replica_url` is a PostgreSQL that follows the
-    database; reads that take long go there.
+    """`[console]`. `enabled` runs the console's process beside the server. `replica_url` is a replica of the
+    database, used for long reads.
     """
 
     enabled: bool = True
@@ -121,8 +121,8 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[openid]`: another service that people can sign in by; without `issuer` there is none. `client_secret` is a
-    reference, `name` is for people.
+    """`[openid]`: an OpenID provider that people can sign in with; without `issuer` there is none. `client_secret` is
+    a reference, `name` is shown to people.
     """
 
     name: str = ""
@@ -132,7 +132,7 @@ class OpenIdSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _SettingsFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What may stand at the top of the file."""
+    """The top-level keys of the file."""
 
     edition: str = "token-harbor"
     server: dict[str, Any] = {}
@@ -171,8 +171,8 @@ _URLS: Final = (("database", "url"), ("redis", "url"), ("console", "replica_url"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything an operator can set. `processors` has the settings of each, those that are off included; `catalog`
-    holds the file's `providers` and `models` as they stand there.
+    """Everything an operator can set. `processors` has the settings of all processors, also disabled ones; `catalog`
+    has `providers` and `models` as in the file.
     """
 
     home: Path
@@ -191,16 +191,16 @@ class Settings:
     environ: Mapping[str, str] = field(repr=False)
 
     def secret(self, reference: str | None) -> str | None:
-        """What a reference points to, None where there is nothing. Raises Misconfigured for an unreadable file."""
+        """Return the secret of a reference, None if there is none. Raises Misconfigured for an unreadable file."""
         return None if reference is None else resolve_secret(reference, self.environ, self.home)
 
 
 def load_settings(
     home: Path | None = None, file: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> Settings:
-    """The settings in force. What is None comes from the environment, else from the contract's defaults.
+    """Load the settings in force. A `home` or `file` of None is read from the environment, else the default is used.
 
-    Raises Misconfigured with one line that says what is wrong and where, and holds no value.
+    Raises Misconfigured; its message gives the place of each mistake, and no secret.
     """
     environ = dict(os.environ) if environ is None else environ  # noqa: TID251  the one place
     home = (home or _home(environ)).absolute()
@@ -241,14 +241,15 @@ def load_settings(
 
 
 def resolve_secret(reference: str, environ: Mapping[str, str], folder: Path | None = None) -> str | None:
-    """What `env:NAME` or `file:PATH` points to, blanks at its ends removed; None for a variable that is unset or
-    empty. A relative path is one in `folder`. Raises Misconfigured for a file that cannot be read.
+    """Return the secret at `env:NAME` or `file:PATH`, stripped; None if the variable or file is unset or empty.
+
+    A relative path is resolved in `folder`. Raises Misconfigured for a file that cannot be read.
     """
     kind, _, rest = reference.partition(":")
     if kind == "env":
         return environ.get(rest, "").strip() or None
     if kind != "file":
-        raise Misconfigured(f"secrets are given by reference: {_HINT}")
+        raise Misconfigured(f"a secret must be given by reference: {_HINT}")
     path = (folder or Path()) / rest
     try:
         return path.read_text("utf-8").strip() or None
@@ -284,7 +285,7 @@ def _parse(path: Path, *, must_exist: bool) -> dict[str, Any]:
 
 
 def _references(value: object) -> Iterator[str]:
-    """The names of the variables that a table refers to: they are the operator's own, whatever they begin with."""
+    """Yield the names of variables that a table refers to: they are the operator's own, whatever their prefix."""
     if isinstance(value, Mapping):
         for each in value.values():
             yield from _references(each)
@@ -298,7 +299,7 @@ def _references(value: object) -> Iterator[str]:
 def _refuse_unknown_variables(
     environ: Mapping[str, str], references: frozenset[str], faults: ConfigFaults
 ) -> Sequence[str]:
-    """Those that may be meant for a provider or a model, which are looked at with these."""
+    """Report unknown variables with our prefix. Return those that look like overrides of a provider or model."""
     known = {f"{PREFIX}{name}" for name in ("HOME", "CONFIG", "EDITION")}
     known |= {_variable(section, name) for section, kind in _SECTIONS.items() for name in kind.__struct_fields__}
     pointed_at = {environ[name].removeprefix("env:") for name in known if environ.get(name, "").startswith("env:")}
@@ -311,7 +312,7 @@ def _refuse_unknown_variables(
 
 
 def _stated_sections(stated: _SettingsFile, processors: TableLocation) -> Mapping[str, Any]:
-    """What the file says in each section; a processor's is a table within `[processors]`."""
+    """Return the file's tables by section; a processor's is a table within `[processors]`."""
     for name in stated.processors:
         if name not in PROCESSOR_SETTINGS:
             processors.fault(f"unknown processor {name!r}{did_you_mean(name, PROCESSOR_SETTINGS.keys())}")
@@ -339,7 +340,7 @@ def _section(section: str, stated: Mapping[str, Any], environ: Mapping[str, str]
 
 
 def _value(kind: inspect.Type, text: str) -> object:
-    """A variable's text as TOML would have given it, as far as it looks like it."""
+    """Convert a variable's text to the type that TOML would give; return the text if it does not fit."""
     if isinstance(kind, inspect.BoolType) and text in ("true", "false"):
         return text == "true"
     if isinstance(kind, inspect.VarTupleType):
@@ -354,7 +355,7 @@ def _value(kind: inspect.Type, text: str) -> object:
 
 
 def _refuse_clear_secrets(section: str, stated: Mapping[str, Any], place: TableLocation) -> None:
-    """The file may be read, copied and shown around. The environment may hold a URL with its password."""
+    """Report URLs with a password in the file, since files are copied and shown. The environment may hold them."""
     for where, name in _URLS:
         url = stated.get(name) if where == section else None
         if isinstance(url, str) and not REFERENCE.fullmatch(url) and _has_password(url):
@@ -370,7 +371,7 @@ def _has_password(url: str) -> bool:
 
 
 def _edition_path(path: Path, edition: str) -> str:
-    """An edition of one's own is named by its path, a relative one from the folder of the file that names it."""
+    """Resolve an edition given as a path, relative to the folder of the settings file; return a name unchanged."""
     return str(path.parent / edition) if "/" in edition or edition.endswith(".toml") else edition
 
 
@@ -396,4 +397,4 @@ def _mail_faults(mail: MailSettings) -> Iterator[str]:
     if (mail.user is None) != (mail.password is None):
         yield "user and password belong together"
     if mail.password is not None and mail.tls == "off":
-        yield 'a password is sent with tls = "starttls" or "tls" only'
+        yield 'a password requires tls = "starttls" or "tls"'

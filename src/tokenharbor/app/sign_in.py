@@ -1,4 +1,4 @@
-"""The way in of a console's process: sign-in under its edition, with the referrals of rewards."""
+"""Sign-in of the console's process: under the edition in force, with referral codes and OpenID."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from tokenharbor.signin.openid_provider import OpenIdConfig, OpenIdProvider
 
 @dataclass(frozen=True, slots=True)
 class RewardReferrals:
-    """The referral codes of accounts."""
+    """Referral codes, checked and recorded by the rewards room."""
 
     world: World
 
@@ -33,7 +33,7 @@ class RewardReferrals:
 def make_console_sign_in(
     settings: Settings, world: World, pool: asyncpg.Pool, policy: Callable[[], Policy], url: str
 ) -> SignIn:
-    """Raises Misconfigured."""
+    """Return the sign-in of the console. Raises Misconfigured."""
     sign_in = make_sign_in(
         world=world,
         root=root_secret(settings, world.entropy),
@@ -47,7 +47,7 @@ def make_console_sign_in(
 
 
 def read_openid(settings: Settings) -> OpenIdConfig | None:
-    """The other service that people can sign in by. Raises Misconfigured for one that lacks something."""
+    """Return the configured OpenID provider, None if there is none. Raises Misconfigured if a field is missing."""
     stated = settings.openid
     if stated.issuer is None:
         return None

@@ -1,4 +1,4 @@
-"""The snapshots that a server sells by: loaded from settings, catalogue, edition and stored credentials."""
+"""Loading of snapshots from settings, catalogue, edition and stored credentials."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,13 +30,13 @@ _log = structlog.get_logger("app")
 
 @dataclass(frozen=True, slots=True)
 class SnapshotLoader:
-    """Loads snapshots. What is sold by one has its prices in the books before."""
+    """Loads snapshots. The prices of a snapshot are stored in the database before it is used."""
 
     context: WorkerContext
     database: Database
 
     async def load(self, settings: Settings) -> Mapping[SaleKey, Snapshot]:
-        """By plan and volume tier; built beside the event loop, which serves meanwhile.
+        """Return the snapshots by plan and volume tier. A thread builds them, while the event loop serves.
 
         Raises Misconfigured, DatabaseUnavailable.
         """
@@ -55,8 +55,9 @@ class SnapshotLoader:
         return sales
 
     async def reload(self, snapshots: CurrentSnapshot) -> bool:
-        """Read configuration, catalogue, edition and credentials anew; a mistake in any keeps what is there. False
-        where the database did not answer.
+        """Reload configuration, catalogue, edition and credentials. On a mistake in any, keep the current snapshots.
+
+        Return False if the database is unavailable.
         """
         stated = self.context.settings
         try:
@@ -64,8 +65,8 @@ class SnapshotLoader:
         except (Misconfigured, DatabaseUnavailable) as error:
             _log.error("not_reloaded", reason=str(error))
             return not isinstance(error, DatabaseUnavailable)
-        except Exception as error:  # noqa: BLE001  told to the operator: a file must not end the server
-            _log.error("not_reloaded", reason=f"a fault of ours: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001  logged: a file must not end the server
+            _log.error("not_reloaded", reason=f"internal error: {type(error).__name__}")
         else:
             _log.info("reloaded")
         return True
@@ -73,22 +74,22 @@ class SnapshotLoader:
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """The snapshots in force, and what renews them."""
+    """The snapshots in force, and the function that reloads them."""
 
     current: CurrentSnapshot
     reload: Callable[[], Awaitable[bool]]
 
     def policy(self) -> Policy:
-        """The one in force."""
+        """Return the policy in force."""
         return self.current.current.policy
 
     def catalog(self) -> Catalog:
-        """Likewise."""
+        """Return the catalogue in force."""
         return self.current.current.catalog
 
 
 async def open_snapshots(context: WorkerContext, database: Database) -> Snapshots:
-    """The first snapshots, and what renews them. Raises Misconfigured, DatabaseUnavailable."""
+    """Load the first snapshots. Raises Misconfigured, DatabaseUnavailable."""
     loader = SnapshotLoader(context, database)
     current = CurrentSnapshot(await loader.load(context.settings))
     return Snapshots(current, partial(loader.reload, current))

@@ -1,4 +1,4 @@
-"""The database of a worker and the books in it: opened in order, and closed when all is settled and signed."""
+"""A worker's database and books: opened in order, and closed after all is settled and signed."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ _log = structlog.get_logger("app")
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """PostgreSQL, as one worker uses it."""
+    """A worker's connection pool to PostgreSQL."""
 
     url: str
     pool: asyncpg.Pool
@@ -39,7 +39,7 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class OpenBooks:
-    """The books, in the name of one run of a gateway."""
+    """The books of one run of a gateway."""
 
     book: PostgresBook
     books: BookBatchers
@@ -51,15 +51,16 @@ class OpenBooks:
 
 @contextlib.asynccontextmanager
 async def open_database(context: WorkerContext) -> AsyncIterator[Database]:
-    """Raises Misconfigured, DatabaseUnavailable."""
+    """Open the pool of connections. Raises Misconfigured, DatabaseUnavailable."""
     async with await open_pool(ConnectOptions(context.database_url)) as pool:
         yield Database(context.database_url, pool)
 
 
 @contextlib.asynccontextmanager
 async def open_books(context: WorkerContext, database: Database) -> AsyncIterator[OpenBooks]:
-    """The books, once all that earlier runs left in their journals is in the database: until then their holds stand.
-    At the end everything is settled, then signed, then the run leaves.
+    """Open the books. First replay the journals of the slot's earlier runs, then take over their holds.
+
+    On exit, settle everything, then sign it, then end the run.
     """
     folder, world, alarms = context.settings.home / "journal", context.world, Alarms()
     async with contextlib.AsyncExitStack() as stack:
@@ -79,7 +80,7 @@ async def open_books(context: WorkerContext, database: Database) -> AsyncIterato
 
 @contextlib.asynccontextmanager
 async def _entered(context: WorkerContext, database: Database) -> AsyncIterator[tuple[GatewayRun, Lease]]:
-    """A run of this gateway, its lease renewed until it leaves."""
+    """Begin a run of this gateway, and renew its lease until it ends."""
     async with ReconnectingConnection(ConnectOptions(database.url, "tokenharbor-lease", _LEASE_TIMEOUT_MS)) as link:
         run = await enter_gateway(database.pool, context.world, context.slot, str(context.settings.home))
         try:
@@ -99,6 +100,6 @@ async def _leave(pool: asyncpg.Pool, run: GatewayRun, world: World) -> None:
 
 
 async def _sign_last(opened: OpenBooks, pool: asyncpg.Pool, world: World) -> None:
-    """What was settled since the last time. What cannot be signed now is signed by the next server."""
+    """Sign the entries since the last root. If that fails, the next server signs them."""
     if opened.book.is_up:
         await attempt("signed_roots", sign_new_entries(pool, world, opened.signer))

@@ -1,4 +1,4 @@
-"""A worker: serves requests until it is told to end; alone in its process with the host part, or one of several."""
+"""A worker: serves requests until told to stop, alone in one process with the host part, or as one of several."""
 
 import asyncio
 import gc
@@ -44,9 +44,9 @@ _log = structlog.get_logger("workers")
 
 
 class WorkerTask(msgspec.Struct, frozen=True):
-    """What a worker is forked for. It knows HOME's settings and secret already.
+    """The task of a forked worker, which has HOME's settings and secret already.
 
-    With it come descriptors: its end of the channel, then `addresses` listening sockets for each slot.
+    Its descriptors are its end of the channel, then `addresses` listening sockets for each slot.
     """
 
     slot: int
@@ -57,26 +57,26 @@ class WorkerTask(msgspec.Struct, frozen=True):
 
 
 class ServerSignals:
-    """What a process that serves is told: to end, or to reload."""
+    """Events that tell a serving process to stop or to reload."""
 
     def __init__(self) -> None:
         self.stopped = asyncio.Event()
         self.reload = asyncio.Event()
 
     def follow(self, *numbers: signal.Signals) -> None:
-        """The process's own signals say so, as far as they are named; SIGHUP is the one to reload."""
+        """Set the events on these signals of the process: `reload` on SIGHUP, `stopped` on any other."""
         loop = asyncio.get_running_loop()
         for number in numbers:
             loop.add_signal_handler(number, self.reload.set if number == signal.SIGHUP else self.stopped.set)
 
 
 async def serve_until_told(harbor: Harbor, signals: ServerSignals, close: Callable[[], None] = lambda: None) -> None:
-    """Serve; then accept nothing new, and finish open requests. Raises what made it impossible to go on."""
-    gc.freeze()  # what lives as long as the process is not looked at again by the collector
+    """Serve until told to stop, then drain. Raises the exception of background work that failed."""
+    gc.freeze()  # the collector need not visit objects that live as long as the process
     gc.set_threshold(50_000, 20, 100)
     harbor.background.run("reload", partial(repeat_when, signals.reload, harbor.reload))
-    # Of a process that was stopped and goes on, this runs before any other Python: no stream outlives its lease. A
-    # handler of the loop would run after what has come in meanwhile.
+    # When a stopped process continues, this runs before any other Python code, so that no stream outlives its lease.
+    # A handler of the event loop would run only after input that arrived meanwhile.
     signal.signal(signal.SIGCONT, lambda *_: harbor.lease.check())
     failed = harbor.context.failed
     ends: list[asyncio.Future[Any]] = [asyncio.ensure_future(signals.stopped.wait()), failed]
@@ -88,6 +88,7 @@ async def serve_until_told(harbor: Harbor, signals: ServerSignals, close: Callab
 
 
 async def repeat_when(told: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
+    """Run `work` whenever the event is set, until cancelled."""
     while True:
         await told.wait()
         told.clear()
@@ -95,7 +96,7 @@ async def repeat_when(told: asyncio.Event, work: Callable[[], Awaitable[object]]
 
 
 def run_worker(home: LockedHome, task: bytes, descriptors: Sequence[int]) -> int:
-    """The whole life of a forked worker; its exit code."""
+    """Run a forked worker, and return its exit code."""
     wanted = msgspec.json.decode(task, type=WorkerTask)
     log_to_stderr(worker=wanted.slot)
     end, *bound = [socket.socket(fileno=descriptor) for descriptor in descriptors]
@@ -117,7 +118,7 @@ class _Worker:
         self._asking: list[asyncio.Future[Sequence[MetricFamily]]] = []
 
     async def run(self, end: socket.socket) -> int:
-        """The exit code."""
+        """Serve until told to stop; return the exit code."""
         self._signals.follow(signal.SIGTERM, signal.SIGINT)
         self._channel = await Channel.open(end)
         following = asyncio.create_task(self._follow())
@@ -129,8 +130,8 @@ class _Worker:
             return await self._fail(str(error), EndKind.DATABASE)
         except HarborError as error:
             return await self._fail(str(error), EndKind.FAULT)
-        except Exception as error:  # noqa: BLE001  told to the parent, which tells the operator
-            return await self._fail(f"a fault of ours: {type(error).__name__}: {error}", EndKind.FAULT)
+        except Exception as error:  # noqa: BLE001  sent to the parent, which logs it
+            return await self._fail(f"internal error: {type(error).__name__}: {error}", EndKind.FAULT)
         finally:
             following.cancel()
         return 0
@@ -166,15 +167,15 @@ class _Worker:
         return [await harbor.server.start_on(bound) for bound in self._bound[slot]]
 
     async def _follow(self) -> None:
-        """What the parent says. When it is dead, so is this worker, for the next server of HOME may be on its way;
-        and so is a worker that cannot hear it any more.
+        """Handle the parent's messages. Exit at once when the parent is dead or the channel fails: the next server of
+        HOME may be starting.
         """
         try:
             async for message in self._channel.messages():
                 await self._hear(message)
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001  told to the operator
+        except Exception as error:  # noqa: BLE001  logged, and the worker exits
             _log.error("channel_broken", reason=f"{type(error).__name__}: {error}")
         os._exit(_ORPHANED)
 

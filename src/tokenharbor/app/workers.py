@@ -1,12 +1,11 @@
-"""The workers of a server, as its parent sees them: started, watched, started again, reloaded, drained, added up.
+"""The workers of a server from the parent's side: started, restarted, reloaded, drained, and their metrics added up.
 
-A worker that dies takes its open requests with it, and nobody else's: its slot's successor settles what its journal
-holds and gives back what it had reserved. Until the successor serves, another worker accepts what comes to the slot's
-socket, so that no connection waits for it.
+A worker that dies loses only its own open requests. The next worker of its slot settles the entries of its journal and
+releases its holds. Until that one serves, another worker accepts connections on the slot's sockets, so that none waits.
 
-Who dies soon after the start is started again after a pause that grows. Three starts in a row that never came to
-serve end the server, as does a fault that only an operator can mend. A database that is unavailable does neither: the
-others wait for it, too.
+A worker that dies soon after its start is restarted after a growing pause. The server ends after three starts in a row
+of a slot that never served, and on a mistake that only an operator can fix. Once all workers have served, an
+unavailable database ends nothing: the other workers wait for it, too.
 """
 
 import asyncio
@@ -43,33 +42,34 @@ from tokenharbor.gateway.metric_families import MetricFamily, add_up, only_count
 from tokenharbor.jobs.background import Background
 from tokenharbor.kernel.errors import WorkerFailed
 
-_MOST_STARTS: Final = 3  # in a row, without coming to serve
+_MOST_STARTS: Final = 3  # in a row that never served
 _PAUSES_SECONDS: Final = (0.0, 0.2, 1.0, 5.0, 15.0)
-_STEADY_SECONDS: Final = 60.0  # a worker that lived so long has recovered
+_STEADY_SECONDS: Final = 60.0  # a worker that ran this long has recovered
 _COUNTS_SECONDS: Final = 1.0
-_CLEAN_UP_SECONDS: Final = 30.0  # after server.drain_seconds, for what is being settled
+_CLEAN_UP_SECONDS: Final = 30.0  # after server.drain_seconds, to finish settling
 _log = structlog.get_logger("workers")
 
 
 class Worker:
-    """A worker process: alive until its end of the channel closes."""
+    """A worker process, alive until its end of the channel closes."""
 
     def __init__(self, slot: int, pid: int, channel: Channel) -> None:
         self.slot = slot
         self.pid = pid
         self.channel = channel
         self.serves = False
-        self.counts: Sequence[MetricFamily] = ()  # as they were said last
+        self.counts: Sequence[MetricFamily] = ()  # its latest metrics
         self.stands_in: tuple[int, ...] = ()
         self.last_words = WorkerEnding("", EndKind.FAULT)
         self._counted = asyncio.Event()
 
     def counted(self, families: Sequence[MetricFamily]) -> None:
+        """Store the worker's metrics as it sends them."""
         self.counts = families
         self._counted.set()
 
     async def count(self) -> None:
-        """Bring `counts` up to date, if it answers in time."""
+        """Request the worker's metrics; keep the old ones if it does not answer within a second."""
         self._counted.clear()
         self.channel.send(CountsWanted())
         with contextlib.suppress(TimeoutError):
@@ -78,14 +78,14 @@ class Worker:
 
 
 class Workers:
-    """All workers of a server. `run` keeps one for each slot, until the `async with` ends."""
+    """All workers of a server, one per slot."""
 
     def __init__(self, host: Host, forks: ForkServer, listeners: Sequence[Sequence[socket.socket]]) -> None:
         self._host = host
         self._forks = forks
         self._listeners = listeners
         self._alive: dict[int, Worker] = {}
-        self._ended: Sequence[MetricFamily] = ()  # what workers that are dead had counted
+        self._ended: Sequence[MetricFamily] = ()  # counters of dead workers, added up
         self._changed = asyncio.Event()
         self._draining = asyncio.Event()
         self._started = False
@@ -93,7 +93,7 @@ class Workers:
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """All serve; at the end all are drained. Raises WorkerFailed."""
+        """Start all workers, keep one per slot running, and drain them at the end. Raises WorkerFailed."""
         async with Background(self._host.failed) as background:
             for slot in range(len(self._listeners)):
                 background.run(f"worker {slot}", partial(self._keep, slot))
@@ -109,7 +109,7 @@ class Workers:
             worker.channel.send(Reload())
 
     async def _drain(self) -> None:
-        """Nothing new is accepted, open requests finish; all are dead then, those too that did not end in time."""
+        """Stop accepting, let open requests finish, and kill workers that do not end in time."""
         self._draining.set()
         close_listeners(self._listeners)
         for worker in self._alive.values():
@@ -120,12 +120,12 @@ class Workers:
                 await self._until(lambda: not self._alive, fails=False)
         except TimeoutError:
             for worker in self._alive.values():
-                _log.error("worker_killed", worker=worker.slot, reason="it did not end in time")
+                _log.error("worker_killed", worker=worker.slot, reason=f"it did not end within {limit:.0f} seconds")
                 os.kill(worker.pid, signal.SIGKILL)
             await self._until(lambda: not self._alive, fails=False)
 
     async def _until(self, reached: Callable[[], bool], *, fails: bool = True) -> None:
-        """Wait for it. Raises what makes it impossible, if it `fails` for that."""
+        """Wait until `reached()`. If `fails`, raise the exception of background work that fails meanwhile."""
         failed = self._host.failed
         while not reached():
             self._changed.clear()
@@ -140,7 +140,7 @@ class Workers:
         return slot in self._alive and self._alive[slot].serves
 
     async def _keep(self, slot: int) -> None:
-        """A worker in a slot, as long as the server runs. Raises WorkerFailed, OSError."""
+        """Keep a worker running in a slot until the server drains. Raises WorkerFailed, OSError."""
         clock, unstarted, short = self._host.world.clock, 0, 0
         while not self._draining.is_set():
             began = clock.monotonic()
@@ -187,7 +187,7 @@ class Workers:
         return worker
 
     async def _follow(self, worker: Worker) -> None:
-        """Hear it until it is dead."""
+        """Handle a worker's messages until it is dead, then reap it."""
         async for message in worker.channel.messages():
             self._hear(worker, message)
         worker.channel.close()
@@ -217,7 +217,7 @@ class Workers:
                 task.add_done_callback(self._answering.discard)
 
     def _share_sockets(self) -> None:
-        """Each slot whose worker is dead has another worker that accepts for it."""
+        """Assign the sockets of slots without a serving worker to other workers."""
         serving = [worker for worker in self._alive.values() if worker.serves]
         if not self._started or self._draining.is_set() or not serving:
             return
@@ -236,9 +236,9 @@ class Workers:
 
 
 def restart_pause_seconds(short: int) -> float:
-    """Before the next worker of a slot, after so many in a row that lived for a short time only."""
+    """Return the pause before the next start, after `short` runs in a row that were too short."""
     return _PAUSES_SECONDS[min(max(short, 1), len(_PAUSES_SECONDS)) - 1]
 
 
 def _how(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"

@@ -69,7 +69,7 @@ class HarborError(Exception):
 
 def reason_of(error: Exception) -> str:
     """Return why background work failed. An unexpected error is named by type only: its text may hold secrets."""
-    return str(error) if isinstance(error, HarborError) else f"a fault of ours: {type(error).__name__}"
+    return str(error) if isinstance(error, HarborError) else f"internal error: {type(error).__name__}"
 
 
 class Refusal(HarborError):
