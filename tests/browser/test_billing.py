@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 async def test_the_first_day_of_billing_says_what_will_be_listed(visit: Visit, site: Site) -> None:
     visitor = await visit(site.sign_up())
     for path, words in {
-        "/billing": "There is no credit.",
+        "/billing": "No credit",
         "/billing/ledger": "No entries yet",
         "/billing/top-ups": "No top-ups yet",
     }.items():
@@ -33,9 +33,9 @@ async def test_a_viewer_reads_billing_and_is_offered_nothing(visit: Visit, site:
     await expect(page.get_by_role("cell", name="received", exact=True)).to_be_visible()
     await expect(page.get_by_role("link", name="Refund")).to_have_count(0)
     page = await visitor.open("/billing/top-up")
-    await expect(page.get_by_text("Somebody who may spend can top up.")).to_be_visible()
+    await expect(page.get_by_text("Members who can spend can top up.")).to_be_visible()
     page = await visitor.open(f"/billing/top-ups/{paid['id']}/refund")
-    await expect(page.get_by_text("Somebody who may spend can ask for a refund.")).to_be_visible()
+    await expect(page.get_by_text("Members who can spend can request a refund.")).to_be_visible()
 
 
 async def test_a_budget_is_set_shown_at_home_and_refuses_what_is_beyond_it(visit: Visit, site: Site) -> None:
@@ -46,22 +46,22 @@ async def test_a_budget_is_set_shown_at_home_and_refuses_what_is_beyond_it(visit
     visitor.watch.expected.append("400 PATCH */budgets")
     page = await visitor.open("/billing/budgets")
     await expect(page.get_by_text("No budget is set.")).to_be_visible()
-    await page.get_by_label("A day, at most").fill("0.0000001")
-    await page.get_by_label("A month, at most").fill("x")
+    await page.get_by_label("Daily budget").fill("0.0000001")
+    await page.get_by_label("Monthly budget").fill("x")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("not an amount")).to_be_visible()
-    await page.get_by_label("A month, at most").fill("$40")
+    await page.get_by_label("Monthly budget").fill("$40")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
-    await expect(page.get_by_text("The day's budget is spent.")).to_be_visible()
+    await expect(page.get_by_text("The daily budget is spent.")).to_be_visible()
     await expect(page.get_by_role("region", name="State")).to_contain_text("of $40.00")
     assert site.ask(key).status_code == 402
     page = await visitor.open("/")
     await expect(page.get_by_role("main")).to_contain_text("of $40.00 this month")
     page = await visitor.open("/billing/budgets")
-    await page.get_by_label("A day, at most").fill("")
+    await page.get_by_label("Daily budget").fill("")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_text("A budget for each month is set.")).to_be_visible()
+    await expect(page.get_by_text("A monthly budget is set.")).to_be_visible()
     assert site.ask(key).status_code == 200
 
 
@@ -73,7 +73,7 @@ async def test_an_operators_limit_stands_beside_a_budget_that_lifts_nothing(visi
     state = page.get_by_role("region", name="State")
     await expect(state).to_contain_text("of $5.00")
     await expect(state).to_contain_text(
-        "The operator allows $5.00 a day. Your budget of $9.00 is above that, and lifts nothing."
+        "Operator's limit: $5.00 a day. Your budget of $9.00 is higher and has no effect."
     )
     await expect(page.get_by_role("button", name="Save")).to_have_count(0)
 
@@ -84,14 +84,14 @@ async def test_a_held_part_is_shown_while_a_call_is_open(visit: Visit, site: Sit
     visitor = await visit(person)
     with site.open_call(key):
         page = await visitor.open("/billing")
-        await expect(page.get_by_role("main")).to_contain_text("more is held for open calls")
+        await expect(page.get_by_role("main")).to_contain_text("more is held for open requests")
         row = page.get_by_role("table", name="Held now").get_by_role("row").nth(1)
         [hold] = person.send("GET", "/holds")["oldest"]
         await expect(row.get_by_role("link", name="test")).to_have_attribute("href", f"/dashboard/keys/{hold['key']}")
-        await expect(row).to_contain_text("known when it ends")
+        await expect(row).to_contain_text("known at the end")
         await expect(row).to_contain_text("$")
-    await expect(page.get_by_text("more is held for open calls")).to_have_count(0)
-    await expect(page.get_by_text("No call is open, so nothing is held.")).to_be_visible()
+    await expect(page.get_by_text("more is held for open requests")).to_have_count(0)
+    await expect(page.get_by_text("No open requests, so nothing is held.")).to_be_visible()
 
 
 async def test_a_payment_that_is_not_made_waits_and_one_that_is_made_is_credited(visit: Visit, site: Site) -> None:
@@ -99,13 +99,13 @@ async def test_a_payment_that_is_not_made_waits_and_one_that_is_made_is_credited
     person = site.sign_up()
     opened = person.open_top_up("50")
     page = await (await visit(person)).open(f"/billing/top-ups/{opened['id']}")
-    await expect(page.get_by_text("Waiting for PayPal. This page looks by itself.")).to_be_visible()
-    await expect(page.get_by_role("link", name="Go back to pay $50.00")).to_be_visible()
+    await expect(page.get_by_text("Waiting for PayPal. This page updates itself.")).to_be_visible()
+    await expect(page.get_by_role("link", name="Return to pay $50.00")).to_be_visible()
     person.pay(opened)
     await expect(page.get_by_text("is in your balance.")).to_be_visible()
     await expect(page.get_by_role("main")).to_contain_text("You paid $50.00 with PayPal.")
     await expect(page.get_by_role("main")).to_contain_text(
-        "$50.00 match comes with it. $50.00 is locked: a dollar of it unlocks for each dollar you spend of this top-up."
+        "You get a $50.00 match with it. $50.00 is locked: one dollar unlocks for each dollar you spend"
     )
     await expect(page.get_by_role("banner")).to_contain_text("$50.00")
 
@@ -114,9 +114,9 @@ async def test_who_leaves_the_processors_page_may_go_back_to_it(visit: Visit, si
     page = await (await visit(site.sign_up())).open("/billing/top-up")
     await expect(page.get_by_text("We match 100% of your first top-up, up to $100.")).to_be_visible()
     await page.get_by_role("radio", name="$100", exact=True).check()
-    await page.get_by_role("button", name="Go on to pay").click()
+    await page.get_by_role("button", name="Continue to payment").click()
     await page.get_by_role("button", name="Cancel and go back").click()
-    await page.get_by_role("link", name="Go back to pay $100.00").click()
+    await page.get_by_role("link", name="Return to pay $100.00").click()
     await expect(page.get_by_role("heading", name="PayPal, simulated")).to_be_visible()
 
 
@@ -134,11 +134,11 @@ async def test_a_currency_without_a_rate_is_not_offered_and_each_has_its_own_met
 
     page = await told(["USD"], card | {"per_usd": None, "fault": "no_rate"})
     await expect(page.get_by_text("CNY cannot be paid in now: there is no exchange rate")).to_be_visible()
-    await expect(page.get_by_role("radiogroup", name="Pay in")).to_have_count(0)
-    await expect(page.get_by_role("button", name="Go on to pay")).to_be_enabled()
+    await expect(page.get_by_role("radiogroup", name="Currency")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Continue to payment")).to_be_enabled()
     page = await told(["USD", "CNY"], card)
     await expect(page.get_by_role("radio", name="PayPal")).to_be_checked()
-    await page.get_by_role("radiogroup", name="Pay in").get_by_text("CNY").click()
+    await page.get_by_role("radiogroup", name="Currency").get_by_text("CNY").click()
     await expect(page.get_by_role("radio", name="Card")).to_be_checked()
     await expect(page.get_by_role("radio", name="PayPal")).to_have_count(0)
 
@@ -168,8 +168,8 @@ async def test_the_ledger_comes_by_pages_and_by_kinds(visit: Visit, site: Site) 
     await expect(rows).to_have_count(1 + 50)
     await page.get_by_role("button", name="Show more").click()
     await expect(rows.filter(has_text="Welcome grant")).to_have_count(1)
-    await page.get_by_role("radiogroup", name="Which entries").get_by_text("Referral").click()
-    await expect(page.get_by_text("No entries of this kind")).to_be_visible()
+    await page.get_by_role("radiogroup", name="Entry type").get_by_text("Referral").click()
+    await expect(page.get_by_text("No entries of this type")).to_be_visible()
     await page.get_by_role("button", name="Show all").click()
     await expect(rows.filter(has_text="Welcome grant")).to_have_count(1)
 
@@ -185,9 +185,9 @@ async def test_a_locked_match_is_in_the_ledger_and_how_far_it_is_above(visit: Vi
     await expect(rows.filter(has_text="Match unlocked")).to_contain_text("+$2.00")
     await expect(rows.filter(has_text="+$10.00 locked")).to_have_count(1)
     await expect(page.get_by_role("main")).to_contain_text(
-        "$2.00 of the $10.00 match is unlocked. $7.00 is still locked"
+        "$2.00 of your $10.00 match is unlocked. $7.00 is still locked"
     )
-    await page.get_by_role("radiogroup", name="Which entries").get_by_text("Spending").click()
+    await page.get_by_role("radiogroup", name="Entry type").get_by_text("Spending").click()
     await expect(page.get_by_text("is still locked")).to_have_count(0)
 
 
@@ -201,9 +201,9 @@ async def test_a_refund_of_a_part_says_its_sum_and_what_has_come_back_is_not_ref
     await expect(panel).to_contain_text("You get back$10.00to PayPal")
     await expect(panel).to_contain_text("$10.00 locked match is cancelled.")
     await panel.get_by_label("Credit to refund").fill("10.5")
-    await expect(panel).to_contain_text("At most $10 can come back.")
+    await expect(panel).to_contain_text("At most $10 can be refunded.")
     await panel.get_by_label("Credit to refund").fill("4")
-    line = panel.get_by_role("list", name="Credit in the order in which it is spent").get_by_role("listitem")
+    line = panel.get_by_role("list", name="Credit in spending order").get_by_role("listitem")
     said = [re.compile(r"\$10\.00 paid.*; \$4\.00 leaves"), re.compile(r"match.*; \$4\.00 leaves")]
     await expect(line).to_have_text(said)
     for lot in await line.all():  # four tenths of each are hollow
@@ -228,5 +228,5 @@ async def test_spent_credit_does_not_come_back(visit: Visit, site: Site) -> None
     visitor.watch.expected.append("4?? GET */refund-preview")
     visitor.watch.expected.append("4* GET */refund-preview*")
     page = await visitor.open(f"/billing/top-ups/{paid['id']}/refund")
-    await expect(page.get_by_text("Nothing of it can come back.")).to_be_visible()
+    await expect(page.get_by_text("Nothing to refund.")).to_be_visible()
     await expect(page.get_by_role("button", name=re.compile("^Refund"))).to_have_count(0)

@@ -75,7 +75,7 @@ async def test_what_is_refused_is_said_in_chinese(visit: Visit, site: Site) -> N
     await page.get_by_label("邮箱").fill(site.new_email())
     await page.get_by_role("textbox", name="密码").fill("password1234")
     await page.get_by_role("button", name="创建账户").click()
-    await expect(page.get_by_text("此密码曾在其他服务的泄露中出现")).to_be_visible()
+    await expect(page.get_by_text("此密码曾在数据泄露中出现")).to_be_visible()
     assert await _read(page) == []
 
 

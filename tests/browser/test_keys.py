@@ -17,11 +17,11 @@ async def test_the_first_key_is_shown_once(visit: Visit, site: Site) -> None:
     visitor = await visit(person)
     page = await visitor.open("/keys")
     await expect(page.get_by_text("A key lets your tools call models.")).to_be_visible()
-    await page.get_by_role("link", name="Make a key").click()
+    await page.get_by_role("link", name="Create key").click()
     panel = page.get_by_role("dialog")
     await panel.get_by_text("CI", exact=True).click()
     await panel.get_by_label("Name").fill("of the build")
-    await panel.get_by_role("button", name="Make a key").click()
+    await panel.get_by_role("button", name="Create key").click()
     key = await panel.get_by_role("group", name="Your key").inner_text()
     await page.keyboard.press("Escape")
     await expect(panel).to_contain_text("Copy it now. It is not shown again.")
@@ -43,11 +43,11 @@ async def test_a_quota_of_nothing_is_no_limit(visit: Visit, site: Site) -> None:
     await expect(_rows(page).filter(has_text="without bound")).to_contain_text("Unlimited, bounded by balance")
     await expect(_rows(page).filter(has_text="without bound")).to_contain_text("within the hour")
     await expect(_rows(page).filter(has_text="bounded", has_not_text="without")).to_contain_text(
-        "$20.00 in all · $2.50 a day"
+        "$20.00 total · $2.50 a day"
     )
     await _rows(page).filter(has_text="without bound").click()
     await expect(page.get_by_role("main")).to_contain_text("Unlimited, bounded by balance")
-    await page.get_by_role("link", name="Its calls").click()
+    await page.get_by_role("link", name="See requests").click()
     await expect(page.get_by_role("table", name="Requests").get_by_role("row")).to_have_count(1 + 1)
 
 
@@ -71,12 +71,12 @@ async def test_a_viewer_sees_keys_and_is_offered_nothing(visit: Visit, site: Sit
     owner = site.sign_up()
     visitor = await visit(site.join(owner, "viewer"))
     page = await visitor.open("/keys")
-    await expect(page.get_by_text("Somebody who may manage keys can make one for you.")).to_be_visible()
+    await expect(page.get_by_text("Members who can manage keys can create one for you.")).to_be_visible()
     owner.new_key(name="theirs")
     await page.reload()
-    await expect(page.get_by_role("link", name="Make a key")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Create key")).to_have_count(0)
     await _rows(page).filter(has_text="theirs").click()
-    await expect(page.get_by_role("heading", name="Limits and boundaries")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Limits and restrictions")).to_be_visible()
     for name in ("Revoke", "Delete", "Rotate", "Change"):
         await expect(page.get_by_text(name, exact=True)).to_have_count(0)
 
@@ -89,11 +89,11 @@ async def test_a_key_is_changed_rotated_and_deleted(visit: Visit, site: Site) ->
     await _rows(page).last.click()
     await page.get_by_role("link", name="Change").click()
     panel = page.get_by_role("dialog")
-    await panel.get_by_label("A day").fill("3")
+    await panel.get_by_label("Daily limit").fill("3")
     await panel.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("main")).to_contain_text("$3.00 a day")
     await page.get_by_role("link", name="Rotate").click()
-    await panel.get_by_role("button", name="Make the new key").click()
+    await panel.get_by_role("button", name="Create new key").click()
     new = (
         await panel.get_by_role("group", name="Your new key")
         .or_(panel.get_by_role("group", name="Your key"))
@@ -114,6 +114,6 @@ async def test_what_the_api_refuses_is_said_at_its_field(visit: Visit, site: Sit
     visitor.watch.expected.append("4* POST */keys")
     page = await visitor.open("/keys/new")
     panel = page.get_by_role("dialog")
-    await panel.get_by_label("A day").fill("much")
-    await panel.get_by_role("button", name="Make a key").click()
-    await expect(panel.get_by_label("A day")).to_have_attribute("aria-invalid", "true")
+    await panel.get_by_label("Daily limit").fill("much")
+    await panel.get_by_role("button", name="Create key").click()
+    await expect(panel.get_by_label("Daily limit")).to_have_attribute("aria-invalid", "true")

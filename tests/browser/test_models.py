@@ -29,11 +29,11 @@ async def test_TH_A7_without_scripts_a_form_narrows_compares_and_tells_a_calls_c
     await page.get_by_role("checkbox", name="Compare gift").check()
     await page.get_by_role("checkbox", name="Compare sim").check()
     await page.get_by_role("button", name="Compare").click()
-    beside = page.get_by_role("region", name="Side by side")
-    await expect(beside.get_by_role("row", name=re.compile("^Cost of the call"))).to_contain_text("$1.000001")
+    beside = page.get_by_role("region", name="Comparison")
+    await expect(beside.get_by_role("row", name=re.compile("^Request cost"))).to_contain_text("$1.000001")
     await beside.get_by_role("link", name="sim", exact=True).click()
-    await page.get_by_label("Tokens out").fill("2,000")
-    await page.get_by_label("Calls").fill("3")
+    await page.get_by_label("Output tokens").fill("2,000")
+    await page.get_by_label("Requests").fill("3")
     await page.get_by_role("button", name="Show").click()
     await expect(page.get_by_role("status")).to_contain_text("$6.000006")
     await expect(page.get_by_role("button", name="Copy")).to_have_count(0)
@@ -48,11 +48,11 @@ async def test_TH_A7_with_the_script_the_list_follows_what_one_types_on_the_same
     await page.get_by_role("link", name="Context").click()
     await listed(page, "sim", "gift")
     await page.get_by_role("checkbox", name="Compare gift").check()
-    await expect(page.get_by_role("region", name="Side by side")).to_be_visible()
+    await expect(page.get_by_role("region", name="Comparison")).to_be_visible()
     await expect(page.get_by_role("checkbox", name="Compare gift")).to_be_focused()
     await page.get_by_role("searchbox").fill("no such thing")
-    await expect(page.get_by_text("No model matches.")).to_be_visible()
-    await expect(page.get_by_role("region", name="Side by side")).to_be_visible()
+    await expect(page.get_by_text("No models match.")).to_be_visible()
+    await expect(page.get_by_role("region", name="Comparison")).to_be_visible()
     assert await page.evaluate("window.same") is True
 
 
@@ -61,10 +61,10 @@ async def test_a_models_page_tells_provider_price_health_and_cost_and_copies_com
     await expect(page.get_by_role("heading", name="sim", level=1)).to_be_visible()
     providers = page.get_by_role("table").first
     await expect(providers.get_by_role("columnheader")).to_have_text(
-        ["Provider", "Region", "What you send", "APIs", "Answered 7 days"]
+        ["Provider", "Region", "Data retention", "APIs", "Success rate 7 days"]
     )
     await expect(page.get_by_role("row", name=re.compile("^Now"))).to_contain_text("$1,000.001")
-    await page.get_by_label("Tokens out").fill("5")
+    await page.get_by_label("Output tokens").fill("5")
     await expect(page.get_by_role("status")).to_contain_text("$0.005000005")
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.get_by_text("opencode", exact=True).click()
@@ -83,8 +83,8 @@ async def test_TH_F1_who_is_signed_in_sees_what_is_left_of_free_calls_and_has_a_
     person = site.sign_up()
     page = await (await visit(person, phone=True)).open("/models/gift")
     await expect(page.get_by_text("Free models are off for your account.")).to_be_visible()
-    await page.get_by_role("link", name="Turn them on").click()
-    await page.get_by_role("button", name="I agree, turn them on").click()
+    await page.get_by_role("link", name="Turn on").click()
+    await page.get_by_role("button", name="Agree and turn on").click()
     await expect(page.get_by_role("button", name="Turn off")).to_be_visible()
     await page.goto(f"{site.url}/models/gift")
     await expect(page.get_by_text(re.compile(r"^25 of 25 left\.$"))).to_be_visible()

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from tests.browser.conftest import Visit
 from tests.browser.site import PASSWORD, Site
 
@@ -17,7 +17,7 @@ async def test_the_operator_hands_over_the_link_of_who_signs_up(visit: Visit, si
     await page.get_by_role("button", name="You: ").click()
     await page.get_by_role("menuitem", name="Mails").click()
     row = page.get_by_role("row").filter(has_text=email)
-    await expect(row).to_contain_text("kept here")
+    await expect(row).to_contain_text("Not sent: no mail server")
     await row.click()
     mail = page.get_by_role("dialog", name="Confirm your e-mail address")
     await expect(mail).to_contain_text(email)
@@ -49,6 +49,23 @@ async def test_a_mail_links_to_this_service_only(visit: Visit, site: Site) -> No
     await expect(shown.get_by_role("link")).to_have_text([ours])
 
 
+async def test_a_queued_mail_shows_its_final_state_without_a_reload(visit: Visit, site: Site) -> None:
+    site.sign_up()
+    mail = site.kept_mails()[0]
+    state = "waiting"
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(json={"data": [mail | {"state": state}], "next_cursor": None})
+
+    page = (visitor := await visit(site.operator())).page
+    await page.route("**/api/operator/mails*", answer)
+    await visitor.open("/operator")
+    row = page.get_by_role("row").filter(has_text=mail["to"])
+    await expect(row).to_contain_text("Queued")
+    state = "kept"
+    await expect(row).to_contain_text("Not sent: no mail server")
+
+
 async def test_nobody_else_is_led_to_mails(visit: Visit, site: Site) -> None:
     person = site.sign_up()
     mail = site.kept_mails()[0]["id"]
@@ -58,5 +75,5 @@ async def test_nobody_else_is_led_to_mails(visit: Visit, site: Site) -> None:
     await expect(page.get_by_role("menuitem", name="Mails")).to_have_count(0)
     for path in ("/operator", f"/operator/{mail}"):
         page = await (await visit(person)).open(path)
-        await expect(page.get_by_role("heading", name="No such page")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
         await expect(page.get_by_role("dialog")).to_have_count(0)

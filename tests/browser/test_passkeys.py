@@ -32,7 +32,7 @@ async def test_a_passkey_signs_in_without_a_password_until_it_is_removed(visit: 
     await page.get_by_role("link", name="Add a passkey").click()
     await page.get_by_label("Name").fill("laptop")
     await page.get_by_role("textbox", name="Your password").fill(PASSWORD)
-    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Continue").click()
     await expect(page.get_by_role("row", name="laptop")).to_contain_text("never")
 
     await _sign_out(page, person.email)
@@ -44,7 +44,7 @@ async def test_a_passkey_signs_in_without_a_password_until_it_is_removed(visit: 
     await expect(page.get_by_text("Sign in with a finger, a face or a PIN")).to_be_visible()
     await _sign_out(page, person.email)
     await page.get_by_role("button", name="Sign in with a passkey").click()
-    await expect(page.get_by_role("alert")).to_contain_text("not known here")
+    await expect(page.get_by_role("alert")).to_contain_text("passkey is unknown")
 
 
 async def _sign_out(page: Page, email: str) -> None:

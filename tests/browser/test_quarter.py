@@ -55,7 +55,7 @@ async def _usage_has_tokens_and_savings_of_each_stage(quarter: Quarter, chromium
         await photographer.open(page, "/usage?by=stage")
         table = page.get_by_role("table", name="Stage")
         await expect(table.get_by_role("columnheader")).to_have_text(
-            ["Stage", "Calls", "In", "Out", "Cost", "Savings", "Share"]
+            ["Stage", "Requests", "In", "Out", "Cost", "Savings", "Share"]
         )
         await expect(table.get_by_role("row")).to_have_count(1 + len(stages))
     assert not photographer.faults, photographer.faults

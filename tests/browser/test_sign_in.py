@@ -21,7 +21,7 @@ async def test_who_is_signed_out_comes_to_the_page_that_was_asked_for(visit: Vis
     await expect(page.get_by_role("alert")).to_be_visible()
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(page.get_by_text("No entries of this kind")).to_be_visible()
+    await expect(page.get_by_text("No entries of this type")).to_be_visible()
     await page.get_by_role("button", name=f"You: {person.email}").click()
     await page.get_by_role("menuitem", name="Sign out").click()
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
@@ -37,7 +37,7 @@ async def test_nobody_is_led_to_another_site(visit: Visit, site: Site) -> None:
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Sign in", exact=True).click()
     await expect(
-        page.get_by_role("banner").or_(page.get_by_text("There is nothing at this address.")).first
+        page.get_by_role("banner").or_(page.get_by_text("No page exists at this address.")).first
     ).to_be_visible()
     assert page.url.startswith(f"{site.url}/dashboard")
 
@@ -61,9 +61,9 @@ async def test_an_address_that_is_known_is_answered_like_a_new_one(visit: Visit,
         await page.get_by_label("New password").fill(PASSWORD)
         await page.get_by_role("button", name="Create account").click()
         await expect(page.get_by_role("main")).to_have_text(
-            "Look into your mail"
+            "Check your e-mail"
             f"We have sent a link to {email}. It works once, for a short time."
-            "Nothing there? Look into the folder for spam, or ask again in a minute."
+            "No mail? Check your spam folder, or try again in a minute."
             "Back to sign-in"
         )
 
@@ -80,7 +80,7 @@ async def test_a_link_that_is_opened_on_another_device_asks_for_a_password(visit
     await page.goto(site.mailed_link(email))
     await expect(page.get_by_label("New password")).to_have_count(0)
     await page.get_by_role("button", name="Go to your account").click()
-    await expect(page.get_by_text("in another browser than you signed up in")).to_be_visible()
+    await expect(page.get_by_text("in a different browser")).to_be_visible()
     await page.get_by_label("New password").fill("password1234")
     await page.get_by_role("button", name="Go to your account").click()
     await expect(page.get_by_label("New password")).to_have_attribute("aria-invalid", "true")
@@ -95,7 +95,7 @@ async def test_a_forgotten_password_is_set_anew_and_its_link_works_once(visit: V
     visitor.watch.expected.append("4* PUT /api/password-reset")
     page = await visitor.open("/reset-password")
     await page.get_by_label("E-mail").fill(person.email)
-    await page.get_by_role("button", name="Send the link").click()
+    await page.get_by_role("button", name="Send link").click()
     await expect(page.get_by_text(f"We have sent a link to {person.email}.")).to_be_visible()
     link = site.mailed_link(person.email)
     await page.goto(link)
@@ -106,7 +106,7 @@ async def test_a_forgotten_password_is_set_anew_and_its_link_works_once(visit: V
     await page.get_by_label("E-mail").fill(person.email)
     await page.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
     await page.get_by_role("button", name="Sign in", exact=True).click()
-    await expect(page.get_by_role("list", name="Your first call")).to_be_visible()
+    await expect(page.get_by_role("list", name="Your first request")).to_be_visible()
     await page.goto(link)
     await page.get_by_label("New password").fill(PASSWORD)
     await page.get_by_role("button", name="Change password").click()
@@ -122,11 +122,11 @@ async def test_six_digits_are_asked_for_where_they_are_on(visit: Visit, site: Si
     await page.get_by_label("E-mail").fill(person.email)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Sign in", exact=True).click()
-    code = page.get_by_label("Code from your authenticator")
+    code = page.get_by_label("Authenticator code")
     await expect(code).to_be_focused()
     await code.fill(recovery)
     await code.press("Enter")
-    await expect(page.get_by_role("list", name="Your first call")).to_be_visible()
+    await expect(page.get_by_role("list", name="Your first request")).to_be_visible()
 
 
 async def test_who_is_invited_chooses_a_password_and_is_in_the_account(visit: Visit, site: Site) -> None:
@@ -140,7 +140,7 @@ async def test_who_is_invited_chooses_a_password_and_is_in_the_account(visit: Vi
     await page.get_by_role("button", name="Join").click()
     await page.get_by_label("New password").fill(PASSWORD)
     await page.get_by_role("button", name="Join").click()
-    await expect(page.get_by_text("Somebody who may spend can claim it.")).to_be_visible()
+    await expect(page.get_by_text("Members who can spend can claim this.")).to_be_visible()
 
 
 async def test_the_operators_link_signs_in_once(visit: Visit, site: Site) -> None:

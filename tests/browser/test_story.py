@@ -53,10 +53,10 @@ async def _claim_and_make_a_key(visitor: Visitor) -> str:
     page = visitor.page
     await page.get_by_role("button", name="Claim $5").click()
     await expect(_pill(page)).to_contain_text("$5.00")
-    await page.get_by_role("button", name="Make a key", exact=True).click()
+    await page.get_by_role("button", name="Create key", exact=True).click()
     key = await page.get_by_role("group", name="Your key").inner_text()
     await visitor.open("/")
-    await expect(page.get_by_role("heading", name="See your call arrive")).to_be_visible()
+    await expect(page.get_by_role("heading", name="See your request arrive")).to_be_visible()
     await visitor.shows_no({key, PASSWORD})
     return key
 
@@ -83,7 +83,7 @@ async def _top_up(visitor: Visitor, pack: str, method: str) -> None:
     await visitor.open("/billing/top-up")
     await page.get_by_role("radio", name=pack, exact=True).check()
     await page.get_by_role("radio", name=method, exact=True).check()
-    await page.get_by_role("button", name="Go on to pay").click()
+    await page.get_by_role("button", name="Continue to payment").click()
     await page.get_by_label("Payer").fill(visitor.payer)
     await page.get_by_role("button", name="Pay", exact=True).click()
     await expect(page.get_by_text("is in your balance.")).to_be_visible()
@@ -123,7 +123,7 @@ async def _refund_the_first(visitor: Visitor, person: Person) -> None:
     [refund] = person.send("GET", "/refunds")
     assert visitor.site.paid_back(refund["top_up"]) == [shown.removeprefix("$")]
     await page.reload()
-    await expect(page.get_by_role("table", name="Refunds")).to_contain_text("paid back")
+    await expect(page.get_by_role("table", name="Refunds")).to_contain_text("refunded")
 
 
 async def _reconcile(visitor: Visitor, person: Person, folder: Path) -> None:

@@ -15,9 +15,9 @@ async def test_before_the_first_call_usage_says_how_to_make_it(visit: Visit, sit
     visitor = await visit(site.sign_up())
     for path in ("/usage", "/usage/requests"):
         page = await visitor.open(path)
-        await expect(page.get_by_text("Your first call appears here")).to_be_visible()
-    await page.get_by_role("link", name="How to make it").click()
-    await expect(page.get_by_role("list", name="Your first call")).to_be_visible()
+        await expect(page.get_by_text("Your first request appears here")).to_be_visible()
+    await page.get_by_role("link", name="Send a request").click()
+    await expect(page.get_by_role("list", name="Your first request")).to_be_visible()
 
 
 async def test_usage_adds_up_and_its_rows_lead_to_their_calls(visit: Visit, site: Site) -> None:
@@ -28,7 +28,7 @@ async def test_usage_adds_up_and_its_rows_lead_to_their_calls(visit: Visit, site
     page = await visitor.open("/usage?by=key")
     main = page.get_by_role("main")
     await expect(main).to_contain_text("Spent$0.20")
-    await expect(main).to_contain_text("2 calls")
+    await expect(main).to_contain_text("2 requests")
     await page.get_by_role("table", name="Key").get_by_role("row").filter(has_text="one").click()
     requests = page.get_by_role("table", name="Requests").get_by_role("row")
     await expect(requests).to_have_count(1 + 1)
@@ -48,7 +48,7 @@ async def test_many_calls_come_by_pages_and_filters_that_find_nothing_can_be_cle
     await expect(rows).to_have_count(1 + 105)
     await expect(page.get_by_role("button", name="Show more")).to_have_count(0)
     page = await visitor.open("/usage/requests?status=refused")
-    await expect(page.get_by_text("No calls with these filters")).to_be_visible()
+    await expect(page.get_by_text("No requests match these filters")).to_be_visible()
     await page.get_by_role("button", name="Clear filters").click()
     await expect(rows).to_have_count(1 + 100)
 
@@ -62,7 +62,7 @@ async def test_rows_wait_while_somebody_reads_them(visit: Visit, site: Site) -> 
     await expect(page.get_by_text("live", exact=True)).to_be_visible()
     await rows.last.hover()
     person.call(key)
-    await expect(page.get_by_text("waiting for you")).to_be_visible()
+    await expect(page.get_by_text("paused")).to_be_visible()
     await expect(rows).to_have_count(1 + 1)
     await page.get_by_role("heading", level=1).hover()
     await expect(rows).to_have_count(1 + 2)
@@ -85,7 +85,7 @@ async def test_a_receipt_says_why_a_call_was_not_billed_and_one_that_is_not_ther
     other = strangers.call(strangers.new_key())
     visitor.watch.expected.append(f"404 GET /api/accounts/*/requests/{other}")
     page = await visitor.open(f"/usage/requests/{other}")
-    await expect(page.get_by_role("dialog").get_by_text("This is not here")).to_be_visible()
+    await expect(page.get_by_role("dialog").get_by_text("Not found")).to_be_visible()
 
 
 async def test_somebody_elses_account_is_not_in_a_page(visit: Visit, site: Site) -> None:
@@ -101,7 +101,7 @@ async def test_a_call_that_is_answered_again_says_what_it_would_have_cost(visit:
     person.call(key, 100)
     visitor = await visit(person)
     page = await visitor.open("/usage")
-    await expect(page.get_by_role("main")).to_contain_text("1 call")
+    await expect(page.get_by_role("main")).to_contain_text("1 request")
     await expect(page.get_by_text("saved:")).to_have_count(0)
     await expect(page.get_by_text("Savings")).to_have_count(0)
     page = await visitor.open("/")
@@ -113,7 +113,7 @@ async def test_a_call_that_is_answered_again_says_what_it_would_have_cost(visit:
     await expect(page.get_by_text("repeats $0.10", exact=True)).to_be_visible()
     page = await visitor.open("/usage")
     await expect(page.get_by_role("main")).to_contain_text("$0.10 saved: repeats $0.10")
-    await page.get_by_role("radiogroup", name="What is drawn").get_by_text("Savings").click()
+    await page.get_by_role("radiogroup", name="Chart").get_by_text("Savings").click()
     await expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", re.compile(r"\$0\.10 saved$"))
     page = await visitor.open("/usage/requests?cache=exact")
     rows = page.get_by_role("table", name="Requests").get_by_role("row")
@@ -142,20 +142,20 @@ async def test_calls_of_one_session_are_listed_together(visit: Visit, site: Site
     await expect(rows.last).to_contain_text("$0.10")  # what the repeated call did not cost
     await rows.last.press("Enter")
     panel = page.get_by_role("dialog", name="Session")
-    await expect(panel).to_contain_text("3 calls · 9 tokens in")
+    await expect(panel).to_contain_text("3 requests · 9 tokens in")
     await expect(panel).to_contain_text("$0.10 saved: repeats $0.10")
-    calls = panel.get_by_role("table", name="Calls").get_by_role("row")
+    calls = panel.get_by_role("table", name="Requests").get_by_role("row")
     await expect(calls).to_have_count(1 + 3)
     await calls.last.press("Enter")
     await expect(page.get_by_role("article")).to_contain_text("$0.1000001")
     await page.get_by_role("article").get_by_role("link").click()
-    await expect(panel).to_contain_text("3 calls")
+    await expect(panel).to_contain_text("3 requests")
     await page.keyboard.press("Escape")
     await expect(panel).to_have_count(0)
     nobody = "conv_" + "0" * 26
     visitor.watch.expected.append(f"404 GET /api/accounts/*/sessions/{nobody}*")
     page = await visitor.open(f"/usage/sessions/{nobody}")
-    await expect(page.get_by_role("dialog").get_by_text("This is not here")).to_be_visible()
+    await expect(page.get_by_role("dialog").get_by_text("Not found")).to_be_visible()
 
 
 async def test_refused_calls_say_why_on_usage_and_on_the_keys_page(visit: Visit, site: Site) -> None:
@@ -166,10 +166,10 @@ async def test_refused_calls_say_why_on_usage_and_on_the_keys_page(visit: Visit,
     await until(lambda: bool(person.send("GET", "/refused-calls")))
     visitor = await visit(person)
     page = await visitor.open("/usage")
-    table = page.get_by_role("table", name="Refused calls")
-    await expect(table).to_contain_text("Balance, limit or budget too small: top up, or raise it")
+    table = page.get_by_role("table", name="Refused requests")
+    await expect(table).to_contain_text("Balance, limit or budget too low: top up or raise it")
     await expect(table.locator("tbody").get_by_role("row")).to_have_count(1)
     await expect(table).to_contain_text("broke")
     [row] = person.send("GET", "/keys")
     await visitor.open(f"/keys/{row['id']}")
-    await expect(table).to_contain_text("Balance, limit or budget too small")
+    await expect(table).to_contain_text("Balance, limit or budget too low")

@@ -356,7 +356,7 @@ async def test_a_free_model_says_its_limits_and_what_one_agrees_to(office: Offic
     async with site_of(office, stated("acme-mini", endpoints=[{"provider": "acme", "free": True}])) as client:
         text = plain((await client.get("/models/acme-mini")).text)
         assert free.consent in text
-        assert f"{free.requests} calls of free models every {free.window_hours} hours" in text
+        assert f"{free.requests} requests to free models every {free.window_hours} hours" in text
         assert str(free.topped_up_requests) in text
         assert listed((await client.get("/models?free=1")).text) == ["acme-mini"]
 

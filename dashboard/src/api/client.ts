@@ -5,7 +5,7 @@ import type { components, paths } from "./schema.d.ts";
 
 export type Documents = components["schemas"];
 
-/** What went wrong, as the API says it. `requestId` is what an operator asks for. */
+/** An API error. An operator asks for its `requestId`. */
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -42,7 +42,7 @@ export async function ask<T>(call: Promise<{ data?: T; error?: unknown; response
   );
 }
 
-/** In the reader's language. Without the words, as the API says it. */
+/** A problem in the reader's language, or the API's own message if there is no translation. */
 async function inWords(detail: Documents["ErrorDetail"]): Promise<string> {
   const words = await import("./refusals.ts").catch(() => null);
   return words?.sayRefusal(detail) ?? detail.message;
@@ -52,7 +52,7 @@ function unreachable(): never {
   throw new Problem(0, "unreachable", "");
 }
 
-/** For what moves money: one key for each intent, the same for each retry of it. */
+/** A header for requests that move money: one key per intent, the same on each retry. */
 export function newIdempotencyKey(): string {
   return crypto.randomUUID();
 }

@@ -1,8 +1,8 @@
-// What moves money is asked for by an intent: a second click, or a retry, buys or returns nothing twice.
+// Idempotency for requests that move money: a second click or a retry never buys or returns anything twice.
 import { useRef } from "react";
 import { newIdempotencyKey } from "./client.ts";
 
-/** One idempotency key for as long as the same thing is wanted. */
+/** One idempotency key, until what is wanted changes. */
 export function useIntent(wanted: string): () => string {
   const known = useRef({ wanted: "", key: "" });
   return () => {

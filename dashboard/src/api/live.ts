@@ -1,15 +1,15 @@
-// An account's events: one stream for all of the page, resumed where it was cut.
+// An account's live events: one stream per page, resumed where it was cut.
 import { useEffect, useSyncExternalStore } from "react";
 import type { Documents } from "./client.ts";
 
-/** What comes, by name. Events say what is new; documents say what is. */
+/** Events by name. An event says what changed; documents hold the current state. */
 export interface LiveEvents {
   balance: Documents["BalanceDocument"];
   request: Documents["RequestDocument"];
   cashback: unknown;
 }
 
-/** `since`: when the stream was lost, in ms; null while it is there. */
+/** `since`: when the stream was lost, in ms; null while it is connected. */
 export interface LiveState {
   since: number | null;
 }
@@ -81,7 +81,7 @@ export class LiveStream {
     this.open();
   };
 
-  /** A stream that says nothing for two heartbeats is lost, whatever the connection says. */
+  /** A stream that is silent for two heartbeats is lost, whatever the connection says. */
   private expect(): void {
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => {

@@ -1,8 +1,8 @@
-// The API of the models, called from the page as any client calls it: with a key.
+// The models' API, called from the page as any client would: with an API key.
 import { callRefusal } from "../parts/callRefusals.ts";
 import { api, ask } from "./client.ts";
 
-/** The first model on the list that this key may use; where no key is known, the first that is on sale. */
+/** The first listed model that this key may use; without a key, the first on sale. */
 export async function firstModel(key: string | null): Promise<string> {
   if (key === null) return (await ask(api.GET("/api/models")))[0]?.id ?? "MODEL";
   const response = await fetch("/v1/models", { headers: { authorization: `Bearer ${key}` } });
@@ -10,7 +10,7 @@ export async function firstModel(key: string | null): Promise<string> {
   return listed.data?.[0]?.id ?? "MODEL";
 }
 
-/** Throws when it is refused: the code's words, or what the API says where the code is not known here. */
+/** Throws when the request is refused: with the words for the code, or the API's message for an unknown code. */
 export async function callOnce(key: string, model: string): Promise<void> {
   const response = await fetch("/v1/chat/completions", {
     method: "POST",

@@ -1,12 +1,12 @@
-// Passkeys: what the API asks of the browser's authenticator, and what this says.
+// Passkeys: passes the API's requests to the browser's authenticator, and its answers back.
 import { api, ask } from "./client.ts";
 
-/** Whether this browser can speak to an authenticator as the API does. */
+/** Whether this browser supports the API's passkey format. */
 export const CAN_PASSKEYS = typeof PublicKeyCredential !== "undefined" && "parseCreationOptionsFromJSON" in PublicKeyCredential;
 
 type Plain = Record<string, unknown>;
 
-/** Asks for the sign of whoever sits here, and signs them in. Whoever calls it off gets an AbortError or a NotAllowedError. */
+/** Asks for a passkey and signs its user in. Throws AbortError or NotAllowedError when the user cancels. */
 export async function signInByPasskey(): Promise<void> {
   const { options } = await ask(api.POST("/api/passkey-options"));
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options as unknown as PublicKeyCredentialRequestOptionsJSON);
@@ -21,7 +21,7 @@ export async function addPasskey(password: string, name: string): Promise<void> 
   await ask(api.POST("/api/user/passkeys", { body: { name, credential: plain(credential) } }));
 }
 
-/** Whether somebody called it off, or let it pass: no fault to be told. */
+/** Whether the user cancelled or let it time out: no error to show. */
 export function isCalledOff(error: unknown): boolean {
   return error instanceof DOMException && (error.name === "NotAllowedError" || error.name === "AbortError");
 }

@@ -23,13 +23,13 @@ export const editionQuery = queryOptions({
   staleTime: Number.POSITIVE_INFINITY,
 });
 
-/** The service's name as people read it: the edition's, without its dashes. */
+/** The service's display name: the edition's name without dashes. */
 export function serviceName(edition: Documents["EditionDocument"] | undefined): string {
   const words = edition?.name.split("-") ?? ["Token", "Harbor"];
   return words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join(" ");
 }
 
-/** Never painted from a cache: it is asked for anew, and then kept by the account's events. */
+/** Never shown from a cache: read anew, then kept current by the account's events. */
 export const balanceQuery = (account_id: string) =>
   queryOptions({
     queryKey: ["account", account_id, "balance"],

@@ -13,7 +13,7 @@ import { followUser } from "./words.ts";
 
 const root = createRootRoute({ component: Outlet, errorComponent: PageFailed, notFoundComponent: NotHere });
 
-// Whoever is not signed in.
+// For visitors who are not signed in.
 
 const doors = createRoute({
   getParentRoute: () => root,
@@ -72,7 +72,7 @@ const operator = createRoute({
   component: lazyRouteComponent(() => import("../pages/session/Tokens.tsx"), "OperatorSignIn"),
 });
 
-// Whoever is signed in: the pages of an account.
+// For signed-in users: the pages of an account.
 
 const shell = createRoute({
   getParentRoute: () => root,
@@ -333,7 +333,7 @@ const mail = createRoute({
   component: lazyRouteComponent(() => import("../pages/operator/MailPanel.tsx"), "MailPanel"),
 });
 
-/** What an address says, if it is one of these. */
+/** A value from the address, if it is one of the known ones. */
 function oneOf<T extends string>(values: readonly T[], value: unknown): T | undefined {
   return values.find((each) => each === value);
 }

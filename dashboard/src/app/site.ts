@@ -1,4 +1,4 @@
-// What the pages that the server renders know of a reader's choices: cookies that say nothing else.
+// The reader's choices for server-rendered pages, in cookies that hold nothing else.
 
 const A_YEAR = 31_536_000;
 

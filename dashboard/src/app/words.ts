@@ -14,7 +14,7 @@ const load: Record<Language, () => Promise<{ messages: Messages }>> = {
 // English without plurals is its own id, and not in its catalogue: its values are the odd parts
 i18n.setMessagesCompiler((text) => text.split(/\{(\w+)\}/).map((part, index) => (index % 2 ? ([part] as [string]) : part)).filter((part) => part !== ""));
 
-/** What was chosen, else what the browser prefers. */
+/** The chosen language, else the browser's. */
 export function preferredLanguage(): Language {
   const wanted = localStorage.getItem(KEY) ?? navigator.language;
   return wanted.startsWith("zh") ? "zh" : "en";
@@ -32,13 +32,13 @@ export async function chooseLanguage(language: Language): Promise<void> {
   await activateWords(language);
 }
 
-/** What the browser prefers, from now on. */
+/** Follow the browser's language from now on. */
 export async function followBrowser(): Promise<void> {
   localStorage.removeItem(KEY);
   await activateWords(preferredLanguage());
 }
 
-/** The language of who signed in, where none was chosen in this browser. */
+/** Use the signed-in user's language if none was chosen in this browser. */
 export async function followUser(locale: string): Promise<void> {
   const known = Object.keys(LANGUAGES).find((each): each is Language => each === locale);
   if (known && known !== i18n.locale && localStorage.getItem(KEY) === null) await activateWords(known);

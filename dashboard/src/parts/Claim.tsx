@@ -8,7 +8,7 @@ import { toDigits } from "./amounts.ts";
 import { FormProblem } from "./forms.tsx";
 import { useScope } from "../shell/account.tsx";
 
-/** `aside`: another action of the page comes first. */
+/** `aside`: the page has another primary action. */
 export function Claim({ welcome, aside = false }: { welcome: Documents["WelcomeDocument"]; aside?: boolean }) {
   const { account } = useScope();
   const client = useQueryClient();

@@ -1,4 +1,4 @@
-// A first call with a key, for the client that the reader has.
+// A command for the first request with a key, by client.
 import { i18n } from "@lingui/core";
 import { Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";

@@ -1,4 +1,4 @@
-// Lines to copy: what is shown is what is copied.
+// Text to copy, exactly as shown.
 import { CopyButton } from "./CopyButton.tsx";
 import style from "./Code.module.css";
 

@@ -1,4 +1,4 @@
-// Copies text, and says that it did.
+// Copies text, and confirms it.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useClipboard } from "@mantine/hooks";

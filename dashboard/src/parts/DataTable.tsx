@@ -1,4 +1,4 @@
-// A table of rows of one height: pages by cursor, rows out of sight not drawn, keys to move, live rows that wait.
+// A table of rows of one height: cursor pages, virtual rows, keyboard movement, live rows that pause.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
@@ -81,7 +81,7 @@ export function DataTable<Row>({ label, rows, columns, rowKey, onOpen, chosen, f
   );
 }
 
-/** The rows to draw: those in sight and some around them; and how high a row is here. */
+/** The rows to draw, those in sight and some around them, and the height of a row. */
 function useWindow(frame: React.RefObject<HTMLElement | null>, total: number) {
   const [first, setFirst] = useState(0);
   const [height, setHeight] = useState(ROW);
@@ -105,7 +105,7 @@ function useWindow(frame: React.RefObject<HTMLElement | null>, total: number) {
   return { from: Math.min(first, total), to: Math.min(total, first + Math.ceil(innerHeight / height) + 3 * OVERSCAN), height };
 }
 
-/** Arrows go from row to row. */
+/** Arrow keys move between rows. */
 function moveFocus(event: KeyboardEvent<HTMLElement>): void {
   const row = (event.target as Element).closest("tr");
   const next = event.key === "ArrowDown" ? row?.nextElementSibling : event.key === "ArrowUp" ? row?.previousElementSibling : null;
@@ -118,7 +118,7 @@ function marks<Row>(column: Column<Row>) {
   return { "data-align": column.align, "data-narrow": column.narrow, "data-wide": column.wide };
 }
 
-/** Rows that wait while a pointer or the focus is on them. Spread `hold` on what is around the table. */
+/** Rows that do not change while the pointer or the focus is on them. Spread `hold` on the element around the table. */
 export function useStillRows<Row>(live: readonly Row[]) {
   const [held, setHeld] = useState<readonly Row[] | null>(null);
   const keep = () => setHeld((now) => now ?? live);

@@ -1,8 +1,8 @@
-// Text whose changed characters arrive in motion while the others stay.
+// Text that animates only its changed characters.
 import { useEffect, useRef, useState } from "react";
 import style from "./Digits.module.css";
 
-/** A screen reader gets the text as a whole. Nothing moves when it is first drawn. */
+/** A screen reader gets the whole text. Nothing moves at first drawing. */
 export function Digits({ text }: { text: string }) {
   const drawn = useRef(false);
   useEffect(() => {
@@ -20,7 +20,7 @@ export function Digits({ text }: { text: string }) {
   );
 }
 
-/** Whether it arrives is decided when it is first drawn: a class that came later would move all that stay. */
+/** Decided at first drawing: a class added later would animate the characters that stay. */
 function Digit({ character, arrives }: { character: string; arrives: boolean }) {
   const [className] = useState(arrives ? style.arriving : style.digit);
   return <span className={className}>{character}</span>;

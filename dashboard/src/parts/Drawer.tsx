@@ -1,4 +1,4 @@
-// A panel at the side with an address of its own: closing it goes back to what is below.
+// A side panel with its own address: closing it returns to the page below.
 import { i18n } from "@lingui/core";
 import { Drawer as MantineDrawer } from "@mantine/core";
 import { useMediaQuery } from "@mantine/hooks";
@@ -29,7 +29,7 @@ export function Drawer({ title, onClose, holds, children }: Props) {
   );
 }
 
-/** Who closes it is where they were. Mantine does that for panels that stay; these go with their address. */
+/** Returns the focus on closing. Mantine does that only for panels that stay mounted; these unmount with their address. */
 function useFocusBack(): void {
   const [before] = useState(() => document.activeElement);
   useEffect(

@@ -1,4 +1,4 @@
-// Beside rows that come by themselves: whether the stream is there, whether they wait, and which are new.
+// For live rows: the stream's state, whether they are paused, and which are new.
 import { i18n } from "@lingui/core";
 import { useEffect, useRef, useState } from "react";
 import { type LiveStream, useLiveState } from "../api/live.ts";
@@ -14,12 +14,12 @@ export function Liveness({ live, waiting }: { live: LiveStream; waiting: boolean
   return (
     <span className="soft small">
       <StatusDot status={waiting ? "waiting" : "good"} label="" />
-      {waiting ? i18n._("waiting for you") : i18n._("live")}
+      {waiting ? i18n._("paused") : i18n._("live")}
     </span>
   );
 }
 
-/** Keys of rows that were not there when the page was opened, for as long as they are new. */
+/** Ids of rows that came with the latest change, but not those of the first drawing. */
 export function useFresh(rows: readonly { id: string }[]): ReadonlySet<string> {
   const known = useRef<ReadonlySet<string> | null>(null);
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set());

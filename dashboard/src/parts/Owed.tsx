@@ -1,4 +1,4 @@
-// What is owed, where something is: until it is paid, nothing can be spent.
+// A warning about debt: until it is paid, nothing can be spent.
 import { i18n } from "@lingui/core";
 import type { Documents } from "../api/client.ts";
 import { isZero, toCents } from "./amounts.ts";
@@ -7,12 +7,12 @@ export function Owed({ balance }: { balance: Documents["BalanceDocument"] }) {
   if (!owes(balance)) return null;
   return (
     <p role="status" className="bad strong">
-      {i18n._("Calls are stopped: {amount} is owed. The next top-up pays it first.", { amount: toCents(balance.debt_usd) })}
+      {i18n._("Requests are paused: you owe {amount}. The next top-up pays it first.", { amount: toCents(balance.debt_usd) })}
     </p>
   );
 }
 
-/** It stops calls whatever else there is. */
+/** Debt stops requests, whatever credit there is. */
 export function owes(balance: Documents["BalanceDocument"]): boolean {
   return !isZero(balance.debt_usd);
 }

@@ -36,7 +36,7 @@ export function Page({ title, heading = title, action, tabs, quiet, children }: 
   );
 }
 
-/** In as many lines as they need; on a phone they are one that scrolls, and the chosen one is in sight. */
+/** Tabs wrap; on a phone they are one line that scrolls, with the chosen one in sight. */
 function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }) {
   const row = useRef<HTMLElement>(null);
   useEffect(() => {
@@ -54,12 +54,12 @@ function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }) {
   );
 }
 
-/** Then its tab is chosen only by its own address; else by what is below it as well, such as a panel. */
+/** Whether another tab's address begins with this one's: then only an exact match selects it. Else pages below it, such as a panel, do too. */
 function isPrefix(tab: Tab, tabs: readonly Tab[]): boolean {
   return tabs.some((other) => other !== tab && other.to.startsWith(tab.to));
 }
 
-/** A part of a page: its heading, what stands beside it, its contents. */
+/** A part of a page: heading, an element beside it, contents. */
 export function Section({ title, aside, children }: { title: string; aside?: ReactNode; children: ReactNode }) {
   return (
     <section className={style.section}>

@@ -5,7 +5,7 @@ import { isZero, toCents } from "./amounts.ts";
 
 type Amounts = Documents["SavedDocument"];
 
-/** Whether there is something to tell: a cache that was filled and not read yet has cost more than it saved. */
+/** Whether there is anything to show: a cache that was written and not read yet has cost more than it saved. */
 export function hasSaved({ total_usd: total }: Amounts): boolean {
   return !isZero(total) && !total.startsWith("-");
 }

@@ -1,4 +1,4 @@
-// What a page shows while it waits, when there is nothing, and when something failed.
+// A page's states: loading, empty and failed.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { type ReactNode, useEffect, useState } from "react";
@@ -8,7 +8,7 @@ import style from "./States.module.css";
 
 const PATIENCE_MS = 300;
 
-/** Lines in the place of rows, and nothing at all for the first 300 ms. */
+/** Placeholder rows, after 300 ms of nothing. */
 export function Loading({ rows = 3 }: { rows?: number }) {
   const [shown, setShown] = useState(false);
   useEffect(() => {
@@ -24,7 +24,7 @@ export function Loading({ rows = 3 }: { rows?: number }) {
   );
 }
 
-/** What will appear here, why it is not here yet, and one thing to do. */
+/** An empty state: what will appear here, and one thing to do. */
 export function Empty({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
   return (
     <div className={style.empty}>
@@ -35,7 +35,7 @@ export function Empty({ title, children, action }: { title: string; children?: R
   );
 }
 
-/** What failed, what to do, and the id that an operator asks for. */
+/** A failure: what failed, what to do, and the request id for the operator. */
 export function ErrorState({ error, retry }: { error: unknown; retry?: () => void }) {
   const problem = error instanceof Problem ? error : null;
   return (
@@ -54,7 +54,7 @@ export function ErrorState({ error, retry }: { error: unknown; retry?: () => voi
             {i18n._("Try again")}
           </Button>
         )}
-        {problem?.requestId && <CopyButton text={problem.requestId} label={i18n._("Copy request id")} />}
+        {problem?.requestId && <CopyButton text={problem.requestId} label={i18n._("Copy request ID")} />}
       </div>
     </div>
   );
@@ -67,7 +67,7 @@ interface Query<T> {
   refetch: () => unknown;
 }
 
-/** A query's document, or its state. `rows`: about how many will come, so that nothing jumps. */
+/** A query's document, or its state. `rows`: about how many to expect, so that the layout does not jump. */
 export function Await<T>({ query, rows, children }: { query: Query<T>; rows?: number; children: (data: T) => ReactNode }) {
   if (query.data !== undefined) return children(query.data);
   if (query.isError) return <ErrorState error={query.error} retry={() => void query.refetch()} />;
@@ -77,17 +77,17 @@ export function Await<T>({ query, rows, children }: { query: Query<T>; rows?: nu
 function title(problem: Problem | null): string {
   if (problem?.status === 0) return i18n._("No connection");
   if (problem?.status === 403) return i18n._("Your role does not allow this");
-  if (problem?.status === 404 || isNoId(problem)) return i18n._("This is not here");
-  return i18n._("This did not load");
+  if (problem?.status === 404 || isNoId(problem)) return i18n._("Not found");
+  return i18n._("Could not load this");
 }
 
-/** An address with an id that there cannot be: for who reads the page, nothing is there. */
+/** Whether an address has an impossible id: for the reader, nothing is there. */
 function isNoId(problem: Problem | null): boolean {
   return problem?.status === 400 && problem.param?.endsWith("_id") === true;
 }
 
 function explain(problem: Problem | null, error: unknown): string {
-  if (problem?.status === 0) return i18n._("The service does not answer. Your calls and your balance are not affected.");
-  if (isNoId(problem)) return i18n._("There is nothing with this id.");
-  return problem?.message || (error instanceof Error ? error.message : i18n._("Something failed on this page."));
+  if (problem?.status === 0) return i18n._("The service does not respond. Your API requests and balance are not affected.");
+  if (isNoId(problem)) return i18n._("Nothing found with this ID.");
+  return problem?.message || (error instanceof Error ? error.message : i18n._("Something went wrong on this page."));
 }

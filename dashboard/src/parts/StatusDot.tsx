@@ -1,4 +1,4 @@
-// A dot that says how something is, in words too; "" where the words stand beside it.
+// A status dot with a label for screen readers; "" if the words stand beside it.
 import style from "./StatusDot.module.css";
 
 export type Status = "good" | "bad" | "waiting" | "off";

@@ -36,7 +36,7 @@ export function timeLeft(until: string, now = Date.now()): string {
   return i18n._("{count, plural, one {# day} other {# days}}", { count: Math.ceil(minutes / 1440) });
 }
 
-/** Whether that is on the reader's own today. */
+/** Whether a moment is on the reader's today. */
 export function isToday(at: string): boolean {
   return new Date(at).toDateString() === new Date().toDateString();
 }

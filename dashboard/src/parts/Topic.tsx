@@ -1,8 +1,8 @@
-// A subject of a page, with what it means beside what is there or set.
+// A topic of a page: an explanation beside its settings.
 import type { ReactNode } from "react";
 import style from "./Topic.module.css";
 
-/** On a wide screen its name and what it means stand at the left. */
+/** On a wide screen, title and explanation stand at the left. */
 export function Topic({ title, lead, children }: { title: string; lead?: ReactNode; children: ReactNode }) {
   return (
     <section className={style.topic}>

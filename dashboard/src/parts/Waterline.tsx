@@ -1,4 +1,4 @@
-// The waterline: an account's credit as one bar, in the order in which it is spent, what expires soonest first.
+// The waterline: an account's credit as one bar, in spending order, the soonest to expire first.
 //
 // A lot's width is its share of all credit (a width may be a number; money may not). Its held part is hatched; locked credit, which cannot be spent yet, is the
 // broken end. A mark stands where one request drew; what a refund takes is hollow, at the end of its lot. All of it stands in words too: below the bar, or for screen readers.
@@ -17,7 +17,7 @@ export interface WaterlineLot {
   expires_at: string | null;
 }
 
-/** What of a lot is about to leave; of its locked part, if it is restricted. */
+/** The part of a lot that is about to be removed; of its locked part, if it is restricted. */
 export interface LeavingCredit {
   lot: string;
   usd: string;
@@ -42,12 +42,12 @@ export function Waterline({ lots, drawn = [], leaving = [], labels = true }: Pro
     return (
       <>
         <div className={style.empty} role="img" aria-label={i18n._("No credit")} />
-        {labels && <p className="soft small">{i18n._("Your credit will be drawn here as one line, what is spent first at the left.")}</p>}
+        {labels && <p className="soft small">{i18n._("Your credit appears here as one line, in spending order from the left.")}</p>}
       </>
     );
   return (
     <div className={style.waterline}>
-      <ol className={style.bar} aria-label={i18n._("Credit in the order in which it is spent")}>
+      <ol className={style.bar} aria-label={i18n._("Credit in spending order")}>
         {shown.map((lot) => (
           <Segment
             key={lotKey(lot)}
@@ -76,13 +76,13 @@ export function Waterline({ lots, drawn = [], leaving = [], labels = true }: Pro
   );
 }
 
-/** Those of which most is left, in the line's order. */
+/** The largest lots, in the line's order. */
 function largest(lots: readonly WaterlineLot[]): readonly WaterlineLot[] {
   const least = lots.map((lot) => Number(lot.remaining_usd)).toSorted((one, other) => other - one)[MOST_LABELS - 1] ?? 0;
   return lots.filter((lot) => Number(lot.remaining_usd) >= least).slice(0, MOST_LABELS);
 }
 
-/** A match that unlocks is on the line twice: what can be spent of it, and the rest. */
+/** An unlocking match is on the line twice: its spendable part, and the rest. */
 export function lotKey(lot: Pick<WaterlineLot, "id" | "restriction">): string {
   return `${lot.id} ${lot.restriction}`;
 }
@@ -91,7 +91,7 @@ function Segment({ lot, drawn, leaving }: { lot: WaterlineLot; drawn: boolean; l
   const held = share(lot.held_usd, lot.remaining_usd);
   const words = `${toCents(lot.remaining_usd, "down")} ${poolName(lot.pool)}, ${lotEnd(lot)}`;
   const holding = isZero(lot.held_usd) ? "" : `; ${i18n._("{amount} held", { amount: toCents(lot.held_usd) })}`;
-  const gone = leaving.map(({ usd }) => `; ${i18n._("{amount} leaves", { amount: toCents(usd) })}`).join("");
+  const gone = leaving.map(({ usd }) => `; ${i18n._("{amount} removed", { amount: toCents(usd) })}`).join("");
   const part = leaving.reduce((sum, { usd }) => sum + share(usd, lot.remaining_usd), 0); // a width, not money
   return (
     <li
@@ -120,10 +120,10 @@ export function poolName(pool: string): string {
 }
 
 function lotEnd(lot: WaterlineLot): string {
-  if (lot.restriction === "payout") return i18n._("on its way out");
+  if (lot.restriction === "payout") return i18n._("being withdrawn");
   if (lot.restriction !== null) return i18n._("unlocks as you spend");
   if (lot.expires_at === null) return i18n._("never expires");
-  if (isToday(lot.expires_at)) return i18n._("ends today");
+  if (isToday(lot.expires_at)) return i18n._("expires today");
   const soon = Date.parse(lot.expires_at) - Date.now() < SOON_MS;
   return soon
     ? i18n._("{time} left", { time: timeLeft(lot.expires_at) })

@@ -1,4 +1,4 @@
-// Amounts as text. They come as decimal strings and are never numbers here: nothing is added up in the browser.
+// Amounts as text. They are decimal strings and never become numbers: nothing is added up in the browser.
 
 /** A balance or total, to the cent. "down": a balance never shows more than there is. */
 export function toCents(amount: string, rounding: "down" | "nearest" = "nearest"): string {
@@ -10,7 +10,7 @@ export function toCents(amount: string, rounding: "down" | "nearest" = "nearest"
   return `${sign && cents ? "−" : ""}$${grouped(shown.slice(0, -2))}.${shown.slice(-2)}`;
 }
 
-/** What a request cost, in all its digits: "$0.000213", "$1.5"; "$0" if nothing. */
+/** A request's cost in all its digits: "$0.000213", "$1.5", or "$0". */
 export function toDigits(amount: string): string {
   const { sign, whole, fraction } = parts(amount);
   const kept = fraction.replace(/0+$/, "");
@@ -21,17 +21,17 @@ export function isZero(amount: string): boolean {
   return !/[1-9]/.test(amount);
 }
 
-/** Whether what somebody types is above an amount; what is no amount is not. */
+/** Whether a typed amount is above another; false for text that is no amount. */
 export function isAbove(typed: string, most: string): boolean {
   return /^\d+(\.\d{0,9})?$/.test(typed) && nanos(typed) > nanos(most);
 }
 
-/** How large one amount is beside another, from 0 to 1: for widths of bars, not for money. */
+/** One amount's share of another, from 0 to 1: for widths of bars, not for money. */
 export function share(part: string, whole: string): number {
   return isZero(whole) ? 0 : Math.min(1, Math.max(0, Number(part) / Number(whole)));
 }
 
-/** What a part of a line grows by: in nano-dollars, as growth below 1 leaves a part of the line empty. */
+/** A segment's flex-grow, in nano-dollars: values below 1 would leave part of the line empty. */
 export function growth(amount: string): number {
   return Number(amount) * 1e9;
 }

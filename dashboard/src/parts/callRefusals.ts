@@ -1,4 +1,4 @@
-// Why a call was refused: words for the codes of the data plane. A vendor's own code is shown as it is.
+// Why a request was refused: words for the data plane's codes. A provider's own code is shown as it is.
 import { i18n } from "@lingui/core";
 
 export function callRefusal(code: string): string {
@@ -7,23 +7,23 @@ export function callRefusal(code: string): string {
 
 function words(): Record<string, string> {
   return {
-    internal_error: i18n._("A fault of ours. Nothing was billed; call again."),
-    invalid_request: i18n._("The request was not valid."),
-    context_length_exceeded: i18n._("The input does not fit the model."),
-    invalid_api_key: i18n._("The API key is not valid."),
-    insufficient_quota: i18n._("The balance, or a limit of the key, did not cover the call."),
-    permission_denied: i18n._("A rule of the key or of the account did not allow the call."),
-    not_found: i18n._("There is nothing at this path."),
-    model_not_found: i18n._("There is no such model."),
-    free_models_disabled: i18n._("Free models are not turned on for this account."),
-    method_not_allowed: i18n._("This path takes another method."),
+    internal_error: i18n._("Something went wrong on our side. Nothing was billed. Try again."),
+    invalid_request: i18n._("Invalid request."),
+    context_length_exceeded: i18n._("The input exceeds the model's context."),
+    invalid_api_key: i18n._("Invalid API key."),
+    insufficient_quota: i18n._("The balance or a limit of the key did not cover the request."),
+    permission_denied: i18n._("A rule of the key or account did not allow the request."),
+    not_found: i18n._("Unknown path."),
+    model_not_found: i18n._("Unknown model."),
+    free_models_disabled: i18n._("Free models are off for this account."),
+    method_not_allowed: i18n._("This path needs another HTTP method."),
     request_too_large: i18n._("The request was too large."),
-    unsupported_encoding: i18n._("The request was compressed, which is not supported."),
-    upgrade_required: i18n._("Only HTTP is spoken here."),
-    rate_limit_exceeded: i18n._("Too many calls at once: a rate limit was reached."),
+    unsupported_encoding: i18n._("Compressed requests are not supported."),
+    upgrade_required: i18n._("Only HTTP is supported."),
+    rate_limit_exceeded: i18n._("Too many requests: a rate limit was reached."),
     upstream_error: i18n._("The provider failed. Nothing was billed."),
-    no_provider_available: i18n._("No provider could take the call."),
-    unavailable: i18n._("Our database did not answer. Nothing was billed."),
-    upstream_timeout: i18n._("The provider did not answer in time. Nothing was billed."),
+    no_provider_available: i18n._("No provider could serve the request."),
+    unavailable: i18n._("Our database did not respond. Nothing was billed."),
+    upstream_timeout: i18n._("The provider did not respond in time. Nothing was billed."),
   };
 }

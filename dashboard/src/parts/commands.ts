@@ -1,4 +1,4 @@
-// A first call with each client, as it is typed: generated from what the pages of models show.
+// A command for the first request with each client, generated from those of the model pages.
 import clients from "./commands.json";
 
 export interface ClientCommand {

@@ -1,4 +1,4 @@
-// Notices in the reader's language. Mails say the same, with more words.
+// Notices in the reader's language. Mails say the same in more words.
 import { i18n } from "@lingui/core";
 import type { Documents } from "../api/client.ts";
 import { toCents } from "./amounts.ts";
@@ -6,7 +6,7 @@ import { showTime } from "./Time.tsx";
 
 type Notice = Documents["NoticeDocument"];
 
-/** In one line. A kind that is not known here is shown by its subject. */
+/** On one line. An unknown kind is shown by its subject. */
 export function noticeTitle({ type, facts, subject }: Notice): string {
   const usd = (name: string) => toCents(text(facts[name]), "down");
   const amount = money(text(facts.amount));
@@ -28,17 +28,17 @@ export function noticeTitle({ type, facts, subject }: Notice): string {
     case "auto_top_up_made":
       return i18n._("{amount} topped up automatically", { amount: usd("credit_usd") });
     case "auto_top_up_stopped":
-      return i18n._("Auto top-up is stopped");
+      return i18n._("Auto top-up stopped");
     case "refund_made":
       return i18n._("{amount} refunded", { amount });
     case "dispute_opened":
       return i18n._("A payment of {amount} is disputed", { amount });
     case "dispute_won":
-      return i18n._("A dispute is over: the payment stands");
+      return i18n._("Dispute closed: the payment stands");
     case "dispute_lost":
-      return i18n._("A dispute is over: {amount} went back to the payer", { amount });
+      return i18n._("Dispute closed: {amount} went back to the payer", { amount });
     case "withdrawal_asked":
-      return i18n._("Withdrawal of {amount} asked for", { amount });
+      return i18n._("Withdrawal of {amount} requested", { amount });
     case "withdrawal_approved":
       return i18n._("Withdrawal of {amount} approved", { amount });
     case "withdrawal_done":
@@ -46,13 +46,13 @@ export function noticeTitle({ type, facts, subject }: Notice): string {
     case "withdrawal_failed":
       return i18n._("Withdrawal of {amount} failed", { amount });
     case "withdrawal_rejected":
-      return i18n._("Withdrawal of {amount} not accepted", { amount });
+      return i18n._("Withdrawal of {amount} rejected", { amount });
     case "price_change":
-      return i18n._("The price of {model} changes", { model });
+      return i18n._("{model} changes price", { model });
     case "model_retirement":
-      return i18n._("{model} is retired", { model });
+      return i18n._("{model} will be retired", { model });
     case "test":
-      return i18n._("Test of alerts");
+      return i18n._("Test alert");
     default:
       return subject;
   }

@@ -1,4 +1,4 @@
-// Counts as text: tokens, calls, durations.
+// Counts and durations as text.
 import { i18n } from "@lingui/core";
 
 /** 12,481 */
@@ -6,7 +6,7 @@ export function count(value: number): string {
   return new Intl.NumberFormat(i18n.locale).format(value);
 }
 
-/** 38.2M: where there is no room, or no need, for all digits. */
+/** 38.2M: for places without room, or need, for all digits. */
 export function compact(value: number): string {
   return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }

@@ -23,7 +23,7 @@ export function Ended({ request }: { request: Documents["RequestDocument"] }) {
   );
 }
 
-/** A count, or that there was none to be had. */
+/** A count, or a dash if there is none. */
 export function TokenCount({ count }: { count: number | null }) {
   return count === null ? "–" : shown(count);
 }

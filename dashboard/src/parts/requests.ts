@@ -1,4 +1,4 @@
-// What a row says of a request, in words and counts.
+// A request's row in words and counts.
 import { i18n } from "@lingui/core";
 import type { Documents } from "../api/client.ts";
 import { isZero } from "./amounts.ts";
@@ -11,7 +11,7 @@ export function requestStatus(request: Request): { status: Status; label: string
     case "complete":
       return { status: "good", label: i18n._("complete") };
     case "hung_up":
-      return { status: "waiting", label: i18n._("the client left before the end") };
+      return { status: "waiting", label: i18n._("client disconnected early") };
     case "refused":
       return { status: "bad", label: i18n._("refused") };
     case "failed":
@@ -21,7 +21,7 @@ export function requestStatus(request: Request): { status: Status; label: string
   }
 }
 
-/** Why it was free, or how much of its input the vendor's cache had. */
+/** Why it was free, or how much of its input came from the provider's cache. */
 export function requestNote(request: Request): string {
   if (request.status === "failed" || request.status === "refused") return i18n._("not billed");
   const answered = answeredBy(request);
@@ -32,7 +32,7 @@ export function requestNote(request: Request): string {
   return isZero(request.cost_usd) ? i18n._("free") : "";
 }
 
-/** "exact cache": which cache of ours answered; null: none. */
+/** Which of our caches answered, such as "exact cache"; null if none. */
 export function answeredBy(request: Request): string | null {
   if (request.cache === "exact") return i18n._("exact cache");
   return request.cache === "semantic" ? i18n._("similar request, cached") : null;
@@ -49,7 +49,7 @@ export function stageName(stage: string): string {
   return names[stage] ?? stage;
 }
 
-/** All tokens of the input, those of caches included; null: none were counted. */
+/** All input tokens, cached ones included; null if none were counted. */
 export function tokensIn(request: Request): number | null {
   const used = request.usage;
   return used ? used.input + used.cache_read + used.cache_write_5m + used.cache_write_1h : null;
@@ -59,7 +59,7 @@ export function tokensOut(request: Request): number | null {
   return request.usage ? request.usage.output + request.usage.reasoning : null;
 }
 
-/** Tokens of the input that the vendor's cache had. */
+/** Input tokens that came from the provider's cache. */
 export function cachedTokens(request: Request): number | null {
   return request.usage ? request.usage.cache_read : null;
 }

@@ -1,4 +1,4 @@
-// The balance in the top bar, live: pools on focus, tap and hover; a green pulse when cashback comes.
+// The live balance in the top bar: pools on focus, tap and hover; a green pulse for cashback.
 import { i18n } from "@lingui/core";
 import { Popover } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -58,7 +58,7 @@ export function BalancePill() {
   );
 }
 
-/** What there is; or what is owed, which stops calls whatever there is. */
+/** The balance, or the debt, which stops requests whatever the balance. */
 function Figure({ balance }: { balance: Documents["BalanceDocument"] }) {
   if (owes(balance)) return i18n._("{amount} owed", { amount: toCents(balance.debt_usd) });
   return (
@@ -69,7 +69,7 @@ function Figure({ balance }: { balance: Documents["BalanceDocument"] }) {
   );
 }
 
-/** The waterline in small: the pools' shares. */
+/** A small waterline: the pools' shares. */
 function Level({ balance }: { balance: Documents["BalanceDocument"] }) {
   return Object.entries(balance.pools)
     .filter(([pool, usd]) => pool !== "locked" && !isZero(usd))
@@ -97,7 +97,7 @@ function Pools({ balance, since }: { balance: Documents["BalanceDocument"]; sinc
         ))}
         {!isZero(balance.held_usd) && (
           <div>
-            <dt>{i18n._("held for open calls")}</dt>
+            <dt>{i18n._("held for open requests")}</dt>
             <dd>
               <Money usd={balance.held_usd} />
             </dd>

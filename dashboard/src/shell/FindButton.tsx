@@ -1,4 +1,4 @@
-// Opens the finder, which is loaded then: by its button, ⌘K or Ctrl+K.
+// Loads and opens the finder: by its button, ⌘K or Ctrl+K.
 import { i18n } from "@lingui/core";
 import { VisuallyHidden } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";

@@ -1,4 +1,4 @@
-// Finds a page, an action, a key, a model, or what has an id: by ⌘K or the top bar, with the keyboard alone.
+// Finds a page, an action, a key, a model or an id: by ⌘K or the top bar, with the keyboard alone.
 import { i18n } from "@lingui/core";
 import { Combobox, Modal, useCombobox } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -30,7 +30,7 @@ export function Finder({ onClose }: { onClose: () => void }) {
         <Combobox.EventsTarget>
           <input
             className={style.input}
-            placeholder={i18n._("A page, a key, a model, an id")}
+            placeholder={i18n._("Page, key, model or ID")}
             aria-label={i18n._("Find")}
             data-autofocus
             spellCheck={false}
@@ -52,7 +52,7 @@ export function Finder({ onClose }: { onClose: () => void }) {
               ))}
             </Combobox.Group>
           ))}
-          {groups.length === 0 && <Combobox.Empty>{i18n._("Nothing of this name. Whole ids are found, too.")}</Combobox.Empty>}
+          {groups.length === 0 && <Combobox.Empty>{i18n._("No matches. You can also enter a full ID.")}</Combobox.Empty>}
         </Combobox.Options>
       </Combobox>
     </Modal>
@@ -64,7 +64,7 @@ interface FoundGroup {
   found: readonly Found[];
 }
 
-/** What fits, by kind, kinds without any left out. */
+/** Matches by kind, without empty kinds. */
 function useFindable(text: string): FoundGroup[] {
   const { account } = useScope();
   const names = usePageNames();
@@ -73,9 +73,9 @@ function useFindable(text: string): FoundGroup[] {
   const models = useQuery(modelsQuery).data ?? [];
   const id = idOf(text.trim());
   const all: FoundGroup[] = [
-    { title: i18n._("By its id"), found: id ? [id] : [] },
+    { title: i18n._("By ID"), found: id ? [id] : [] },
     { title: i18n._("Pages"), found: pages },
-    { title: i18n._("To do"), found: actions(account.rights) },
+    { title: i18n._("Actions"), found: actions(account.rights) },
     { title: names.keys, found: text === "" ? [] : keys.map((key) => ({ label: keyName(key), address: `/dashboard/keys/${key.id}` })) },
     { title: i18n._("Models"), found: text === "" ? [] : models.map(({ id: name }) => ({ label: name, address: `/models/${name}` })) },
   ];

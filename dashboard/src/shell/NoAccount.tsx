@@ -1,4 +1,4 @@
-// What is shown in the place of all pages to somebody who left, or was removed from, their last account.
+// Shown instead of all pages to users without an account, who left or were removed from their last one.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { Page } from "../parts/Page.tsx";
@@ -8,16 +8,16 @@ import { signOut } from "./menus.tsx";
 export function NoAccount({ email }: { email: string }) {
   return (
     <main>
-      <Page title={i18n._("You are a member of no account")}>
+      <Page title={i18n._("You are not a member of any account")}>
         <Empty
-          title={i18n._("There is nothing to show until you are invited.")}
+          title={i18n._("You need an invitation to see an account.")}
           action={
             <Button variant="default" onClick={() => void signOut()}>
               {i18n._("Sign out")}
             </Button>
           }
         >
-          {i18n._("Ask an owner or admin of an account to invite {email}.", { email })}
+          {i18n._("Ask an account's owner or admin to invite {email}.", { email })}
         </Empty>
       </Page>
     </main>

@@ -20,7 +20,7 @@ export function Shell() {
   return (
     <div className={style.shell}>
       <a className={style.skip} href="#page">
-        {i18n._("Skip to the page")}
+        {i18n._("Skip to content")}
       </a>
       <nav className={style.side} aria-label={i18n._("Pages")}>
         <Link to="/" className={style.brand}>

@@ -22,7 +22,7 @@ export function useScope(): Scope {
   return scope;
 }
 
-/** Whether the user's role in the account allows it: what it does not allow is not offered. */
+/** Whether the user's role in the account allows it; actions that it does not allow are not offered. */
 export function useRight(right: Right): boolean {
   return useScope().account.rights.includes(right);
 }
@@ -48,12 +48,12 @@ function chosenAccount(accounts: readonly Documents["MembershipDocument"][]): Do
   return found;
 }
 
-/** How an account is called: by the name it was given, else by who looks at it. */
+/** An account's name, else the user's. */
 export function accountName(account: Documents["MembershipDocument"], user: Documents["UserDocument"]): string {
   return account.name || user.email;
 }
 
-/** Starts the pages anew: nothing of one account is shown in another. */
+/** Reloads the pages, so that nothing of one account is shown in another. */
 export function chooseAccount(id: string): void {
   localStorage.setItem(KEY, id);
   location.assign("/dashboard/");

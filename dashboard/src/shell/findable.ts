@@ -1,4 +1,4 @@
-// What can be found beside keys: actions, models and ids; and what a text fits.
+// Search targets beside keys: actions, models and ids; and how a text matches.
 import { i18n } from "@lingui/core";
 import { queryOptions } from "@tanstack/react-query";
 import { api, ask } from "../api/client.ts";
@@ -13,7 +13,7 @@ export interface Found {
 export function actions(rights: readonly string[]): Found[] {
   const all: (Found & { right: Right })[] = [
     { label: i18n._("Top up"), address: "/dashboard/billing/top-up", right: "spend" },
-    { label: i18n._("Make a key"), address: "/dashboard/keys/new", right: "manage_keys" },
+    { label: i18n._("Create key"), address: "/dashboard/keys/new", right: "manage_keys" },
     { label: i18n._("Connect a tool"), address: "/dashboard/connect", right: "manage_keys" },
   ];
   return all.filter(({ right }) => rights.includes(right));
@@ -28,7 +28,7 @@ export function matches(label: string, text: string): boolean {
   return asked.every((part) => words.some((word) => word.startsWith(part)));
 }
 
-/** The page of what has this id, if it looks like one. */
+/** The page for an id, if the text looks like one. */
 export function idOf(text: string): Found | null {
   const [, kind] = /^(req|key|topup)_[0-9a-v]{26}$/.exec(text) ?? [];
   const folders: Record<string, string> = { req: "usage/requests", key: "keys", topup: "billing/top-ups" };

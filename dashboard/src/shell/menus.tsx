@@ -1,4 +1,4 @@
-// The two menus of the top bar: which account, and what is the user's own.
+// The two menus of the top bar: account and user.
 import { i18n } from "@lingui/core";
 import { Menu, useMantineColorScheme } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -45,7 +45,7 @@ export function UserMenu() {
     const changed = await ask(api.PATCH("/api/user", { body: { locale: language } })).catch(() => null);
     if (changed) client.setQueryData(sessionQuery.queryKey, (session) => session && { ...session, user: changed });
   };
-  const schemes = { light: i18n._("Light"), dark: i18n._("Dark"), auto: i18n._("As the system") } as const;
+  const schemes = { light: i18n._("Light"), dark: i18n._("Dark"), auto: i18n._("Same as system") } as const;
   return (
     <Menu position="bottom-end" closeOnItemClick={false} width={220}>
       <Menu.Target>
@@ -76,7 +76,7 @@ export function UserMenu() {
   );
 }
 
-/** Where the edition, or its operator, gives help. */
+/** The help address of the edition or its operator. */
 function Help() {
   const support = useQuery(editionQuery).data?.support ?? [];
   if (support.length === 0) return null;

@@ -1,4 +1,4 @@
-// The navigation: the same order everywhere, and nothing that is not built.
+// The navigation: the same order everywhere.
 import { i18n } from "@lingui/core";
 import type { LinkProps } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
@@ -25,7 +25,7 @@ const ALL: readonly NavigationItem[] = [
   { to: "/settings", icon: "settings", label: () => i18n._("Settings") },
 ];
 
-/** What this edition has. */
+/** The pages that this edition offers. */
 export function useNavigation(): readonly NavigationItem[] {
   const { data: edition } = useQuery(editionQuery);
   return ALL.filter(({ isOf }) => isOf === undefined || (edition !== undefined && isOf(edition)));

@@ -1,4 +1,4 @@
-// What the edition calls three of the pages, and a key on its own.
+// The edition's names for three of the pages, and for a key.
 import { i18n } from "@lingui/core";
 import { useQuery } from "@tanstack/react-query";
 import { editionQuery } from "../api/queries.ts";
@@ -17,7 +17,7 @@ export function usePageNames(): PageNames {
     home: pages?.home === "console" ? i18n._("Console") : i18n._("Home"),
     requests: pages?.requests === "logs" ? i18n._("Logs") : i18n._("Requests"),
     ...(pages?.keys === "tokens"
-      ? { keys: i18n._("API tokens"), key: i18n._("API token"), makeKey: i18n._("Make an API token") }
-      : { keys: i18n._("Keys"), key: i18n._("Key"), makeKey: i18n._("Make a key") }),
+      ? { keys: i18n._("API tokens"), key: i18n._("API token"), makeKey: i18n._("Create API token") }
+      : { keys: i18n._("Keys"), key: i18n._("Key"), makeKey: i18n._("Create key") }),
   };
 }

@@ -1,4 +1,4 @@
-// How many calls of free models the reader's account has left, where they are signed in.
+// How many requests to free models a signed-in reader's account has left.
 import type { Documents } from "../api/client.ts";
 
 export async function showFreeLeft(): Promise<void> {

@@ -1,4 +1,4 @@
-// What makes the rendered pages of models immediate: the same addresses, asked for while one types. Without it, buttons do.
+// Live search for the server-rendered model pages: loads the same addresses while the reader types. Without it, buttons do.
 import "../style/faces.css";
 import "../style/tokens.css";
 import "virtual:system-dark.css";
@@ -52,7 +52,7 @@ function makeLive(asked: HTMLFormElement): void {
   });
 }
 
-/** The form's address, without what is empty or as usual. */
+/** The form's address, without empty and default fields. */
 function addressOf(asked: HTMLFormElement): string {
   const query = new URLSearchParams();
   for (const [name, value] of new FormData(asked)) {
@@ -65,7 +65,7 @@ function addressOf(asked: HTMLFormElement): string {
   return asked.action.split("?")[0] + (stated === "" ? "" : `?${stated}`);
 }
 
-/** The focus stays where it was; how many were found is said. */
+/** Keeps the focus, and announces how many were found. */
 function replaceResults(fresh: Element): void {
   const focused = document.activeElement;
   const said = document.querySelector("#said");

@@ -1,4 +1,4 @@
-// What auto top-up may do: below what, how much, at most how much a month, and by which saved method.
+// The form of auto top-up: threshold, amount, monthly limit and saved payment method.
 import { i18n } from "@lingui/core";
 import { Button, Select, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -32,7 +32,7 @@ export function AutoTopUpForm({ of: auto, offer }: Props) {
       month_usd: plain(auto.month_usd ?? ""),
       processor: saved_methods.find((each) => each.processor === auto.processor)?.processor ?? saved_methods[0]?.processor ?? "",
     },
-    validate: { month_usd: (text) => (typed(text) === "" ? i18n._("Say how much at most.") : null) },
+    validate: { month_usd: (text) => (typed(text) === "" ? i18n._("Enter a monthly limit.") : null) },
   });
   const { busy, problem, submit } = useSubmit(form, async ({ threshold_usd, amount_usd, month_usd, processor }) => {
     const shown = await setAutoTopUp(account.id, {
@@ -49,8 +49,8 @@ export function AutoTopUpForm({ of: auto, offer }: Props) {
     <form className={`stack ${style.form}`} onSubmit={submit} noValidate>
       <div className={style.fields}>
         <TextInput
-          label={i18n._("When less is left than")}
-          description={i18n._("{amount} at least", { amount: toDigits(bounds.min_threshold_usd) })}
+          label={i18n._("When the balance falls below")}
+          description={i18n._("At least {amount}", { amount: toDigits(bounds.min_threshold_usd) })}
           {...money}
           key={form.key("threshold_usd")}
           {...form.getInputProps("threshold_usd")}
@@ -66,8 +66,8 @@ export function AutoTopUpForm({ of: auto, offer }: Props) {
           />
         )}
         <TextInput
-          label={i18n._("At most a month")}
-          description={i18n._("{amount} at most, UTC", { amount: toDigits(bounds.max_month_usd) })}
+          label={i18n._("Monthly limit")}
+          description={i18n._("At most {amount}, UTC", { amount: toDigits(bounds.max_month_usd) })}
           {...money}
           key={form.key("month_usd")}
           {...form.getInputProps("month_usd")}
@@ -75,7 +75,7 @@ export function AutoTopUpForm({ of: auto, offer }: Props) {
       </div>
       {saved_methods.length > 1 ? (
         <Select
-          label={i18n._("Charged to")}
+          label={i18n._("Payment method")}
           data={saved_methods.map((each) => ({ value: each.processor, label: savedName(each) }))}
           allowDeselect={false}
           key={form.key("processor")}
@@ -88,13 +88,13 @@ export function AutoTopUpForm({ of: auto, offer }: Props) {
       )}
       <FormProblem problem={problem} />
       <Button type="submit" loading={busy} style={{ alignSelf: "flex-start" }}>
-        {auto.enabled ? i18n._("Save") : i18n._("Switch on")}
+        {auto.enabled ? i18n._("Save") : i18n._("Turn on")}
       </Button>
     </form>
   );
 }
 
-/** "Card at Stripe": what may be charged. */
+/** The saved method, such as "Card at Stripe". */
 export function savedName(saved: Saved | undefined): string {
   if (saved === undefined) return i18n._("your saved method");
   const processor = methodName(saved.processor);
@@ -102,7 +102,7 @@ export function savedName(saved: Saved | undefined): string {
   return i18n._("{method} at {processor}", { method: methodName(saved.method), processor });
 }
 
-/** As one would type it: "20", "7.5". */
+/** As a user would type it: "20", "7.5". */
 function plain(amount: string): string {
   return amount.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }

@@ -1,4 +1,4 @@
-// Auto top-up: on, off or stopped, and why; what it may charge; switched off at once.
+// Auto top-up: its state and why, what it may charge, and a button that turns it off at once.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -32,7 +32,7 @@ export function AutoTopUpPage() {
           found.bounds.offered || found.enabled ? (
             <Contents of={found} />
           ) : (
-            <Empty title={i18n._("Auto top-up is not offered here.")}>{i18n._("You top up by hand, as much as you want.")}</Empty>
+            <Empty title={i18n._("Auto top-up is not offered here.")}>{i18n._("Top up manually, any time.")}</Empty>
           )
         }
       </Await>
@@ -48,7 +48,7 @@ function Contents({ of: auto }: { of: AutoTopUp }) {
       <State of={auto} />
       {spends && auto.saved_methods.length === 0 && !auto.enabled && <NothingSaved />}
       {spends && auto.saved_methods.length > 0 && edition && (
-        <Section title={auto.enabled ? i18n._("Change it") : i18n._("Switch it on")}>
+        <Section title={auto.enabled ? i18n._("Change") : i18n._("Turn on")}>
           <AutoTopUpForm key={auto.changed_at} of={auto} offer={edition.topups} />
         </Section>
       )}
@@ -112,7 +112,7 @@ function SwitchOff() {
   return (
     <div className="push">
       <Button variant="default" onClick={() => off.mutate()} loading={off.isPending}>
-        {i18n._("Switch off")}
+        {i18n._("Turn off")}
       </Button>
       <FormProblem problem={off.error instanceof Problem ? off.error : null} />
     </div>
@@ -122,14 +122,14 @@ function SwitchOff() {
 function NothingSaved() {
   return (
     <Empty
-      title={i18n._("There is no saved method of payment yet. Save one first.")}
+      title={i18n._("No saved payment method yet. Save one first.")}
       action={
         <Button renderRoot={(props) => <Link {...props} to="/billing/top-up" search={{ save: true }} />}>
           {i18n._("Top up and save the method")}
         </Button>
       }
     >
-      {i18n._("You agree to it at a top-up. Nothing is charged later until you have switched auto top-up on.")}
+      {i18n._("You agree to it when you top up. Nothing more is charged until you turn on auto top-up.")}
     </Empty>
   );
 }
@@ -143,7 +143,7 @@ interface Described {
 function describe(auto: AutoTopUp): Described {
   const { threshold_usd, amount_usd, stopped_at, stop_reason } = auto;
   if (threshold_usd !== null && amount_usd !== null && auto.enabled) {
-    const rule = i18n._("When less than {threshold} is left, {amount} is charged to {method}.", {
+    const rule = i18n._("When the balance falls below {threshold}, {amount} is charged to {method}.", {
       threshold: toCents(threshold_usd),
       amount: toCents(amount_usd),
       method: savedName(auto.saved_methods.find((each) => each.processor === auto.processor)),
@@ -156,29 +156,29 @@ function describe(auto: AutoTopUp): Described {
       title: i18n._("Auto top-up was stopped."),
       words: [
         i18n._("{moment}: {reason}", { moment: showTime(stopped_at, "moment"), reason: stopReason(auto) }),
-        i18n._("Nothing is charged until you switch it on again."),
+        i18n._("Nothing is charged until you turn it on again."),
         ...(auto.brake === "in_flight" ? waits(auto) : []),
       ],
     };
   return {
     status: "off",
     title: i18n._("Auto top-up is off."),
-    words: [i18n._("Nothing is charged unless you switch it on."), ...(auto.brake === "in_flight" ? waits(auto) : [])],
+    words: [i18n._("Nothing is charged unless you turn it on."), ...(auto.brake === "in_flight" ? waits(auto) : [])],
   };
 }
 
-/** What keeps the next charge waiting. */
+/** Why the next charge is delayed. */
 function waits(auto: AutoTopUp): string[] {
   const at = auto.goes_on_at;
   switch (auto.brake) {
     case "in_flight":
-      return [i18n._("One charge is on its way.")];
+      return [i18n._("A charge is in progress.")];
     case "debt":
-      return [i18n._("It waits until what is owed is paid: top up by hand.")];
+      return [i18n._("Paused until your debt is paid: top up manually.")];
     case "ceiling":
-      return [i18n._("This month's ceiling is reached. It goes on on {day} (UTC).", { day: at ? showTime(at, "utcDay") : "" })];
+      return [i18n._("This month's limit is reached. Resumes on {day} (UTC).", { day: at ? showTime(at, "utcDay") : "" })];
     case "pause":
-      return [i18n._("The latest charge is not long ago. The next one is at {moment} at the earliest.", { moment: at ? showTime(at, "moment") : "" })];
+      return [i18n._("The last charge was recent. The next one is at {moment} at the earliest.", { moment: at ? showTime(at, "moment") : "" })];
     default:
       return [];
   }
@@ -186,10 +186,10 @@ function waits(auto: AutoTopUp): string[] {
 
 function brakes({ bounds }: AutoTopUp): string[] {
   return [
-    i18n._("There is never more than one charge on its way, and {minutes} minutes at least between two.", { minutes: bounds.cooldown_minutes }),
-    i18n._("In a month (UTC) it charges at most your ceiling, which is {amount} at most.", { amount: toCents(bounds.max_month_usd) }),
-    i18n._("A payment that fails or that your bank wants you to confirm switches it off."),
-    i18n._("A refund, a withdrawal or a dispute switches it off. While anything is owed, it waits."),
-    i18n._("Spending of many times your usual switches it off: a key may be stolen."),
+    i18n._("Only one charge runs at a time, at least {minutes} minutes after the last.", { minutes: bounds.cooldown_minutes }),
+    i18n._("It never charges more than your monthly limit (UTC), which can be at most {amount}.", { amount: toCents(bounds.max_month_usd) }),
+    i18n._("A failed payment, or one that your bank wants you to confirm, turns it off."),
+    i18n._("A refund, withdrawal or dispute turns it off. It pauses while you owe anything."),
+    i18n._("Spending many times your usual amount turns it off: a key may be stolen."),
   ];
 }

@@ -1,4 +1,4 @@
-// Billing at a glance: what there is, as the waterline and lot by lot.
+// Billing overview: the credit, as the waterline and lot by lot.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -63,7 +63,7 @@ function Credit() {
             <p className="soft">
               {!isZero(credit.held_usd) && (
                 <>
-                  <Money usd={credit.held_usd} /> {i18n._("more is held for open calls")}
+                  <Money usd={credit.held_usd} /> {i18n._("more is held for open requests")}
                 </>
               )}
             </p>
@@ -75,7 +75,7 @@ function Credit() {
   );
 }
 
-/** What there is of each pool, what is held counted in. */
+/** The credit of each pool, holds included. */
 function Pools({ of: pools }: { of: Documents["BalanceDocument"]["pools"] }) {
   const there = Object.entries(pools).filter(([, usd]) => !isZero(usd));
   if (there.length < 2) return null;
@@ -97,13 +97,13 @@ function Lots({ lots }: { lots: readonly Lot[] }) {
     return (
       <>
         <Waterline lots={lots} />
-        <Empty title={i18n._("There is no credit.")}>{i18n._("What you top up, are given or earn is listed here, what ends first at the top.")}</Empty>
+        <Empty title={i18n._("No credit")}>{i18n._("Credit that you top up, receive or earn appears here, soonest to expire first.")}</Empty>
       </>
     );
   return (
     <>
       <Waterline lots={lots} />
-      <Section title={i18n._("Lots, in the order in which they are spent")}>
+      <Section title={i18n._("Lots, in spending order")}>
         <DataTable label={i18n._("Lots")} rows={left} columns={columns()} rowKey={lotKey} />
       </Section>
     </>
@@ -117,12 +117,12 @@ function columns(): Column<Lot>[] {
     { id: "at", head: i18n._("Since"), narrow: "hide", cell: (lot) => <Time at={lot.granted_at} as="day" /> },
     { id: "end", head: i18n._("Expires"), wide: true, cell: (lot) => <span className="soft">{end(lot)}</span> },
     { id: "held", head: i18n._("Held"), align: "end", narrow: "hide", cell: (lot) => (isZero(lot.held_usd) ? "–" : <Money usd={lot.held_usd} />) },
-    { id: "granted", head: i18n._("At first"), align: "end", narrow: "tablet", cell: (lot) => <span className="soft"><Money usd={lot.granted_usd} /></span> },
+    { id: "granted", head: i18n._("Granted"), align: "end", narrow: "tablet", cell: (lot) => <span className="soft"><Money usd={lot.granted_usd} /></span> },
     { id: "left", head: i18n._("Left"), align: "end", cell: (lot) => <Balance usd={lot.remaining_usd} /> },
   ];
 }
 
-/** Lots that are alike stand in one row. */
+/** Similar lots share one row. */
 function Origin({ of: lot }: { of: Lot }) {
   const count = lot.more.length + 1;
   return (
@@ -135,6 +135,6 @@ function Origin({ of: lot }: { of: Lot }) {
 
 function end(lot: Lot): string {
   if (lot.restriction === "locked") return i18n._("unlocks as you spend");
-  if (lot.restriction === "payout") return i18n._("on its way out");
+  if (lot.restriction === "payout") return i18n._("being withdrawn");
   return lot.expires_at === null ? i18n._("never") : showTime(lot.expires_at, "moment");
 }

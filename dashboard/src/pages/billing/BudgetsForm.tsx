@@ -1,4 +1,4 @@
-// What the account gives itself to spend in a day and a month. An empty field is no budget.
+// The form of the account's own daily and monthly budgets. An empty field means no budget.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -31,8 +31,8 @@ export function BudgetsForm({ day, month }: { day: Budget; month: Budget }) {
   return (
     <form className={`stack ${style.form}`} onSubmit={submit} noValidate>
       <div className={style.two}>
-        <TextInput label={i18n._("A day, at most")} {...money} {...form.getInputProps("daily_usd")} />
-        <TextInput label={i18n._("A month, at most")} {...money} {...form.getInputProps("monthly_usd")} />
+        <TextInput label={i18n._("Daily budget")} {...money} {...form.getInputProps("daily_usd")} />
+        <TextInput label={i18n._("Monthly budget")} {...money} {...form.getInputProps("monthly_usd")} />
       </div>
       <FormProblem problem={problem} />
       <div className={style.saving}>
@@ -47,7 +47,7 @@ export function BudgetsForm({ day, month }: { day: Budget; month: Budget }) {
   );
 }
 
-/** As one would type it: "20", "7.5". */
+/** As a user would type it: "20", "7.5". */
 function plain(amount: string | null): string {
   return amount === null ? "" : toDigits(amount).replace(/[$,]/g, "");
 }

@@ -1,4 +1,4 @@
-// Budgets: what the account may spend in a day and a month, what of it is spent, and whose limit counts.
+// Budgets: daily and monthly limits, how much of each is spent, and whose limit is in force.
 import { i18n } from "@lingui/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -37,22 +37,22 @@ function Contents({ of: { day, month } }: { of: Budgets }) {
         <p className={`figure ${style.headline}`}>{headline(day, month)}</p>
         <p className="soft">{meaning(day, month)}</p>
         <div className={style.budgets}>
-          <Spent label={i18n._("Spent today, UTC")} of={day} limited={(amount) => i18n._("The operator allows {amount} a day.", { amount })} />
-          <Spent label={i18n._("Spent this month, UTC")} of={month} limited={(amount) => i18n._("The operator allows {amount} a month.", { amount })} />
+          <Spent label={i18n._("Spent today, UTC")} of={day} limited={(amount) => i18n._("Operator's limit: {amount} a day.", { amount })} />
+          <Spent label={i18n._("Spent this month, UTC")} of={month} limited={(amount) => i18n._("Operator's limit: {amount} a month.", { amount })} />
         </div>
       </section>
       {spends && (
-        <Section title={day.own_usd === null && month.own_usd === null ? i18n._("Set a budget") : i18n._("Change it")}>
+        <Section title={day.own_usd === null && month.own_usd === null ? i18n._("Set a budget") : i18n._("Change")}>
           <BudgetsForm day={day} month={month} />
         </Section>
       )}
-      <Section title={i18n._("What a budget does")}>
+      <Section title={i18n._("How budgets work")}>
         <ul className={style.brakes}>
-          <li>{i18n._("It counts for all keys of the account together, calls that are open included. It is never exceeded.")}</li>
-          <li>{i18n._("A change is in force with the next call. Calls that are open end as they began.")}</li>
-          <li>{i18n._("A day begins at midnight UTC, a month on its first day.")}</li>
+          <li>{i18n._("A budget covers all keys of the account, including open requests. It is never exceeded.")}</li>
+          <li>{i18n._("A change applies from the next request. Open requests are not affected.")}</li>
+          <li>{i18n._("A day starts at midnight UTC, a month on its first day.")}</li>
           <li>
-            {i18n._("You are told when 50%, 80% and 100% are spent.")} <Link to="/settings/alerts">{i18n._("Alerts")}</Link>
+            {i18n._("We alert you at 50%, 80% and 100%.")} <Link to="/settings/alerts">{i18n._("Alerts")}</Link>
           </li>
         </ul>
       </Section>
@@ -75,27 +75,27 @@ function Spent({ label, of: budget, limited }: { label: string; of: Budget; limi
       {limit !== null && (
         <p className="soft">
           {limited(toCents(limit))}
-          {own !== null && isAbove(own, limit) && ` ${i18n._("Your budget of {amount} is above that, and lifts nothing.", { amount: toCents(own) })}`}
+          {own !== null && isAbove(own, limit) && ` ${i18n._("Your budget of {amount} is higher and has no effect.", { amount: toCents(own) })}`}
         </p>
       )}
     </div>
   );
 }
 
-/** What is worst of the two. */
+/** The worse of the two states. */
 function headline(day: Budget, month: Budget): string {
-  if (isSpent(month)) return i18n._("The month's budget is spent.");
-  if (isSpent(day)) return i18n._("The day's budget is spent.");
+  if (isSpent(month)) return i18n._("The monthly budget is spent.");
+  if (isSpent(day)) return i18n._("The daily budget is spent.");
   if (day.in_force_usd === null && month.in_force_usd === null) return i18n._("No budget is set.");
-  if (month.in_force_usd === null) return i18n._("A budget for each day is set.");
-  return day.in_force_usd === null ? i18n._("A budget for each month is set.") : i18n._("Budgets for each day and each month are set.");
+  if (month.in_force_usd === null) return i18n._("A daily budget is set.");
+  return day.in_force_usd === null ? i18n._("A monthly budget is set.") : i18n._("Daily and monthly budgets are set.");
 }
 
 function meaning(day: Budget, month: Budget): string {
-  if (isSpent(month)) return i18n._("Calls are refused until the month ends (UTC), or until the budget is raised.");
-  if (isSpent(day)) return i18n._("Calls are refused until midnight UTC, or until the budget is raised.");
-  if (day.in_force_usd === null && month.in_force_usd === null) return i18n._("Calls are bounded by the balance alone.");
-  return i18n._("A call that does not fit into what is left is refused.");
+  if (isSpent(month)) return i18n._("Requests are refused until the month ends (UTC) or you raise the budget.");
+  if (isSpent(day)) return i18n._("Requests are refused until midnight UTC or you raise the budget.");
+  if (day.in_force_usd === null && month.in_force_usd === null) return i18n._("Requests are limited only by your balance.");
+  return i18n._("Requests that exceed the remaining budget are refused.");
 }
 
 function isSpent({ in_force_usd: most, spent_usd: spent }: Budget): boolean {

@@ -1,4 +1,4 @@
-// Disputed payments: which, how far, and what it means for the account.
+// Disputed payments: their states, and what they mean for the account.
 import { i18n } from "@lingui/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -16,7 +16,7 @@ import { disputesQuery } from "./queries.ts";
 
 type Dispute = Documents["DisputeDocument"];
 
-/** Of those that are open: what they do to the account, in a sentence each. */
+/** One sentence per open dispute: what it does to the account. */
 export function DisputeNotice() {
   const { account } = useScope();
   const { data } = useQuery(disputesQuery(account.id));
@@ -43,8 +43,7 @@ export function Disputes() {
       <Section title={i18n._("Disputes")}>
         <DataTable label={i18n._("Disputes")} rows={data.toReversed()} columns={columns()} rowKey={(dispute) => dispute.id} />
         <p className={`soft ${style.explained}`}>
-          {i18n._(
-            "The payer has disputed the payment at their bank or at the processor. While that is open, what is left of its credit is set aside, nothing can be withdrawn, auto top-up is off, and somebody looks at each refund. If the payment is lost, its credit leaves, and what of it was spent is owed. If it is won, the credit is yours again.",
+          {i18n._("The payer has disputed the payment at their bank or at the processor. While the dispute is open, the payment's remaining credit is set aside, withdrawals are blocked, auto top-up is off, and each refund is reviewed. If the dispute is lost, the credit is removed and the part already spent becomes debt. If it is won, the credit is yours again.",
           )}
         </p>
       </Section>
@@ -68,7 +67,7 @@ function columns(): Column<Dispute>[] {
     },
     { id: "by", head: i18n._("Paid by"), narrow: "hide", cell: (dispute) => <span className="soft">{methodName(dispute.processor)}</span> },
     { id: "frozen", head: i18n._("Set aside"), align: "end", narrow: "hide", cell: (dispute) => <Amount usd={dispute.frozen_usd} /> },
-    { id: "taken", head: i18n._("Credit that left"), align: "end", narrow: "hide", cell: (dispute) => <Amount usd={dispute.taken_usd} /> },
+    { id: "taken", head: i18n._("Credit removed"), align: "end", narrow: "hide", cell: (dispute) => <Amount usd={dispute.taken_usd} /> },
     { id: "amount", head: i18n._("Disputed"), align: "end", cell: (dispute) => <span className="strong">{inCurrency(dispute.amount, dispute.currency)}</span> },
   ];
 }
@@ -84,16 +83,16 @@ function isOpen(dispute: Dispute): boolean {
 function meaning(dispute: Dispute): string {
   const amount = inCurrency(dispute.amount, dispute.currency);
   if (!isZero(dispute.taken_usd))
-    return i18n._("A payment of {amount} is disputed. {credit} of credit has left until it is decided.", { amount, credit: toCents(dispute.taken_usd) });
-  return i18n._("A payment of {amount} is disputed. {credit} of credit is set aside until it is decided.", { amount, credit: toCents(dispute.frozen_usd) });
+    return i18n._("A payment of {amount} is disputed. {credit} of credit is removed until the dispute is decided.", { amount, credit: toCents(dispute.taken_usd) });
+  return i18n._("A payment of {amount} is disputed. {credit} of credit is set aside until the dispute is decided.", { amount, credit: toCents(dispute.frozen_usd) });
 }
 
 function stateOf(dispute: Dispute): { status: Status; label: string } {
   switch (dispute.state) {
     case "won":
-      return { status: "good", label: i18n._("won; the credit is back") };
+      return { status: "good", label: i18n._("won; credit restored") };
     case "lost":
-      return { status: "bad", label: i18n._("lost; the credit has left") };
+      return { status: "bad", label: i18n._("lost; credit removed") };
     default:
       return { status: "waiting", label: i18n._("open") };
   }

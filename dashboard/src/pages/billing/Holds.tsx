@@ -1,4 +1,4 @@
-// What is held now, and for which calls: the oldest first.
+// Current holds and their requests, oldest first.
 import { i18n } from "@lingui/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -24,12 +24,12 @@ export function Holds() {
   return (
     <Section title={i18n._("Held now")}>
       {holds.oldest.length === 0 ? (
-        <p className="soft">{i18n._("No call is open, so nothing is held.")}</p>
+        <p className="soft">{i18n._("No open requests, so nothing is held.")}</p>
       ) : (
         <>
           <DataTable label={i18n._("Held now")} rows={holds.oldest} columns={columns()} rowKey={(hold) => hold.request} />
           {holds.count > holds.oldest.length && (
-            <p className="soft small">{i18n._("The oldest {shown} of {count} are shown.", { shown: holds.oldest.length, count: holds.count })}</p>
+            <p className="soft small">{i18n._("Showing the oldest {shown} of {count}.", { shown: holds.oldest.length, count: holds.count })}</p>
           )}
         </>
       )}
@@ -45,7 +45,7 @@ function columns(): Column<Hold>[] {
       head: i18n._("Key"),
       cell: (hold) => (
         <Link to="/keys/$keyId" params={{ keyId: hold.key }}>
-          {hold.key_name || i18n._("without a name")}
+          {hold.key_name || i18n._("unnamed")}
         </Link>
       ),
     },
@@ -54,8 +54,8 @@ function columns(): Column<Hold>[] {
   ];
 }
 
-/** A call's model is in the books when it has ended, a task's at once. */
+/** A request's model is recorded when it ends, a task's at once. */
 function state(hold: Hold): string {
-  if (!hold.open && hold.model === null) return i18n._("broken off; comes back or is billed soon");
-  return hold.model ?? i18n._("known when it ends");
+  if (!hold.open && hold.model === null) return i18n._("interrupted; released or billed soon");
+  return hold.model ?? i18n._("known at the end");
 }

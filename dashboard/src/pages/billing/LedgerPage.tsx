@@ -53,7 +53,7 @@ function TypeFilter({ type }: { type: LedgerType | null }) {
     const wanted = LEDGER_TYPES.find((each) => each === chosen);
     void navigate({ to: "/billing/ledger", search: wanted ? { type: wanted } : {} });
   };
-  const props = { data: types(), value: type ?? ALL, onChange: choose, "aria-label": i18n._("Which entries") };
+  const props = { data: types(), value: type ?? ALL, onChange: choose, "aria-label": i18n._("Entry type") };
   return phone ? <Select {...props} allowDeselect={false} /> : <SegmentedControl {...props} />;
 }
 
@@ -86,10 +86,10 @@ function Export({ type }: { type: LedgerType | null }) {
 function Nothing({ filtered }: { filtered: boolean }) {
   const navigate = useNavigate();
   if (!filtered)
-    return <Empty title={i18n._("No entries yet")}>{i18n._("Each top-up, grant and call is written down here, and never changed.")}</Empty>;
+    return <Empty title={i18n._("No entries yet")}>{i18n._("Top-ups, grants and requests appear here. Entries never change.")}</Empty>;
   return (
     <Empty
-      title={i18n._("No entries of this kind")}
+      title={i18n._("No entries of this type")}
       action={
         <Button variant="default" onClick={() => void navigate({ to: "/billing/ledger", search: {} })}>
           {i18n._("Show all")}
@@ -120,7 +120,7 @@ function columns(): Column<Entry>[] {
   ];
 }
 
-/** What the entry is about, with a way to it. */
+/** What the entry is about, with a link to it. */
 function Order({ of: entry }: { of: Entry }) {
   const id = <span className="mono">{entry.order}</span>;
   if (entry.type === "usage") return <a href={`/dashboard/usage/requests/${entry.order}`}>{id}</a>;
@@ -128,7 +128,7 @@ function Order({ of: entry }: { of: Entry }) {
   return <span className="soft">{id}</span>;
 }
 
-/** A call's in all its digits, others to the cent; with its sign. What only locks or unlocks is no amount of the balance, and says so. */
+/** A signed amount: all digits for a request, cents for others. Entries that only lock or unlock credit say so. */
 function Amount({ of: entry }: { of: Entry }) {
   const { usd, locked_usd } = entry;
   if (isZero(usd) && !isZero(locked_usd)) return <span className="soft">{i18n._("{amount} locked", { amount: signed(locked_usd) })}</span>;
@@ -140,7 +140,7 @@ function signed(usd: string): string {
   return usd.startsWith("-") ? toCents(usd) : `+${toCents(usd)}`;
 }
 
-/** How far the locked match is, where its lines are. */
+/** Progress of the locked match, shown where the list has entries of it. */
 function MatchProgress({ type }: { type: LedgerType | null }) {
   const { account } = useScope();
   const { data: match } = useQuery(matchQuery(account.id));
@@ -149,7 +149,7 @@ function MatchProgress({ type }: { type: LedgerType | null }) {
   return (
     <div className={style.progress}>
       <p>
-        {i18n._("{unlocked} of the {granted} match is unlocked. {locked} is still locked and is not in the balance.", amounts)}{" "}
+        {i18n._("{unlocked} of your {granted} match is unlocked. {locked} is still locked and not in your balance.", amounts)}{" "}
         <Link to="/rewards">{i18n._("How it unlocks")}</Link>
       </p>
       <Meter used={share(match.unlocked_usd, match.granted_usd)} calm />

@@ -1,4 +1,4 @@
-// Adds a payee: an address of a kind that somebody here pays to.
+// Adds a payee: an address of a kind that a processor here can pay.
 import { i18n } from "@lingui/core";
 import { Button, Select, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -25,7 +25,7 @@ export function NewPayee() {
           {(found) => <PayeeForm outlook={found} onDone={close} />}
         </Await>
       ) : (
-        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Somebody who may spend can add a payee.")}</Empty>
+        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Members who can spend can add a payee.")}</Empty>
       )}
     </Drawer>
   );
@@ -54,7 +54,7 @@ function PayeeForm({ outlook, onDone }: { outlook: Documents["AccountOutlookDocu
       />
       <TextInput
         label={i18n._("Address")}
-        description={i18n._("It never changes; another address is another payee.")}
+        description={i18n._("It cannot be changed later. Add another payee instead.")}
         autoComplete="off"
         data-autofocus
         key={form.key("address")}
@@ -62,8 +62,8 @@ function PayeeForm({ outlook, onDone }: { outlook: Documents["AccountOutlookDocu
       />
       <p className="soft">
         {outlook.payee_days > 0
-          ? i18n._("Somebody checks that it is yours. It can be paid then, or after {count, plural, one {# day} other {# days}}.", { count: outlook.payee_days })
-          : i18n._("Somebody checks that it is yours before it is paid.")}
+          ? i18n._("We check that it is yours. Payouts can start then, or after {count, plural, one {# day} other {# days}}.", { count: outlook.payee_days })
+          : i18n._("We check that it is yours before we pay it.")}
       </p>
       <FormProblem problem={problem} />
       <Button type="submit" loading={busy} style={{ alignSelf: "flex-start" }}>

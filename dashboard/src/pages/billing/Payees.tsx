@@ -1,4 +1,4 @@
-// Who may be paid: listed, added, removed.
+// Payees: listed, added, removed.
 import { i18n } from "@lingui/core";
 import { Button, Modal } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -38,7 +38,7 @@ export function Payees({ outlook }: { outlook: Outlook | undefined }) {
     <Section title={i18n._("Payees")} aside={there.length > 0 && add}>
       {there.length === 0 ? (
         <Empty title={i18n._("No payees yet")} action={add}>
-          {i18n._("What goes back to what paid needs none. Referral and cashback, and old top-ups, are paid to a payee.")}
+          {i18n._("Referral rewards, cashback and old top-ups are paid to a payee. Returns to the original payment need none.")}
         </Empty>
       ) : (
         <DataTable label={i18n._("Payees")} rows={there} columns={columns(outlook, spends)} rowKey={(payee) => payee.id} />
@@ -72,7 +72,7 @@ function State({ of: payee, outlook }: { of: Payee; outlook: Outlook }) {
   return (
     <>
       <StatusDot status={payable ? "good" : "waiting"} label="" />
-      {payable ? i18n._("can be paid") : beingChecked(payee, outlook)}
+      {payable ? i18n._("ready") : beingChecked(payee, outlook)}
     </>
   );
 }
@@ -80,7 +80,7 @@ function State({ of: payee, outlook }: { of: Payee; outlook: Outlook }) {
 function beingChecked(payee: Payee, outlook: Outlook): string {
   if (outlook.payee_days === 0) return i18n._("being checked");
   const day = showTime(new Date(waitsUntil(payee, outlook)).toISOString(), "day");
-  return i18n._("being checked; can be paid on {day} at the latest", { day });
+  return i18n._("being checked; ready by {day}", { day });
 }
 
 function Remove({ of: payee }: { of: Payee }) {
@@ -106,14 +106,14 @@ function Remove({ of: payee }: { of: Payee }) {
         closeButtonProps={{ "aria-label": i18n._("Close") }}
       >
         <div className="stack">
-          <p>{i18n._("Its address is erased. To pay it again, you add it again, and it is checked again.")}</p>
+          <p>{i18n._("Its address is erased. To pay it again, add it again; it is then checked again.")}</p>
           <FormProblem problem={removed.error instanceof Problem ? removed.error : null} />
           <div className="row">
             <Button color="signal" onClick={() => removed.mutate()} loading={removed.isPending}>
               {i18n._("Remove")}
             </Button>
             <Button variant="default" onClick={() => setAsks(false)} data-autofocus>
-              {i18n._("Keep it")}
+              {i18n._("Keep")}
             </Button>
           </div>
         </div>

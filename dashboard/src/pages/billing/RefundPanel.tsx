@@ -1,4 +1,4 @@
-// A refund: what exactly comes back and what leaves with it, before the click.
+// A refund, with an exact preview: what comes back and which credit is removed.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
@@ -48,7 +48,7 @@ export function RefundPanel() {
           onAsk={refund.mutate}
         />
       ) : (
-        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Somebody who may spend can ask for a refund.")}</Empty>
+        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Members who can spend can request a refund.")}</Empty>
       )}
     </Drawer>
   );
@@ -74,7 +74,7 @@ function Preview({ topUpId, busy, problem, text, onText, onAsk }: PreviewProps) 
   const most = useQuery(refundPreviewQuery(account.id, topUpId, null)).data?.max_usd;
   const tooMuch = typed !== null && most !== undefined && isAbove(typed, most);
   const settled = !tooMuch && typed === amount && preview.data !== undefined;
-  if (refused && amount === null) return <Empty title={i18n._("Nothing of it can come back.")}>{refused.message}</Empty>;
+  if (refused && amount === null) return <Empty title={i18n._("Nothing to refund.")}>{refused.message}</Empty>;
   return (
     <form
       className="stack"
@@ -88,7 +88,7 @@ function Preview({ topUpId, busy, problem, text, onText, onAsk }: PreviewProps) 
           <ReturnPreview
             of={preview.data}
             to={methodName(topUp.data.processor)}
-            then={preview.data.review && i18n._("Somebody looks at it first. You will hear by mail.")}
+            then={preview.data.review && i18n._("We review it first. You will get an e-mail.")}
           />
         ) : (
           <Loading rows={2} />
@@ -99,20 +99,20 @@ function Preview({ topUpId, busy, problem, text, onText, onAsk }: PreviewProps) 
           <Waterline lots={lots.data} leaving={preview.data?.leaving ?? []} labels={false} />
           {preview.data && (
             <figcaption className="soft small">
-              <i aria-hidden="true" /> {i18n._("leaves with the refund")}
+              <i aria-hidden="true" /> {i18n._("removed by the refund")}
             </figcaption>
           )}
         </figure>
       )}
       <TextInput
         label={i18n._("Credit to refund")}
-        description={i18n._("Empty: all that is unused.")}
+        description={i18n._("Empty: everything unused.")}
         leftSection="$"
         inputMode="decimal"
         autoComplete="off"
         value={text}
         onChange={(event) => onText(event.currentTarget.value)}
-        error={tooMuch ? i18n._("At most {amount} can come back.", { amount: toDigits(most) }) : refused?.message}
+        error={tooMuch ? i18n._("At most {amount} can be refunded.", { amount: toDigits(most) }) : refused?.message}
       />
       <FormProblem problem={problem} />
       <Button type="submit" disabled={!settled} loading={busy} style={{ alignSelf: "flex-start" }}>

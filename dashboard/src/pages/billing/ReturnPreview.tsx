@@ -1,4 +1,4 @@
-// What exactly comes back and what leaves with it, in sentences: of a refund and of a withdrawal.
+// The exact effect of a refund or withdrawal in sentences: what comes back and which credit is removed.
 import { i18n } from "@lingui/core";
 import { isZero, toCents } from "../../parts/amounts.ts";
 import style from "./Billing.module.css";
@@ -13,14 +13,14 @@ interface Returned {
   reduced_usd: string;
 }
 
-/** `to`: who pays it, or is paid. `then`: what happens next, if it does not happen at once. */
+/** `to`: the processor or payee. `then`: what happens next, if it is not immediate. */
 export function ReturnPreview({ of: returned, to, then }: { of: Returned; to: string; then?: string | false }) {
   const sentences = [
     i18n._("{amount} of credit leaves your balance.", { amount: toCents(returned.credit_usd) }),
     !isZero(returned.locked_usd) && i18n._("{amount} locked match is cancelled.", { amount: toCents(returned.locked_usd) }),
-    !isZero(returned.cashback_usd) && i18n._("{amount} cashback is taken back.", { amount: toCents(returned.cashback_usd) }),
+    !isZero(returned.cashback_usd) && i18n._("{amount} cashback is reversed.", { amount: toCents(returned.cashback_usd) }),
     !isZero(returned.reduced_usd) &&
-      i18n._("{amount} less than the credit: cashback of it that you have spent.", { amount: toCents(returned.reduced_usd) }),
+      i18n._("{amount} less than the credit: cashback you have already spent.", { amount: toCents(returned.reduced_usd) }),
     then,
   ].filter((sentence) => typeof sentence === "string");
   return (
@@ -37,7 +37,7 @@ export function ReturnPreview({ of: returned, to, then }: { of: Returned; to: st
   );
 }
 
-/** What a typed amount is for the API: null is all that there is. */
+/** A typed amount for the API; null means everything available. */
 export function typedAmount(text: string): string | null {
   const amount = text.trim().replace(/^\$/, "");
   return amount === "" ? null : amount;

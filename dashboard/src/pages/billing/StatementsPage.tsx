@@ -31,7 +31,7 @@ export function StatementsPage() {
         {search.from !== undefined && <RangeFields search={search} />}
         {span && <Files span={span} />}
       </div>
-      {span ? <Contents span={span} /> : <Empty title={i18n._("The range ends before it starts.")}>{i18n._("Choose a first day that is not after the last one.")}</Empty>}
+      {span ? <Contents span={span} /> : <Empty title={i18n._("The range ends before it starts.")}>{i18n._("Choose a first day on or before the last.")}</Empty>}
     </Page>
   );
 }
@@ -48,7 +48,7 @@ function MonthSelect({ search }: { search: StatementSearch }) {
   return (
     <Select
       label={i18n._("Month")}
-      data={[...known.map((month) => ({ value: month, label: monthName(month) })), { value: RANGE, label: i18n._("Another range") }]}
+      data={[...known.map((month) => ({ value: month, label: monthName(month) })), { value: RANGE, label: i18n._("Custom range") }]}
       value={search.from === undefined ? (search.month ?? thisMonth()) : RANGE}
       onChange={choose}
       allowDeselect={false}
@@ -86,7 +86,7 @@ interface Span {
   until: string;
 }
 
-/** The files of the span: what is on the page, for whoever keeps books. */
+/** Downloads for the span, for accountants. */
 function Files({ span }: { span: Span }) {
   const { account } = useScope();
   const file = (name: string) => `/api/accounts/${account.id}/${name}?${new URLSearchParams({ ...span })}`;
@@ -128,9 +128,9 @@ function Lines({ of: statement }: { of: Statement }) {
             <span className={each.usd.startsWith("-") ? undefined : "good"}>{signed(each.usd)}</span>
           </div>
         ))}
-        {movements.length === 0 && <p className="soft">{i18n._("Nothing changed your credit in this time.")}</p>}
+        {movements.length === 0 && <p className="soft">{i18n._("No changes to your credit in this period.")}</p>}
         <Total label={endLabel(statement.until)} usd={statement.closing_usd} large />
-        <p className="soft small">{i18n._("What is held counts as there. Days are of UTC. The files have each day, model and payment.")}</p>
+        <p className="soft small">{i18n._("Held credit counts as balance. Days are UTC. The files list each day, model and payment.")}</p>
       </section>
       {payments.length > 0 && (
         <Section title={i18n._("Payments")}>
@@ -156,7 +156,7 @@ function endLabel(until: string): string {
   return i18n._("Balance at the end of {day}", { day: showTime(lastDay(until), "utcDay") });
 }
 
-/** To the cent; less than one in all its digits. */
+/** To the cent; amounts below a cent in all digits. */
 function signed(usd: string): string {
   const cents = toCents(usd);
   const shown = cents.includes("<") ? toDigits(usd) : cents;
@@ -168,7 +168,7 @@ function columns(): Column<Documents["StatementPaymentDocument"]>[] {
     { id: "at", head: i18n._("Date"), cell: (payment) => <Time at={payment.at} as="day" />, under: (payment) => methodName(payment.processor) },
     { id: "by", head: i18n._("Paid by"), narrow: "hide", cell: (payment) => methodName(payment.processor) },
     { id: "capture", head: i18n._("Payment"), wide: true, narrow: "hide", cell: (payment) => <span className="mono soft">{payment.capture}</span> },
-    { id: "tax", head: i18n._("Tax in it"), align: "end", narrow: "hide", cell: (payment) => <span className="soft">{inCurrency(payment.tax, payment.currency)}</span> },
+    { id: "tax", head: i18n._("Tax included"), align: "end", narrow: "hide", cell: (payment) => <span className="soft">{inCurrency(payment.tax, payment.currency)}</span> },
     { id: "amount", head: i18n._("Paid"), align: "end", cell: (payment) => inCurrency(payment.amount, payment.currency) },
     { id: "credit", head: i18n._("Credit"), align: "end", cell: (payment) => <span className="strong">{toCents(payment.credit_usd)}</span> },
   ];

@@ -1,4 +1,4 @@
-// Buys credit: how much, in which currency, by what; then the processor's page takes over.
+// Buys credit: amount, currency and payment method; then the processor's page takes over.
 import { i18n } from "@lingui/core";
 import { Button, Checkbox, SegmentedControl, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
@@ -28,7 +28,7 @@ export function TopUpPage() {
           {({ topups, auto_topup }) => <TopUpForm offer={topups} saves={auto_topup} />}
         </Await>
       ) : (
-        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Somebody who may spend can top up.")}</Empty>
+        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Members who can spend can top up.")}</Empty>
       )}
       <p style={{ marginTop: 24 }}>
         <Link to="/billing">← {i18n._("Billing")}</Link>
@@ -76,11 +76,11 @@ function TopUpForm({ offer, saves }: { offer: Documents["TopUpOfferDocument"]; s
         {offer.packs_usd.map((usd) => (
           <Option key={usd} name="pack" label={toDigits(usd)} large chosen={pack === usd} choose={() => setPack(usd)} />
         ))}
-        {offer.custom && <Option name="pack" label={i18n._("Another")} large chosen={pack === OWN} choose={() => setPack(OWN)} />}
+        {offer.custom && <Option name="pack" label={i18n._("Other")} large chosen={pack === OWN} choose={() => setPack(OWN)} />}
       </Choice>
       {pack === OWN && (
         <TextInput
-          label={i18n._("Amount of your own")}
+          label={i18n._("Custom amount")}
           description={i18n._("From {least} to {most}.", { least: toDigits(offer.min_usd), most: toDigits(offer.max_usd) })}
           leftSection="$"
           inputMode="decimal"
@@ -93,14 +93,14 @@ function TopUpForm({ offer, saves }: { offer: Documents["TopUpOfferDocument"]; s
       )}
       {offer.currencies.length > 1 && (
         <div>
-          <p className={style.legend}>{i18n._("Pay in")}</p>
-          <SegmentedControl aria-label={i18n._("Pay in")} data={[...offer.currencies]} value={currency} onChange={setCurrency} />
+          <p className={style.legend}>{i18n._("Currency")}</p>
+          <SegmentedControl aria-label={i18n._("Currency")} data={[...offer.currencies]} value={currency} onChange={setCurrency} />
           {currency !== "USD" && <p className="soft small">{i18n._("The exact amount is on the next page, before you pay.")}</p>}
         </div>
       )}
       <NotOffered offer={offer} />
       {method !== null && (
-        <Choice legend={i18n._("Pay by")}>
+        <Choice legend={i18n._("Pay with")}>
           {methods.map((each) => (
             <Option key={each} name="method" label={methodName(each)} chosen={method === each} choose={() => setMethod(each)} />
           ))}
@@ -109,7 +109,7 @@ function TopUpForm({ offer, saves }: { offer: Documents["TopUpOfferDocument"]; s
       {savable && (
         <Checkbox
           label={i18n._("Save this method for auto top-up")}
-          description={i18n._("Nothing is charged by it until you switch auto top-up on.")}
+          description={i18n._("It is not charged until you turn on auto top-up.")}
           checked={saved}
           onChange={(event) => setSaved(event.currentTarget.checked)}
         />
@@ -117,31 +117,31 @@ function TopUpForm({ offer, saves }: { offer: Documents["TopUpOfferDocument"]; s
       {!(isAmount && pack === OWN) && <FormProblem problem={problem} />}
       <div>
         <Button type="submit" loading={open.isPending || open.isSuccess} disabled={amount_usd === "" || chosen === ""}>
-          {method === null && chosen ? i18n._("Pay with {method}", { method: methodName(chosen) }) : i18n._("Go on to pay")}
+          {method === null && chosen ? i18n._("Pay with {method}", { method: methodName(chosen) }) : i18n._("Continue to payment")}
         </Button>
         <p className="soft small" style={{ marginTop: 8 }}>
           {chosen === "pretended"
-            ? i18n._("Pretended: no money is taken.")
-            : i18n._("You pay on the next page. Your credit is here as soon as it is paid.")}
+            ? i18n._("Pretended payment: no money is taken.")
+            : i18n._("You pay on the next page. Credit is added as soon as you have paid.")}
         </p>
       </div>
     </form>
   );
 }
 
-/** Currencies of the edition in which nobody can pay now, and why. */
+/** The edition's currencies that cannot be paid in now, and why. */
 function NotOffered({ offer }: { offer: Documents["TopUpOfferDocument"] }) {
   const out = offer.sold_in.filter(({ fault }) => fault !== null);
   return out.map(({ currency, fault }) => (
     <p key={currency} className="soft small">
       {fault === "no_method"
-        ? i18n._("{currency} cannot be paid in now: no method takes it.", { currency })
-        : i18n._("{currency} cannot be paid in now: there is no exchange rate that counts today.", { currency })}
+        ? i18n._("{currency} is unavailable: no payment method takes it.", { currency })
+        : i18n._("{currency} is unavailable: no exchange rate for today.", { currency })}
     </p>
   ));
 }
 
-/** The match, while the first top-up can still get it. */
+/** The match offer, while the first top-up can still get it. */
 function Offer() {
   const { account } = useScope();
   const { data: match } = useQuery(matchQuery(account.id));

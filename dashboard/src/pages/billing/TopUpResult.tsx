@@ -1,4 +1,4 @@
-// Where somebody comes back to who has paid: it waits for the credit, and says what has become of the payment.
+// The page that a payer returns to: it waits for the credit and shows the payment's state.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -41,7 +41,7 @@ function Outcome({ of: topUp }: { of: TopUp }) {
         <p className={`figure ${style.balance}`}>{toCents(topUp.credit_usd, "down")}</p>
         <p className="good strong">{i18n._("is in your balance.")}</p>
         <p className="soft">
-          {topUp.pretended ? i18n._("Pretended: no money was taken.") : i18n._("You paid {money} with {method}.", { money, method: methodName(topUp.method) })}
+          {topUp.pretended ? i18n._("Pretended payment: no money was taken.") : i18n._("You paid {money} with {method}.", { money, method: methodName(topUp.method) })}
         </p>
         {topUp.match && <Match of={topUp.match} />}
         <Actions>
@@ -55,23 +55,23 @@ function Outcome({ of: topUp }: { of: TopUp }) {
   if (isWaiting(topUp))
     return (
       <Empty
-        title={i18n._("Waiting for {processor}. This page looks by itself.", { processor })}
-        action={topUp.state === "open" && topUp.url && <a href={topUp.url}>{i18n._("Go back to pay {money}", { money })}</a>}
+        title={i18n._("Waiting for {processor}. This page updates itself.", { processor })}
+        action={topUp.state === "open" && topUp.url && <a href={topUp.url}>{i18n._("Return to pay {money}", { money })}</a>}
       >
         {topUp.state === "pending"
-          ? i18n._("The payment is on its way. You can leave: your credit comes without you.")
-          : i18n._("Nothing is paid yet. If you left the payment page, you can go back to it.")}
+          ? i18n._("The payment is processing. You can leave this page: your credit is added automatically.")
+          : i18n._("Not paid yet. If you left the payment page, you can return to it.")}
       </Empty>
     );
   if (topUp.state === "review")
     return (
-      <Empty title={i18n._("We look at this payment.")}>
-        {i18n._("What was paid is not what was asked for. You will hear by mail; nothing is lost.")}
+      <Empty title={i18n._("We are reviewing this payment.")}>
+        {i18n._("The amount paid differs from the amount due. You will get an e-mail; no money is lost.")}
       </Empty>
     );
   return (
     <Empty
-      title={topUp.state === "failed" ? i18n._("The payment failed.") : i18n._("The payment was not made in time.")}
+      title={topUp.state === "failed" ? i18n._("The payment failed.") : i18n._("The payment window has expired.")}
       action={
         <Button component={Link} to="/billing/top-up">
           {i18n._("Try again")}
@@ -84,18 +84,18 @@ function Outcome({ of: topUp }: { of: TopUp }) {
   );
 }
 
-/** What the top-up has brought beside itself, and how it becomes credit. */
+/** The match that came with the top-up, and how it unlocks. */
 function Match({ of: match }: { of: NonNullable<TopUp["match"]> }) {
   const locked = { locked: toCents(match.locked_usd) };
   return (
     <p>
-      <span className="strong">{i18n._("{granted} match comes with it.", { granted: toCents(match.granted_usd) })}</span>{" "}
+      <span className="strong">{i18n._("You get a {granted} match with it.", { granted: toCents(match.granted_usd) })}</span>{" "}
       {isZero(match.locked_usd)
-        ? i18n._("Nothing of it is locked.")
-        : i18n._("{locked} is locked: a dollar of it unlocks for each dollar you spend of this top-up.", locked)}{" "}
+        ? i18n._("All of it is unlocked.")
+        : i18n._("{locked} is locked: one dollar unlocks for each dollar you spend from this top-up.", locked)}{" "}
       {!isZero(match.locked_usd) &&
         match.expires_at !== null &&
-        i18n._("What is not unlocked by {day} ends.", { day: showTime(match.expires_at, "day") })}
+        i18n._("The part still locked on {day} expires.", { day: showTime(match.expires_at, "day") })}
     </p>
   );
 }
@@ -104,7 +104,7 @@ function Actions({ children }: { children: ReactNode }) {
   return <div className={`row ${style.actions}`}>{children}</div>;
 }
 
-/** Balance and lots are asked for anew when it is paid. */
+/** Reads balance and lots again once it is paid. */
 function useFreshBalance(topUp: TopUp | undefined): void {
   const { account } = useScope();
   const client = useQueryClient();

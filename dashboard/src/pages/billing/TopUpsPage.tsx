@@ -1,4 +1,4 @@
-// Payments: each top-up with its receipt and its refund, and what was paid back.
+// Top-ups with their receipts and refunds.
 import { i18n } from "@lingui/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
@@ -40,7 +40,7 @@ function TopUps({ rows, more }: { rows: TopUp[]; more: More }) {
   const navigate = useNavigate();
   const refunds = useRefunds();
   if (rows.length === 0)
-    return <Empty title={i18n._("No top-ups yet")}>{i18n._("Each payment is listed here with its receipt, and what of it can come back.")}</Empty>;
+    return <Empty title={i18n._("No top-ups yet")}>{i18n._("Payments appear here with their receipts and what can be refunded.")}</Empty>;
   return (
     <DataTable
       label={i18n._("Top-ups")}
@@ -53,7 +53,7 @@ function TopUps({ rows, more }: { rows: TopUp[]; more: More }) {
   );
 }
 
-/** Whether customers get refunds here, and this one may ask. */
+/** Whether refunds are offered and this user may request one. */
 function useRefunds(): boolean {
   const { data: edition } = useQuery(editionQuery);
   const spends = useRight("spend");
@@ -74,7 +74,7 @@ function columns(refunds: boolean): Column<TopUp>[] {
     { id: "credit", head: i18n._("Credit"), align: "end", cell: (topUp) => <span className="strong"><Money usd={topUp.credit_usd} /></span> },
     {
       id: "left",
-      head: i18n._("Left of it"),
+      head: i18n._("Left"),
       align: "end",
       narrow: "tablet",
       cell: (topUp) => topUp.state === "paid" && <span className="soft"><Money usd={topUp.left_usd} /></span>,
@@ -126,7 +126,7 @@ function refundColumns(): Column<Refund>[] {
     { id: "at", head: i18n._("Date"), cell: (refund) => <Time at={refund.asked_at} as="day" /> },
     { id: "state", head: i18n._("State"), wide: true, cell: (refund) => <State {...refundState(refund)} /> },
     { id: "to", head: i18n._("To"), narrow: "hide", cell: (refund) => <span className="soft">{methodName(refund.processor)}</span> },
-    { id: "credit", head: i18n._("Credit that left"), align: "end", narrow: "hide", cell: (refund) => <Money usd={refund.credit_usd} /> },
-    { id: "back", head: i18n._("Back to you"), align: "end", cell: (refund) => <span className="strong">{inCurrency(refund.amount, refund.currency)}</span> },
+    { id: "credit", head: i18n._("Credit removed"), align: "end", narrow: "hide", cell: (refund) => <Money usd={refund.credit_usd} /> },
+    { id: "back", head: i18n._("You get"), align: "end", cell: (refund) => <span className="strong">{inCurrency(refund.amount, refund.currency)}</span> },
   ];
 }

@@ -1,4 +1,4 @@
-// Asks for a withdrawal: where to, how much, and what exactly arrives, before the click.
+// Requests a withdrawal: destination, amount, and an exact preview of what arrives.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
@@ -52,7 +52,7 @@ export function WithdrawPanel() {
           {(found) => <Await query={payees}>{(known) => <Form targets={targets(found, known)} outlook={found} onDone={setDone} />}</Await>}
         </Await>
       ) : (
-        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Somebody who may spend can ask for a withdrawal.")}</Empty>
+        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Members who can spend can request a withdrawal.")}</Empty>
       )}
     </Drawer>
   );
@@ -72,7 +72,7 @@ function Form({ targets: all, outlook, onDone }: { targets: readonly Target[]; o
       await client.invalidateQueries({ queryKey: ["account", account.id] });
     },
   });
-  if (target === undefined) return <Empty title={i18n._("Nothing can leave now.")}>{outlook.frozen === null ? nothing(outlook) : <Frozen outlook={outlook} />}</Empty>;
+  if (target === undefined) return <Empty title={i18n._("Nothing can be withdrawn now.")}>{outlook.frozen === null ? nothing(outlook) : <Frozen outlook={outlook} />}</Empty>;
   return (
     <form
       className="stack"
@@ -82,7 +82,7 @@ function Form({ targets: all, outlook, onDone }: { targets: readonly Target[]; o
       }}
     >
       {all.length > 1 && (
-        <Choice legend={i18n._("Where to")}>
+        <Choice legend={i18n._("Destination")}>
           {all.map((each) => (
             <Option key={each.id} name="target" label={each.label} chosen={each.id === chosen} choose={() => setChosen(each.id)} />
           ))}
@@ -125,15 +125,15 @@ function Preview({ target, outlook, text, onText, busy, problem }: PreviewProps)
           <ReturnPreview
             of={data}
             to={target.name || methodName(data.processor)}
-            then={data.approval && i18n._("Somebody approves it first. You can cancel it until then.")}
+            then={data.approval && i18n._("We approve it first. You can cancel until then.")}
           />
         )}
         {!data && !refused && <Loading rows={2} />}
-        {refused && amount === null && <Empty title={i18n._("Nothing can leave this way now.")}>{refused.message}</Empty>}
+        {refused && amount === null && <Empty title={i18n._("Nothing can be withdrawn this way now.")}>{refused.message}</Empty>}
       </div>
       <TextInput
         label={i18n._("Credit to withdraw")}
-        description={i18n._("Empty: all that can leave this way. {least} at least.", { least: toCents(outlook.min_usd) })}
+        description={i18n._("Empty: everything that can be withdrawn this way. At least {least}.", { least: toCents(outlook.min_usd) })}
         leftSection="$"
         inputMode="decimal"
         autoComplete="off"
@@ -159,7 +159,7 @@ function Asked({ withdrawal, onDone }: { withdrawal: Withdrawal; onDone: () => v
           <StatusDot status={status} label="" />
           {label}
         </p>
-        <p className="soft">{i18n._("{amount} of credit has left your balance for it.", { amount: toCents(withdrawal.credit_usd) })}</p>
+        <p className="soft">{i18n._("{amount} of credit was taken from your balance.", { amount: toCents(withdrawal.credit_usd) })}</p>
       </div>
       <Button onClick={onDone} style={{ alignSelf: "flex-start" }}>
         {i18n._("Done")}
@@ -168,7 +168,7 @@ function Asked({ withdrawal, onDone }: { withdrawal: Withdrawal; onDone: () => v
   );
 }
 
-/** All places to which something can leave now. */
+/** All destinations that can receive something now. */
 function targets(outlook: Outlook, payees: readonly Payee[]): Target[] {
   return outlook.ways.flatMap((way): Target[] => {
     const amount = toCents(way.amount_usd, "down");
@@ -188,6 +188,6 @@ function targets(outlook: Outlook, payees: readonly Payee[]): Target[] {
 
 function nothing(outlook: Outlook): string {
   return outlook.ways.length > 0
-    ? i18n._("What can leave goes to a payee. Add one; it is checked before it is paid.")
-    : i18n._("The page behind this says when each part of your credit can.");
+    ? i18n._("Withdrawals go to a payee. Add one; we check it before we pay it.")
+    : i18n._("See the page behind this for when each part can be withdrawn.");
 }

@@ -1,4 +1,4 @@
-// Withdrawals: what can leave now, what later and why not; those that were asked for; who may be paid.
+// Withdrawals: what can be withdrawn now or later and why; past requests; payees.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -33,7 +33,7 @@ export function WithdrawalsPage() {
   return (
     <Page title={i18n._("Withdrawals")} heading={i18n._("Billing")} tabs={useBillingTabs()} action={<Withdraw outlook={outlook.data} />}>
       {edition?.withdrawals === false && (
-        <Empty title={i18n._("Credit is not paid out here.")}>{i18n._("What you have is spent on calls.")}</Empty>
+        <Empty title={i18n._("Withdrawals are not offered here.")}>{i18n._("Your credit can be spent on requests.")}</Empty>
       )}
       {edition?.withdrawals && (
         <>
@@ -58,8 +58,8 @@ function Withdraw({ outlook }: { outlook: Outlook | undefined }) {
 function Leaving({ outlook }: { outlook: Outlook }) {
   return (
     <>
-      <section className={style.credit} aria-label={i18n._("Can leave now")}>
-        <p className="soft">{i18n._("Can leave now")}</p>
+      <section className={style.credit} aria-label={i18n._("Available now")}>
+        <p className="soft">{i18n._("Available now")}</p>
         <p className={`figure ${style.balance}`}>{toCents(outlook.now_usd, "down")}</p>
         {outlook.frozen === null ? (
           <p className="soft">{bounds(outlook)}</p>
@@ -70,13 +70,12 @@ function Leaving({ outlook }: { outlook: Outlook }) {
         )}
       </section>
       {outlook.lots.length === 0 ? (
-        <Empty title={i18n._("There is no credit.")}>{i18n._("What you top up or earn is listed here, with where it can go and from when on.")}</Empty>
+        <Empty title={i18n._("No credit")}>{i18n._("Credit that you top up or earn appears here, with where it can go and when.")}</Empty>
       ) : (
-        <Section title={i18n._("Your credit, and when it can leave")}>
-          <DataTable label={i18n._("Your credit, and when it can leave")} rows={outlook.lots} columns={partColumns()} rowKey={(part) => part.lot} />
+        <Section title={i18n._("Your credit and when it can be withdrawn")}>
+          <DataTable label={i18n._("Your credit and when it can be withdrawn")} rows={outlook.lots} columns={partColumns()} rowKey={(part) => part.lot} />
           <p className={`soft ${style.explained}`}>
-            {i18n._(
-              "Credit that was given is spent here. Cashback can leave once it has matured and a top-up was paid; a referral once its top-up is spent and can be disputed no more.",
+            {i18n._("Granted credit can only be spent. Cashback can be withdrawn once it has matured and you have paid a top-up; referral rewards, once the referred top-up is spent and can no longer be disputed.",
             )}
           </p>
         </Section>
@@ -87,11 +86,11 @@ function Leaving({ outlook }: { outlook: Outlook }) {
 
 function bounds(outlook: Outlook): string {
   const words = [
-    i18n._("A withdrawal is of {least} at least; {left} more can be asked for today (UTC).", {
+    i18n._("Minimum {least} each; {left} more can be withdrawn today (UTC).", {
       least: toCents(outlook.min_usd),
       left: toCents(outlook.day_left_usd, "down"),
     }),
-    outlook.approval && i18n._("Somebody approves each before it is paid."),
+    outlook.approval && i18n._("We approve each withdrawal before it is paid."),
   ];
   return words.filter(Boolean).join(" ");
 }
@@ -99,16 +98,16 @@ function bounds(outlook: Outlook): string {
 function partColumns(): Column<Part>[] {
   return [
     { id: "from", head: i18n._("From"), cell: (part) => <span className="strong">{entryType(part.origin)}</span> },
-    { id: "to", head: i18n._("Can go"), narrow: "hide", cell: (part) => <span className="soft">{wayOf(part)}</span> },
+    { id: "to", head: i18n._("Destination"), narrow: "hide", cell: (part) => <span className="soft">{wayOf(part)}</span> },
     { id: "when", head: i18n._("When"), wide: true, cell: (part) => whenOf(part) },
     { id: "amount", head: i18n._("Amount"), align: "end", cell: (part) => <Money usd={part.amount_usd} /> },
   ];
 }
 
 function wayOf(part: Part): string {
-  if (part.way === "original") return i18n._("back to what paid for it");
+  if (part.way === "original") return i18n._("back to the original payment");
   if (part.way === "payee") return i18n._("to a payee");
-  return i18n._("nowhere");
+  return i18n._("not withdrawable");
 }
 
 function whenOf(part: Part): React.ReactNode {
@@ -146,7 +145,7 @@ function columns(to: (each: Withdrawal) => string, spends: boolean): Column<With
     { id: "at", head: i18n._("Date"), cell: (each) => <Time at={each.asked_at} as="day" /> },
     { id: "state", head: i18n._("State"), wide: true, cell: (each) => <State of={each} /> },
     { id: "to", head: i18n._("To"), narrow: "hide", cell: (each) => <span className="soft">{to(each)}</span> },
-    { id: "credit", head: i18n._("Credit that left"), align: "end", narrow: "hide", cell: (each) => <Money usd={each.credit_usd} /> },
+    { id: "credit", head: i18n._("Credit removed"), align: "end", narrow: "hide", cell: (each) => <Money usd={each.credit_usd} /> },
     { id: "amount", head: i18n._("Arrives"), align: "end", cell: (each) => <span className="strong">{inCurrency(each.amount, each.currency)}</span> },
     { id: "acts", head: "", align: "end", cell: (each) => spends && each.state === "asked" && <Cancel of={each} /> },
   ];

@@ -1,4 +1,4 @@
-// Payments and entries in words.
+// Names of payment methods, states and ledger entries.
 import { i18n } from "@lingui/core";
 import type { Documents } from "../../api/client.ts";
 import { toCents } from "../../parts/amounts.ts";
@@ -14,7 +14,7 @@ export function inCurrency(amount: string, currency: string): string {
   return sign === undefined ? `${currency} ${amount}` : `${sign}${amount}`;
 }
 
-/** What people call a way to pay, or who takes the payment. */
+/** The display name of a payment method or processor. */
 export function methodName(method: string): string {
   const names: Record<string, string> = {
     card: i18n._("Card"),
@@ -22,7 +22,7 @@ export function methodName(method: string): string {
     alipay: i18n._("Alipay"),
     wechat_pay: i18n._("WeChat Pay"),
     stripe: "Stripe",
-    pretended: i18n._("a pretended payment"),
+    pretended: i18n._("pretended payment"),
   };
   return names[method] ?? method;
 }
@@ -34,9 +34,9 @@ export function topUpState(topUp: TopUp): { status: Status; label: string } {
     case "open":
       return { status: "waiting", label: i18n._("not paid yet") };
     case "pending":
-      return { status: "waiting", label: i18n._("on its way") };
+      return { status: "waiting", label: i18n._("processing") };
     case "review":
-      return { status: "waiting", label: i18n._("being looked at") };
+      return { status: "waiting", label: i18n._("in review") };
     case "failed":
       return { status: "bad", label: i18n._("failed") };
     default:
@@ -47,55 +47,55 @@ export function topUpState(topUp: TopUp): { status: Status; label: string } {
 export function refundState(refund: Refund): { status: Status; label: string } {
   switch (refund.state) {
     case "done":
-      return { status: "good", label: i18n._("paid back") };
+      return { status: "good", label: i18n._("refunded") };
     case "failed":
-      return { status: "bad", label: i18n._("failed; the credit is back") };
+      return { status: "bad", label: i18n._("failed; credit restored") };
     case "rejected":
-      return { status: "off", label: i18n._("not accepted; the credit is back") };
+      return { status: "off", label: i18n._("rejected; credit restored") };
     case "review":
-      return { status: "waiting", label: i18n._("being looked at") };
+      return { status: "waiting", label: i18n._("in review") };
     default:
-      return { status: "waiting", label: i18n._("on its way") };
+      return { status: "waiting", label: i18n._("processing") };
   }
 }
 
 export function withdrawalState(withdrawal: Documents["WithdrawalDocument"]): { status: Status; label: string } {
   switch (withdrawal.state) {
     case "asked":
-      return { status: "waiting", label: i18n._("waits for approval") };
+      return { status: "waiting", label: i18n._("awaiting approval") };
     case "done":
       return { status: "good", label: i18n._("paid out") };
     case "failed":
-      return { status: "bad", label: i18n._("failed; the credit is back") };
+      return { status: "bad", label: i18n._("failed; credit restored") };
     case "rejected":
-      return { status: "off", label: i18n._("not accepted; the credit is back") };
+      return { status: "off", label: i18n._("rejected; credit restored") };
     case "cancelled":
-      return { status: "off", label: i18n._("cancelled; the credit is back") };
+      return { status: "off", label: i18n._("cancelled; credit restored") };
     default:
-      return { status: "waiting", label: i18n._("on its way") };
+      return { status: "waiting", label: i18n._("processing") };
   }
 }
 
-/** What an address of a payee is; a kind that is not known here is shown by its own word. */
+/** The kind of a payee's address; an unknown kind is shown as it is. */
 export function payeeKind(kind: string): string {
   const names: Record<string, string> = {
-    paypal_email: i18n._("e-mail of a PayPal account"),
-    paypal_id: i18n._("id of a PayPal account"),
+    paypal_email: i18n._("PayPal e-mail"),
+    paypal_id: i18n._("PayPal ID"),
     bank_account: i18n._("bank account"),
     pretended: i18n._("pretended"),
   };
   return names[kind] ?? kind;
 }
 
-/** Of which kind an entry is; a kind that is not known here is shown by its own word. */
+/** The type of an entry; an unknown type is shown as it is. */
 export function entryType(type: string): string {
   const names: Record<string, string> = {
     recharge: i18n._("Top-up"),
     "top-up": i18n._("Top-up"),
-    payout: i18n._("Paid back"),
+    payout: i18n._("Paid out"),
     returned: i18n._("Returned"),
     restore: i18n._("Restored"),
-    usage: i18n._("Call"),
+    usage: i18n._("Request"),
     cashback: i18n._("Cashback"),
     referral: i18n._("Referral"),
     welcome: i18n._("Welcome grant"),
@@ -105,7 +105,7 @@ export function entryType(type: string): string {
     match: i18n._("Match"),
     unlock: i18n._("Match unlocked"),
     expiry: i18n._("Expired"),
-    claw: i18n._("Taken back"),
+    claw: i18n._("Reversed"),
     match_cancelled: i18n._("Match cancelled"),
     match_ended: i18n._("Match ended"),
     match_restored: i18n._("Match restored"),

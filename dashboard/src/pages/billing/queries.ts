@@ -1,4 +1,4 @@
-// What the pages of billing read and change.
+// Queries and changes of the billing pages.
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 import type { LedgerType } from "../../api/ledger.ts";
@@ -63,7 +63,7 @@ export function isWaiting(topUp: TopUp): boolean {
   return topUp.state === "open" || topUp.state === "pending";
 }
 
-/** Read at its processor until it is paid or over: what was paid is credited by looking. */
+/** Polled until it is paid or over: reading it also credits a payment that has arrived. */
 export const awaitedTopUpQuery = (account_id: string, top_up_id: string) =>
   queryOptions({
     queryKey: ["account", account_id, "top-up", top_up_id],
@@ -115,7 +115,7 @@ export function changeBudgets(account_id: string, body: Documents["BudgetsBody"]
 
 const WATCH_MS = 10_000;
 
-/** Read again while a charge is on its way. */
+/** Read again while a charge is in progress. */
 export const autoTopUpQuery = (account_id: string) =>
   queryOptions({
     queryKey: ["account", account_id, "auto-top-up"],
@@ -151,7 +151,7 @@ export const payeesQuery = (account_id: string) =>
     queryFn: () => ask(api.GET("/api/accounts/{account_id}/payees", { params: { path: { account_id } } })),
   });
 
-/** Where a withdrawal goes to: what paid for a top-up, or a payee. */
+/** A withdrawal's destination: the payment of a top-up, or a payee. */
 export type Destination = { top_up: string } | { payee: string };
 
 export const withdrawalPreviewQuery = (account_id: string, to: Destination, amount_usd: string | null) =>

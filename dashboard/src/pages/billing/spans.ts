@@ -1,4 +1,4 @@
-// Spans of statements: a month or whole days, of UTC.
+// Spans of statements: a month or a range of whole days, in UTC.
 
 export type Month = `${number}-${number}`;
 
@@ -17,12 +17,12 @@ export function thisMonth(now = new Date()): Month {
   return now.toISOString().slice(0, 7) as Month;
 }
 
-/** The latest first. */
+/** Latest first. */
 export function months(now = new Date()): Month[] {
   return Array.from({ length: MOST_MONTHS }, (_, back) => thisMonth(new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - back))));
 }
 
-/** From the start of the first day to the start of the day after the last; null: it ends before it starts. */
+/** From the start of the first day to the start of the day after the last; null if it ends before it starts. */
 export function spanOf({ month, from, to }: StatementSearch): { since: string; until: string } | null {
   if (from !== undefined) {
     const last = to ?? from;
@@ -38,7 +38,7 @@ export function lastDay(until: string): string {
   return new Date(Date.parse(until) - DAY_MS).toISOString().slice(0, 10);
 }
 
-/** What an address says of it, if it says a month or days. */
+/** The span in the page's address, if it has a month or days. */
 export function readSearch({ month, from, to }: Record<string, unknown>): StatementSearch {
   if (isDay(from)) return { from, to: isDay(to) ? to : from };
   return typeof month === "string" && MONTH.test(month) ? { month: month as Month } : {};

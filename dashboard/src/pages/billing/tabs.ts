@@ -1,4 +1,4 @@
-// The tabs of Billing: those that the edition has.
+// The tabs of Billing that the edition offers.
 import { i18n } from "@lingui/core";
 import { useQuery } from "@tanstack/react-query";
 import { editionQuery } from "../../api/queries.ts";

@@ -1,4 +1,4 @@
-// A tool asks for an API key of its own: by a code that it shows, or by the browser that it opened. Somebody agrees, with limits.
+// A tool requests its own API key, by a code that it shows or a browser that it opened. A member approves, with limits.
 import { i18n } from "@lingui/core";
 import { Button, Select, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -16,7 +16,7 @@ import { agree, agreeByBrowser, type AskedConnection, lookUp, refuse } from "./q
 
 type Answer = "agreed" | "refused";
 
-/** A tool that waits under a code. */
+/** A tool that waits for approval of its code. */
 interface Waiting extends AskedConnection {
   code: string;
 }
@@ -48,28 +48,28 @@ function ByCode() {
         setAnswer("refused");
       }}
     >
-      {i18n._("Agree only if you started it yourself, a moment ago, and it shows you the code {code}.", { code: tool.code })}
+      {i18n._("Approve only if you just started it yourself and it shows the code {code}.", { code: tool.code })}
     </Consent>
   );
 }
 
-/** Where it asked from: who did not start it sees another place than their own. */
+/** Where the request came from: a phished user sees a place that is not theirs. */
 function AskedFrom({ address, agent }: AskedConnection) {
-  if (address === "") return i18n._("Where it asked from is not known.");
+  if (address === "") return i18n._("The request's origin is unknown.");
   const from = agent === "" ? address : `${address}, ${agentName(agent)}`;
-  return i18n._("It asked from {from}. If that is not where your tool runs, refuse.", { from });
+  return i18n._("The request came from {from}. If your tool does not run there, deny it.", { from });
 }
 
 function TypeCode({ onFound }: { onFound: (tool: Waiting) => void }) {
   const form = useForm({ mode: "uncontrolled", initialValues: { user_code: "" } });
   const { busy, problem, submit } = useSubmit(form, async ({ user_code }) => {
     const code = user_code.trim().toUpperCase();
-    if (code === "") return form.setFieldError("user_code", i18n._("The code that your tool shows."));
+    if (code === "") return form.setFieldError("user_code", i18n._("Enter the code shown by your tool."));
     onFound({ code, ...(await lookUp(code)) });
   });
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <p className="soft">{i18n._("Your tool shows a code. It gets an API key of its own, with limits that you set.")}</p>
+      <p className="soft">{i18n._("Enter the code that your tool shows. The tool gets its own API key, with limits you set.")}</p>
       <TextInput
         label={i18n._("Code")}
         placeholder="BCDF-GHJK"
@@ -84,7 +84,7 @@ function TypeCode({ onFound }: { onFound: (tool: Waiting) => void }) {
       />
       <FormProblem problem={problem} />
       <Button type="submit" loading={busy} style={{ alignSelf: "flex-start" }}>
-        {i18n._("Go on")}
+        {i18n._("Continue")}
       </Button>
     </form>
   );
@@ -98,7 +98,7 @@ function ByBrowser() {
   return (
     <Consent
       name={name}
-      origin={i18n._("The key goes to {host}, a program on the machine of this browser.", { host: hostOf(asked.redirect_uri) })}
+      origin={i18n._("The key goes to {host}, a program on this computer.", { host: hostOf(asked.redirect_uri) })}
       send={async (account, values) => {
         const back = await agreeByBrowser(account, asked, values);
         setAnswer("agreed");
@@ -106,7 +106,7 @@ function ByBrowser() {
       }}
       onRefuse={async () => setAnswer("refused")}
     >
-      {i18n._("Agree only if you started it yourself, a moment ago, on this machine. You go back to {address}.", {
+      {i18n._("Approve only if you just started it yourself on this computer. You then return to {address}.", {
         address: asked.redirect_uri ?? "",
       })}
     </Consent>
@@ -132,16 +132,16 @@ function Consent({ name, origin, children, send, onRefuse }: ConsentProps) {
   const { busy, problem, submit } = useSubmit(form, (values) => send(chosen, values));
   const refusal = useSubmit(useForm({ initialValues: {} }), onRefuse);
   if (allowed.length === 0) {
-    return <Empty title={i18n._("Your role does not allow this")}>{i18n._("An owner, admin or developer of the account can connect a tool.")}</Empty>;
+    return <Empty title={i18n._("Your role does not allow this")}>{i18n._("Owners, admins and developers can connect a tool.")}</Empty>;
   }
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <p className={style.ask}>{i18n._("{name} asks for an API key.", { name })}</p>
+      <p className={style.ask}>{i18n._("{name} requests an API key.", { name })}</p>
       <p className={style.origin}>{origin}</p>
       <p className="soft">{children}</p>
       {accounts.length > 1 && (
         <Select
-          label={i18n._("Account that pays")}
+          label={i18n._("Billed account")}
           data={allowed.map((each) => ({ value: each.id, label: accountName(each, user) }))}
           value={chosen}
           onChange={(id) => id && setChosen(id)}
@@ -153,10 +153,10 @@ function Consent({ name, origin, children, send, onRefuse }: ConsentProps) {
       <FormProblem problem={problem ?? refusal.problem} />
       <div className="row">
         <Button type="submit" loading={busy}>
-          {i18n._("Agree")}
+          {i18n._("Approve")}
         </Button>
         <Button variant="default" loading={refusal.busy} onClick={() => refusal.submit()}>
-          {i18n._("Refuse")}
+          {i18n._("Deny")}
         </Button>
       </div>
     </form>
@@ -165,16 +165,16 @@ function Consent({ name, origin, children, send, onRefuse }: ConsentProps) {
 
 function Answered({ answer, name }: { answer: Answer; name: string }) {
   if (answer === "refused") {
-    return <Empty title={i18n._("{name} gets no key.", { name })}>{i18n._("You can close this page.")}</Empty>;
+    return <Empty title={i18n._("{name} was denied a key.", { name })}>{i18n._("You can close this page.")}</Empty>;
   }
   return (
-    <Empty title={i18n._("{name} fetches its key now.", { name })} action={<Link to="/keys">{i18n._("See your keys")}</Link>}>
-      {i18n._("Go back to it. You can change the key's limits or revoke it at any time.")}
+    <Empty title={i18n._("{name} is fetching its key.", { name })} action={<Link to="/keys">{i18n._("See your keys")}</Link>}>
+      {i18n._("Return to your tool. You can change the key's limits or revoke it at any time.")}
     </Empty>
   );
 }
 
-/** The host and port that the browser goes back to. */
+/** The host and port that the browser returns to. */
 function hostOf(address: string | undefined): string {
   return address !== undefined && URL.canParse(address) ? new URL(address).host : "?";
 }

@@ -1,8 +1,8 @@
-// What a tool asks for, and what is answered.
+// A tool's connection request, and the user's answer.
 import { api, ask, type Documents } from "../../api/client.ts";
 import { type RuleValues, toRules } from "../keys/rules.ts";
 
-/** By the browser: what the tool wrote into the address. */
+/** A request by browser: the parameters that the tool put into the address. */
 export interface BrowserAsk {
   name?: string | undefined;
   code_challenge?: string | undefined;
@@ -24,7 +24,7 @@ export async function agree(account_id: string, user_code: string, values: RuleV
   await ask(api.POST("/api/accounts/{account_id}/connections", { params: { path: { account_id } }, body: { user_code, ...limits(values) } }));
 }
 
-/** Where the browser goes then: to the tool, on this machine. */
+/** The address to return to: the tool, on this machine. */
 export async function agreeByBrowser(account_id: string, asked: BrowserAsk, values: RuleValues): Promise<string> {
   const { name = "", code_challenge = "", redirect_uri = "", state = "" } = asked;
   const body = { name, code_challenge, redirect_uri, state, ...limits(values) };

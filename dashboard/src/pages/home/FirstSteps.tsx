@@ -1,4 +1,4 @@
-// The first day: four steps that tick themselves, until the first call has arrived.
+// The first steps: a checklist that ticks itself, until the first request has arrived.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
@@ -25,7 +25,7 @@ export function FirstSteps({ home }: { home: Documents["HomeDocument"] }) {
   const claims = claimed !== null;
   const now = claims && !claimed ? "claim" : !has_key && key === null ? "key" : "call";
   return (
-    <ol className={style.steps} aria-label={i18n._("Your first call")}>
+    <ol className={style.steps} aria-label={i18n._("Your first request")}>
       {claims && (
         <Step title={i18n._("Claim {amount}", { amount: toDigits(welcome.usd) })} done={claimed} now={now === "claim"}>
           {!claimed && <ClaimIfAllowed welcome={welcome} />}
@@ -36,10 +36,10 @@ export function FirstSteps({ home }: { home: Documents["HomeDocument"] }) {
         {now !== "claim" && <MakeKey made={key} again={has_key} onMade={setKey} />}
       </Step>
       <Step title={i18n._("Copy a command")} done={false} now={now === "call"}>
-        {now === "call" ? <ClientCommand apiKey={key} /> : <p className="soft">{i18n._("For curl, the SDKs and coding agents: one line for yours.")}</p>}
+        {now === "call" ? <ClientCommand apiKey={key} /> : <p className="soft">{i18n._("For curl, the SDKs and coding agents.")}</p>}
       </Step>
-      <Step title={i18n._("See your call arrive")} done={false} now={now === "call"}>
-        {now === "call" ? <Arrival apiKey={key} /> : <p className="soft">{i18n._("It appears here the moment it ends, with its exact cost.")}</p>}
+      <Step title={i18n._("See your request arrive")} done={false} now={now === "call"}>
+        {now === "call" ? <Arrival apiKey={key} /> : <p className="soft">{i18n._("It appears here as soon as it ends, with its exact cost.")}</p>}
       </Step>
     </ol>
   );
@@ -58,9 +58,9 @@ function Step({ title, done, now, children }: { title: string; done: boolean; no
 
 function ClaimIfAllowed({ welcome }: { welcome: Documents["WelcomeDocument"] }) {
   const allowed = useRight("spend");
-  if (welcome.stage === "review") return <p className="soft">{i18n._("We look at it. You will hear by mail.")}</p>;
+  if (welcome.stage === "review") return <p className="soft">{i18n._("We are reviewing it. You will get an e-mail.")}</p>;
   if (welcome.stage !== "open") return <p className="soft">{whyRefused(welcome)}</p>;
-  if (!allowed) return <p className="soft">{i18n._("Somebody who may spend can claim it.")}</p>;
+  if (!allowed) return <p className="soft">{i18n._("Members who can spend can claim this.")}</p>;
   return (
     <div>
       {welcome.open_until && (
@@ -73,7 +73,7 @@ function ClaimIfAllowed({ welcome }: { welcome: Documents["WelcomeDocument"] }) 
   );
 }
 
-/** `again`: there is a key, but it was shown elsewhere; another one can be tried here. */
+/** `again`: a key exists but was shown elsewhere; another one can be created here. */
 function MakeKey({ made, again, onMade }: { made: string | null; again: boolean; onMade: (key: string) => void }) {
   const { account } = useScope();
   const allowed = useRight("manage_keys");
@@ -89,23 +89,23 @@ function MakeKey({ made, again, onMade }: { made: string | null; again: boolean;
         <Code text={made} label={i18n._("Your key")} />
       </div>
     );
-  if (!allowed) return <p className="soft">{i18n._("Somebody who may manage keys can make one for you.")}</p>;
+  if (!allowed) return <p className="soft">{i18n._("Members who can manage keys can create one for you.")}</p>;
   return (
     <>
       <p className="soft">
         {again
-          ? i18n._("You have one. It was shown when it was made.")
+          ? i18n._("You have a key. It was only shown when it was created.")
           : i18n._("A key lets your tools call models. It can have limits; you can revoke it at any time.")}
       </p>
       <FormProblem problem={make.error instanceof Problem ? make.error : null} />
       <Button variant={again ? "default" : "filled"} onClick={() => make.mutate()} loading={make.isPending}>
-        {again ? i18n._("Make another") : makeKey}
+        {again ? i18n._("Create another") : makeKey}
       </Button>
     </>
   );
 }
 
-/** Waits for the first call; with a key that was just made, it can be sent from here. */
+/** Waits for the first request, which can be sent from here with a newly created key. */
 function Arrival({ apiKey }: { apiKey: string | null }) {
   const { account } = useScope();
   const client = useQueryClient();
@@ -115,7 +115,7 @@ function Arrival({ apiKey }: { apiKey: string | null }) {
   });
   return (
     <>
-      <p className="soft">{i18n._("It appears here the moment it ends, with its exact cost.")}</p>
+      <p className="soft">{i18n._("It appears here as soon as it ends, with its exact cost.")}</p>
       {apiKey !== null && (
         <div className="row">
           <Button variant="default" onClick={() => send.mutate(apiKey)} loading={send.isPending}>

@@ -1,4 +1,4 @@
-// Home: what there is, what was spent, what was just called. Until the first call: how to make it.
+// Home: balance, spending and latest requests. Until the first request: how to send one.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -20,7 +20,7 @@ import { LatestCalls } from "./LatestCalls.tsx";
 import { homeQuery } from "./queries.ts";
 import { Side } from "./Side.tsx";
 
-// Of the first day only: it has forms that Home does not need later.
+// Loaded until the first request only: it has forms that Home does not need later.
 const FirstSteps = lazy(async () => ({ default: (await import("./FirstSteps.tsx")).FirstSteps }));
 
 const REFRESH_MS = 1000; // at most so often, however many calls come
@@ -52,7 +52,7 @@ export function HomePage() {
   );
 }
 
-/** The figure that people come for, and the line of what it is made of. */
+/** The balance, and the waterline of its lots. */
 function Credit({ home }: { home: Documents["HomeDocument"] }) {
   const { account } = useScope();
   const { data: balance = home.balance } = useQuery(balanceQuery(account.id));
@@ -75,7 +75,7 @@ function Credit({ home }: { home: Documents["HomeDocument"] }) {
       <div className={`soft ${style.held}`}>
         {!isZero(balance.held_usd) && (
           <p>
-            <Money usd={balance.held_usd} /> {i18n._("more is held for open calls")}
+            <Money usd={balance.held_usd} /> {i18n._("more is held for open requests")}
           </p>
         )}
         <Stopped home={home} balance={balance} />
@@ -85,7 +85,7 @@ function Credit({ home }: { home: Documents["HomeDocument"] }) {
   );
 }
 
-/** Why calls are refused, if they are, and what to do. Until the first call the steps say it. */
+/** Why requests are refused, if they are, and what to do. Until the first request, the steps say it. */
 function Stopped({ home, balance }: { home: Documents["HomeDocument"]; balance: Documents["BalanceDocument"] }) {
   const { welcome } = home.rewards;
   if (owes(balance)) return <Owed balance={balance} />;
@@ -96,19 +96,19 @@ function Stopped({ home, balance }: { home: Documents["HomeDocument"]; balance: 
       <p role="status">
         <span className="strong">{i18n._("Your trial of {amount} ended on {day}.", { amount: toDigits(usd), day: showTime(expires_at, "day") })}</span>{" "}
         {spent
-          ? i18n._("Calls wait for your first top-up. Your keys and your records stay as they are.")
-          : i18n._("When the rest is spent, calls wait for your first top-up.")}
+          ? i18n._("Top up to send requests again. Your keys and records are kept.")
+          : i18n._("When the rest is spent, top up to continue.")}
       </p>
     );
   if (!spent || stage === "open" || !home.first_steps.has_called) return null;
   return (
     <p role="status">
-      <span className="strong">{i18n._("No credit is left.")}</span> {i18n._("Calls are refused until the next top-up.")}
+      <span className="strong">{i18n._("No credit left.")}</span> {i18n._("Requests are refused until you top up.")}
     </p>
   );
 }
 
-/** Asks again when a call has ended: at once, then at most once a second. */
+/** Reads Home again when a request has ended: at once, then at most once a second. */
 function useRefresh(account: string): void {
   const { live } = useScope();
   const client = useQueryClient();

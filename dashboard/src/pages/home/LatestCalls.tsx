@@ -1,4 +1,4 @@
-// The last ten calls, as they end.
+// The last ten requests, live.
 import { i18n } from "@lingui/core";
 import { VisuallyHidden } from "@mantine/core";
 import { useRouter } from "@tanstack/react-router";
@@ -21,10 +21,10 @@ export function LatestCalls({ requests }: { requests: readonly Row[] }) {
   const { rows, waiting, hold } = useStillRows(requests);
   const fresh = useFresh(rows);
   return (
-    <Section title={i18n._("Latest calls")} aside={<Liveness live={live} waiting={waiting} />}>
+    <Section title={i18n._("Latest requests")} aside={<Liveness live={live} waiting={waiting} />}>
       <div {...hold}>
         <DataTable
-          label={i18n._("Latest calls")}
+          label={i18n._("Latest requests")}
           rows={rows}
           columns={columns()}
           rowKey={(row) => row.id}
@@ -48,7 +48,7 @@ function columns(): Column<Row>[] {
   ];
 }
 
-/** Where there is no room for notes, what was free says why beside its cost. */
+/** Without room for a notes column, a free request says why beside its cost. */
 function CostOnAnyScreen({ row }: { row: Row }) {
   return (
     <>

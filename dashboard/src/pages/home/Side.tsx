@@ -1,4 +1,4 @@
-// Beside the calls: today's spend, and what there is to know or to claim.
+// Beside the requests: today's spending, offers and recent alerts.
 import { i18n } from "@lingui/core";
 import { Link } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
@@ -15,7 +15,7 @@ import { useRight, useScope } from "../../shell/account.tsx";
 import style from "./Home.module.css";
 import { savedQuery } from "./queries.ts";
 
-// While there is a gift to claim: it has a form that Home does not need later.
+// Loaded while there is a gift to claim: it has a form that Home does not need later.
 const Claim = lazy(async () => ({ default: (await import("../../parts/Claim.tsx")).Claim }));
 
 const LATE_MS = 30 * 86_400_000;
@@ -46,7 +46,7 @@ export function Side({ home }: { home: Documents["HomeDocument"] }) {
   );
 }
 
-/** What the account was told of late. */
+/** Recent alerts of the account. */
 function Told({ notices }: { notices: readonly Documents["NoticeDocument"][] }) {
   const late = notices.filter((notice) => Date.now() - Date.parse(notice.at) < LATE_MS);
   if (late.length === 0) return null;
@@ -79,7 +79,7 @@ function Spent({ spending }: { spending: Documents["SpendingDocument"] }) {
         {budget !== null && <small>{i18n._("of {amount} a day", { amount: toCents(budget) })}</small>}
       </p>
       {budget !== null && <Meter used={used} wide />}
-      {used >= 1 && <p className="bad">{i18n._("The day's budget is spent. Calls are refused until midnight UTC.")}</p>}
+      {used >= 1 && <p className="bad">{i18n._("The daily budget is spent. Requests are refused until midnight UTC.")}</p>}
       <p className="soft">
         {monthly === null
           ? i18n._("{amount} this month", { amount: toCents(spending.month_usd) })
@@ -106,7 +106,7 @@ function SavedThisMonth() {
   );
 }
 
-/** The offer while it stands; then how much of it is unlocked, and until when. */
+/** The match offer while it lasts; then how much is unlocked, and until when. */
 function MatchProgress({ match }: { match: Documents["MatchDocument"] }) {
   if (match.stage === "open")
     return (
@@ -129,7 +129,7 @@ function MatchProgress({ match }: { match: Documents["MatchDocument"] }) {
       <Meter used={share(match.unlocked_usd, match.granted_usd)} wide calm />
       <p className="soft">
         {unlockedSoFar(match)}{" "}
-        {match.expires_at && i18n._("What is locked ends on {day}.", { day: showTime(match.expires_at, "day") })}{" "}
+        {match.expires_at && i18n._("The locked part expires on {day}.", { day: showTime(match.expires_at, "day") })}{" "}
         <Link to="/rewards">{i18n._("How it works")}</Link>
       </p>
     </section>
@@ -145,5 +145,5 @@ function unlockedSoFar(match: Documents["MatchDocument"]): string {
   };
   return isZero(match.cancelled_usd)
     ? i18n._("{unlocked} of {granted} unlocked. The rest unlocks dollar for dollar as you spend your top-up.", amounts)
-    : i18n._("{unlocked} unlocked, {locked} still locked, {cancelled} cancelled with its part of the top-up. What is locked unlocks dollar for dollar as you spend your top-up.", amounts);
+    : i18n._("{unlocked} unlocked, {locked} still locked, {cancelled} cancelled with its part of the top-up. The locked part unlocks dollar for dollar as you spend your top-up.", amounts);
 }

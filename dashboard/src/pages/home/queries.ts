@@ -1,4 +1,4 @@
-// What Home reads: one document, and a change that its first steps make.
+// Home's queries: one document, and the change that its first steps make.
 import { queryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 
@@ -8,7 +8,7 @@ export const homeQuery = (account_id: string) =>
     queryFn: () => ask(api.GET("/api/accounts/{account_id}/home", { params: { path: { account_id } } })),
   });
 
-/** What caches saved since the month began (UTC): asked for now and then, not with each call. */
+/** Savings by caches since the month began (UTC): read now and then, not after each request. */
 export const savedQuery = (account_id: string, now = new Date()) => {
   const since = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth())).toISOString();
   return queryOptions({

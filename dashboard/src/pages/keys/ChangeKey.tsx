@@ -1,4 +1,4 @@
-// Changes a key's rules: what the form does not change stays as it is.
+// Changes a key's rules; fields left alone keep their values.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -20,7 +20,7 @@ export function ChangeKey() {
   const found = useQuery(keyQuery(account.id, keyId));
   const close = () => void navigate({ to: "/keys/$keyId", params: { keyId } });
   return (
-    <Drawer title={i18n._("Limits and boundaries")} onClose={close}>
+    <Drawer title={i18n._("Limits and restrictions")} onClose={close}>
       <Await query={found} rows={8}>
         {(key) => <RulesForm of={key} onDone={close} />}
       </Await>
@@ -45,7 +45,7 @@ function RulesForm({ of: key, onDone }: { of: Key; onDone: () => void }) {
     <form className="stack" onSubmit={submit} noValidate>
       <RuleFields form={form} until={key.expires_at === null ? undefined : expiry(key)} />
       <FormProblem problem={problem} />
-      <p className="soft">{i18n._("Calls follow the new rules within a second.")}</p>
+      <p className="soft">{i18n._("Changes apply within a second.")}</p>
       <Button type="submit" loading={busy} style={{ alignSelf: "flex-start" }}>
         {i18n._("Save")}
       </Button>

@@ -1,4 +1,4 @@
-// Revokes a key, or takes it off the list: both say what will happen before they do it.
+// Revokes or deletes a key; both say what will happen first.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
@@ -23,12 +23,12 @@ export function EndKey({ of: key }: { of: Key }) {
     await refresh();
   };
   return (
-    <Section title={i18n._("End this key")}>
+    <Section title={i18n._("Revoke or delete")}>
       {key.revoked_at === null && (
         <Act
           name={keyName(key)}
           label={i18n._("Revoke")}
-          words={i18n._("Calls with it are refused within a second. Answers that are on their way finish. It cannot be undone.")}
+          words={i18n._("New requests are refused within a second. Responses in progress finish. This cannot be undone.")}
           act={async () => {
             await revokeKey(account.id, key.id);
             await refresh();
@@ -38,7 +38,7 @@ export function EndKey({ of: key }: { of: Key }) {
       <Act
         name={keyName(key)}
         label={i18n._("Delete")}
-        words={i18n._("It is revoked, and leaves this list. What it spent stays in your ledger and usage.")}
+        words={i18n._("The key is revoked and removed from this list. Its spending stays in your ledger and usage.")}
         act={remove}
       />
     </Section>
@@ -53,7 +53,7 @@ function Act({ name, label, words, act }: { name: string; label: string; words: 
       <Button variant="default" onClick={() => setAsks(true)}>
         {label}
       </Button>
-      <Confirm opened={asks} title={`${label}: ${name}`} words={words} label={label} keep={i18n._("Keep it")} act={act} onClose={() => setAsks(false)} />
+      <Confirm opened={asks} title={`${label}: ${name}`} words={words} label={label} keep={i18n._("Keep")} act={act} onClose={() => setAsks(false)} />
     </div>
   );
 }

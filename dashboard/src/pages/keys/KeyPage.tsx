@@ -1,4 +1,4 @@
-// A key: what it has spent of what it may, its rules, and how it is changed, replaced and ended.
+// A key: its spending and limits, its rules, and the actions that change, rotate, revoke or delete it.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -55,7 +55,7 @@ function Contents({ of: key }: { of: Key }) {
         <Spent of={key} />
       </Section>
       <RefusedCalls of={key.id} />
-      <Section title={i18n._("Limits and boundaries")} aside={manages && key.revoked_at === null && <Change of={key} />}>
+      <Section title={i18n._("Limits and restrictions")} aside={manages && key.revoked_at === null && <Change of={key} />}>
         <Rules of={key} />
       </Section>
       {manages && <EndKey of={key} />}
@@ -81,14 +81,14 @@ function Change({ of: key }: { of: Key }) {
 }
 
 function UsageLink({ of: key }: { of: Key }) {
-  return <a href={`/dashboard/usage/requests?key=${key.id}`}>{i18n._("Its calls")}</a>;
+  return <a href={`/dashboard/usage/requests?key=${key.id}`}>{i18n._("See requests")}</a>;
 }
 
 function Spent({ of: key }: { of: Key }) {
   const { life_usd, month_usd, day_usd } = key.spending;
   return (
     <dl className={style.facts}>
-      <Spending label={i18n._("In all")} spent={life_usd} limit={key.quota_usd} />
+      <Spending label={i18n._("Total")} spent={life_usd} limit={key.quota_usd} />
       <Spending label={i18n._("This month, UTC")} spent={month_usd} limit={key.monthly_usd} />
       <Spending label={i18n._("Today, UTC")} spent={day_usd} limit={key.daily_usd} />
       <div>
@@ -123,10 +123,10 @@ function Rules({ of: key }: { of: Key }) {
     [i18n._("Rates"), rateLimits(key)],
     [i18n._("Models"), key.models.join(", ") || all],
     [i18n._("Providers"), key.providers.join(", ") || all],
-    [i18n._("Never these providers"), key.deny_providers.join(", ") || i18n._("none")],
+    [i18n._("Blocked providers"), key.deny_providers.join(", ") || i18n._("none")],
     [i18n._("Addresses"), key.ip.join(", ") || all],
-    [i18n._("Ends"), expiry(key)],
-    [i18n._("Made"), showTime(key.created_at, "moment")],
+    [i18n._("Expires"), expiry(key)],
+    [i18n._("Created"), showTime(key.created_at, "moment")],
   ];
   return (
     <dl className={style.rules}>

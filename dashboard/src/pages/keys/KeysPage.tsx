@@ -1,4 +1,4 @@
-// The account's keys: what each has spent of what it may, and when it was used last.
+// The account's keys: spending, limit and last use of each.
 import { i18n } from "@lingui/core";
 import { Button, Switch } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -35,7 +35,7 @@ function ConnectTool() {
   if (!useRight("manage_keys")) return null;
   return (
     <p className={`soft small ${style.over}`}>
-      {i18n._("A tool shows you a code?")} <Link to="/connect">{i18n._("Connect it")}</Link>
+      {i18n._("Your tool shows a code?")} <Link to="/connect">{i18n._("Connect it")}</Link>
     </p>
   );
 }
@@ -55,8 +55,8 @@ function FirstDay() {
   return (
     <Empty title={i18n._("A key lets your tools call models.")}>
       {allowed
-        ? i18n._("Each tool gets its own, with its own limit; you can revoke one without the others.")
-        : i18n._("Somebody who may manage keys can make one for you.")}
+        ? i18n._("Give each tool its own key and limit, so you can revoke one without the others.")
+        : i18n._("Members who can manage keys can create one for you.")}
     </Empty>
   );
 }
@@ -72,7 +72,7 @@ function KeyList({ keys }: { keys: readonly Key[] }) {
   return (
     <>
       {rows.length === 0 ? (
-        <Empty title={i18n._("No key works now.")}>{i18n._("All of them are revoked or expired.")}</Empty>
+        <Empty title={i18n._("No active keys")}>{i18n._("All of them are revoked or expired.")}</Empty>
       ) : (
         <DataTable
           label={names.keys}
@@ -87,7 +87,7 @@ function KeyList({ keys }: { keys: readonly Key[] }) {
           className={style.over}
           checked={showsAll}
           onChange={(event) => setShowsAll(event.currentTarget.checked)}
-          label={i18n._("{count, plural, one {Show # that is over} other {Show # that are over}}", { count: over })}
+          label={i18n._("{count, plural, one {Show # inactive} other {Show # inactive}}", { count: over })}
         />
       )}
     </>
@@ -117,7 +117,7 @@ function Name({ of }: { of: Key }) {
   );
 }
 
-/** How much of the quota is spent; nothing where there is none. */
+/** How much of the limit is spent; nothing without a limit. */
 function QuotaMeter({ of }: { of: Key }) {
   const quota = limitOf(of.quota_usd);
   if (quota === null) return null;

@@ -1,4 +1,4 @@
-// Makes a key: what it is for, then its limits, then the key itself, once.
+// Creates a key: purpose, limits, then the key itself, shown once.
 import { i18n } from "@lingui/core";
 import { Button, SegmentedControl } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -55,7 +55,7 @@ function NewKeyForm({ onMade }: { onMade: (key: string) => void }) {
       <div>
         <SegmentedControl
           fullWidth
-          aria-label={i18n._("What it is for")}
+          aria-label={i18n._("Purpose")}
           data={all.map(({ id, label }) => ({ value: id, label }))}
           value={all[chosen]!.id}
           onChange={choose}

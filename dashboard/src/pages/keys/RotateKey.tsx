@@ -1,4 +1,4 @@
-// Replaces a key by a new one with the same rules; both work until the old one's overlap ends.
+// Replaces a key by a new one with the same rules; the old one keeps working for an overlap.
 import { i18n } from "@lingui/core";
 import { Button, Select } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
@@ -28,9 +28,9 @@ export function RotateKey() {
         <ShownOnce apiKey={rotate.data.key} onDone={close} />
       ) : (
         <div className="stack">
-          <p>{i18n._("You get a new key with the same rules. The old one works beside it for a while, so that no call fails.")}</p>
+          <p>{i18n._("You get a new key with the same rules. The old key keeps working for a while, so that no request fails.")}</p>
           <Select
-            label={i18n._("The old key works for")}
+            label={i18n._("Old key works for")}
             data={overlaps()}
             value={hours}
             onChange={(chosen) => chosen && setHours(chosen)}
@@ -38,7 +38,7 @@ export function RotateKey() {
           />
           <FormProblem problem={rotate.error instanceof Problem ? rotate.error : null} />
           <Button onClick={() => rotate.mutate()} loading={rotate.isPending} style={{ alignSelf: "flex-start" }}>
-            {i18n._("Make the new key")}
+            {i18n._("Create new key")}
           </Button>
         </div>
       )}
@@ -48,7 +48,7 @@ export function RotateKey() {
 
 function overlaps() {
   return [
-    { value: "0", label: i18n._("no longer: it is refused at once") },
+    { value: "0", label: i18n._("revoke now") },
     { value: "1", label: i18n._("1 hour") },
     { value: "24", label: i18n._("1 day") },
     { value: "168", label: i18n._("7 days") },

@@ -9,14 +9,14 @@ import { AS_IT_IS, type RuleValues } from "./rules.ts";
 
 type Form = UseFormReturnType<RuleValues>;
 
-/** `until`: when the key ends now, in words. */
+/** `until`: the key's current expiry, in words. */
 export function RuleFields({ form, until }: { form: Form; until?: string | undefined }) {
   return (
     <>
       <TextInput label={i18n._("Name")} autoComplete="off" key={form.key("name")} {...form.getInputProps("name")} />
       <TextInput
         label={i18n._("Label")}
-        description={i18n._("A project or a team: usage is added up by it.")}
+        description={i18n._("A project or a team. Usage is grouped by label.")}
         autoComplete="off"
         key={form.key("label")}
         {...form.getInputProps("label")}
@@ -24,17 +24,17 @@ export function RuleFields({ form, until }: { form: Form; until?: string | undef
       <SpendingFields form={form} />
       <EndsField form={form} until={until} />
       <details className={style.more} open={hasMore(form.getValues())}>
-        <summary>{i18n._("Rates and boundaries")}</summary>
+        <summary>{i18n._("Rates and restrictions")}</summary>
         <div className="stack">
           <div className={style.three}>
             <Count label={i18n._("Requests a minute")} form={form} field="rpm" />
             <Count label={i18n._("Tokens a minute")} form={form} field="tpm" />
-            <Count label={i18n._("At a time")} form={form} field="concurrency" />
+            <Count label={i18n._("Concurrent requests")} form={form} field="concurrency" />
           </div>
-          <Names label={i18n._("Only these models")} form={form} field="models" />
-          <Names label={i18n._("Only these providers")} form={form} field="providers" />
-          <Names label={i18n._("Never these providers")} form={form} field="deny_providers" />
-          <Names label={i18n._("Only from these addresses")} form={form} field="ip" example="203.0.113.0/24" />
+          <Names label={i18n._("Allowed models")} form={form} field="models" />
+          <Names label={i18n._("Allowed providers")} form={form} field="providers" />
+          <Names label={i18n._("Blocked providers")} form={form} field="deny_providers" />
+          <Names label={i18n._("Allowed addresses")} form={form} field="ip" example="203.0.113.0/24" />
         </div>
       </details>
     </>
@@ -45,16 +45,16 @@ export function SpendingFields({ form }: { form: Form }) {
   return (
     <Group title={i18n._("Spending")} lead={i18n._("Empty or 0: {unlimited}.", { unlimited: lowered(unlimited()) })}>
       <div className={style.three}>
-        <Amount label={i18n._("In all")} form={form} field="quota_usd" />
-        <Amount label={i18n._("A month")} form={form} field="monthly_usd" />
-        <Amount label={i18n._("A day")} form={form} field="daily_usd" />
+        <Amount label={i18n._("Total")} form={form} field="quota_usd" />
+        <Amount label={i18n._("Monthly limit")} form={form} field="monthly_usd" />
+        <Amount label={i18n._("Daily limit")} form={form} field="daily_usd" />
       </div>
     </Group>
   );
 }
 
 export function EndsField({ form, until }: { form: Form; until?: string | undefined }) {
-  return <Select label={i18n._("Ends")} data={ends(until)} allowDeselect={false} key={form.key("expires_at")} {...form.getInputProps("expires_at")} />;
+  return <Select label={i18n._("Expires")} data={ends(until)} allowDeselect={false} key={form.key("expires_at")} {...form.getInputProps("expires_at")} />;
 }
 
 function Group({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {

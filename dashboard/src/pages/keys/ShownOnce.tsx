@@ -1,4 +1,4 @@
-// A key that was just made: it is shown here only, with how to use it.
+// A newly created key: shown only here, with how to use it.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { ClientCommand } from "../../parts/ClientCommand.tsx";

@@ -1,4 +1,4 @@
-// A key in words: whether it works, what bounds it, when it was used.
+// A key in words: its state, limits and last use.
 import { i18n } from "@lingui/core";
 import { isZero, toCents } from "../../parts/amounts.ts";
 import { count } from "../../parts/numbers.ts";
@@ -15,29 +15,29 @@ export function keyStatus(key: Key): { status: Status; label: string } {
   if (isOver(key)) return { status: "off", label: i18n._("expired") };
   return lastUse(key) === null
     ? { status: "waiting", label: i18n._("not used yet") }
-    : { status: "good", label: i18n._("works") };
+    : { status: "good", label: i18n._("active") };
 }
 
 export function keyName(key: Key): string {
-  return key.name || i18n._("without a name");
+  return key.name || i18n._("unnamed");
 }
 
-/** No limit is said in words: what there is in the account is the bound. */
+/** What stands for "no limit": the balance is the bound. */
 export function unlimited(): string {
   return i18n._("Unlimited, bounded by balance");
 }
 
-/** The limits of spending, the widest first. */
+/** The spending limits, widest first. */
 export function spendLimits(key: Key): string {
   const limits = [
-    key.quota_usd && i18n._("{amount} in all", { amount: toCents(key.quota_usd) }),
+    key.quota_usd && i18n._("{amount} total", { amount: toCents(key.quota_usd) }),
     key.monthly_usd && i18n._("{amount} a month", { amount: toCents(key.monthly_usd) }),
     key.daily_usd && i18n._("{amount} a day", { amount: toCents(key.daily_usd) }),
   ].filter(Boolean);
   return limits.length === 0 ? unlimited() : limits.join(" · ");
 }
 
-/** A limit of spending: null and 0 are none. */
+/** A spending limit; null and 0 mean none. */
 export function limitOf(amount: string | null): string | null {
   return amount === null || isZero(amount) ? null : amount;
 }
@@ -46,17 +46,17 @@ export function rateLimits(key: Key): string {
   const limits = [
     key.rpm && i18n._("{count} requests a minute", { count: count(key.rpm) }),
     key.tpm && i18n._("{count} tokens a minute", { count: count(key.tpm) }),
-    key.concurrency && i18n._("{count} at a time", { count: count(key.concurrency) }),
+    key.concurrency && i18n._("{count} concurrent", { count: count(key.concurrency) }),
   ].filter(Boolean);
-  return limits.length === 0 ? i18n._("As the account") : limits.join(" · ");
+  return limits.length === 0 ? i18n._("Same as account") : limits.join(" · ");
 }
 
-/** The hour, which totals have a moment later than what was spent; null: it was not used yet. */
+/** The hour of last use, which totals record slightly later than spending; null if never used. */
 function lastUse({ spending }: Key): string | null {
   return spending.used_hour ?? (isZero(spending.life_usd) ? null : new Date().toISOString());
 }
 
-/** By hours, as it is known: "2 hours ago". */
+/** To the hour, as recorded: "2 hours ago". */
 export function lastUsed(key: Key): string {
   const hour = lastUse(key);
   if (hour === null) return i18n._("never");

@@ -1,4 +1,4 @@
-// What the pages of keys read and change.
+// Queries and changes of the key pages.
 import { queryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 

@@ -1,4 +1,4 @@
-// The rules of a key as a form has them: text; and what the API is sent of them.
+// A key's rules as form text, and their conversion for the API.
 import { i18n } from "@lingui/core";
 import { limitOf } from "./describe.ts";
 import type { Key, KeyRules } from "./queries.ts";
@@ -44,31 +44,31 @@ export interface Preset {
   values: RuleValues;
 }
 
-/** What a key is for, and limits that suit it: to be changed as one likes. */
+/** Purposes of keys with suggested limits, which the user may change. */
 export function presets(): Preset[] {
   return [
     {
       id: "development",
       label: i18n._("Development"),
-      for: i18n._("For your own machine: a small budget each day, no end."),
+      for: i18n._("For your own machine: a small daily budget, no expiry."),
       values: { ...NO_RULES, name: i18n._("development"), daily_usd: "5" },
     },
     {
       id: "ci",
       label: i18n._("CI"),
-      for: i18n._("For tests that run by themselves: a budget each day, paced, renewed every 90 days."),
+      for: i18n._("For automated tests: a daily budget, rate-limited, renewed every 90 days."),
       values: { ...NO_RULES, name: i18n._("ci"), daily_usd: "2", rpm: "60", expires_at: "90" },
     },
     {
       id: "agent",
       label: i18n._("Agent"),
-      for: i18n._("For a task that ends: so much in all, and no more than half of it a day."),
+      for: i18n._("For a task with an end: a total budget, at most half of it a day."),
       values: { ...NO_RULES, name: i18n._("agent"), quota_usd: "10", daily_usd: "5", concurrency: "8", expires_at: "30" },
     },
     {
       id: "user",
       label: i18n._("End user"),
-      for: i18n._("For one of your customers: a budget each month, few calls at a time."),
+      for: i18n._("For one of your customers: a monthly budget, few concurrent requests."),
       values: { ...NO_RULES, name: i18n._("customer"), monthly_usd: "5", rpm: "20", concurrency: "2" },
     },
   ];
@@ -93,7 +93,7 @@ export function valuesOf(key: Key): RuleValues {
   };
 }
 
-/** Only the fields that are named: what is not named is not changed. */
+/** Only the changed fields; the others keep their values. */
 export function toRules(values: RuleValues, named: (field: keyof RuleValues) => boolean): KeyRules {
   const fields = (Object.keys(values) as (keyof RuleValues)[]).filter(named);
   return Object.fromEntries(fields.map((field) => [field, toRule(field, values[field].trim())])) as KeyRules;
@@ -119,9 +119,9 @@ function toRule(field: keyof RuleValues, text: string) {
   }
 }
 
-/** Whether a field that is a whole number is one. */
+/** Whether a count field holds a whole number. */
 export function checkCount(text: string): string | null {
-  return /^\d*$/.test(text.trim()) ? null : i18n._("A whole number.");
+  return /^\d*$/.test(text.trim()) ? null : i18n._("Enter a whole number.");
 }
 
 function short(amount: string | null): string {

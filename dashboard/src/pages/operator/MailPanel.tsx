@@ -1,4 +1,4 @@
-// One mail as its reader would have it, with an address of its own.
+// One mail as its recipient would see it, with its own address.
 import { i18n } from "@lingui/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
@@ -29,7 +29,7 @@ export function MailPanel() {
           mail ? (
             <Mail of={mail} />
           ) : further ? null : (
-            <Empty title={i18n._("This mail is not here any more")}>{i18n._("It has left by your mail server, or it was older than 30 days.")}</Empty>
+            <Empty title={i18n._("This mail is gone")}>{i18n._("It was sent by your mail server, or it was more than 30 days old.")}</Empty>
           )
         }
       </Await>
@@ -68,7 +68,7 @@ function Mail({ of: mail }: { of: UserMail }) {
       <div className="row">
         <CopyButton text={mail.body.trim()} label={i18n._("Copy text")} />
       </div>
-      <p className="soft small">{i18n._("Hand it over to nobody else: a link in it works once, and whoever goes on from it acts as its reader.")}</p>
+      <p className="soft small">{i18n._("Give it only to its recipient: a link in it works once, and whoever opens it acts as the recipient.")}</p>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-// For operators: mails to users that did not leave, to be handed over by another way.
+// For operators: mails to users that were not sent, to be delivered another way.
 import { i18n } from "@lingui/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Outlet, useNavigate, useParams } from "@tanstack/react-router";
@@ -35,12 +35,12 @@ function Mails() {
       {({ pages }) => {
         const rows = pages.flatMap((page) => page.data);
         return rows.length === 0 && !more ? (
-          <Empty title={i18n._("No mails are kept")}>
-            {i18n._("Mails leave by your mail server. Those that cannot, and all of them where no server is set, stay here for up to 30 days.")}
+          <Empty title={i18n._("No unsent mails")}>
+            {i18n._("Mails that could not be sent stay here for up to 30 days. Without a mail server, all mails do.")}
           </Empty>
         ) : (
           <>
-            <p className={`soft ${style.lead}`}>{i18n._("These mails to users did not leave. Open one and hand it over by another way.")}</p>
+            <p className={`soft ${style.lead}`}>{i18n._("These mails to users were not sent. Open one and deliver it another way.")}</p>
             <DataTable
               label={i18n._("Mails")}
               rows={rows}
@@ -61,7 +61,7 @@ function columns(): Column<UserMail>[] {
   return [
     { id: "at", head: i18n._("When"), narrow: "hide", cell: (mail) => <Time at={mail.at} as="dayClock" /> },
     { id: "to", head: i18n._("To"), cell: (mail) => <span className={`strong ${style.to}`}>{mail.to || i18n._("erased")}</span> },
-    { id: "what", head: i18n._("What"), wide: true, cell: (mail) => <span className={style.what}>{mail.subject}</span> },
+    { id: "what", head: i18n._("Subject"), wide: true, cell: (mail) => <span className={style.what}>{mail.subject}</span> },
     { id: "state", head: i18n._("State"), align: "end", narrow: "hide", cell: (mail) => <State of={mail} /> },
   ];
 }

@@ -1,12 +1,12 @@
-// How a mail's state is called, and which parts of its text are links.
+// Names of a mail's states, and the links in its text.
 import { i18n } from "@lingui/core";
 import type { Status } from "../../parts/StatusDot.tsx";
 
 export function mailState(state: string): { status: Status; label: string } {
   const states: Record<string, { status: Status; label: string }> = {
-    kept: { status: "off", label: i18n._("kept here") },
-    waiting: { status: "waiting", label: i18n._("waits to be sent") },
-    failed: { status: "bad", label: i18n._("could not be sent") },
+    kept: { status: "off", label: i18n._("Not sent: no mail server") },
+    waiting: { status: "waiting", label: i18n._("Queued") },
+    failed: { status: "bad", label: i18n._("Failed") },
   };
   return states[state] ?? { status: "off", label: state };
 }
@@ -16,7 +16,7 @@ export interface TextPart {
   isLink: boolean;
 }
 
-/** Only links to this service: users write some of the words, such as an account's name. */
+/** Splits a text at links to this service. Others stay text: users write some of the words, such as an account's name. */
 export function textParts(text: string): TextPart[] {
   return text.split(/(https?:\/\/[^\s<>"]+)/).map((part, at) => ({ text: part, isLink: at % 2 === 1 && isOurs(part) }));
 }

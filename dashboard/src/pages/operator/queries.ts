@@ -1,4 +1,4 @@
-// What operators read: mails to users that did not leave.
+// The operator's query: mails to users that were not sent.
 import { infiniteQueryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 

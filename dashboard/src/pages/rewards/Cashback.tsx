@@ -1,4 +1,4 @@
-// Cashback: the rate of the next call, how it grows with what is spent of top-ups, and what today has brought.
+// Cashback: the next request's rate, how it grows with spending of top-ups, and today's sum.
 import { i18n } from "@lingui/core";
 import type { Documents } from "../../api/client.ts";
 import { isZero, share, toCents, toDigits } from "../../parts/amounts.ts";
@@ -11,17 +11,17 @@ type CashbackDocument = Documents["CashbackDocument"];
 export function Cashback({ cashback }: { cashback: CashbackDocument }) {
   const grows = cashback.step_bp > 0 && cashback.max_bp > cashback.base_bp;
   return (
-    <Topic title={i18n._("Cashback")} lead={i18n._("Of what your calls draw from top-ups, and a little of trial credit. It is credited as you go, and it never expires.")}>
+    <Topic title={i18n._("Cashback")} lead={i18n._("Earned on requests paid from top-ups, and a little on trial credit. Credited as you go; never expires.")}>
       <p className={`figure ${style.part}`}>
-        {percent(cashback.rate_bp)} <small>{i18n._("of your next call")}</small>
+        {percent(cashback.rate_bp)} <small>{i18n._("of your next request")}</small>
       </p>
       {grows && <Curve cashback={cashback} />}
       <p className={style.today}>
         {i18n._("{amount} today, UTC", { amount: toCents(cashback.today_usd) })}
-        <span className="soft"> {i18n._("of {amount} a day at most", { amount: toDigits(cashback.day_max_usd) })}</span>
+        <span className="soft"> {i18n._("of at most {amount} a day", { amount: toDigits(cashback.day_max_usd) })}</span>
       </p>
       {!isZero(cashback.day_max_usd) && <Meter used={share(cashback.today_usd, cashback.day_max_usd)} wide calm />}
-      <p className="soft">{i18n._("{amount} in all", { amount: toCents(cashback.granted_usd) })}</p>
+      <p className="soft">{i18n._("{amount} total", { amount: toCents(cashback.granted_usd) })}</p>
     </Topic>
   );
 }
@@ -32,7 +32,7 @@ const BASE = 88; // of the first rate
 const TOP = 16; // of the highest
 const FLAT = 0.8; // from here on it stays
 
-/** A drawing: what it says stands in the words below it. */
+/** A drawing; the words below it say the same. */
 function Curve({ cashback: { base_bp, step_bp, max_bp, rate_bp, spent_usd } }: { cashback: CashbackDocument }) {
   const full = (max_bp - base_bp) / step_bp; // dollars
   const across = Math.min(1, (Number(spent_usd) / full) * FLAT) * WIDTH;
@@ -47,7 +47,7 @@ function Curve({ cashback: { base_bp, step_bp, max_bp, rate_bp, spent_usd } }: {
         <circle className={style.here} cx={Math.max(5, Math.min(WIDTH - 5, across))} cy={up} r="5" />
       </svg>
       <figcaption className="soft small">
-        {i18n._("{base} at first, {step} more with each dollar that you spend of top-ups, {most} from {full} on. You have spent {spent}.", {
+        {i18n._("Starts at {base} and rises {step} with each dollar of top-ups you spend, up to {most} at {full}. You have spent {spent}.", {
           base: percent(base_bp),
           step: percent(step_bp),
           most: percent(max_bp),

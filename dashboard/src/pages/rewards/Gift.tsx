@@ -1,4 +1,4 @@
-// The welcome gift: to be claimed until when, or claimed and there until when.
+// The welcome gift: until when it can be claimed, or when it expires.
 import { i18n } from "@lingui/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Documents } from "../../api/client.ts";
@@ -15,7 +15,7 @@ type Welcome = Documents["WelcomeDocument"];
 
 export function Gift({ welcome }: { welcome: Welcome }) {
   return (
-    <Topic title={i18n._("Welcome gift")} lead={i18n._("Once for each account. It is spent before what you pay for.")}>
+    <Topic title={i18n._("Welcome gift")} lead={i18n._("Once per account. Spent before your paid credit.")}>
       {welcome.stage === "open" ? <Open welcome={welcome} /> : <Standing welcome={welcome} />}
     </Topic>
   );
@@ -37,11 +37,11 @@ function Open({ welcome }: { welcome: Welcome }) {
         </p>
       )}
       {owing ? (
-        <p className="soft">{i18n._("It can be claimed once nothing is owed.")}</p>
+        <p className="soft">{i18n._("Pay your debt to claim it.")}</p>
       ) : spends ? (
         <Claim welcome={welcome} />
       ) : (
-        <p className="soft">{i18n._("Somebody who may spend can claim it.")}</p>
+        <p className="soft">{i18n._("Members who can spend can claim this.")}</p>
       )}
     </>
   );
@@ -49,10 +49,10 @@ function Open({ welcome }: { welcome: Welcome }) {
 
 function Standing({ welcome }: { welcome: Welcome }) {
   const { stage, expires_at } = welcome;
-  if (stage === "review") return <p>{i18n._("We look at it. You will hear by mail.")}</p>;
-  if (stage === "refused") return <p>{i18n._("It was not given: {reason}.", { reason: whyRefused(welcome) })}</p>;
+  if (stage === "review") return <p>{i18n._("We are reviewing it. You will get an e-mail.")}</p>;
+  if (stage === "refused") return <p>{i18n._("Not granted: {reason}.", { reason: whyRefused(welcome) })}</p>;
   if (stage === "over" && welcome.open_until)
-    return <p className="soft">{i18n._("It could be claimed until {day}.", { day: showTime(welcome.open_until, "day") })}</p>;
+    return <p className="soft">{i18n._("The offer ended on {day}.", { day: showTime(welcome.open_until, "day") })}</p>;
   const over = expires_at !== null && Date.parse(expires_at) <= Date.now();
   return (
     <>
@@ -60,8 +60,8 @@ function Standing({ welcome }: { welcome: Welcome }) {
       {expires_at !== null && (
         <p className="soft">
           {over
-            ? i18n._("It ended on {day}.", { day: showTime(expires_at, "day") })
-            : i18n._("What is not spent by {moment} ends; {time} left.", { time: timeLeft(expires_at), moment: showTime(expires_at, "moment") })}
+            ? i18n._("Expired on {day}.", { day: showTime(expires_at, "day") })
+            : i18n._("Unspent credit expires {moment}; {time} left.", { time: timeLeft(expires_at), moment: showTime(expires_at, "moment") })}
         </p>
       )}
     </>

@@ -1,4 +1,4 @@
-// The match of the first top-up: the offer and until when it stands; then what of it is unlocked.
+// The match of the first top-up: the offer and its deadline; then how much is unlocked.
 import { i18n } from "@lingui/core";
 import { Link } from "@tanstack/react-router";
 import type { Documents } from "../../api/client.ts";
@@ -14,7 +14,7 @@ type MatchDocument = Documents["MatchDocument"];
 
 export function Match({ match }: { match: MatchDocument }) {
   return (
-    <Topic title={i18n._("Match")} lead={i18n._("Your first top-up brings more credit. It unlocks as you spend that top-up, dollar for dollar.")}>
+    <Topic title={i18n._("Match")} lead={i18n._("Your first top-up brings extra credit. It unlocks dollar for dollar as you spend that top-up.")}>
       {match.stage === "granted" ? <Progress match={match} /> : <Offer match={match} />}
     </Topic>
   );
@@ -22,10 +22,10 @@ export function Match({ match }: { match: MatchDocument }) {
 
 function Offer({ match }: { match: MatchDocument }) {
   const spends = useRight("spend");
-  if (match.stage === "review") return <p>{i18n._("We look at it. You will hear by mail.")}</p>;
-  if (match.stage === "refused") return <p>{i18n._("It was not given: {reason}.", { reason: whyRefused(match) })}</p>;
+  if (match.stage === "review") return <p>{i18n._("We are reviewing it. You will get an e-mail.")}</p>;
+  if (match.stage === "refused") return <p>{i18n._("Not granted: {reason}.", { reason: whyRefused(match) })}</p>;
   if (match.stage === "over")
-    return <p className="soft">{i18n._("It was for a first top-up until {day}.", { day: showTime(match.open_until, "day") })}</p>;
+    return <p className="soft">{i18n._("The offer for first top-ups ended on {day}.", { day: showTime(match.open_until, "day") })}</p>;
   return (
     <>
       <p className="strong">
@@ -56,19 +56,19 @@ function Progress({ match }: { match: MatchDocument }) {
         {amounts.unlocked} <small>{less ? i18n._("unlocked") : i18n._("of {granted} unlocked", amounts)}</small>
       </p>
       <Meter used={share(unlocked, granted)} wide calm />
-      {less && <p className="soft">{i18n._("{cancelled} of {granted} is cancelled: it went with its part of the top-up, as by a refund.", amounts)}</p>}
+      {less && <p className="soft">{i18n._("{cancelled} of {granted} was cancelled with its part of the top-up, such as by a refund.", amounts)}</p>}
       {!isZero(locked) && (
         <p className="soft">
           {match.expires_at === null
             ? i18n._("{locked} is still locked.", amounts)
-            : i18n._("{locked} is still locked. What is not unlocked by {moment} ends; {time} left.", {
+            : i18n._("{locked} is still locked. The part still locked on {moment} expires; {time} left.", {
                 ...amounts,
                 time: timeLeft(match.expires_at),
                 moment: showTime(match.expires_at, "moment"),
               })}
         </p>
       )}
-      {isZero(locked) && <p className="soft">{unlocked === granted ? i18n._("All of it is yours to spend.") : i18n._("The rest has gone back with its top-up, or has ended.")}</p>}
+      {isZero(locked) && <p className="soft">{unlocked === granted ? i18n._("All of it is yours to spend.") : i18n._("The rest was cancelled with its top-up or has expired.")}</p>}
     </>
   );
 }

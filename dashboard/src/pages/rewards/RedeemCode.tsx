@@ -1,4 +1,4 @@
-// A code that somebody was given, for credit.
+// Redeems a code for credit.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -23,7 +23,7 @@ export function RedeemCode() {
     setSaid(i18n._("{amount} is in your balance.", { amount: toCents(reward.usd) }));
   });
   return (
-    <Topic title={i18n._("Code")} lead={i18n._("Each code works once for an account. Blanks, hyphens and small letters make no difference.")}>
+    <Topic title={i18n._("Code")} lead={i18n._("Each code works once per account. Spaces, hyphens and case do not matter.")}>
       <form onSubmit={submit} noValidate className={style.code}>
         <TextInput
           aria-label={i18n._("Code")}

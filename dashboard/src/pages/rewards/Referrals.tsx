@@ -1,4 +1,4 @@
-// The account's own link, and how far each has come who signed up by it.
+// The account's referral link, and the state of each sign-up with it.
 import { i18n } from "@lingui/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Documents } from "../../api/client.ts";
@@ -20,16 +20,16 @@ export function Referrals({ referral }: { referral: Documents["ReferralsDocument
   return (
     <Topic
       title={i18n._("Referrals")}
-      lead={i18n._("{reward} for each account that signs up by your link and makes a call that costs something.", { reward })}
+      lead={i18n._("{reward} for each account that signs up with your link and makes a paid request.", { reward })}
     >
       <Code text={link} label={i18n._("Your referral link")} />
       {referral.referrals.length === 0 ? (
-        <p className={`soft ${style.way}`}>{i18n._("Nobody has signed up by your link yet. Send it to somebody who builds with models.")}</p>
+        <p className={`soft ${style.way}`}>{i18n._("No sign-ups yet. Share your link with people who build with models.")}</p>
       ) : (
         <div className={style.way}>
-          <DataTable label={i18n._("Who signed up by your link")} rows={referral.referrals.toReversed()} columns={columns()} rowKey={(each) => each.account} />
+          <DataTable label={i18n._("Sign-ups with your link")} rows={referral.referrals.toReversed()} columns={columns()} rowKey={(each) => each.account} />
           {!isZero(referral.granted_usd) && (
-            <p className={style.way}>{i18n._("{amount} earned in all", { amount: toCents(referral.granted_usd) })}</p>
+            <p className={style.way}>{i18n._("{amount} earned in total", { amount: toCents(referral.granted_usd) })}</p>
           )}
         </div>
       )}
@@ -57,8 +57,8 @@ function State({ of: referral }: { of: Referral }) {
 
 function stateOf({ state, active, paid }: Referral): { status: Status; words: string } {
   if (state === "granted") return { status: "good", words: i18n._("rewarded") };
-  if (state === "review") return { status: "waiting", words: i18n._("being looked at") };
-  if (state === "refused") return { status: "off", words: i18n._("does not count: not somebody else") };
-  if (!active) return { status: "off", words: i18n._("no call yet that costs something") };
-  return { status: "waiting", words: paid ? i18n._("on its way") : i18n._("waits for their first top-up") };
+  if (state === "review") return { status: "waiting", words: i18n._("in review") };
+  if (state === "refused") return { status: "off", words: i18n._("does not count: same person") };
+  if (!active) return { status: "off", words: i18n._("no paid request yet") };
+  return { status: "waiting", words: paid ? i18n._("processing") : i18n._("awaiting their first top-up") };
 }

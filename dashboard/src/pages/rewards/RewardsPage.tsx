@@ -1,4 +1,4 @@
-// Rewards: what the account was given and can still get, each beside what it means. Only what the edition has.
+// Rewards: what the account got and can still get, as far as the edition offers them.
 import { i18n } from "@lingui/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Documents } from "../../api/client.ts";
@@ -34,7 +34,7 @@ function Rewards({ all }: { all: Documents["RewardsDocument"] }) {
   const spends = useRight("spend");
   const codes = edition?.codes === true && spends;
   if (isZero(all.life_max_usd) && isZero(all.life_granted_usd) && !codes)
-    return <Empty title={i18n._("There are no rewards here.")}>{i18n._("What you top up is all yours, and all that is spent.")}</Empty>;
+    return <Empty title={i18n._("No rewards are offered here.")}>{i18n._("You only spend credit that you top up.")}</Empty>;
   return (
     <>
       {!isZero(all.life_max_usd) && <Given granted={all.life_granted_usd} most={all.life_max_usd} />}
@@ -47,16 +47,16 @@ function Rewards({ all }: { all: Documents["RewardsDocument"] }) {
   );
 }
 
-/** All rewards together, of the most that an account gets in its life. */
+/** All rewards so far, of the lifetime cap. */
 function Given({ granted, most }: { granted: string; most: string }) {
   return (
-    <section className={style.given} aria-label={i18n._("Given to you so far")}>
-      <p className="soft">{i18n._("Given to you so far")}</p>
+    <section className={style.given} aria-label={i18n._("Granted to you so far")}>
+      <p className="soft">{i18n._("Granted to you so far")}</p>
       <p className={`figure ${style.sum}`}>
-        <Money usd={granted} /> <small>{i18n._("of {amount} at most, for life", { amount: toDigits(most) })}</small>
+        <Money usd={granted} /> <small>{i18n._("of {amount} lifetime cap", { amount: toDigits(most) })}</small>
       </p>
       <Meter used={share(granted, most)} wide calm />
-      {toCents(granted) === toCents(most) && <p>{i18n._("That is all that an account is given. Only top-ups add credit from now on.")}</p>}
+      {toCents(granted) === toCents(most) && <p>{i18n._("Lifetime cap reached. From now on, only top-ups add credit.")}</p>}
     </section>
   );
 }

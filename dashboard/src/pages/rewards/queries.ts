@@ -1,4 +1,4 @@
-// What the page of rewards reads and changes.
+// Queries and changes of the rewards page.
 import { queryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 

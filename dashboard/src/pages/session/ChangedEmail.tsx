@@ -24,15 +24,15 @@ function Confirmation({ token }: { token: string }) {
   });
   if (done) {
     return (
-      <DoorForm title={i18n._("Your e-mail address is changed")}>
-        <p>{i18n._("Sign in with it from now on. Your other sessions are ended.")}</p>
+      <DoorForm title={i18n._("Your e-mail address has changed")}>
+        <p>{i18n._("Sign in with it from now on. Your other sessions have ended.")}</p>
         <a href="/dashboard/settings">{i18n._("Go to your account")}</a>
       </DoorForm>
     );
   }
   return (
     <DoorForm title={i18n._("Confirm your new address")} onSubmit={submit}>
-      <p>{i18n._("You sign in with this address from then on, and mails to you go there.")}</p>
+      <p>{i18n._("From then on you sign in with this address and receive mails there.")}</p>
       <FormProblem problem={problem} />
       {problem ? <Link to="/sign-in">{i18n._("Back to sign-in")}</Link> : <Submit busy={busy}>{i18n._("Confirm")}</Submit>}
     </DoorForm>
@@ -58,9 +58,9 @@ function Undoing({ token }: { token: string }) {
   });
   if (undone) {
     return (
-      <DoorForm title={i18n._("Your address stays as it was")}>
-        <p>{i18n._("You are signed out everywhere. Sign in with this address and the new password.")}</p>
-        <UndoneList of={undone} lead={i18n._("This has ended, too. The audit log says so. Make anew what was yours:")} />
+      <DoorForm title={i18n._("Your address stays the same")}>
+        <p>{i18n._("You are signed out everywhere. Sign in with this address and your new password.")}</p>
+        <UndoneList of={undone} lead={i18n._("These were ended too, as recorded in the audit log. Recreate those that were yours:")} />
         <Link to="/sign-in">{i18n._("Sign in")}</Link>
       </DoorForm>
     );
@@ -68,12 +68,11 @@ function Undoing({ token }: { token: string }) {
   return (
     <DoorForm
       title={i18n._("Keep your e-mail address")}
-      lead={i18n._(
-        "Whoever asked for another one knows your password or has your session. Choose a new password: everybody is signed out, and passkeys and connected services are removed. If you asked for it yourself, close this page.",
+      lead={i18n._("Whoever requested the change knows your password or has your session. Choose a new password: all sessions are signed out, and passkeys and connected services are removed. If you requested it yourself, close this page.",
       )}
       onSubmit={submit}
     >
-      <UndoneList of={preview.data ?? []} lead={i18n._("What was made in your name since a day before ends, too:")} />
+      <UndoneList of={preview.data ?? []} lead={i18n._("Changes made in your name since a day before the request are undone, too:")} />
       <PasswordField fresh key={form.key("password")} {...form.getInputProps("password")} />
       <FormProblem problem={problem} />
       {problem?.param === "token" ? <Link to="/sign-in">{i18n._("Back to sign-in")}</Link> : <Submit busy={busy}>{i18n._("Keep my address")}</Submit>}
@@ -101,13 +100,13 @@ function undoneName({ kind, id, name: called }: Undone): string {
     key: i18n._("API key {name}", { name }),
     management_key: i18n._("Management key {name}", { name }),
     member: i18n._("Member {name}", { name }),
-    role: i18n._("Role of {name}: as before", { name }),
-    invitation: i18n._("Invitation of {name}", { name }),
+    role: i18n._("Role of {name}: restored", { name }),
+    invitation: i18n._("Invitation for {name}", { name }),
     payee: i18n._("Payee {name}", { name }),
-    withdrawal: i18n._("Withdrawal of {name}: the credit is back", { name }),
+    withdrawal: i18n._("Withdrawal of {name}: credit restored", { name }),
     auto_top_up: i18n._("Auto top-up: off"),
     alert_webhook: i18n._("Alert webhook"),
-    alerts: i18n._("Alerts by mail: on again"),
+    alerts: i18n._("E-mail alerts: on again"),
   };
   return kinds[kind];
 }

@@ -25,7 +25,7 @@ function AskForLink() {
     <DoorForm title={i18n._("Reset your password")} lead={i18n._("We send a link to your e-mail address.")} onSubmit={submit}>
       <EmailField key={form.key("email")} {...form.getInputProps("email")} />
       <FormProblem problem={problem} />
-      <Submit busy={busy}>{i18n._("Send the link")}</Submit>
+      <Submit busy={busy}>{i18n._("Send link")}</Submit>
       <Link to="/sign-in">{i18n._("Back to sign-in")}</Link>
     </DoorForm>
   );
@@ -50,8 +50,8 @@ function NewPassword({ token }: { token: string }) {
 
 function Done() {
   return (
-    <DoorForm title={i18n._("Your password is changed")}>
-      <p>{i18n._("You are signed out everywhere. Sign in with the new one.")}</p>
+    <DoorForm title={i18n._("Your password has changed")}>
+      <p>{i18n._("You are signed out everywhere. Sign in with your new password.")}</p>
       <Link to="/sign-in">{i18n._("Sign in")}</Link>
     </DoorForm>
   );

@@ -1,4 +1,4 @@
-// Sign in: e-mail, password, and the six digits where they are on.
+// Sign in: e-mail, password, and an authenticator code where that is on.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -36,7 +36,7 @@ export function SignIn() {
       {asksCode && (
         <TextInput
           key={form.key("totp")}
-          label={i18n._("Code from your authenticator")}
+          label={i18n._("Authenticator code")}
           inputMode="numeric"
           autoComplete="one-time-code"
           data-autofocus
@@ -60,11 +60,11 @@ export function SignIn() {
   );
 }
 
-/** Why another service signed nobody in, by the code that it brought back. */
+/** Why sign-in through another service failed, by its code. */
 function whyNot(code: string): string {
-  if (code === "conflict") return i18n._("There is an account with this e-mail already. Sign in to it, then connect the service in Settings.");
-  if (code === NEEDS_CODE) return i18n._("Sign in with your password and the code of your authenticator app.");
-  return i18n._("That sign-in did not work. Try again, or use your password.");
+  if (code === "conflict") return i18n._("An account with this e-mail address already exists. Sign in to it, then connect the service in Settings.");
+  if (code === NEEDS_CODE) return i18n._("Sign in with your password and the code from your authenticator app.");
+  return i18n._("Sign-in failed. Try again, or use your password.");
 }
 
 function ByPasskey({ next }: { next: string | undefined }) {

@@ -1,4 +1,4 @@
-// Sign up: e-mail and password, nothing else. The answer is the same for whoever has an account already.
+// Sign up: e-mail and password only. The answer is the same if the account already exists.
 import { i18n } from "@lingui/core";
 import { useForm } from "@mantine/form";
 import { useQuery } from "@tanstack/react-query";
@@ -48,9 +48,9 @@ export function SignUp() {
 
 export function MailSent({ to }: { to: string }) {
   return (
-    <DoorForm title={i18n._("Look into your mail")}>
+    <DoorForm title={i18n._("Check your e-mail")}>
       <p>{i18n._("We have sent a link to {email}. It works once, for a short time.", { email: to })}</p>
-      <p className="soft">{i18n._("Nothing there? Look into the folder for spam, or ask again in a minute.")}</p>
+      <p className="soft">{i18n._("No mail? Check your spam folder, or try again in a minute.")}</p>
       <Link to="/sign-in">{i18n._("Back to sign-in")}</Link>
     </DoorForm>
   );

@@ -1,5 +1,5 @@
-// Links that sign in: of the mail that verifies an address, of an invitation, and the operator's first. A press uses them, so that a
-// mail program that looks into links does not.
+// Links that sign in: from the mail that verifies an address, from an invitation, and the operator's first. A click uses them, so that a
+// mail program that opens links does not.
 import { i18n } from "@lingui/core";
 import { useForm } from "@mantine/form";
 import { Link } from "@tanstack/react-router";
@@ -15,7 +15,7 @@ export function VerifyEmail() {
   return (
     <LinkForm
       title={i18n._("Confirm your address")}
-      words={i18n._("You open this link in another browser than you signed up in. Choose a password for your account.")}
+      words={i18n._("You opened this link in a different browser. Choose a password for your account.")}
       button={i18n._("Go to your account")}
       send={async (password) => {
         await ask(api.POST("/api/email-verification", { body: { token, password } }));
@@ -50,7 +50,7 @@ function OneClick({ title, button, send }: { title: string; button: string; send
   );
 }
 
-/** Joins an account. Who has no password yet is asked for one. */
+/** Joins an account. Asks users without a password for one. */
 export function Invitation() {
   const token = useLinkToken();
   return (
@@ -73,7 +73,7 @@ interface LinkFormProps {
   send: (password: string | null) => Promise<void>;
 }
 
-/** Opens a link by a press, and asks for a password, with `words`, only if the first press says that one is needed. */
+/** Opens a link by a click, and asks for a password, with `words`, only if the first attempt needs one. */
 function LinkForm({ title, words, button, send }: LinkFormProps) {
   const [choosing, setChoosing] = useState(false);
   const form = useForm({ mode: "uncontrolled", initialValues: { password: "" } });

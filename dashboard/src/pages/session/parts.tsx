@@ -1,4 +1,4 @@
-// What the forms before sign-in share.
+// Parts that the forms before sign-in share.
 import { i18n } from "@lingui/core";
 import { Button, PasswordInput, TextInput } from "@mantine/core";
 import { type ReactNode, useEffect, useState } from "react";
@@ -45,7 +45,7 @@ export function Submit({ busy, children }: { busy: boolean; children: ReactNode 
   );
 }
 
-/** The way by another service, where the operator has one. Its start is the server's: it sends the browser on. */
+/** Sign-in through another service, if the operator has one. It starts at the server, which redirects. */
 export function OtherService({ name, referral }: { name: string; referral?: string | undefined }) {
   const query = referral ? `?${new URLSearchParams({ referral })}` : "";
   return (
@@ -55,13 +55,13 @@ export function OtherService({ name, referral }: { name: string; referral?: stri
   );
 }
 
-/** Where somebody goes who has just signed in. A path of the dashboard, whatever the address says. */
+/** Goes to the page after sign-in: always a path of the dashboard, whatever the address says. */
 export function enter(next = "/"): void {
   const { href, pathname } = new URL(`/dashboard${next}`, location.origin);
   location.assign(pathname.startsWith("/dashboard/") ? href : "/dashboard/"); // what has .. leads out of the pages
 }
 
-/** The token of a mail's link, also of one that is opened where such a page is open already. */
+/** The token of a mail's link, also when one is opened in a tab that already shows such a page. */
 export function useLinkToken(): string {
   const [token, setToken] = useState(takeToken);
   useEffect(() => {
@@ -72,7 +72,7 @@ export function useLinkToken(): string {
   return token;
 }
 
-/** It stands behind `#`, which browsers send to no server, and leaves the address bar and the history. */
+/** Takes it from behind `#`, which browsers never send, and clears the address bar and history. */
 function takeToken(): string {
   const token = location.hash.slice(1);
   if (token) history.replaceState(history.state, "", location.pathname);

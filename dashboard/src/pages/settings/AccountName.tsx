@@ -1,4 +1,4 @@
-// What the account is called, for all who are its members.
+// The account's name, shared by all members.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -24,11 +24,11 @@ export function AccountName() {
     setSaved(true);
   });
   return (
-    <Section title={i18n._("Name of the account")}>
+    <Section title={i18n._("Account name")}>
       <form onSubmit={submit} noValidate>
-        <p className={`soft ${style.before}`}>{i18n._("Who has several accounts finds this one by it, and invitations say it.")}</p>
+        <p className={`soft ${style.before}`}>{i18n._("Shown in the account switcher and in invitations.")}</p>
         <div className={style.inline}>
-          <TextInput aria-label={i18n._("Name of the account")} autoComplete="organization" key={form.key("name")} {...form.getInputProps("name")} />
+          <TextInput aria-label={i18n._("Account name")} autoComplete="organization" key={form.key("name")} {...form.getInputProps("name")} />
           <Button type="submit" variant="default" loading={busy}>
             {i18n._("Save")}
           </Button>

@@ -1,4 +1,4 @@
-// Alerts: what the account is told, at which address, and what it was told.
+// Alerts: which are sent, where to, and those sent so far.
 import { i18n } from "@lingui/core";
 import { Button, Switch, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -34,26 +34,26 @@ function Wanted({ alerts }: { alerts: Alerts }) {
   const manages = useRight("manage");
   return (
     <>
-      <Topic title={i18n._("Mail")} lead={i18n._("To the owners of the account, as plain text.")}>
+      <Topic title={i18n._("Mail")} lead={i18n._("Sent to the account's owners as plain text.")}>
         {manages ? <MailSwitch alerts={alerts} /> : <p>{alerts.mail ? i18n._("on") : i18n._("off")}</p>}
       </Topic>
-      <Topic title={i18n._("Low balance")} lead={i18n._("You are told when less than this is left, once a day at most.")}>
+      <Topic title={i18n._("Low balance")} lead={i18n._("We alert you when the balance falls below this, at most once a day.")}>
         {manages ? (
           <Threshold alerts={alerts} />
         ) : (
           <p>{alerts.low_balance_usd === null ? i18n._("off") : i18n._("below {amount}", { amount: toDigits(alerts.low_balance_usd) })}</p>
         )}
       </Topic>
-      <Topic title={i18n._("Also told")} lead={i18n._("Where mail or a webhook is on. Each once, not for every call.")}>
+      <Topic title={i18n._("Also sent")} lead={i18n._("By mail and webhook, if turned on. Once per event, not per request.")}>
         <ul className={style.told}>
-          <li>{i18n._("50%, 80% and 100% of the account's daily or monthly budget are spent")}</li>
-          <li>{i18n._("80% and 100% of a key's limit are spent")}</li>
-          <li>{i18n._("credit ends within 3 days")}</li>
-          <li>{i18n._("a top-up, refund, withdrawal or dispute moves")}</li>
-          <li>{i18n._("a model that you use changes its price, or is retired, within 30 days")}</li>
+          <li>{i18n._("50%, 80% and 100% of the account's daily or monthly budget spent")}</li>
+          <li>{i18n._("80% and 100% of a key's limit spent")}</li>
+          <li>{i18n._("credit expires within 3 days")}</li>
+          <li>{i18n._("a top-up, refund, withdrawal or dispute changes state")}</li>
+          <li>{i18n._("a model that you use changes price or is retired within 30 days")}</li>
         </ul>
       </Topic>
-      <Topic title={i18n._("Webhook")} lead={i18n._("The same notices as JSON, posted to an address of yours and signed (Standard Webhooks).")}>
+      <Topic title={i18n._("Webhook")} lead={i18n._("The same notices as signed JSON, posted to your URL (Standard Webhooks).")}>
         <Webhook url={alerts.webhook} manages={manages} />
       </Topic>
       {manages && (
@@ -75,7 +75,7 @@ function MailSwitch({ alerts }: { alerts: Alerts }) {
   return (
     <>
       <Switch
-        label={i18n._("Send alerts by mail")}
+        label={i18n._("Send e-mail alerts")}
         checked={change.isPending ? change.variables : alerts.mail}
         onChange={(event) => change.mutate(event.currentTarget.checked)}
       />

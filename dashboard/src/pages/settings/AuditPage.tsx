@@ -19,7 +19,7 @@ export function AuditPage() {
       {manages ? (
         <Log />
       ) : (
-        <Empty title={i18n._("Your role does not allow this")}>{i18n._("An admin or owner of the account reads the audit log.")}</Empty>
+        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Owners and admins can read the audit log.")}</Empty>
       )}
     </SettingsPage>
   );
@@ -37,7 +37,7 @@ function Log() {
         {({ pages }) => {
           const rows = pages.flatMap((page) => page.data);
           if (rows.length === 0)
-            return <Empty title={i18n._("Nothing was changed yet.")}>{i18n._("Each change of keys, team, settings, budgets and payments is written down here, and never altered.")}</Empty>;
+            return <Empty title={i18n._("No changes yet")}>{i18n._("Changes to keys, team, settings, budgets and payments appear here. Entries are never altered.")}</Empty>;
           return (
             <DataTable
               label={i18n._("Audit log")}
@@ -60,8 +60,8 @@ function columns(): Column<Change>[] {
   return [
     { id: "at", head: i18n._("When"), cell: (change) => <Time at={change.at} as="moment" /> },
     { id: "who", head: i18n._("Who"), narrow: "hide", cell: (change) => <span className={style.short}>{actorName(change)}</span> },
-    { id: "what", head: i18n._("What"), cell: (change) => <span className="strong">{fieldName(change.field)}</span>, under: actorName },
-    { id: "of", head: i18n._("Of"), narrow: "laptop", cell: (change) => <span className={`soft ${style.short}`}>{subjectName(change)}</span> },
+    { id: "what", head: i18n._("Subject"), cell: (change) => <span className="strong">{fieldName(change.field)}</span>, under: actorName },
+    { id: "of", head: i18n._("Target"), narrow: "laptop", cell: (change) => <span className={`soft ${style.short}`}>{subjectName(change)}</span> },
     { id: "change", head: i18n._("Before → after"), wide: true, narrow: "hide", cell: (change) => <Values of={change} /> },
     { id: "from", head: i18n._("From"), align: "end", narrow: "laptop", cell: (change) => <span className="mono soft">{change.address || "–"}</span> },
   ];

@@ -1,4 +1,4 @@
-// Whether a code of an authenticator app is asked for at sign-in.
+// Whether sign-in asks for an authenticator code.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
@@ -10,11 +10,11 @@ import { Topic } from "./SettingsPage.tsx";
 export function Authenticator() {
   const { user } = useScope();
   return (
-    <Topic title={i18n._("Authenticator app")} lead={i18n._("A code of six digits from your phone, beside the password.")}>
+    <Topic title={i18n._("Authenticator app")} lead={i18n._("A six-digit code from your phone, in addition to the password.")}>
       <div className={style.state}>
         <p>
           <StatusDot status={user.totp ? "good" : "off"} label="" />
-          {user.totp ? i18n._("On: sign-in asks for a code.") : i18n._("Off: the password alone signs in.")}
+          {user.totp ? i18n._("On: sign-in asks for a code.") : i18n._("Off: the password alone is enough.")}
         </p>
         {user.totp && (
           <Button variant="default" component={Link} to="/settings/security/recovery-codes">

@@ -29,13 +29,13 @@ export function AuthenticatorPanel() {
     setCodes(recovery);
     void turned(true);
   };
-  const title = on ? i18n._("Turn the authenticator app off") : codes ? i18n._("Recovery codes") : i18n._("Set up an authenticator app");
+  const title = on ? i18n._("Turn off the authenticator app") : codes ? i18n._("Recovery codes") : i18n._("Set up an authenticator app");
   return (
     <Drawer title={title} onClose={close} holds={codes !== null}>
       {on ? (
         <Removal onDone={() => void turned(false).then(close)} />
       ) : codes ? (
-        <RecoveryCodes codes={codes} onDone={close}>{i18n._("The app is on.")}</RecoveryCodes>
+        <RecoveryCodes codes={codes} onDone={close}>{i18n._("The authenticator app is on.")}</RecoveryCodes>
       ) : setup ? (
         <Confirmation setup={setup} onDone={confirmed} />
       ) : (
@@ -51,11 +51,11 @@ function Start({ onSetup }: { onSetup: (setup: Setup) => void }) {
   const { busy, problem, submit } = useSubmit(form, async (body) => onSetup(await ask(api.POST("/api/user/totp", { body }))));
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <p>{i18n._("You need an app that makes codes, such as the one of your password manager, on your phone or here.")}</p>
+      <p>{i18n._("You need an app that generates codes, such as your password manager, on your phone or this computer.")}</p>
       {user.has_password && <CurrentPassword data-autofocus key={form.key("password")} {...form.getInputProps("password")} />}
       <FormProblem problem={problem} />
       <Button type="submit" loading={busy} className={style.start}>
-        {i18n._("Go on")}
+        {i18n._("Continue")}
       </Button>
     </form>
   );
@@ -70,12 +70,12 @@ function Confirmation({ setup, onDone }: { setup: Setup; onDone: (codes: readonl
   return (
     <form className="stack" onSubmit={submit} noValidate>
       <p>{i18n._("Scan this with the app.")}</p>
-      <img className={style.scan} src={`data:image/svg+xml,${encodeURIComponent(setup.svg)}`} alt={i18n._("The secret below, as a picture for the app")} />
+      <img className={style.scan} src={`data:image/svg+xml,${encodeURIComponent(setup.svg)}`} alt={i18n._("QR code of the secret below")} />
       <div>
-        <p className="soft" style={{ marginBottom: 8 }}>{i18n._("Or enter this secret in it:")}</p>
+        <p className="soft" style={{ marginBottom: 8 }}>{i18n._("Or enter this secret:")}</p>
         <Code text={inFours(setup.secret)} label={i18n._("The secret")} />
       </div>
-      <CodeField label={i18n._("Then the code that the app shows")} key={form.key("code")} {...form.getInputProps("code")} />
+      <CodeField label={i18n._("Code shown by the app")} key={form.key("code")} {...form.getInputProps("code")} />
       <FormProblem problem={problem} />
       <Button type="submit" loading={busy} className={style.start}>
         {i18n._("Turn on")}
@@ -93,9 +93,9 @@ function Removal({ onDone }: { onDone: () => void }) {
   });
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <p>{i18n._("From then on the password alone signs in, and the recovery codes end. You are told by mail.")}</p>
+      <p>{i18n._("Your password alone is then enough to sign in, and your recovery codes stop working. We notify you by mail.")}</p>
       {user.has_password && <CurrentPassword data-autofocus key={form.key("password")} {...form.getInputProps("password")} />}
-      <CodeField label={i18n._("Code of the app, or a recovery code")} key={form.key("code")} {...form.getInputProps("code")} />
+      <CodeField label={i18n._("Code from the app, or a recovery code")} key={form.key("code")} {...form.getInputProps("code")} />
       <FormProblem problem={problem} />
       <Button type="submit" color="signal" loading={busy} className={style.start}>
         {i18n._("Turn off")}

@@ -1,4 +1,4 @@
-// Caches: answers that are given again. Whose requests share them, and whether a question in other words may have one.
+// Caches: who shares repeated answers, and whether similar requests may be answered from earlier ones.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -29,7 +29,7 @@ export function CachesPage() {
 
 function Topics({ caching }: { caching: Caching }) {
   if (!caching.exact) {
-    return <p className="soft">{i18n._("No answer is given again here: each request goes to its provider.")}</p>;
+    return <p className="soft">{i18n._("No cache is offered here: each request goes to its provider.")}</p>;
   }
   return (
     <>
@@ -40,11 +40,11 @@ function Topics({ caching }: { caching: Caching }) {
 }
 
 function Repeats({ caching }: { caching: Caching }) {
-  const lead = i18n._("An identical request within {minutes} minutes gets the same answer at no charge.", { minutes: Math.round(caching.seconds / 60) });
-  const said = caching.shared ? i18n._("Shared by all keys and end users of the account") : i18n._("Each key and end user has its own");
+  const lead = i18n._("An identical request within {minutes} minutes gets the same answer, free of charge.", { minutes: Math.round(caching.seconds / 60) });
+  const said = caching.shared ? i18n._("Shared by all keys and end users of the account") : i18n._("Separate for each key and end user");
   return (
     <Topic title={i18n._("Repeated requests")} lead={lead}>
-      <Choice on={caching.shared} said={said} body={{ shared: !caching.shared }} act={caching.shared ? i18n._("Keep apart") : i18n._("Share")} />
+      <Choice on={caching.shared} said={said} body={{ shared: !caching.shared }} act={caching.shared ? i18n._("Separate") : i18n._("Share")} />
     </Topic>
   );
 }
@@ -52,18 +52,17 @@ function Repeats({ caching }: { caching: Caching }) {
 function OtherWords({ semantic }: { semantic: Semantic }) {
   const on = semantic.state === "on";
   const byRequest = semantic.by_request;
-  const lead = i18n._(
-    "A question in other words may get an earlier answer at no charge: short English questions without a system prompt, for {minutes} minutes. Such an answer can be wrong, so the first {trial} are only compared with the provider's, and the cache stops itself when answers differ.",
+  const lead = i18n._("A rephrased question may get an earlier answer, free of charge: short English questions without a system prompt, for {minutes} minutes. Such an answer can be wrong, so the first {trial} are only compared with the provider's, and the cache turns itself off when answers differ.",
     { minutes: semantic.minutes, trial: semantic.trial },
   );
   return (
-    <Topic title={i18n._("Questions in other words")} lead={lead}>
+    <Topic title={i18n._("Similar requests")} lead={lead}>
       <Choice on={on} said={sayState(semantic)} body={{ semantic: !on }} act={on ? i18n._("Turn off") : i18n._("Turn on")} primary={!on} />
       <Choice
         on={byRequest}
-        said={byRequest ? i18n._("While it is off, single requests may ask for it") : i18n._("While it is off, requests that ask for it are refused")}
+        said={byRequest ? i18n._("While off, single requests can ask for it") : i18n._("While off, requests that ask for it are refused")}
         body={{ semantic_by_request: !byRequest }}
-        act={byRequest ? i18n._("Refuse them") : i18n._("Let them ask")}
+        act={byRequest ? i18n._("Refuse") : i18n._("Allow")}
       />
     </Topic>
   );
@@ -71,12 +70,12 @@ function OtherWords({ semantic }: { semantic: Semantic }) {
 
 function sayState({ state, compared, trial, stopped_at }: Semantic): string {
   if (state === "stopped") {
-    return i18n._("Stopped on {moment}: two of the last 50 answers differed from the provider's. Turned on again, it starts with a new trial.", {
+    return i18n._("Stopped on {moment}: two of the last 50 answers differed from the provider's. If you turn it on again, it starts with a new trial.", {
       moment: stopped_at === null ? "" : showTime(stopped_at, "moment"),
     });
   }
   if (state === "off") return i18n._("Off");
-  return compared < trial ? i18n._("On: {compared} of {trial} answers compared, none given yet", { compared, trial }) : i18n._("On");
+  return compared < trial ? i18n._("On: {compared} of {trial} answers compared, none served yet", { compared, trial }) : i18n._("On");
 }
 
 interface ChoiceProps {
@@ -87,7 +86,7 @@ interface ChoiceProps {
   primary?: boolean;
 }
 
-/** What is so now, and the other thing: the owner's to choose. */
+/** The current setting, and a button for the other one, for owners only. */
 function Choice({ on, said, act, body, primary = false }: ChoiceProps) {
   const owns = useRight("own");
   const { account } = useScope();
@@ -110,7 +109,7 @@ function Choice({ on, said, act, body, primary = false }: ChoiceProps) {
           </Button>
         </div>
       ) : (
-        <p className="soft">{i18n._("An owner of the account can change this.")}</p>
+        <p className="soft">{i18n._("Owners can change this.")}</p>
       )}
     </div>
   );

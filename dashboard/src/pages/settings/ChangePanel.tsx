@@ -17,12 +17,12 @@ export function ChangePanel({ of: change, onClose }: { of: Change; onClose: () =
           {actorName(change)} <Id id={change.actor} name={change.actor_name} />
         </Fact>
         {change.subject && (
-          <Fact label={i18n._("Of")}>
+          <Fact label={i18n._("Target")}>
             {subjectName(change)} <Id id={change.subject} name={change.subject_name} />
           </Fact>
         )}
         <Fact label={i18n._("From")}>
-          <span className="mono">{change.address || i18n._("not known any more, or by command")}</span>
+          <span className="mono">{change.address || i18n._("deleted, or set by command")}</span>
         </Fact>
         <Fact label={i18n._("Before")}>
           <Value text={change.before} />
@@ -48,7 +48,7 @@ function Fact({ label, children }: { label: string; children: React.ReactNode })
   );
 }
 
-/** An id, where something else is shown before it. */
+/** An id, shown after its name. */
 function Id({ id, name }: { id: string; name: string }) {
   return name && <span className="mono soft">{id}</span>;
 }

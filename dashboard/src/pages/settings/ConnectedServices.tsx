@@ -12,7 +12,7 @@ import { Time } from "../../parts/Time.tsx";
 import { type ConnectedService, servicesQuery } from "./queries.ts";
 import { RowAct } from "./SettingsPage.tsx";
 
-/** Nothing where no service is configured and none is connected from before. */
+/** Nothing if no service is configured and none is still connected. */
 export function ConnectedServices() {
   const client = useQueryClient();
   const name = useQuery(editionQuery).data?.openid;
@@ -27,7 +27,7 @@ export function ConnectedServices() {
       <FormProblem problem={disconnect.error instanceof Problem ? disconnect.error : null} />
       {all.length === 0 ? (
         <Empty title={i18n._("Sign in with {name}", { name: name ?? "" })}>
-          {i18n._("Connect it, and you need no password here. You are told by mail.")}
+          {i18n._("Connect it to sign in without a password. We notify you by mail.")}
         </Empty>
       ) : (
         <DataTable

@@ -1,4 +1,4 @@
-// Asks for another e-mail address: it counts once the link in a mail to it is opened.
+// Requests a new e-mail address, which takes effect once the link mailed to it is opened.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -31,13 +31,13 @@ function Ask({ onSent }: { onSent: (email: string) => void }) {
   });
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <p>{i18n._("We send a link to the new address. Nothing changes until it is opened; then your other sessions end.")}</p>
+      <p>{i18n._("We send a link to the new address. Nothing changes until you open it; your other sessions then end.")}</p>
       <TextInput label={i18n._("New e-mail address")} type="email" autoComplete="email" data-autofocus key={form.key("email")} {...form.getInputProps("email")} />
       {user.has_password && <CurrentPassword key={form.key("password")} {...form.getInputProps("password")} />}
-      {user.totp && <CodeField label={i18n._("Code of the app, or a recovery code")} key={form.key("code")} {...form.getInputProps("code")} />}
+      {user.totp && <CodeField label={i18n._("Code from the app, or a recovery code")} key={form.key("code")} {...form.getInputProps("code")} />}
       <FormProblem problem={problem} />
       <Button type="submit" loading={busy} className={style.start}>
-        {i18n._("Send the link")}
+        {i18n._("Send link")}
       </Button>
     </form>
   );
@@ -48,7 +48,7 @@ function Sent({ to, onDone }: { to: string; onDone: () => void }) {
   return (
     <div className="stack" role="status">
       <p>{i18n._("We have sent a link to {email}. It works once, for 24 hours.", { email: to })}</p>
-      <p className="soft">{i18n._("{email} stays yours until then, and has a mail too: its link undoes the change for 7 days.", { email: user.email })}</p>
+      <p className="soft">{i18n._("Until then, {email} stays your address. It got a mail, too, with a link that undoes the change for 7 days.", { email: user.email })}</p>
       <Button variant="default" onClick={onDone} className={style.start}>
         {i18n._("Close")}
       </Button>

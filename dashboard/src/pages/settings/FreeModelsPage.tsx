@@ -1,4 +1,4 @@
-// Free models: off until somebody agrees to the edition's words; who agreed, when, to which words; and off again.
+// Free models: off until a member agrees to the edition's terms; who agreed, when and to which; and a way to turn them off.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -27,7 +27,7 @@ export function FreeModelsPage() {
 }
 
 function Consent({ free }: { free: FreeModels }) {
-  const lead = i18n._("{requests} requests in {hours} hours for the account, {more} once it has topped up. All keys of the account may call them, or none.", {
+  const lead = i18n._("{requests} requests in {hours} hours for the account, {more} once it has topped up. Applies to all keys of the account.", {
     requests: free.requests,
     more: free.topped_up_requests,
     hours: free.window_hours,
@@ -37,7 +37,7 @@ function Consent({ free }: { free: FreeModels }) {
       <div className={style.consent}>
         <p className="strong">
           <StatusDot status={free.on ? "good" : "off"} label="" />
-          {free.on ? i18n._("On") : i18n._("Off: calls of free models are refused.")}
+          {free.on ? i18n._("On") : i18n._("Off: requests to free models are refused.")}
         </p>
         {free.consent && <Agreed consent={free.consent} />}
         <Choice free={free} />
@@ -52,13 +52,13 @@ function Agreed({ consent }: { consent: Documents["ConsentDocument"] }) {
   const by = consent.by === "operator" ? i18n._("the operator") : (name.data ?? consent.by);
   return (
     <>
-      <p className="soft">{i18n._("{by} agreed on {moment} to these words:", { by, moment: showTime(consent.at, "moment") })}</p>
+      <p className="soft">{i18n._("{by} agreed to these terms on {moment}:", { by, moment: showTime(consent.at, "moment") })}</p>
       <blockquote className={style.words}>{consent.wording}</blockquote>
     </>
   );
 }
 
-/** Agree, agree anew where the words have changed, turn off: as far as the role may. */
+/** Agree, agree again after the terms have changed, or turn off, as the role allows. */
 function Choice({ free }: { free: FreeModels }) {
   const manages = useRight("manage");
   const { account } = useScope();
@@ -75,7 +75,7 @@ function Choice({ free }: { free: FreeModels }) {
     <>
       {asks && (
         <>
-          <p className="soft">{others ? i18n._("The words have changed since. They are now:") : i18n._("To turn them on, somebody agrees to this:")}</p>
+          <p className="soft">{others ? i18n._("The terms have changed since. They now read:") : i18n._("To turn them on, agree to this:")}</p>
           <blockquote className={style.words}>{free.wording}</blockquote>
         </>
       )}
@@ -84,7 +84,7 @@ function Choice({ free }: { free: FreeModels }) {
         <div className="row">
           {asks && (
             <Button onClick={() => change.mutate(free.wording)} loading={change.isPending && change.variables !== null}>
-              {others ? i18n._("Agree to these words") : i18n._("I agree, turn them on")}
+              {others ? i18n._("Agree to these terms") : i18n._("Agree and turn on")}
             </Button>
           )}
           {free.on && (
@@ -94,7 +94,7 @@ function Choice({ free }: { free: FreeModels }) {
           )}
         </div>
       ) : (
-        <p className="soft">{i18n._("Somebody who manages the account can change this.")}</p>
+        <p className="soft">{i18n._("Members who can manage the account can change this.")}</p>
       )}
     </>
   );

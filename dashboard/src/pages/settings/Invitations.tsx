@@ -1,4 +1,4 @@
-// Invitations that are open: to whom, by whom, until when; each can be taken back.
+// Open invitations: to whom, by whom, until when; each can be revoked.
 import { i18n } from "@lingui/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -22,9 +22,9 @@ export function Invitations({ members }: { members: readonly Member[] }) {
       <DataTable label={i18n._("Invitations")} rows={invited} columns={columns(members, account.grants, setChosen)} rowKey={(each) => each.id} />
       <Confirm
         opened={chosen !== null}
-        title={i18n._("Take back the invitation")}
-        words={i18n._("The link in the mail to {email} opens nothing from then on.", { email: chosen?.email ?? "" })}
-        label={i18n._("Take back")}
+        title={i18n._("Revoke invitation")}
+        words={i18n._("The link mailed to {email} stops working.", { email: chosen?.email ?? "" })}
+        label={i18n._("Revoke invitation")}
         act={async () => {
           if (chosen) await withdrawInvitation(account.id, chosen.id);
           await client.invalidateQueries({ queryKey: invitationsQuery(account.id).queryKey });
@@ -40,7 +40,7 @@ function columns(members: readonly Member[], grants: readonly string[], choose: 
     { id: "who", head: i18n._("Person"), wide: true, cell: (each) => <span className="strong">{each.email}</span> },
     { id: "by", head: i18n._("Invited by"), narrow: "hide", cell: (each) => <span className="soft">{inviter(each, members)}</span> },
     { id: "role", head: i18n._("Role"), cell: (each) => roleName(each.role) },
-    { id: "left", head: i18n._("Link works for"), narrow: "hide", cell: (each) => <span className="soft">{timeLeft(each.expires_at)}</span> },
+    { id: "left", head: i18n._("Expires in"), narrow: "hide", cell: (each) => <span className="soft">{timeLeft(each.expires_at)}</span> },
     { id: "act", head: "", align: "end", cell: (each) => grants.includes(each.role) && <Withdraw of={each} choose={choose} /> },
   ];
 }
@@ -48,7 +48,7 @@ function columns(members: readonly Member[], grants: readonly string[], choose: 
 function Withdraw({ of: invited, choose }: { of: Invited; choose: (invited: Invited) => void }) {
   return (
     <RowAct act={() => choose(invited)}>
-      {i18n._("Take back")}
+      {i18n._("Revoke invitation")}
     </RowAct>
   );
 }

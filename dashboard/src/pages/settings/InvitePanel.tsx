@@ -1,4 +1,4 @@
-// Invites somebody by mail, with a role whose words say what it may do.
+// Invites a member by mail, with a role.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -17,11 +17,11 @@ export function InvitePanel() {
   const manages = useRight("manage");
   const close = () => void navigate({ to: "/settings/team" });
   return (
-    <Drawer title={i18n._("Invite somebody")} onClose={close}>
+    <Drawer title={i18n._("Invite a member")} onClose={close}>
       {manages ? (
         <InviteForm onDone={close} />
       ) : (
-        <Empty title={i18n._("Your role does not allow this")}>{i18n._("An admin or owner of the account can invite people.")}</Empty>
+        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Owners and admins can invite members.")}</Empty>
       )}
     </Drawer>
   );
@@ -41,9 +41,9 @@ function InviteForm({ onDone }: { onDone: () => void }) {
       <TextInput label={i18n._("E-mail")} type="email" autoComplete="off" data-autofocus key={form.key("email")} {...form.getInputProps("email")} />
       <RoleChoice label={i18n._("Role")} roles={account.grants} key={form.key("role")} {...form.getInputProps("role")} />
       <FormProblem problem={problem} />
-      <p className="soft">{i18n._("They get a mail with a link. It works once, for 7 days.")}</p>
+      <p className="soft">{i18n._("They get a mail with a link. It works once and expires after 7 days.")}</p>
       <Button type="submit" loading={busy} className={style.start}>
-        {i18n._("Send the invitation")}
+        {i18n._("Send invitation")}
       </Button>
     </form>
   );

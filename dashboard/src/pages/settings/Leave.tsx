@@ -1,4 +1,4 @@
-// Leaves the account. The last owner cannot, and is told why.
+// Leaves the account. The last owner cannot, and sees why.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useState } from "react";
@@ -14,11 +14,11 @@ export function Leave({ members }: { members: readonly Member[] }) {
   if (members.length === 1) return null; // there is nobody to leave it to
   const last = account.role === "owner" && members.filter((each) => each.role === "owner").length === 1;
   const next = accounts.find((each) => each.id !== account.id);
-  const words = i18n._("You see nothing of this account any more. Management keys and invitations that you made end; API keys go on working.");
+  const words = i18n._("You lose access to this account. Management keys and invitations you created end; API keys keep working.");
   return (
     <Section title={i18n._("Leave the account")}>
       <div className={style.state}>
-        <p className="soft">{last ? i18n._("You are its last owner. Make somebody else an owner first.") : words}</p>
+        <p className="soft">{last ? i18n._("You are its last owner. Make another member an owner first.") : words}</p>
         {!last && (
           <Button variant="default" onClick={() => setAsks(true)}>
             {i18n._("Leave")}

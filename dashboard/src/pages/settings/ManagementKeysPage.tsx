@@ -1,4 +1,4 @@
-// Management keys: what lets a program do what these pages do, each with a role.
+// Management keys, which let programs do what these pages do, each with a role.
 import { i18n } from "@lingui/core";
 import { Button, Switch } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
@@ -26,7 +26,7 @@ export function ManagementKeysPage() {
           {(all) => (all.length === 0 ? <FirstDay /> : <Keys keys={all} />)}
         </Await>
       ) : (
-        <Empty title={i18n._("Your role does not allow this")}>{i18n._("An admin or owner of the account makes management keys.")}</Empty>
+        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Owners and admins can create management keys.")}</Empty>
       )}
       <Outlet />
     </SettingsPage>
@@ -36,7 +36,7 @@ export function ManagementKeysPage() {
 function MakeKey() {
   return (
     <Button component={Link} to="/settings/management-keys/new">
-      {i18n._("Make a key")}
+      {i18n._("Create key")}
     </Button>
   );
 }
@@ -44,7 +44,7 @@ function MakeKey() {
 function FirstDay() {
   return (
     <Empty title={i18n._("A management key lets a program do what these pages do.")}>
-      {i18n._("It makes API keys, reads usage and the ledger, tops up: as far as its role goes. It calls no models.")}
+      {i18n._("It can create API keys, read usage and the ledger, and top up, as far as its role allows. It cannot call models.")}
     </Empty>
   );
 }
@@ -62,7 +62,7 @@ function Keys({ keys }: { keys: readonly ManagementKey[] }) {
   return (
     <>
       {rows.length === 0 ? (
-        <Empty title={i18n._("No key works now.")}>{i18n._("All of them are revoked or expired.")}</Empty>
+        <Empty title={i18n._("No active keys")}>{i18n._("All of them are revoked or expired.")}</Empty>
       ) : (
         <DataTable label={i18n._("Management keys")} rows={rows} columns={columns(members, setChosen)} rowKey={(key) => key.id} />
       )}
@@ -71,13 +71,13 @@ function Keys({ keys }: { keys: readonly ManagementKey[] }) {
           className={style.after}
           checked={showsAll}
           onChange={(event) => setShowsAll(event.currentTarget.checked)}
-          label={i18n._("{count, plural, one {Show # that is over} other {Show # that are over}}", { count: over })}
+          label={i18n._("{count, plural, one {Show # inactive} other {Show # inactive}}", { count: over })}
         />
       )}
       <Confirm
         opened={chosen !== null}
         title={i18n._("Revoke {name}", { name: chosen ? nameOf(chosen) : "" })}
-        words={i18n._("What it is asked for from now on is refused. What it did stays, and the audit log says so. It cannot be undone.")}
+        words={i18n._("Its requests are refused from now on. Its past changes remain, as does the audit log. This cannot be undone.")}
         label={i18n._("Revoke")}
         act={async () => {
           if (chosen) await revokeManagementKey(account.id, chosen.id);
@@ -94,14 +94,14 @@ function columns(members: readonly Member[], choose: (key: ManagementKey) => voi
     { id: "name", head: i18n._("Name"), wide: true, cell: (key) => <Name of={key} /> },
     { id: "key", head: i18n._("Key"), narrow: "hide", cell: (key) => <span className="mono soft">{shownKey(key)}</span> },
     { id: "role", head: i18n._("Role"), cell: (key) => roleName(key.role) },
-    { id: "by", head: i18n._("Made by"), narrow: "tablet", cell: (key) => <span className="soft">{maker(key, members)}</span> },
-    { id: "end", head: i18n._("Ends"), narrow: "hide", cell: (key) => <Ends of={key} /> },
+    { id: "by", head: i18n._("Created by"), narrow: "tablet", cell: (key) => <span className="soft">{maker(key, members)}</span> },
+    { id: "end", head: i18n._("Expires"), narrow: "hide", cell: (key) => <Ends of={key} /> },
     { id: "act", head: "", align: "end", cell: (key) => !isOver(key) && <Revoke of={key} choose={choose} /> },
   ];
 }
 
 function Name({ of: key }: { of: ManagementKey }) {
-  const label = key.revoked_at !== null ? i18n._("revoked") : isOver(key) ? i18n._("expired") : i18n._("works");
+  const label = key.revoked_at !== null ? i18n._("revoked") : isOver(key) ? i18n._("expired") : i18n._("active");
   return (
     <>
       <StatusDot status={isOver(key) ? "off" : "good"} label={label} />
@@ -128,7 +128,7 @@ function isOver(key: ManagementKey): boolean {
 }
 
 function nameOf(key: ManagementKey): string {
-  return key.name || i18n._("without a name");
+  return key.name || i18n._("unnamed");
 }
 
 function shownKey(key: ManagementKey): string {

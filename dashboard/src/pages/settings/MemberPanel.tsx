@@ -29,8 +29,8 @@ export function MemberPanel() {
           changes ? (
             <Contents of={member} onDone={close} />
           ) : (
-            <Empty title={member ? i18n._("Your role does not allow this") : i18n._("This is not here")}>
-              {member ? i18n._("Nobody changes a role above their own.") : i18n._("They may have left the account.")}
+            <Empty title={member ? i18n._("Your role does not allow this") : i18n._("Not found")}>
+              {member ? i18n._("You cannot change a role above your own.") : i18n._("This member may have left the account.")}
             </Empty>
           )
         }
@@ -54,7 +54,7 @@ function Contents({ of: member, onDone }: { of: Member; onDone: () => void }) {
     onDone();
   });
   const who = member.name || member.email;
-  const words = i18n._("{who} sees nothing of this account any more. Management keys and invitations that they made end; API keys go on working.", { who });
+  const words = i18n._("{who} loses access to this account. Management keys and invitations they created end; API keys keep working.", { who });
   return (
     <>
       <form className="stack" onSubmit={submit} noValidate>

@@ -1,4 +1,4 @@
-// Makes a management key: its name, role and end; then the key itself, once.
+// Creates a management key: name, role and expiry; then the key itself, shown once.
 import { i18n } from "@lingui/core";
 import { Button, Select, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -22,9 +22,9 @@ export function NewManagementKey() {
   const [made, setMade] = useState<string | null>(null);
   const close = () => void navigate({ to: "/settings/management-keys" });
   return (
-    <Drawer title={made === null ? i18n._("Make a management key") : i18n._("Your management key")} onClose={close} holds={made !== null}>
+    <Drawer title={made === null ? i18n._("Create a management key") : i18n._("Your management key")} onClose={close} holds={made !== null}>
       {!manages ? (
-        <Empty title={i18n._("Your role does not allow this")}>{i18n._("An admin or owner of the account makes management keys.")}</Empty>
+        <Empty title={i18n._("Your role does not allow this")}>{i18n._("Owners and admins can create management keys.")}</Empty>
       ) : made === null ? (
         <NewKeyForm onMade={setMade} />
       ) : (
@@ -49,18 +49,18 @@ function NewKeyForm({ onMade }: { onMade: (secret: string) => void }) {
     <form className="stack" onSubmit={submit} noValidate>
       <TextInput
         label={i18n._("Name")}
-        description={i18n._("The program that uses it. The audit log says this name.")}
+        description={i18n._("The program that uses it. Shown in the audit log.")}
         autoComplete="off"
         data-autofocus
         key={form.key("name")}
         {...form.getInputProps("name")}
       />
       <RoleChoice label={i18n._("Role")} roles={roles} key={form.key("role")} {...form.getInputProps("role")} />
-      <Select label={i18n._("Ends")} data={ends()} allowDeselect={false} key={form.key("expires_at")} {...form.getInputProps("expires_at")} />
+      <Select label={i18n._("Expires")} data={ends()} allowDeselect={false} key={form.key("expires_at")} {...form.getInputProps("expires_at")} />
       <FormProblem problem={problem} />
-      <p className="soft">{i18n._("It also ends when you leave the account, or lose the right to give its role.")}</p>
+      <p className="soft">{i18n._("It also ends when you leave the account or can no longer grant its role.")}</p>
       <Button type="submit" loading={busy} className={style.start}>
-        {i18n._("Make a key")}
+        {i18n._("Create key")}
       </Button>
     </form>
   );
@@ -76,7 +76,7 @@ function ShownKey({ secret, onDone }: { secret: string; onDone: () => void }) {
         <Code text={secret} label={i18n._("Your management key")} />
       </div>
       <div>
-        <p style={{ marginBottom: 8 }}>{i18n._("What it reads first, from a terminal:")}</p>
+        <p style={{ marginBottom: 8 }}>{i18n._("Try it in a terminal:")}</p>
         <Code text={command} label="curl" />
       </div>
       <Button onClick={onDone} className={style.start}>

@@ -1,4 +1,4 @@
-// What the account was told, and how that was delivered; and a test of it.
+// Sent alerts with their delivery status, and a button that sends a test.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -46,13 +46,13 @@ export function Notices() {
   const { account } = useScope();
   const notices = useQuery(noticesQuery(account.id));
   return (
-    <Section title={i18n._("What you were told")}>
+    <Section title={i18n._("Sent alerts")}>
       <Await query={notices} rows={3}>
         {(rows) =>
           rows.length === 0 ? (
-            <Empty title={i18n._("Nothing was told yet.")}>{i18n._("Each notice is listed here, with how it was delivered.")}</Empty>
+            <Empty title={i18n._("No alerts yet")}>{i18n._("Alerts appear here with their delivery status.")}</Empty>
           ) : (
-            <DataTable label={i18n._("What you were told")} rows={rows} columns={columns()} rowKey={(notice) => notice.id} />
+            <DataTable label={i18n._("Sent alerts")} rows={rows} columns={columns()} rowKey={(notice) => notice.id} />
           )
         }
       </Await>
@@ -97,7 +97,7 @@ function stateOf(state: Delivery["state"]): { status: Status; words: string } {
     case "sent":
       return { status: "good", words: i18n._("sent") };
     case "waiting":
-      return { status: "waiting", words: i18n._("on its way") };
+      return { status: "waiting", words: i18n._("processing") };
     case "failed":
       return { status: "bad", words: i18n._("failed") };
     default:

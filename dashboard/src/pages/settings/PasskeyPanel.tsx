@@ -1,4 +1,4 @@
-// Adds a passkey: who has a password shows it, then the browser asks the authenticator.
+// Adds a passkey: asks for the password, if there is one, then the browser asks the authenticator.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -32,12 +32,12 @@ export function PasskeyPanel() {
   return (
     <Drawer title={i18n._("Add a passkey")} onClose={close}>
       <form className="stack" onSubmit={submit} noValidate>
-        <p>{i18n._("Your browser asks where to keep it. You are told by mail.")}</p>
+        <p>{i18n._("Your browser asks where to save it. We notify you by mail.")}</p>
         <TextInput label={i18n._("Name")} autoComplete="off" key={form.key("name")} {...form.getInputProps("name")} />
         {user.has_password && <CurrentPassword data-autofocus key={form.key("password")} {...form.getInputProps("password")} />}
         <FormProblem problem={problem} />
         <Button type="submit" loading={busy} className={style.start}>
-          {i18n._("Go on")}
+          {i18n._("Continue")}
         </Button>
       </form>
     </Drawer>

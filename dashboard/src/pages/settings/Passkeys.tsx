@@ -1,4 +1,4 @@
-// Passkeys: those that sign the user in, and how one is added and removed.
+// The user's passkeys, with ways to add and remove one.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -30,7 +30,7 @@ export function Passkeys() {
         {(all) =>
           all.length === 0 ? (
             <Empty title={i18n._("Sign in with a finger, a face or a PIN")}>
-              {i18n._("A passkey lies on your device or in your password manager, and stands for password and code.")}
+              {i18n._("A passkey is stored on your device or in your password manager and replaces password and code.")}
             </Empty>
           ) : (
             <DataTable

@@ -27,8 +27,8 @@ export function Password() {
     setDone(true);
   });
   const lead = user.has_password
-    ? i18n._("Changing it ends all your other sessions. You are told by mail.")
-    : i18n._("You have none yet. With one you can sign in by your e-mail address.");
+    ? i18n._("Changing it ends all your other sessions. We notify you by mail.")
+    : i18n._("Not set. Set one to sign in with your e-mail address.");
   return (
     <Topic title={i18n._("Password")} lead={lead}>
       <form className={`stack ${style.narrow}`} onSubmit={submit} noValidate>
@@ -47,7 +47,7 @@ export function Password() {
           {user.has_password ? i18n._("Change password") : i18n._("Set password")}
         </Button>
         <p role="status" className="good">
-          {done && i18n._("Changed. Your other sessions are ended.")}
+          {done && i18n._("Changed. Your other sessions have ended.")}
         </p>
       </form>
     </Topic>

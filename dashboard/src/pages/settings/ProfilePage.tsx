@@ -1,4 +1,4 @@
-// Who the user is: what others see, the language, the e-mail.
+// The user's profile: name, language, e-mail address.
 import { i18n } from "@lingui/core";
 import { Button, Select, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -33,10 +33,10 @@ export function ProfilePage() {
   return (
     <SettingsPage title={i18n._("Profile")}>
       <form onSubmit={submit} noValidate>
-        <Topic title={i18n._("Name")} lead={i18n._("Your team sees it beside your e-mail address.")}>
+        <Topic title={i18n._("Name")} lead={i18n._("Shown to your team beside your e-mail address.")}>
           <TextInput aria-label={i18n._("Name")} autoComplete="name" maw={360} key={form.key("name")} {...form.getInputProps("name")} />
         </Topic>
-        <Topic title={i18n._("Language")} lead={i18n._("Of these pages, and of the mails that you get.")}>
+        <Topic title={i18n._("Language")} lead={i18n._("For these pages and for mails to you.")}>
           <Select
             aria-label={i18n._("Language")}
             data={languages()}
@@ -46,7 +46,7 @@ export function ProfilePage() {
             {...form.getInputProps("locale")}
           />
         </Topic>
-        <Topic title={i18n._("E-mail")} lead={i18n._("You sign in with it, and mails to you go there.")}>
+        <Topic title={i18n._("E-mail")} lead={i18n._("You sign in with it and receive mails there.")}>
           <div className={style.state}>
             <p className={style.address}>{user.email}</p>
             <Button variant="default" component={Link} to="/settings/email" resetScroll={false}>
@@ -73,5 +73,5 @@ export function ProfilePage() {
 
 function languages() {
   const known = Object.entries(LANGUAGES).map(([value, label]) => ({ value, label }));
-  return [{ value: AS_THE_BROWSER, label: i18n._("As the browser says") }, ...known];
+  return [{ value: AS_THE_BROWSER, label: i18n._("Same as browser") }, ...known];
 }

@@ -1,4 +1,4 @@
-// Recovery codes: they are shown here only, to be copied or kept as a file.
+// Recovery codes: shown only here, to be copied or saved as a file.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import type { ReactNode } from "react";
@@ -17,7 +17,7 @@ export function RecoveryCodes({ codes, onDone, children }: RecoveryCodesProps) {
     <div className="stack">
       <p>
         {children}{" "}
-        {i18n._("If you lose the app, one of these codes signs you in instead, each once. Keep them where your phone is not. They are not shown again.")}
+        {i18n._("If you lose the app, sign in with one of these codes instead. Each works once. Store them away from your phone. They are not shown again.")}
       </p>
       <ol className={`mono ${style.codes}`} aria-label={i18n._("Recovery codes")}>
         {codes.map((code) => (
@@ -31,7 +31,7 @@ export function RecoveryCodes({ codes, onDone, children }: RecoveryCodesProps) {
         </Button>
       </div>
       <Button onClick={onDone} className={style.start}>
-        {i18n._("I have kept them")}
+        {i18n._("I have saved them")}
       </Button>
     </div>
   );

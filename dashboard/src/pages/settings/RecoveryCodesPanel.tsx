@@ -1,4 +1,4 @@
-// Makes other recovery codes; those from before end.
+// Creates new recovery codes; the old ones stop working.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -22,7 +22,7 @@ export function RecoveryCodesPanel() {
     <Drawer title={i18n._("Recovery codes")} onClose={close} holds={codes !== null}>
       {codes ? (
         <RecoveryCodes codes={codes} onDone={close}>
-          {i18n._("The codes from before work no more.")}
+          {i18n._("The old codes no longer work.")}
         </RecoveryCodes>
       ) : user.totp ? (
         <Ask onMade={setCodes} />
@@ -31,7 +31,7 @@ export function RecoveryCodesPanel() {
           title={i18n._("No authenticator app is set up")}
           action={<Link to="/settings/security/authenticator">{i18n._("Set up")}</Link>}
         >
-          {i18n._("Recovery codes stand in for an app that is lost. You get them when you set one up.")}
+          {i18n._("Recovery codes replace a lost app. You get them when you set one up.")}
         </Empty>
       )}
     </Drawer>
@@ -47,12 +47,12 @@ function Ask({ onMade }: { onMade: (codes: readonly string[]) => void }) {
   });
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <p>{i18n._("You get ten new codes. Those that you have now work no more. You are told by mail.")}</p>
+      <p>{i18n._("You get ten new codes. Your current codes stop working. We notify you by mail.")}</p>
       {user.has_password && <CurrentPassword data-autofocus key={form.key("password")} {...form.getInputProps("password")} />}
-      <CodeField label={i18n._("Code of the app, or a recovery code")} key={form.key("code")} {...form.getInputProps("code")} />
+      <CodeField label={i18n._("Code from the app, or a recovery code")} key={form.key("code")} {...form.getInputProps("code")} />
       <FormProblem problem={problem} />
       <Button type="submit" loading={busy} className={style.start}>
-        {i18n._("Make new codes")}
+        {i18n._("Create new codes")}
       </Button>
     </form>
   );

@@ -1,4 +1,4 @@
-// Chooses a role: each with what it may do, and only those that the user may give.
+// Chooses a role, with a description of each, among those that the user may grant.
 import { Radio } from "@mantine/core";
 import { roleName } from "../../shell/menus.tsx";
 import type { Role } from "./queries.ts";

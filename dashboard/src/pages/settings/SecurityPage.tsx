@@ -1,4 +1,4 @@
-// How the user signs in, and where they are signed in now. Each way of signing in is a topic of its own.
+// How the user signs in, one topic for each way, and where they are signed in now.
 import { i18n } from "@lingui/core";
 import { Outlet } from "@tanstack/react-router";
 import { Authenticator } from "./Authenticator.tsx";

@@ -14,7 +14,7 @@ export function SettingsPage({ title, action, children }: { title: string; actio
   );
 }
 
-/** What is done to a row, at its end. */
+/** The action at the end of a row. */
 export function RowAct({ act, children }: { act: () => void; children: ReactNode }) {
   return (
     <button type="button" className={`plain ${style.act}`} onClick={act}>

@@ -1,4 +1,4 @@
-// Who may act for the account: members, those who are invited, and what the account is called.
+// The team: members, invitations, and the account's name.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -62,7 +62,7 @@ function Members({ members }: { members: readonly Member[] }) {
         {...(members.some(changes) && { onOpen: open })}
       />
       {manages && members.length === 1 && (
-        <p className={`soft ${style.after}`}>{i18n._("You are alone here. Invite who works with you: each signs in for themselves, with a role.")}</p>
+        <p className={`soft ${style.after}`}>{i18n._("You are the only member. Invite your team: each member gets their own sign-in and role.")}</p>
       )}
     </>
   );

@@ -1,4 +1,4 @@
-// Where the user is signed in: each browser, and how it is signed out from here.
+// The user's sessions, each with a button that signs it out.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -54,7 +54,7 @@ function Agent({ of: session }: { of: UserSession }) {
   return (
     <span title={session.agent}>
       <span className="strong">{agentName(session.agent)}</span>
-      {session.current && <span className="soft"> · {i18n._("this one")}</span>}
+      {session.current && <span className="soft"> · {i18n._("current")}</span>}
     </span>
   );
 }
@@ -81,7 +81,7 @@ function EndOthers({ refresh }: { refresh: () => Promise<unknown> }) {
       <Confirm
         opened={asks}
         title={i18n._("Sign out everywhere else")}
-        words={i18n._("All sessions but this one end now. Keys and management keys go on working.")}
+        words={i18n._("All other sessions end now. API keys and management keys keep working.")}
         label={i18n._("Sign out everywhere else")}
         act={async () => {
           await ask(api.DELETE("/api/user/sessions"));

@@ -1,4 +1,4 @@
-// Where notices are posted: an address, and the secret that signs them, which is shown once.
+// The webhook for notices: its URL, and the secret that signs them, which is shown once.
 import { i18n } from "@lingui/core";
 import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
@@ -50,14 +50,14 @@ function Address({ known, onSet, onLeave }: AddressProps) {
       <div className={style.line}>
         <TextInput
           className={style.address}
-          aria-label={i18n._("Address of the webhook")}
+          aria-label={i18n._("Webhook URL")}
           placeholder="https://example.com/alerts"
           type="url"
           autoComplete="off"
           {...form.getInputProps("url")}
         />
         <Button type="submit" variant="default" h={36} loading={busy} disabled={form.values.url.trim() === ""}>
-          {known === null ? i18n._("Set") : i18n._("Set, with a new secret")}
+          {known === null ? i18n._("Save") : i18n._("Replace, with a new secret")}
         </Button>
         {onLeave && (
           <Button variant="subtle" h={36} onClick={onLeave}>
@@ -66,7 +66,7 @@ function Address({ known, onSet, onLeave }: AddressProps) {
         )}
       </div>
       <FormProblem problem={problem} />
-      {known !== null && <p className="soft">{i18n._("From then on posts are signed by the new secret only.")}</p>}
+      {known !== null && <p className="soft">{i18n._("From then on, notices are signed with the new secret only.")}</p>}
     </form>
   );
 }
@@ -74,7 +74,7 @@ function Address({ known, onSet, onLeave }: AddressProps) {
 function Secret({ made, onDone }: { made: Documents["WebhookDocument"]; onDone: () => void }) {
   return (
     <div className="stack">
-      <p>{i18n._("Notices go to {url} from now on. They are signed with this secret. Copy it now. It is not shown again.", { url: made.url })}</p>
+      <p>{i18n._("Notices now go to {url}, signed with this secret. Copy it now. It is not shown again.", { url: made.url })}</p>
       <Code text={made.secret} label={i18n._("The webhook's secret")} />
       <Button onClick={onDone} style={{ alignSelf: "flex-start" }}>
         {i18n._("I have copied it")}

@@ -1,4 +1,4 @@
-// What a browser says of itself, in a few words: its name, and what it runs on.
+// A short name for a user agent: browser and system.
 import { i18n } from "@lingui/core";
 
 const BROWSERS: readonly [string, RegExp][] = [
@@ -18,7 +18,7 @@ const SYSTEMS: readonly [string, RegExp][] = [
   ["Linux", /Linux/],
 ];
 
-/** "Firefox on Windows"; of what is no browser its own name, such as "curl/8.5.0". */
+/** "Firefox on Windows"; for other programs their own name, such as "curl/8.5.0". */
 export function agentName(agent: string): string {
   const browser = BROWSERS.find(([, shape]) => shape.test(agent))?.[0];
   const system = SYSTEMS.find(([, shape]) => shape.test(agent))?.[0];

@@ -1,4 +1,4 @@
-// What the tabs of alerts, free models and caches read and change.
+// Queries and changes of the tabs of alerts, free models and caches.
 import { queryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 
@@ -59,7 +59,7 @@ export function changeCaching(account_id: string, body: Documents["CachingBody"]
   return ask(api.PATCH("/api/accounts/{account_id}/caching", { ...path(account_id), body }));
 }
 
-/** Who agreed is known by id; the team has the names. */
+/** The name of the user who agreed: the consent has an id, the team has names. */
 export const agreedByQuery = (account_id: string, by: string) =>
   queryOptions({
     queryKey: ["account", account_id, "members", "name", by],

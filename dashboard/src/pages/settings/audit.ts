@@ -1,10 +1,10 @@
-// Entries of the audit log in words.
+// Names of fields, actors and values in the audit log.
 import { i18n } from "@lingui/core";
 import { showTime } from "../../parts/Time.tsx";
 import { roleName } from "../../shell/menus.tsx";
 import type { Change } from "./queries.ts";
 
-/** "Key: limit a day" for key.daily_usd; a field without words is shown as it is. */
+/** "Key: daily limit" for key.daily_usd; a field without a name here is shown as it is. */
 export function fieldName(field: string): string {
   const [thing, part] = field.split(".");
   const things: Record<string, string> = {
@@ -13,12 +13,12 @@ export function fieldName(field: string): string {
     management_key: i18n._("Management key"),
     role: i18n._("Role"),
     invitation: i18n._("Invitation"),
-    email_undo: i18n._("Change of e-mail undone, with things made since"),
+    email_undo: i18n._("E-mail change undone, with later changes"),
     alerts: i18n._("Alerts"),
     alert_webhook: i18n._("Alert webhook"),
     auto_top_up: i18n._("Auto top-up"),
     payee: i18n._("Payee"),
-    saved_method: i18n._("Saved method"),
+    saved_method: i18n._("Saved payment method"),
     top_up: i18n._("Top-up"),
     refund: i18n._("Refund"),
     withdrawal: i18n._("Withdrawal"),
@@ -37,16 +37,16 @@ function partName(part: string): string {
     name: i18n._("name"),
     models: i18n._("models"),
     providers: i18n._("providers"),
-    denied_providers: i18n._("never these providers"),
+    denied_providers: i18n._("blocked providers"),
     networks: i18n._("addresses"),
-    quota_usd: i18n._("limit in all"),
-    daily_usd: i18n._("limit a day"),
-    monthly_usd: i18n._("limit a month"),
-    daily_budget_usd: i18n._("budget a day"),
-    monthly_budget_usd: i18n._("budget a month"),
+    quota_usd: i18n._("total limit"),
+    daily_usd: i18n._("daily limit"),
+    monthly_usd: i18n._("monthly limit"),
+    daily_budget_usd: i18n._("daily budget"),
+    monthly_budget_usd: i18n._("monthly budget"),
     rpm: i18n._("requests a minute"),
     tpm: i18n._("tokens a minute"),
-    concurrency: i18n._("at a time"),
+    concurrency: i18n._("concurrent requests"),
     expires_at: i18n._("end"),
     revoked_at: i18n._("revoked"),
     deleted_at: i18n._("deleted"),
@@ -57,19 +57,19 @@ function partName(part: string): string {
     amount_usd: i18n._("amount"),
     credit_usd: i18n._("credit"),
     threshold_usd: i18n._("threshold"),
-    month_most_usd: i18n._("most a month"),
+    month_most_usd: i18n._("monthly limit"),
     processor: i18n._("processor"),
     method: i18n._("method"),
     currency: i18n._("currency"),
     save_method: i18n._("saves the method"),
     saved_at: i18n._("saved"),
-    origin: i18n._("asked by"),
-    reason: i18n._("why"),
+    origin: i18n._("requested by"),
+    reason: i18n._("reason"),
   };
   return parts[part] ?? inWords(part);
 }
 
-/** Who did it: a person, a program by its key, the operator, or the server itself. */
+/** The actor: a person, a program by its key, the operator, or the server itself. */
 export function actorName({ actor, actor_name }: Change): string {
   if (actor_name) return actor_name;
   if (actor === "operator") return i18n._("the operator");
@@ -80,10 +80,10 @@ export function actorName({ actor, actor_name }: Change): string {
 
 export function subjectName({ subject, subject_name }: Change): string {
   if (subject_name || subject === "") return subject_name;
-  return subject.startsWith("key_") || subject.startsWith("mkey_") ? i18n._("without a name") : subject;
+  return subject.startsWith("key_") || subject.startsWith("mkey_") ? i18n._("unnamed") : subject;
 }
 
-/** On one line. What is whole, such as a new key, is named by its name. */
+/** A value on one line. An object, such as a new key, is shown by its name. */
 export function valueInShort(field: string, text: string): string {
   if (text === "") return "–";
   if (field === "role" || field === "invitation") return roleName(text);
@@ -94,7 +94,7 @@ export function valueInShort(field: string, text: string): string {
   return typeof name === "string" && name !== "" ? name : valueLines(text).join(", ");
 }
 
-/** All of it: a line for each of its parts. */
+/** The whole value: one line for each part. */
 export function valueLines(text: string): string[] {
   if (text === "") return [];
   const whole = parsed(text);

@@ -1,8 +1,8 @@
-// The fields where something asks again who it is: the password, the code of an authenticator app.
+// Fields that ask the user to confirm who they are: password and authenticator code.
 import { i18n } from "@lingui/core";
 import { PasswordInput, TextInput } from "@mantine/core";
 
-/** The password that counts now. */
+/** The current password. */
 export function CurrentPassword({ label, ...props }: { label?: string } & object) {
   return <PasswordInput label={label ?? i18n._("Your password")} autoComplete="current-password" visibilityToggleButtonProps={{ "aria-label": i18n._("Show the password") }} {...props} />;
 }

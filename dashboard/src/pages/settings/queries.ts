@@ -1,4 +1,4 @@
-// What the pages of Settings read and change.
+// Queries and changes of the Settings pages.
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 

@@ -1,4 +1,4 @@
-// The tabs of Settings: the user's own first, then the account's, as far as the role may see them.
+// The tabs of Settings: the user's own first, then the account's, as the role allows.
 import { i18n } from "@lingui/core";
 import { useRight } from "../../shell/account.tsx";
 
@@ -15,7 +15,7 @@ export function useSettingsTabs() {
   ];
 }
 
-/** Of whoever manages the account. */
+/** Tabs for members who manage the account. */
 function accountTabs() {
   return [
     { to: "/settings/management-keys", label: i18n._("Management keys") },

@@ -1,4 +1,4 @@
-// The session that all pages read, after something of it has changed.
+// Updates the session that all pages read, after a change.
 import { useQueryClient } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import type { Documents } from "../../api/client.ts";
@@ -6,7 +6,7 @@ import { sessionQuery } from "../../api/queries.ts";
 
 type Session = Documents["SessionDocument"];
 
-/** Keeps what the API answered, for all pages. */
+/** Stores the API's answer for all pages. */
 export function useKeepSession() {
   const client = useQueryClient();
   const router = useRouter();

@@ -1,4 +1,4 @@
-// The same usage divided by model, key, label, provider or stage; a row leads to its requests.
+// Usage grouped by model, key, label, provider or stage; a row leads to its requests.
 import { i18n } from "@lingui/core";
 import { SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -34,10 +34,10 @@ export function Breakdown({ span, total }: { span: Span; total: Total }) {
   const labels = divisionNames();
   return (
     <Section
-      title={i18n._("What it was spent on")}
+      title={i18n._("Spending breakdown")}
       aside={
         <SegmentedControl
-          aria-label={i18n._("Divided by")}
+          aria-label={i18n._("Group by")}
           data={[...DIVISIONS, ...(stages ? (["stage"] as const) : [])].map((each) => ({ value: each, label: labels[each] }))}
           value={by}
           onChange={(value) => void navigate({ search: (now) => ({ ...now, by: value }), replace: true, resetScroll: false })}
@@ -71,12 +71,12 @@ function ByDimension({ by, span, total }: { by: Dimension; span: Span; total: To
 
 type Stage = Documents["StageDocument"];
 
-/** Of requests whose model's name stood for many. */
+/** For requests to a pool name, such as one that routes by stage. */
 function ByStage({ rows, total }: { rows: readonly Stage[]; total: Total }) {
   const navigate = useNavigate({ from: "/usage" });
   const shown: Column<Stage>[] = [
     { id: "name", head: i18n._("Stage"), wide: true, cell: (row) => <Name of={stageName(row.stage)} none="" /> },
-    { id: "calls", head: i18n._("Calls"), align: "end", cell: (row) => count(row.requests) },
+    { id: "calls", head: i18n._("Requests"), align: "end", cell: (row) => count(row.requests) },
     { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => compact(row.input_tokens) },
     { id: "out", head: i18n._("Out"), align: "end", narrow: "hide", cell: (row) => compact(row.output_tokens) },
     { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <span className="strong"><Money usd={row.cost_usd} /></span> },
@@ -100,14 +100,14 @@ function divisionNames(): Record<Division, string> {
 
 function columns(by: Dimension, names: KeyNames, total: Total): Column<Total>[] {
   return [
-    { id: "name", head: divisionNames()[by], wide: true, cell: (row) => <Name of={by === "key" ? names(row.key) : row[by]} none={by === "label" ? i18n._("no label") : i18n._("nobody served it")} /> },
-    { id: "calls", head: i18n._("Calls"), align: "end", cell: (row) => count(row.requests) },
+    { id: "name", head: divisionNames()[by], wide: true, cell: (row) => <Name of={by === "key" ? names(row.key) : row[by]} none={by === "label" ? i18n._("no label") : i18n._("no provider served it")} /> },
+    { id: "calls", head: i18n._("Requests"), align: "end", cell: (row) => count(row.requests) },
     { id: "unbilled", head: i18n._("Not billed"), align: "end", narrow: "hide", cell: (row) => some(row.unbilled) },
     { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => compact(inputTokens(row)) },
     { id: "cached", head: i18n._("Cached"), align: "end", narrow: "tablet", cell: (row) => percent(row.cache_share_bp) },
     { id: "out", head: i18n._("Out"), align: "end", narrow: "hide", cell: (row) => compact(row.output) },
     { id: "first", head: i18n._("First token"), align: "end", narrow: "tablet", cell: (row) => <Mean ms={row.mean_first_content_ms} /> },
-    { id: "whole", head: i18n._("Whole"), align: "end", narrow: "tablet", cell: (row) => <Mean ms={row.mean_total_ms} /> },
+    { id: "whole", head: i18n._("Duration"), align: "end", narrow: "tablet", cell: (row) => <Mean ms={row.mean_total_ms} /> },
     { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <span className="strong"><Money usd={row.cost_usd} /></span> },
     ...(hasSaved(total.saved) ? [saved<Total>()] : []),
     { id: "share", head: i18n._("Share"), narrow: "laptop", cell: (row) => <Share of={share(row.cost_usd, total.cost_usd)} /> },

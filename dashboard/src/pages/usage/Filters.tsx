@@ -1,4 +1,4 @@
-// What the list of requests is narrowed to. It is the page's address, so that it can be sent to somebody.
+// Filters of the list of requests. They are in the page's address, so that a link keeps them.
 import { i18n } from "@lingui/core";
 import { Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -73,7 +73,7 @@ function Filter({ label, value, options, onChange }: FilterProps) {
         onChange={onChange}
         searchable={options.length > 8}
         clearable
-        nothingFoundMessage={i18n._("Nothing of that name")}
+        nothingFoundMessage={i18n._("No matches")}
       />
     </div>
   );
@@ -90,13 +90,13 @@ function layers(): Option[] {
 function statuses(): Option[] {
   return [
     { value: "complete", label: i18n._("complete") },
-    { value: "hung_up", label: i18n._("client left") },
+    { value: "hung_up", label: i18n._("client disconnected") },
     { value: "failed", label: i18n._("failed") },
     { value: "refused", label: i18n._("refused") },
   ];
 }
 
-/** What was used lately, and what the address asks for. */
+/** Recently used values, and the one in the address. */
 function plain(values: readonly string[] = [], chosen?: string): Option[] {
   const all = chosen && !values.includes(chosen) ? [...values, chosen] : values;
   return all.map((value) => ({ value, label: value }));

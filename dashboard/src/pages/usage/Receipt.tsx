@@ -1,4 +1,4 @@
-// A receipt: what a request cost and why, what paid for it, who was asked, and where it stands in the books.
+// A receipt: what a request cost and why, which lots paid for it, which providers were asked, and its ledger entry.
 import { i18n } from "@lingui/core";
 import { VisuallyHidden } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -33,7 +33,7 @@ export function Receipt({ receipt }: { receipt: Document }) {
   );
 }
 
-/** A line with dotted leaders: what, how it comes about, and at the end what it makes. */
+/** A line with dotted leaders: the item, its calculation, and its amount at the end. */
 function Line({ what, how, strong, children }: { what: ReactNode; how?: ReactNode; strong?: boolean; children?: ReactNode }) {
   return (
     <li className={style.line} data-strong={strong}>
@@ -87,12 +87,12 @@ function Head({ receipt }: { receipt: Document }) {
         {" · "}
         <span className={status === "bad" ? "bad" : undefined}>{label}</span>
       </p>
-      {receipt.detail === "expired" && <p className={style.note}>{i18n._("The details were deleted. The charge stays.")}</p>}
+      {receipt.detail === "expired" && <p className={style.note}>{i18n._("The details were deleted. The charge is kept.")}</p>}
     </header>
   );
 }
 
-/** Each component at the vendor's price, then the terms, then what was charged: every sum as the API has it. */
+/** Each component at the provider's price, then the terms, then the charge: every sum as the API states it. */
 function Price({ receipt }: { receipt: Document }) {
   const { price, model_usd, service_fee_usd: fee, overrun_usd: overrun } = receipt;
   if (model_usd === undefined) return null; // not charged
@@ -115,7 +115,7 @@ function Price({ receipt }: { receipt: Document }) {
           </Line>
         )}
         {overrun !== undefined && !isZero(overrun) && (
-          <Line what={i18n._("Not charged")} how={i18n._("more than was held")}>
+          <Line what={i18n._("Not charged")} how={i18n._("exceeded the hold")}>
             {toDigits(overrun)}
           </Line>
         )}
@@ -129,7 +129,7 @@ function Price({ receipt }: { receipt: Document }) {
   );
 }
 
-/** What a cache took off: one of ours all of it, before the total; the vendor's is in its prices, so it stands below. */
+/** Savings by a cache. Ours saves the whole cost, before the total; the provider's is in the prices already, so it stands below. */
 function Cached({ receipt, ours }: { receipt: Document; ours: boolean }) {
   const { saved_usd: saved = "0" } = receipt;
   const answered = answeredBy(receipt);
@@ -142,7 +142,7 @@ function Cached({ receipt, ours }: { receipt: Document; ours: boolean }) {
     );
   const more = saved.startsWith("-");
   return (
-    <Line what={<span className="soft">{i18n._("Vendor cache")}</span>} how={more ? i18n._("filled, for calls to come") : i18n._("saved by it")}>
+    <Line what={<span className="soft">{i18n._("Vendor cache")}</span>} how={more ? i18n._("written for later requests") : i18n._("saved by the cache")}>
       <span className="soft">{more ? `+${toDigits(saved.slice(1))}` : toDigits(saved)}</span>
     </Line>
   );
@@ -158,7 +158,7 @@ function percent(basisPoints: number): string {
   return `${basisPoints / 100}%`;
 }
 
-/** The lots that it drew, and where they are on the account's line, as far as there is something left of them. */
+/** The lots that the request drew from, and where they are on the account's line if credit is left in them. */
 function PaidFrom({ receipt }: { receipt: Document }) {
   const { account } = useScope();
   const { data: lots = [] } = useQuery(lotsQuery(account.id));
@@ -172,7 +172,7 @@ function PaidFrom({ receipt }: { receipt: Document }) {
       {left && (
         <div className={style.waterline}>
           <Waterline lots={lots} drawn={ids} labels={false} />
-          <p className="soft small">{i18n._("Your credit now. The mark is where this call drew.")}</p>
+          <p className="soft small">{i18n._("Your credit now. The mark shows what this request drew from.")}</p>
         </div>
       )}
       <ul>
@@ -189,14 +189,14 @@ function PaidFrom({ receipt }: { receipt: Document }) {
   );
 }
 
-/** Lots that are alike are told as one, since the first of them. */
+/** Similar lots are shown as one, since the first of them. */
 function lotWords(lot: Documents["LotDocument"] | undefined): string {
   if (lot === undefined) return i18n._("used up since");
   const day = showTime(lot.granted_at, "day");
   return lot.more.length === 0 ? i18n._("lot of {day}", { day }) : i18n._("lots since {day}", { day });
 }
 
-/** Who was asked, in order, and how each answered; then who was not, and why. */
+/** The providers that were asked, in order, with outcomes; then those that were not, and why. */
 function Route({ receipt }: { receipt: Document }) {
   const { attempts, not_asked: others = [], refusal, first_content_ms: first } = receipt;
   if (attempts === undefined) return null;
@@ -233,10 +233,10 @@ function Request({ receipt }: { receipt: Document }) {
   const { model_asked: asked, hold_usd: hold, left_out: leftOut = [], max_output_capped: capped } = receipt;
   if (asked === undefined) return null;
   return (
-    <Part title={i18n._("The call")}>
+    <Part title={i18n._("Request")}>
       <ul>
         <Line what={i18n._("Key")}>{names(receipt.key_id)}</Line>
-        {asked !== receipt.model && <Line what={i18n._("Asked for")}>{asked}</Line>}
+        {asked !== receipt.model && <Line what={i18n._("Requested model")}>{asked}</Line>}
         {receipt.stage && (
           <Line what={i18n._("Stage")} how={whyStage(receipt)}>
             {stageName(receipt.stage)}
@@ -249,28 +249,28 @@ function Request({ receipt }: { receipt: Document }) {
             </Link>
           </Line>
         )}
-        {hold !== undefined && !isZero(hold) && <Line what={i18n._("Held at first")}>{toDigits(hold)}</Line>}
+        {hold !== undefined && !isZero(hold) && <Line what={i18n._("Hold")}>{toDigits(hold)}</Line>}
         {capped != null && <Line what={i18n._("Output capped")}>{i18n._("{count} tokens", { count: count(capped) })}</Line>}
-        {leftOut.length > 0 && <Line what={i18n._("Left out")}>{leftOut.join(", ")}</Line>}
-        {receipt.usage_source && receipt.usage_source !== "none" && <Line what={i18n._("Counted by")}>{counter(receipt.usage_source)}</Line>}
+        {leftOut.length > 0 && <Line what={i18n._("Dropped fields")}>{leftOut.join(", ")}</Line>}
+        {receipt.usage_source && receipt.usage_source !== "none" && <Line what={i18n._("Tokens counted by")}>{counter(receipt.usage_source)}</Line>}
       </ul>
     </Part>
   );
 }
 
 function counter(source: NonNullable<Document["usage_source"]>): string {
-  if (source === "vendor") return i18n._("the vendor");
-  return source === "counted" ? i18n._("us, from its text") : i18n._("us, estimated");
+  if (source === "vendor") return i18n._("the provider");
+  return source === "counted" ? i18n._("us, from the text") : i18n._("us, estimated");
 }
 
 function Books({ receipt }: { receipt: Document }) {
   const { entry, signature } = receipt;
   return (
-    <Part title={i18n._("In the books")}>
+    <Part title={i18n._("Ledger entry")}>
       <ul>
         {entry ? (
           <Line what={i18n._("Entry {number}", { number: count(entry.seq) })}>
-            {i18n._("step {step}, place {place}", { step: count(entry.chain_step), place: count(entry.ordinal) })}
+            {i18n._("step {step}, position {place}", { step: count(entry.chain_step), place: count(entry.ordinal) })}
           </Line>
         ) : (
           <Line what={i18n._("No entry")}>{i18n._("nothing was charged")}</Line>

@@ -1,4 +1,4 @@
-// A receipt at the side of the requests, with an address of its own.
+// A receipt in a panel beside the requests, with its own address.
 import { i18n } from "@lingui/core";
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -31,7 +31,7 @@ export function ReceiptPanel() {
                   {i18n._("Signed JSON")}
                 </Button>
               </div>
-              <p className="soft small">{i18n._("Whoever has the JSON can check its signature and its place in the books.")}</p>
+              <p className="soft small">{i18n._("Anyone with the JSON can verify its signature and its place in the ledger.")}</p>
             </>
           )}
         </Await>

@@ -1,4 +1,4 @@
-// Calls that were refused at once, and why: they cost nothing and have no receipt, so that they are in no list of calls.
+// Requests that were refused at once, and why: they cost nothing and have no receipt, so that no list of requests has them.
 import { i18n } from "@lingui/core";
 import { useQuery } from "@tanstack/react-query";
 import type { Documents } from "../../api/client.ts";
@@ -12,7 +12,7 @@ import { refusedQuery } from "./queries.ts";
 
 type Refused = Documents["RefusedCallsDocument"];
 
-/** Of the account, or of one key. Nothing is shown where none was. */
+/** For the account or one key. Shows nothing if nothing was refused. */
 export function RefusedCalls({ of: key }: { of?: string }) {
   const { account } = useScope();
   const names = useKeyNames();
@@ -20,7 +20,7 @@ export function RefusedCalls({ of: key }: { of?: string }) {
   if (rows.length === 0) return null;
   return (
     <Section title={i18n._("Refused in the last 7 days")}>
-      <DataTable label={i18n._("Refused calls")} rows={rows} columns={columns(key === undefined, names)} rowKey={(each) => `${each.key} ${each.code}`} />
+      <DataTable label={i18n._("Refused requests")} rows={rows} columns={columns(key === undefined, names)} rowKey={(each) => `${each.key} ${each.code}`} />
     </Section>
   );
 }
@@ -30,25 +30,25 @@ function columns(byKey: boolean, names: KeyNames): Column<Refused>[] {
   return [
     { id: "why", head: i18n._("Why"), wide: true, cell: (each) => <span className="strong">{refusalName(each.code)}</span>, ...(byKey && { under: ofKey }) },
     ...(byKey ? [{ id: "key", head: i18n._("Key"), narrow: "hide", cell: ofKey } satisfies Column<Refused>] : []),
-    { id: "calls", head: i18n._("Calls"), align: "end", cell: (each) => count(each.calls) },
-    { id: "hour", head: i18n._("Last in the hour of"), align: "end", narrow: "hide", cell: (each) => <Time at={each.hour} as="moment" /> },
+    { id: "calls", head: i18n._("Requests"), align: "end", cell: (each) => count(each.calls) },
+    { id: "hour", head: i18n._("Last seen (hour)"), align: "end", narrow: "hide", cell: (each) => <Time at={each.hour} as="moment" /> },
   ];
 }
 
-/** What stood in the error, and what helps. */
+/** What the error said, and what helps. */
 function refusalName(code: string): string {
   const names: Record<string, string> = {
-    insufficient_quota: i18n._("Balance, limit or budget too small: top up, or raise it"),
-    rate_limit_exceeded: i18n._("Too many calls at once or a minute: slow down, or raise the limit"),
-    permission_denied: i18n._("Not allowed to this key: look at its models, providers and addresses"),
-    invalid_api_key: i18n._("The key has expired: make another"),
-    invalid_request: i18n._("The request is not valid: the error names the field"),
-    context_length_exceeded: i18n._("More tokens than the model takes"),
-    model_not_found: i18n._("There is no such model: the error names the nearest"),
-    free_models_disabled: i18n._("Free models need your consent, in the settings"),
+    insufficient_quota: i18n._("Balance, limit or budget too low: top up or raise it"),
+    rate_limit_exceeded: i18n._("Too many requests at once or per minute: slow down or raise the limit"),
+    permission_denied: i18n._("Not allowed for this key: check its models, providers and addresses"),
+    invalid_api_key: i18n._("The key has expired: create another"),
+    invalid_request: i18n._("Invalid request: the error names the field"),
+    context_length_exceeded: i18n._("More tokens than the model accepts"),
+    model_not_found: i18n._("Unknown model: the error names the closest match"),
+    free_models_disabled: i18n._("Free models need your consent in Settings"),
     request_too_large: i18n._("The request is too large"),
-    no_provider_available: i18n._("No provider could take it: loosen the rules, or try again"),
-    unavailable: i18n._("This service could not take it: try again"),
+    no_provider_available: i18n._("No provider was available: loosen the rules or try again"),
+    unavailable: i18n._("This service was unavailable: try again"),
   };
   return names[code] ?? code;
 }

@@ -54,7 +54,7 @@ interface Props {
   more: { load: () => void; busy: boolean } | null;
 }
 
-/** The first page is live, and waits while one reads it; those that were asked for stand below it. */
+/** The first page is live, and pauses while it is being read; older pages follow below. */
 function Requests({ pages, filter, more }: Props) {
   const { live } = useScope();
   const navigate = useNavigate({ from: "/usage/requests" });
@@ -95,14 +95,14 @@ function Nothing({ filter }: { filter: RequestFilter }) {
   if (Object.values(filter).every((each) => each === undefined)) return <FirstCall />;
   return (
     <Empty
-      title={i18n._("No calls with these filters")}
+      title={i18n._("No requests match these filters")}
       action={
         <Button variant="default" onClick={() => void navigate({ search: {} })}>
           {i18n._("Clear filters")}
         </Button>
       }
     >
-      {i18n._("Calls that match appear here as they end.")}
+      {i18n._("Matching requests appear here as they finish.")}
     </Empty>
   );
 }
@@ -116,7 +116,7 @@ function columns(names: KeyNames, key: string): Column<Row>[] {
     { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={tokensIn(row)} /> },
     { id: "cached", head: i18n._("Cached"), align: "end", narrow: "tablet", cell: (row) => <TokenCount count={cachedTokens(row)} /> },
     { id: "out", head: i18n._("Out"), align: "end", narrow: "hide", cell: (row) => <TokenCount count={tokensOut(row)} /> },
-    { id: "time-taken", head: i18n._("Took"), align: "end", narrow: "tablet", cell: (row) => <Took ms={row.total_ms} /> },
+    { id: "time-taken", head: i18n._("Duration"), align: "end", narrow: "tablet", cell: (row) => <Took ms={row.total_ms} /> },
     { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <Cost usd={row.cost_usd} /> },
     { id: "note", head: "", narrow: "laptop", cell: (row) => <span className="soft small">{requestNote(row)}</span> },
   ];

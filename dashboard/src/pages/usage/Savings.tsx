@@ -1,4 +1,4 @@
-// What caches saved: a row's cell, and a line that names the layers.
+// Savings by caches: a table cell, and a line by layer.
 import { i18n } from "@lingui/core";
 import type { Documents } from "../../api/client.ts";
 import { isZero, toCents } from "../../parts/amounts.ts";

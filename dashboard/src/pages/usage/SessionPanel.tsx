@@ -1,4 +1,4 @@
-// One session at the side: turns, calls, cost, what caches saved and how much came from them; then its calls, each with its stage.
+// One session in a panel: turns, requests, cost, savings by caches and cached share; then its requests with their stages.
 import { i18n } from "@lingui/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useParams } from "@tanstack/react-router";
@@ -36,7 +36,7 @@ export function SessionPanel() {
             <>
               {pages[0] && <Totals session={pages[0]} />}
               <DataTable
-                label={i18n._("Calls")}
+                label={i18n._("Requests")}
                 rows={calls}
                 columns={columns(calls.some((call) => call.stage))}
                 rowKey={(call) => call.id}
@@ -60,7 +60,7 @@ function Totals({ session }: { session: Session }) {
       </p>
       <p className="soft">
         {turns !== null && `${i18n._("{count, plural, one {# turn} other {# turns}}", { count: turns })} · `}
-        <span className={style.value}>{count(requests)}</span> {i18n._("{count, plural, one {call} other {calls}}", { count: requests })}
+        <span className={style.value}>{count(requests)}</span> {i18n._("{count, plural, one {request} other {requests}}", { count: requests })}
         {" · "}
         <span className={style.value}>{compact(input)}</span> {i18n._("tokens in")}
         {cached !== null && cached > 0 && `, ${i18n._("{percent}% from cache", { percent: Math.floor(cached / 100) })}`}

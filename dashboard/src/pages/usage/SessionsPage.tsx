@@ -1,4 +1,4 @@
-// What clients called one session, the last used first; a row opens it at the side.
+// Client sessions, last used first; a row opens one in a panel.
 import { i18n } from "@lingui/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Outlet, useNavigate, useParams } from "@tanstack/react-router";
@@ -37,7 +37,7 @@ function Sessions() {
         const rows = pages.flatMap((page) => page.data);
         return rows.length === 0 && !more ? (
           <Empty title={i18n._("No sessions yet")}>
-            {i18n._("Claude Code, Codex and opencode name their sessions; any client can, with the header x-session-id. Their calls are listed here together.")}
+            {i18n._("Claude Code, Codex and opencode send a session ID; any client can, in the header x-session-id. Requests of one session appear here together.")}
           </Empty>
         ) : (
           <>
@@ -60,10 +60,10 @@ function Sessions() {
 
 function columns(saves: boolean): Column<ClientSession>[] {
   return [
-    { id: "last", head: i18n._("Last call"), cell: (row) => <Time at={row.last_at} as="dayClock" /> },
+    { id: "last", head: i18n._("Last request"), cell: (row) => <Time at={row.last_at} as="dayClock" /> },
     { id: "id", head: i18n._("Session"), wide: true, narrow: "hide", cell: (row) => <span className="mono soft">{row.id}</span> },
-    { id: "lasted", head: i18n._("Lasted"), align: "end", narrow: "tablet", cell: (row) => lasted(row) },
-    { id: "calls", head: i18n._("Calls"), align: "end", cell: (row) => count(row.requests) },
+    { id: "lasted", head: i18n._("Duration"), align: "end", narrow: "tablet", cell: (row) => lasted(row) },
+    { id: "calls", head: i18n._("Requests"), align: "end", cell: (row) => count(row.requests) },
     { id: "cost", head: i18n._("Cost"), align: "end", cell: (row) => <span className="strong"><Money usd={row.cost_usd} /></span> },
     ...(saves ? [saved()] : []),
   ];

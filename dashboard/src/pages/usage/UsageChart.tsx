@@ -1,4 +1,4 @@
-// Usage by hour or day as bars, drawn by hand: one measure at a time, and in words what is under the pointer or the keys.
+// Usage by hour or day as bars: one measure at a time, and words for the bar under the pointer or the keys.
 import { i18n } from "@lingui/core";
 import { SegmentedControl } from "@mantine/core";
 import { type KeyboardEvent, type PointerEvent, useState } from "react";
@@ -12,7 +12,7 @@ import style from "./Usage.module.css";
 
 type Measure = "spent" | "calls" | "tokens" | "latency" | "saved";
 
-/** Of one hour or day: `low` is drawn below, `high` upon it, in another tint. Heights, not money. */
+/** One hour or day: `low` is drawn below, `high` on top in another tint. Heights, not money. */
 interface Bar {
   low: number;
   high: number;
@@ -37,10 +37,10 @@ export function UsageChart({ span, rows, saves }: { span: Span; rows: readonly T
           {say(span, at, totals[at], measure)}
         </p>
         <SegmentedControl
-          aria-label={i18n._("What is drawn")}
+          aria-label={i18n._("Chart")}
           data={[
             { value: "spent", label: i18n._("Spent") },
-            { value: "calls", label: i18n._("Calls") },
+            { value: "calls", label: i18n._("Requests") },
             { value: "tokens", label: i18n._("Tokens") },
             { value: "latency", label: i18n._("Latency") },
             ...(saves ? [{ value: "saved" as const, label: i18n._("Savings") }] : []),
@@ -98,9 +98,9 @@ function Legend({ measure }: { measure: Measure }) {
   if (measure === "spent") return null;
   const [low, high] = {
     calls: [i18n._("billed"), i18n._("not billed")],
-    tokens: [i18n._("in and out"), i18n._("from cache")],
-    latency: [i18n._("to the first token"), i18n._("to the end")],
-    saved: [i18n._("vendor cache"), i18n._("answered again")],
+    tokens: [i18n._("input and output"), i18n._("from cache")],
+    latency: [i18n._("to first token"), i18n._("total")],
+    saved: [i18n._("vendor cache"), i18n._("repeats")],
   }[measure];
   return (
     <span className={style.legend} data-measure={measure}>
@@ -138,14 +138,14 @@ function showMeasure(total: Total | undefined, measure: Measure): string {
   return compact(inputTokens(total) + total.output);
 }
 
-/** "28 Nov · $3.20 · 412 calls · 1.2M tokens" */
+/** "28 Nov · $3.20 · 412 requests · 1.2M tokens" */
 function say(span: Span, index: number, total: Total | undefined, measure: Measure): string {
   const start = showStart(span.starts[index] ?? "", span.by);
-  if (!total) return `${start} · ${i18n._("no calls")}`;
-  const calls = i18n._("{count, plural, one {# call} other {# calls}}", { count: total.requests });
+  if (!total) return `${start} · ${i18n._("no requests")}`;
+  const calls = i18n._("{count, plural, one {# request} other {# requests}}", { count: total.requests });
   const tokens = i18n._("{count} tokens", { count: compact(inputTokens(total) + total.output) });
   const { mean_first_content_ms: first, mean_total_ms: whole } = total;
-  const times = first === null || whole === null ? [] : [i18n._("{first} to the first token, {whole} in all", { first: showDuration(first), whole: showDuration(whole) })];
+  const times = first === null || whole === null ? [] : [i18n._("{first} to first token, {whole} total", { first: showDuration(first), whole: showDuration(whole) })];
   const saved = i18n._("{amount} saved", { amount: toCents(total.saved.total_usd) });
   return [start, toCents(total.cost_usd), calls, ...(measure === "latency" ? times : [measure === "saved" ? saved : tokens])].join(" · ");
 }

@@ -1,4 +1,4 @@
-// Usage at a glance: what was spent, on what, and when.
+// Usage overview: spending over time, and by model, key and others.
 import { i18n } from "@lingui/core";
 import { Button, SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
@@ -36,7 +36,7 @@ export function UsagePage() {
   return (
     <Page title={i18n._("Usage")} tabs={useUsageTabs()} action={<ExportButton href={usageCsv(account.id, span.since)} />}>
       <SegmentedControl
-        aria-label={i18n._("Span of time")}
+        aria-label={i18n._("Time range")}
         data={RANGES.map((each) => ({ value: each, label: rangeLabel(each) }))}
         value={range}
         onChange={(value) => void choose(value)}
@@ -80,7 +80,7 @@ function Totals({ total }: { total: Documents["UsageDocument"] }) {
       <div className="soft">
         <p>
           <span className={style.value}>{count(total.requests)}</span>{" "}
-          {i18n._("{count, plural, one {call} other {calls}}", { count: total.requests })}
+          {i18n._("{count, plural, one {request} other {requests}}", { count: total.requests })}
           {total.unbilled > 0 && ` · ${i18n._("{count} not billed", { count: count(total.unbilled) })}${unbilledKinds(total)}`}
         </p>
         <p>
@@ -92,9 +92,9 @@ function Totals({ total }: { total: Documents["UsageDocument"] }) {
         <SavedLine saved={total.saved} />
         {total.mean_first_content_ms !== null && total.mean_total_ms !== null && (
           <p>
-            <span className={style.value}>{showDuration(total.mean_first_content_ms)}</span> {i18n._("to the first token")}
+            <span className={style.value}>{showDuration(total.mean_first_content_ms)}</span> {i18n._("to first token")}
             {" · "}
-            <span className={style.value}>{showDuration(total.mean_total_ms)}</span> {i18n._("to the end, on average")}
+            <span className={style.value}>{showDuration(total.mean_total_ms)}</span> {i18n._("average duration")}
           </p>
         )}
       </div>
@@ -102,9 +102,9 @@ function Totals({ total }: { total: Documents["UsageDocument"] }) {
   );
 }
 
-/** " (2 failed, 1 left)": as far as it was kept. */
+/** " (2 failed, 1 disconnected)", as far as recorded. */
 function unbilledKinds({ failed, hung_up: left }: Documents["UsageDocument"]): string {
-  const kinds = [failed > 0 && i18n._("{count} failed", { count: count(failed) }), left > 0 && i18n._("{count} left", { count: count(left) })].filter(Boolean);
+  const kinds = [failed > 0 && i18n._("{count} failed", { count: count(failed) }), left > 0 && i18n._("{count} disconnected", { count: count(left) })].filter(Boolean);
   return kinds.length > 0 ? ` (${kinds.join(", ")})` : "";
 }
 
@@ -115,7 +115,7 @@ function NoCalls({ range, onLonger }: { range: Range; onLonger: () => void }) {
   if (ever.total.requests === 0) return <FirstCall />;
   return (
     <Empty
-      title={i18n._("No calls in the last {span}", { span: rangeName(range) })}
+      title={i18n._("No requests in the last {span}", { span: rangeName(range) })}
       action={
         <Button variant="default" onClick={onLonger}>
           {i18n._("Show {span}", { span: rangeName(LONGEST) })}
@@ -125,18 +125,18 @@ function NoCalls({ range, onLonger }: { range: Range; onLonger: () => void }) {
   );
 }
 
-/** Before there was any. */
+/** Shown before the first request. */
 export function FirstCall() {
   return (
     <Empty
-      title={i18n._("Your first call appears here")}
+      title={i18n._("Your first request appears here")}
       action={
         <Button component={Link} to="/" variant="default">
-          {i18n._("How to make it")}
+          {i18n._("Send a request")}
         </Button>
       }
     >
-      {i18n._("Each call is listed the moment it ends, with its tokens and its exact cost.")}
+      {i18n._("Requests appear as soon as they end, with tokens and exact cost.")}
     </Empty>
   );
 }

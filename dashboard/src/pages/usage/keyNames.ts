@@ -6,7 +6,7 @@ import { keysQuery } from "../keys/queries.ts";
 
 export type KeyNames = (id: string | null | undefined) => string;
 
-/** Its name, else its shortened self; an id where it is not known (any more). */
+/** The key's name, else its shortened form; the id of an unknown or deleted key. */
 export function useKeyNames(): KeyNames {
   const { account } = useScope();
   const { data: keys = [] } = useQuery(keysQuery(account.id));

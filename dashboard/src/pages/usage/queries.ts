@@ -1,4 +1,4 @@
-// What the pages of usage read: totals, requests, what requests can be narrowed to, and a receipt.
+// Queries of the usage pages: totals, requests, filter values, and a receipt.
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, ask, type Documents } from "../../api/client.ts";
 import type { Span } from "./ranges.ts";
@@ -7,7 +7,7 @@ export type Total = Documents["UsageDocument"];
 export type Dimension = "hour" | "day" | "key" | "label" | "model" | "provider";
 export type RequestPage = Documents["RequestPage"];
 
-/** What the list of requests is narrowed to; a part of the page's address. */
+/** Filters of the list of requests, part of the page's address. */
 export interface RequestFilter {
   model?: string;
   provider?: string;
@@ -30,7 +30,7 @@ export const usageQuery = (account_id: string, { since }: Span, by: Dimension) =
     placeholderData: (before) => before, // the figures stay until those of another span are there
   });
 
-/** By stage, of whole days; empty where no model's name stood for many. */
+/** Usage by stage, of whole days; empty if no request named a pool. */
 export const stagesQuery = (account_id: string, { since }: Span) =>
   queryOptions({
     queryKey: ["account", account_id, "stages", since],
@@ -39,7 +39,7 @@ export const stagesQuery = (account_id: string, { since }: Span) =>
     placeholderData: (before) => before,
   });
 
-/** By key and code, of a week; of one key, if it is named. */
+/** Refused requests of a week by key and code; of one key, if given. */
 export const refusedQuery = (account_id: string, key?: string) =>
   queryOptions({
     queryKey: ["account", account_id, "refused-calls", key],
@@ -66,7 +66,7 @@ export const sessionQuery = (account_id: string, session_id: string) =>
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   });
 
-/** The address of a row for each request. */
+/** The URL of a CSV with a row for each request. */
 export function usageCsv(account_id: string, since?: string): string {
   return `/api/accounts/${account_id}/usage.csv${since ? `?since=${encodeURIComponent(since)}` : ""}`;
 }
@@ -76,7 +76,7 @@ export function readRequests(account_id: string, filter: RequestFilter, cursor?:
   return ask(api.GET("/api/accounts/{account_id}/requests", { params: { path: { account_id }, query } }));
 }
 
-/** Read once; what comes later is put at its top by `useLatest`. */
+/** Read once; `useLatest` adds later requests at the top. */
 export const requestsQuery = (account_id: string, filter: RequestFilter) =>
   infiniteQueryOptions({
     queryKey: ["account", account_id, "requests", filter],

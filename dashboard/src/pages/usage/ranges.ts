@@ -1,4 +1,4 @@
-// Spans of time that usage is shown of: whole hours or days (UTC), as the totals are kept.
+// Time ranges of usage: whole hours or days (UTC), as totals are recorded.
 import { i18n } from "@lingui/core";
 import { showTime } from "../../parts/Time.tsx";
 
@@ -26,7 +26,7 @@ export function spanOf(range: Range, now = Date.now()): Span {
   return { since: new Date(first).toISOString(), by, starts };
 }
 
-/** "28 Nov", "14:00 UTC": an hour or a day of the totals, which are of UTC wherever the reader is. */
+/** "28 Nov", "14:00 UTC": an hour or day of the totals, in UTC wherever the reader is. */
 export function showStart(start: string, by: Span["by"]): string {
   return by === "day" ? showTime(start, "utcDay") : i18n._("{time} UTC", { time: showTime(start, "utcHour") });
 }

@@ -1,4 +1,4 @@
-// Names, prices and outcomes as a receipt says them.
+// Names, prices and outcomes in a receipt.
 import { i18n } from "@lingui/core";
 import type { Documents } from "../../api/client.ts";
 import { toDigits } from "../../parts/amounts.ts";
@@ -37,7 +37,7 @@ export function priceOf(line: Line): string {
   return `${whole}.${fraction.padEnd(2, "0")}/M`;
 }
 
-/** In all its digits, which may be three more than those of what is charged. */
+/** In all its digits, up to three more than a charge has. */
 export function costOf(line: Line): string {
   return toDigits(fromPico(BigInt(line.pico_usd)));
 }
@@ -60,66 +60,66 @@ export function attemptOutcome({ outcome, status }: Documents["ReceiptAttempt"])
 
 function failureName(outcome: string): string {
   const names: Record<string, string> = {
-    hung_up: i18n._("the client left"),
-    request: i18n._("refused the request"),
+    hung_up: i18n._("client disconnected"),
+    request: i18n._("rejected the request"),
     context: i18n._("input too long"),
-    credential: i18n._("refused our account"),
+    credential: i18n._("rejected our credential"),
     not_found: i18n._("not found"),
     rate_limit: i18n._("rate limited"),
     overloaded: i18n._("overloaded"),
     server: i18n._("failed"),
     connect: i18n._("no connection"),
-    timeout: i18n._("too slow"),
-    broken: i18n._("broke off"),
+    timeout: i18n._("timed out"),
+    broken: i18n._("interrupted"),
     garbage: i18n._("unreadable answer"),
-    overlong: i18n._("answer too long, cut"),
+    overlong: i18n._("answer too long, truncated"),
   };
   return names[outcome] ?? outcome;
 }
 
 export function notAskedReason({ code, field }: Documents["ReceiptCandidate"]): string {
   const reasons: Record<Documents["ReceiptCandidate"]["code"], string> = {
-    unavailable: i18n._("not set up here"),
-    plan: i18n._("outside your plan"),
-    key: i18n._("this key's rules"),
-    pinned: i18n._("others are pinned"),
-    ignored: i18n._("the call ignores it"),
-    region: i18n._("another region"),
-    retention: i18n._("keeps data longer"),
+    unavailable: i18n._("not available here"),
+    plan: i18n._("not in your plan"),
+    key: i18n._("blocked by this key's rules"),
+    pinned: i18n._("other providers are pinned"),
+    ignored: i18n._("excluded by the request"),
+    region: i18n._("wrong region"),
+    retention: i18n._("keeps data too long"),
     max_price: i18n._("above the price limit"),
-    unsupported: field ? i18n._("cannot take {field}", { field }) : i18n._("cannot take this call"),
-    at_most: i18n._("one too many"),
+    unsupported: field ? i18n._("does not support {field}", { field }) : i18n._("does not support this request"),
+    at_most: i18n._("beyond the attempt limit"),
     unpriced: i18n._("no price for this size"),
-    key_model: i18n._("model not in this key's rules"),
-    free: i18n._("free models are asked by name"),
-    capability: i18n._("cannot do what the call asks"),
-    context: i18n._("call too long for it"),
+    key_model: i18n._("model not allowed for this key"),
+    free: i18n._("free models must be requested by name"),
+    capability: i18n._("lacks a required capability"),
+    context: i18n._("request too long for it"),
     balance: i18n._("balance too low for it"),
-    cooling: i18n._("had just failed"),
-    behind: i18n._("next in order"),
+    cooling: i18n._("failed recently"),
+    behind: i18n._("next in line"),
   };
   return reasons[code];
 }
 
-/** "the caller named the stage", "the stage has clearly changed · 93% sure" */
+/** "named by the request", "stage has changed · 93% confidence" */
 export function whyStage({ why_code: code, confidence }: Documents["ReceiptDocument"]): string {
   const words: Record<NonNullable<typeof code>, string> = {
-    asked: i18n._("the call named it"),
-    alone: i18n._("no turn of its session: routed by itself"),
-    first: i18n._("the first of its session"),
-    loop: i18n._("inside a tool loop nothing changes"),
-    same: i18n._("as before"),
-    unsure: i18n._("none is clear: as before"),
-    changed: i18n._("it has clearly changed"),
-    declared: i18n._("the client declared another mode"),
-    warm: i18n._("kept: the prompt cache is worth more than a switch"),
+    asked: i18n._("named by the request"),
+    alone: i18n._("not part of a session turn: routed separately"),
+    first: i18n._("first in its session"),
+    loop: i18n._("unchanged inside a tool loop"),
+    same: i18n._("unchanged"),
+    unsure: i18n._("unclear: unchanged"),
+    changed: i18n._("stage has changed"),
+    declared: i18n._("client declared another mode"),
+    warm: i18n._("kept: the prompt cache saves more than a switch"),
   };
   if (!code) return "";
-  const sure = code === "asked" || !confidence ? "" : i18n._("{percent}% sure", { percent: Math.round(Number(confidence) * 100) });
+  const sure = code === "asked" || !confidence ? "" : i18n._("{percent}% confidence", { percent: Math.round(Number(confidence) * 100) });
   return [words[code], sure].filter(Boolean).join(" · ");
 }
 
-/** From a session's first call to its last: "4 min", "2 h". */
+/** From a session's first request to its last: "4 min", "2 h". */
 export function lasted({ first_at, last_at }: { first_at: string; last_at: string }): string {
   const minutes = Math.round((Date.parse(last_at) - Date.parse(first_at)) / 60_000);
   if (minutes < 1) return i18n._("under a minute");

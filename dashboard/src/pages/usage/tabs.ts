@@ -1,4 +1,4 @@
-// The tabs of usage.
+// The tabs of Usage.
 import { i18n } from "@lingui/core";
 import { usePageNames } from "../../shell/pageNames.ts";
 

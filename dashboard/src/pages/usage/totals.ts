@@ -1,7 +1,7 @@
-// Counts of a total of usage. Tokens and calls are counts; amounts are never added up here.
+// Counts of a usage total: tokens and requests. Amounts are never added up here.
 import type { Total } from "./queries.ts";
 
-/** All tokens of the input, those of caches included. */
+/** All input tokens, cached ones included. */
 export function inputTokens(total: Total): number {
   return total.input + total.cache_read + total.cache_write;
 }

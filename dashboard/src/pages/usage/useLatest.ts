@@ -1,4 +1,4 @@
-// Keeps the top of the list of requests as it is now: asked for when a call has ended, at most once a second.
+// Keeps the top of the list of requests current: read again when a request has ended, at most once a second.
 import { type InfiniteData, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef } from "react";
 import { useLiveEvent, useLiveState } from "../../api/live.ts";
@@ -36,7 +36,7 @@ export function useLatest(filter: RequestFilter): void {
 
 type Known = InfiniteData<RequestPage>;
 
-/** What is on the new page comes from it; what is below it stays. If so many came that some are between, only the new page. */
+/** Merges a new first page with the rows below it. If there is a gap between them, only the new page is kept. */
 function withLatest(known: Known, page: RequestPage): Known {
   const [first, ...older] = known.pages;
   const last = page.data.at(-1);

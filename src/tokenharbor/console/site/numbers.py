@@ -84,6 +84,6 @@ def show_retention(retention: str | None, words: SiteWords) -> str:
     if retention is None:
         return words("not stated")
     if retention == "none":
-        return words("not kept")
+        return words("not retained")
     days = _DAYS.fullmatch(retention)
-    return words("kept {days} days", days=days[1]) if days else words("may be trained on")
+    return words("retained {days} days", days=days[1]) if days else words("may be used for training")
