@@ -133,7 +133,7 @@ async def test_a_currency_without_a_rate_is_not_offered_and_each_has_its_own_met
         return await visitor.open("/billing/top-up")
 
     page = await told(["USD"], card | {"per_usd": None, "fault": "no_rate"})
-    await expect(page.get_by_text("CNY cannot be paid in now: there is no exchange rate")).to_be_visible()
+    await expect(page.get_by_text("CNY is unavailable: no exchange rate")).to_be_visible()
     await expect(page.get_by_role("radiogroup", name="Currency")).to_have_count(0)
     await expect(page.get_by_role("button", name="Continue to payment")).to_be_enabled()
     page = await told(["USD", "CNY"], card)
@@ -204,7 +204,7 @@ async def test_a_refund_of_a_part_says_its_sum_and_what_has_come_back_is_not_ref
     await expect(panel).to_contain_text("At most $10 can be refunded.")
     await panel.get_by_label("Credit to refund").fill("4")
     line = panel.get_by_role("list", name="Credit in spending order").get_by_role("listitem")
-    said = [re.compile(r"\$10\.00 paid.*; \$4\.00 leaves"), re.compile(r"match.*; \$4\.00 leaves")]
+    said = [re.compile(r"\$10\.00 paid.*; \$4\.00 removed"), re.compile(r"match.*; \$4\.00 removed")]
     await expect(line).to_have_text(said)
     for lot in await line.all():  # four tenths of each are hollow
         slice_ = lot.locator("span").last

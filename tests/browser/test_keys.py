@@ -60,7 +60,7 @@ async def test_keys_that_are_over_stand_behind_a_switch(visit: Visit, site: Site
     person.new_key(name="working")
     page = await (await visit(person)).open("/keys")
     await expect(_rows(page)).to_have_count(1 + 1)
-    await page.get_by_role("switch", name="Show 2 that are over").check()
+    await page.get_by_role("switch", name="Show 2 inactive").check()
     await expect(_rows(page)).to_have_count(1 + 3)
     await _rows(page).filter(has_text="one").click()
     await expect(page.get_by_text("revoked", exact=True)).to_be_visible()

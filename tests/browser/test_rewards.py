@@ -41,7 +41,7 @@ async def test_a_viewer_sees_rewards_alerts_and_consent_and_changes_none(visit: 
 async def test_a_webhooks_secret_is_shown_once_and_a_test_says_what_became_of_it(visit: Visit, site: Site) -> None:
     page = await (await visit(site.sign_up())).open("/settings/alerts")
     await page.get_by_label("Webhook URL").fill("https://hooks.invalid/in")
-    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Add webhook").click()
     await expect(page.get_by_label("The webhook's secret")).to_have_text(re.compile("^whsec_"))
     await page.get_by_role("button", name="I have copied it").click()
     await expect(page.get_by_text("https://hooks.invalid/in")).to_be_visible()

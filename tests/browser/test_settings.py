@@ -199,7 +199,7 @@ async def test_management_keys_from_none_to_one_that_was_shown_once(visit: Visit
     await rows(page, "Management keys").get_by_role("button", name="Revoke").click()
     await page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
     await expect(page.get_by_text("No active keys")).to_be_visible()
-    await page.get_by_label("Show 1 that is over").check(force=True)
+    await page.get_by_label("Show 1 inactive").check(force=True)
     await expect(rows(page, "Management keys")).to_contain_text("revoked")
     page = await (await visit(site.join(owner, "developer"))).open("/settings/management-keys")
     await expect(page.get_by_text("Your role does not allow this")).to_be_visible()
@@ -210,7 +210,7 @@ async def test_alerts_from_nothing_told_to_a_webhook_that_fails(visit: Visit, si
     page = await (await visit(owner)).open("/settings/alerts")
     await expect(page.get_by_text("No alerts yet")).to_be_visible()
     await page.get_by_label("Webhook URL").fill("https://hooks.invalid/in")
-    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.get_by_role("button", name="Add webhook").click()
     await page.get_by_role("button", name="I have copied it").click()
     await expect(page.get_by_text("https://hooks.invalid/in", exact=True)).to_be_visible()
     await page.get_by_role("button", name="Send a test").click()
@@ -218,7 +218,7 @@ async def test_alerts_from_nothing_told_to_a_webhook_that_fails(visit: Visit, si
     await expect(rows(page, "Sent alerts")).to_have_count(1)
     page = await (await visit(site.join(owner, "viewer"))).open("/settings/alerts")
     await expect(page.get_by_text("https://hooks.invalid/in", exact=True)).to_be_visible()
-    for offered in ("Change", "Remove", "Send a test", "Save"):
+    for offered in ("Change", "Remove", "Send a test", "Add webhook"):
         await expect(page.get_by_role("button", name=offered)).to_have_count(0)
 
 

@@ -57,7 +57,7 @@ function Address({ known, onSet, onLeave }: AddressProps) {
           {...form.getInputProps("url")}
         />
         <Button type="submit" variant="default" h={36} loading={busy} disabled={form.values.url.trim() === ""}>
-          {known === null ? i18n._("Save") : i18n._("Replace, with a new secret")}
+          {known === null ? i18n._("Add webhook") : i18n._("Replace, with a new secret")}
         </Button>
         {onLeave && (
           <Button variant="subtle" h={36} onClick={onLeave}>
