@@ -218,7 +218,7 @@ async def test_alerts_from_nothing_told_to_a_webhook_that_fails(visit: Visit, si
     await expect(rows(page, "Sent alerts")).to_have_count(1)
     page = await (await visit(site.join(owner, "viewer"))).open("/settings/alerts")
     await expect(page.get_by_text("https://hooks.invalid/in", exact=True)).to_be_visible()
-    for offered in ("Change", "Remove", "Send a test", "Add webhook"):
+    for offered in ("Change", "Remove", "Send a test", "Save", "Add webhook"):
         await expect(page.get_by_role("button", name=offered)).to_have_count(0)
 
 
