@@ -512,7 +512,7 @@ async def test_who_adds_and_removes_payees_all_day_is_stopped(till: Till) -> Non
 
     for number in range(ADDED.most):
         await add_and_remove(f"{number}@pay.test")
-    with pytest.raises(RateLimited, match="add this one tomorrow"):
+    with pytest.raises(RateLimited, match="try again tomorrow"):
         await add_and_remove("more@pay.test")
     await later(till, days=1)
     await add_and_remove("more@pay.test")

@@ -102,7 +102,7 @@ async def test_more_than_can_leave_to_a_payee_is_refused_with_the_most(till: Til
     for usd in ("12.01", "500"):
         wanted = request(till, usd=usd, payee_id=to.id)
         for refused in (preview_withdrawal(till.funding, wanted), ask(till, usd=usd, payee_id=to.id)):
-            with pytest.raises(Rejected, match=r"at most \$12\.00 can leave") as error:
+            with pytest.raises(Rejected, match=r"at most \$12\.00 can be withdrawn") as error:
                 await refused
             assert (error.value.param, error.value.facts) == ("amount", {"most_usd": 12 * DOLLAR})
     assert await sums(till) == (Usd.parse("12.005"), 0, 0)

@@ -3775,7 +3775,7 @@ export interface components {
         };
         /**
          * WayOut
-         * @description How a lot's credit can leave.
+         * @description How a lot's credit can be withdrawn.
          * @enum {string}
          */
         WayOut: "original" | "payee" | "none";
@@ -3864,8 +3864,8 @@ export interface components {
         };
         /**
          * WithdrawalProgress
-         * @description How far a withdrawal is. ASKED: it waits for an approval. CALLED: the processor is being asked, or has been, and
-         *         has not paid yet.
+         * @description The state of a withdrawal. ASKED: it waits for approval. CALLED: the processor is being asked, or has been asked
+         *         and has not paid yet.
          * @enum {string}
          */
         WithdrawalProgress: "asked" | "approved" | "called" | "done" | "failed" | "rejected" | "cancelled";
@@ -3877,7 +3877,7 @@ export interface components {
         };
         /**
          * WithheldReason
-         * @description Why a lot's credit cannot leave, or not yet.
+         * @description Why a lot's credit cannot be withdrawn, or not yet.
          * @enum {string}
          */
         WithheldReason: "locked" | "given" | "no_payment" | "no_processor" | "currency" | "original_only" | "not_earned" | "not_matured" | "disputable" | "top_ups_open";

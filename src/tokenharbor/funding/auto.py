@@ -1,5 +1,4 @@
-"""Auto top-up with brakes: off by default, one charge at a time, a monthly ceiling, a pause after each, stopped in
-doubt.
+"""Auto top-up with brakes: off by default, one charge at a time, a monthly ceiling, pauses, stopped when in doubt.
 
 Invariant: an account is charged at most once for each decision. The decision and the intent are one transaction under
 the wallet's lock; only then does `fulfil` charge the saved method, and if the answer is lost, it asks again with the

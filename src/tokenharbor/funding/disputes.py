@@ -1,13 +1,12 @@
-"""Disputes: the disputed credit is frozen, leaves when the processor takes the money, and returns if the dispute is
-won.
+"""Disputes: credit is frozen at first, leaves when the processor takes the money, and returns if the dispute is won.
 
 An event is only a hint: the dispute is read again at its processor. Invariant: what follows is decided only by the
 money that the processor's object shows as taken, never by the order of events, and done in one transaction under the
 wallet's lock.
 
 - Opened: withdrawals of which no processor knows yet fail. Then the credit of the disputed lot that is neither spent
-nor held is set aside, again at each look, since holds end. The account cannot withdraw, and a customer's refund waits
-for an operator.
+  nor held is set aside, again at each look, since holds end. The account cannot withdraw, and a customer's refund waits
+  for an operator.
 - Money taken: the credit leaves the lot, and the top-up's rewards are taken back (its match, locked or not, and its
   cashback). What was already spent of these becomes debt, which other top-ups pay at once. What exceeds the capture is
   our loss, and so are fees.

@@ -1,6 +1,6 @@
-"""The documents of money that comes and goes: one shape of each thing for commands, paths and pages.
+"""The JSON documents of payments, refunds and disputes, shared by commands, the control API and pages.
 
-An `amount` is a decimal string of its `currency`, with two places.
+An `amount` is a decimal string in its `currency`, with two places.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ from tokenharbor.payments.types import DisputeState
 
 
 class TopUpMatchDocument(Document, frozen=True):
-    """The match that a top-up has brought: a dollar of it unlocks for each dollar that is spent of that top-up, until
-    `expires_at`. `cancelled_usd` went with its part of the top-up, or ended.
+    """The match of a top-up: a dollar of it unlocks for each dollar spent of that top-up, until `expires_at`.
+    `cancelled_usd` was taken back with the top-up's credit, or expired.
     """
 
     granted_usd: Usd
@@ -46,8 +46,8 @@ class TopUpMatchDocument(Document, frozen=True):
 
 
 class TopUpDocument(Document, frozen=True):
-    """A top-up. `amount` is what is paid, `tax` in it included; `credit_usd` what was agreed for it. `left_usd` of that
-    is neither spent nor held nor gone back; `refundable_usd` is what its customer can ask back now.
+    """A top-up. `amount` is the price, `tax` included; `credit_usd` is the credit agreed for it. `left_usd` of that is
+    neither spent nor held nor returned; `refundable_usd` is what its customer can get back now.
     """
 
     id: str
@@ -106,7 +106,7 @@ class TopUpDocument(Document, frozen=True):
 
 
 class RefundDocument(Document, frozen=True):
-    """A refund. `amount` is what comes back; `credit_usd` the credit that leaves for it."""
+    """A refund. `amount` is the money that goes back; `credit_usd` is the credit that leaves for it."""
 
     id: str
     account: str
@@ -152,7 +152,7 @@ class RefundDocument(Document, frozen=True):
 
 
 class LeavingCreditDocument(Document, frozen=True):
-    """What leaves a lot; `restriction` as in the list of lots: of what is locked, or null, of what can be spent."""
+    """Credit that leaves a lot: its locked part if `restriction` says so, its spendable part if that is null."""
 
     lot: str
     usd: Usd
@@ -164,9 +164,9 @@ class LeavingCreditDocument(Document, frozen=True):
 
 
 class RefundPreviewDocument(Document, frozen=True):
-    """What a refund would bring. `reduced_usd` is cashback that was spent; `locked_usd` and `cashback_usd` are taken
-    back besides. `leaving` is all of that by lot; `max_usd` is what can be asked for at most. `review`: an operator
-    decides first.
+    """What a refund would do. `reduced_usd` is cashback that was spent, which the payer does not get back; `locked_usd`
+    and `cashback_usd` are taken back besides. `leaving` is all credit that leaves, by lot; `max_usd` is the highest
+    amount that can be asked for. `review`: an operator decides first.
     """
 
     top_up: str
@@ -197,7 +197,7 @@ class RefundPreviewDocument(Document, frozen=True):
 
 
 class KeptCreditDocument(Document, frozen=True):
-    """A pretended top-up of which something stays, and why."""
+    """A pretended top-up of which some credit stays, and why."""
 
     top_up: str
     reason: str
@@ -208,8 +208,8 @@ class KeptCreditDocument(Document, frozen=True):
 
 
 class DisputeDocument(Document, frozen=True):
-    """A disputed payment. `taken_usd` is credit that left for it, `frozen_usd` what waits for its end, `lost_usd` our
-    loss.
+    """A disputed payment. `taken_usd` is the credit that left for it, `frozen_usd` the credit set aside until its end,
+    `lost_usd` our loss.
     """
 
     id: str
@@ -252,7 +252,7 @@ class DisputeDocument(Document, frozen=True):
 
 
 class AddressBalancesDocument(Document, frozen=True):
-    """What each address has that is of no account. `accounts_usd` is what all accounts have together."""
+    """The balance of each address outside of accounts. `accounts_usd` is the sum of all accounts."""
 
     balances_usd: Mapping[str, Usd]
     accounts_usd: Usd
@@ -265,7 +265,7 @@ class AddressBalancesDocument(Document, frozen=True):
 
 
 class RecordDifferenceDocument(Document, frozen=True):
-    """What two records of one thing say; `-` where one has none."""
+    """A difference: what our record and theirs say of one thing; `-` where one has none."""
 
     what: str
     ours: str
@@ -277,7 +277,7 @@ class RecordDifferenceDocument(Document, frozen=True):
 
 
 class ClearingTotalDocument(Document, frozen=True):
-    """What a processor's clearing account moved, signed, in a currency: `closing` is all that the statement has."""
+    """A processor's clearing account in one currency, with signs. `closing` is the total of the statement."""
 
     currency: str
     ours: str
@@ -301,7 +301,7 @@ class ClearingTotalDocument(Document, frozen=True):
 
 
 class ReconciliationDocument(Document, frozen=True):
-    """Our record beside a statement: how many things were compared, and which of them differ. Fees are by side."""
+    """Our record compared with a statement: the number of things compared, the differences, and the fees by side."""
 
     compared: int
     differences: Sequence[RecordDifferenceDocument]
@@ -320,7 +320,7 @@ class ReconciliationDocument(Document, frozen=True):
 
 
 class ExchangeRateDocument(Document, frozen=True):
-    """An exchange rate. `per_usd` is in units of the currency for a US dollar."""
+    """An exchange rate. `per_usd` is the price of a US dollar in units of the currency."""
 
     currency: str
     per_usd: str

@@ -1,4 +1,4 @@
-"""Payees in the database. What names a person is in rows of their own, which can be erased."""
+"""Reads and writes payees. Their addresses are personal data, in a separate table that can be erased."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ SQL = read_queries(PayeeQueries, "tokenharbor.funding", "payees.sql")
 
 @dataclass(frozen=True, slots=True)
 class PayeeAddress:
-    """Where a payee is paid, and what makes its digest tell nothing of it."""
+    """A payee's address, and the secret salt of its digest."""
 
     address: str
     salt: bytes
@@ -45,7 +45,7 @@ class PayeeAddress:
 
 
 async def add_payee(conn: asyncpg.Connection, payee: SavedPayee, address: PayeeAddress) -> bool:
-    """False: another payee has this address; nothing is kept then only if the caller's transaction is undone."""
+    """Add a payee. Return False if another payee has this address; the caller must then roll back."""
     await conn.execute(
         SQL.add,
         payee.id, payee.account_id, payee.processor, payee.kind, payee.digest, payee.added_at, payee.actor,
@@ -55,17 +55,17 @@ async def add_payee(conn: asyncpg.Connection, payee: SavedPayee, address: PayeeA
 
 
 async def get_payee(conn: asyncpg.Connection, payee_id: UUID) -> SavedPayee:
-    """Raises Missing."""
+    """Return a payee. Raise Missing."""
     return _found(await conn.fetchrow(SQL.payee, payee_id), payee_id)
 
 
 async def lock_payee(conn: asyncpg.Connection, payee_id: UUID) -> SavedPayee:
-    """Likewise; it does not change until the caller's transaction has ended."""
+    """Lock and return a payee. Raise Missing."""
     return _found(await conn.fetchrow(SQL.lock, payee_id), payee_id)
 
 
 async def find_address(conn: asyncpg.Connection, payee_id: UUID) -> PayeeAddress | None:
-    """None: it was erased."""
+    """Return a payee's address, None if it was erased."""
     row = await conn.fetchrow(SQL.address, payee_id)
     return None if row is None else PayeeAddress(row["address"], row["salt"])
 
@@ -73,12 +73,12 @@ async def find_address(conn: asyncpg.Connection, payee_id: UUID) -> PayeeAddress
 async def list_payees(
     conn: asyncpg.Connection, account_id: UUID | None = None
 ) -> Sequence[tuple[SavedPayee, str | None]]:
-    """Oldest first, each with its address."""
+    """Return payees with their addresses, oldest first."""
     return [(_payee(row), row["address"]) for row in await conn.fetch(SQL.payees, account_id)]
 
 
 async def count_payees(conn: asyncpg.Connection, account_id: UUID) -> int:
-    """How many an account has."""
+    """Return the number of an account's payees, without removed ones."""
     found: int = await conn.fetchval(SQL.count, account_id)
     return found
 
@@ -88,7 +88,7 @@ async def set_verified(conn: asyncpg.Connection, payee_id: UUID, now: datetime, 
 
 
 async def set_removed(conn: asyncpg.Connection, payee_id: UUID, now: datetime) -> SavedPayee:
-    """Its address is erased."""
+    """Mark a payee as removed and erase its address."""
     await conn.execute(SQL.erase_address, payee_id)
     return _payee(await conn.fetchrow(SQL.set_removed, payee_id, now))
 

@@ -1,7 +1,7 @@
-"""Payees: who may receive an account's withdrawals, once an operator knows that it is the account's own address.
+"""Payees: who may receive an account's withdrawals, once an operator has verified that the address is theirs.
 
-A payee never changes, so what was approved is what is paid: another address is another payee. The address lies in a row
-that can be erased; the digest beside it, of a secret salt, shows whether that row was changed.
+Invariant: the address that was approved is the address that is paid. A payee never changes; another address is another
+payee. The address is in a row that can be erased; the payee keeps a salted digest of it, which shows a changed row.
 """
 
 import hashlib
@@ -27,9 +27,9 @@ from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import Payee, ProcessorAbility
 
 MOST: Final = 20
-"""Payees of an account that were not removed: an operator has to verify each."""
+"""How many payees an account may have, removed ones not counted: an operator has to verify each."""
 ADDED: Final = AttemptLimit("payee", 20, timedelta(days=1))
-"""Payees that an account adds, those that it removes, too: an address of one is no other account's meanwhile."""
+"""How many payees an account may add a day, removed ones counted: each address blocks other accounts meanwhile."""
 
 _LONGEST: Final = 200
 _SALT_BYTES: Final = 16
@@ -37,7 +37,7 @@ _SALT_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPayee:
-    """Who is to be paid: an address of a kind that the processor knows. `actor` is who says so."""
+    """A payee to add: an address of a kind that the processor knows. `actor` is the person who adds it."""
 
     account_id: UUID
     processor: str
@@ -50,8 +50,8 @@ class NewPayee:
 
 
 async def add_payee(funding: Funding, wanted: NewPayee) -> SavedPayee:
-    """Not verified yet. Raises Missing, Rejected; Conflict, RateLimited for a payee too many; Conflict for an address
-    that is a payee's already.
+    """Add a payee, not verified yet. Raise Missing or Rejected; Conflict if the account has too many, or the address is
+    already a payee's; RateLimited if too many were added today.
     """
     _check(funding, wanted)
     address = PayeeAddress(wanted.address, funding.world.entropy.bytes(_SALT_BYTES))
@@ -68,29 +68,29 @@ async def add_payee(funding: Funding, wanted: NewPayee) -> SavedPayee:
         await get_account(conn, wanted.account_id)
         await _check_room(conn, wanted.account_id, payee.added_at)
         if not await payee_store.add_payee(conn, payee, address):
-            raise Conflict("this address is a payee already, of this account or of another one").because(
+            raise Conflict("this address is already a payee, of this or another account").because(
                 ErrorReason.PAYEE_KNOWN
             )
     return payee
 
 
 async def verify_payee(funding: Funding, payee_id: UUID, actor: str) -> SavedPayee:
-    """An operator knows that the address is the account's. Raises Missing, Rejected for nobody's word, Conflict for one
-    that was removed or is verified, or if it is the word of who added it.
+    """Record that an operator has verified a payee's address. Raise Missing; Rejected for an empty `actor`; Conflict if
+    it was removed or verified, or if the same person added it.
     """
     if not actor.strip():
-        raise Rejected("a payee is verified by somebody", param="actor")
+        raise Rejected("say who verifies the payee", param="actor")
     async with funding.change() as conn:
         payee = await payee_store.lock_payee(conn, payee_id)
         if payee.removed_at is not None or payee.verified_at is not None:
-            raise Conflict(f"{payee.shown_id} was {'removed' if payee.removed_at else 'verified'}")
+            raise Conflict(f"{payee.shown_id} was already {'removed' if payee.removed_at else 'verified'}")
         if is_same_person(payee.actor, actor):
-            raise Conflict(f"{actor} has added {payee.shown_id}: another person has to verify it")
+            raise Conflict(f"{actor} added {payee.shown_id}: another person must verify it")
         return await payee_store.set_verified(conn, payee_id, funding.world.clock.now(), actor)
 
 
 async def remove_payee(funding: Funding, payee_id: UUID) -> SavedPayee:
-    """Its address is erased. Raises Missing, Conflict while a withdrawal to it has not ended."""
+    """Remove a payee and erase its address. Raise Missing, or Conflict while a withdrawal to it is open."""
     now = funding.world.clock.now()
     async with funding.change() as conn:
         await Wallets(conn).lock_wallet((await payee_store.get_payee(conn, payee_id)).account_id, now)
@@ -98,12 +98,12 @@ async def remove_payee(funding: Funding, payee_id: UUID) -> SavedPayee:
         if payee.removed_at is not None:
             return payee
         if await withdrawal_store.count_open_to(conn, payee_id):
-            raise Conflict(f"a withdrawal to {payee.shown_id} has not ended").because(ErrorReason.PAYEE_IN_USE)
+            raise Conflict(f"a withdrawal to {payee.shown_id} is still open").because(ErrorReason.PAYEE_IN_USE)
         return await payee_store.set_removed(conn, payee_id, now)
 
 
 async def check_payee(conn: asyncpg.Connection, funding: Funding, account_id: UUID, payee_id: UUID) -> SavedPayee:
-    """Whether the account may be paid there now. Raises Missing, also for another account's; Conflict."""
+    """Return a payee that may be paid now. Raise Missing, also for another account's; Conflict."""
     payee = await payee_store.lock_payee(conn, payee_id)
     if payee.account_id != account_id:
         raise Missing(f"the account has no payee {payee.shown_id}")
@@ -111,24 +111,26 @@ async def check_payee(conn: asyncpg.Connection, funding: Funding, account_id: UU
         raise Conflict(f"{payee.shown_id} was removed").because(ErrorReason.PAYEE_REMOVED)
     policy, now = funding.policy().withdrawals, funding.world.clock.now()
     if not is_payable(policy, payee, now):
-        raise Conflict(f"{payee.shown_id} is not verified: an operator has to").because(ErrorReason.PAYEE_NOT_VERIFIED)
+        raise Conflict(f"{payee.shown_id} is not verified yet: ask the operator").because(
+            ErrorReason.PAYEE_NOT_VERIFIED
+        )
     return payee
 
 
 def payee_kinds(funding: Funding) -> Mapping[str, frozenset[str]]:
-    """The kinds of address that each processor pays to, of those that pay out."""
+    """Return the kinds of addresses that each paying processor can pay to."""
     paying = {name: each for name, each in funding.processors.items() if ProcessorAbility.PAY_OUT in each.abilities}
     return {name: each.payee_kinds for name, each in paying.items()}
 
 
 def is_payable(policy: WithdrawalPolicy, payee: SavedPayee, now: datetime) -> bool:
-    """Whether it is verified, or has been known for long enough."""
+    """Return whether a payee is verified, or has been known for the edition's number of days."""
     waited = bool(policy.payee_days) and now >= payee.added_at + timedelta(days=policy.payee_days)
     return payee.verified_at is not None or waited
 
 
 async def read_payee(conn: asyncpg.Connection, payee: SavedPayee) -> Payee:
-    """As its processor is to be told. Raises Conflict if the address is not the one that was added."""
+    """Return the payee for its processor. Raise Conflict if the address is not the one that was added."""
     address = await payee_store.find_address(conn, payee.id)
     if address is None or _digest(payee.kind, address) != payee.digest:
         raise Conflict(f"the address of {payee.shown_id} is not the one that was added").because(
@@ -138,12 +140,12 @@ async def read_payee(conn: asyncpg.Connection, payee: SavedPayee) -> Payee:
 
 
 async def _check_room(conn: asyncpg.Connection, account_id: UUID, now: datetime) -> None:
-    """Raises Conflict, RateLimited."""
-    await Wallets(conn).lock_wallet(account_id, now)  # so that nobody else adds one meanwhile
+    """Raise Conflict if the account has too many payees, RateLimited if too many were added today."""
+    await Wallets(conn).lock_wallet(account_id, now)  # so that no other process adds one meanwhile
     if await payee_store.count_payees(conn, account_id) >= MOST:
         raise Conflict(f"the account has {MOST} payees: remove one first").because(ErrorReason.PAYEES_MOST, most=MOST)
     if await count_attempt(conn, ADDED, account_id.bytes, now) is not None:
-        raise RateLimited(f"{ADDED.most} payees were added today: add this one tomorrow").because(
+        raise RateLimited(f"{ADDED.most} payees were added today: try again tomorrow").because(
             ErrorReason.PAYEES_DAY, most=ADDED.most
         )
 
@@ -153,20 +155,21 @@ def _digest(kind: str, address: PayeeAddress) -> bytes:
 
 
 def _check(funding: Funding, wanted: NewPayee) -> None:
-    """Raises Rejected."""
+    """Raise Rejected if a new payee is not valid."""
     paying = payee_kinds(funding)
     if wanted.processor not in paying:
-        raise Rejected(f"payouts are made by {' or '.join(paying) or 'no processor here'}", param="processor").because(
+        names = " or ".join(paying) or "no configured processor"
+        raise Rejected(f"payouts are made by {names}", param="processor").because(
             ErrorReason.PAYOUTS_BY, processors=", ".join(paying)
         )
     if wanted.kind not in paying[wanted.processor]:
         raise Rejected(
-            f"{wanted.processor} pays to {' or '.join(sorted(paying[wanted.processor]))}", param="kind"
+            f"{wanted.processor} pays only to {' or '.join(sorted(paying[wanted.processor]))}", param="kind"
         ).because(ErrorReason.PAYEE_KIND, kinds=", ".join(sorted(paying[wanted.processor])))
     address = wanted.address
     if not 3 <= len(address) <= _LONGEST or not address.isprintable() or address != address.strip():
-        raise Rejected(f"an address has 3 to {_LONGEST} printable characters", param="address").because(
+        raise Rejected(f"an address must have 3 to {_LONGEST} printable characters", param="address").because(
             ErrorReason.PAYEE_ADDRESS_INVALID, most=_LONGEST
         )
     if not wanted.actor.strip():
-        raise Rejected("a payee is added by somebody", param="actor")
+        raise Rejected("say who adds the payee", param="actor")

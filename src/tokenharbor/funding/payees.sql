@@ -1,11 +1,11 @@
 -- Payees of withdrawals, and their addresses.
 
 -- name: add
--- A payee.
+-- Adds a payee.
 INSERT INTO payee (id, account_id, processor, kind, digest, added_at, actor) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *
 
 -- name: add_address
--- Its address; no row comes back where it is another payee's.
+-- Adds a payee's address; no row if another payee has it.
 INSERT INTO payee_address (payee_id, processor, kind, address, salt) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING RETURNING payee_id
 
@@ -14,30 +14,30 @@ ON CONFLICT DO NOTHING RETURNING payee_id
 SELECT * FROM payee WHERE id = $1
 
 -- name: lock
--- Likewise, for a change of it, or a withdrawal to it.
+-- Locks a payee before a change of it or a withdrawal to it.
 SELECT * FROM payee WHERE id = $1 FOR UPDATE
 
 -- name: address
--- Where it is paid.
+-- A payee's address.
 SELECT address, salt FROM payee_address WHERE payee_id = $1
 
 -- name: payees
--- The payees of an account, or all, oldest first, with their addresses; those that were removed aside.
+-- The payees of an account, or of all, oldest first, with their addresses, without removed ones.
 SELECT p.*, a.address FROM payee p LEFT JOIN payee_address a ON a.payee_id = p.id
 WHERE ($1::uuid IS NULL OR p.account_id = $1) AND p.removed_at IS NULL ORDER BY p.id
 
 -- name: count
--- How many an account has; those that were removed aside.
+-- The number of an account's payees, without removed ones.
 SELECT count(*) FROM payee WHERE account_id = $1 AND removed_at IS NULL
 
 -- name: set_verified
--- An operator knows that it is the account's.
+-- Marks a payee as verified by an operator.
 UPDATE payee SET verified_at = $2, verified_by = $3 WHERE id = $1 RETURNING *
 
 -- name: set_removed
--- Nothing is paid to it any more.
+-- Marks a payee as removed: nothing is paid to it any more.
 UPDATE payee SET removed_at = $2 WHERE id = $1 RETURNING *
 
 -- name: erase_address
--- It is forgotten.
+-- Erases a payee's address.
 DELETE FROM payee_address WHERE payee_id = $1

@@ -1,6 +1,6 @@
-"""The documents of withdrawals and payees: one shape of each thing for commands, paths and pages.
+"""The JSON documents of withdrawals and payees, shared by commands, the control API and pages.
 
-An `amount` is a decimal string of its `currency`, with two places.
+An `amount` is a decimal string in its `currency`, with two places.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 
 class WithdrawalPartDocument(Document, frozen=True):
-    """What a lot gives of a payout; `reduced_usd` of it is cashback that was spent."""
+    """The credit that a lot gives for a payout; `reduced_usd` more leaves the lot for cashback that was spent."""
 
     lot: str
     amount_usd: Usd
@@ -37,8 +37,8 @@ class WithdrawalPartDocument(Document, frozen=True):
 
 
 class WithdrawalDocument(Document, frozen=True):
-    """A withdrawal. `amount` is what is paid; `credit_usd` the credit that leaves for it. `to` is a payee, or the
-    refund by which it goes back to what paid.
+    """A withdrawal. `amount` is the money paid out; `credit_usd` is the credit that leaves for it. `to` is a payee, or
+    the refund by which it goes back to its top-up's payment.
     """
 
     id: str
@@ -87,8 +87,8 @@ class WithdrawalDocument(Document, frozen=True):
 
 
 class WithdrawalPreviewDocument(Document, frozen=True):
-    """What a withdrawal would bring. `reduced_usd` is cashback that was spent; `locked_usd` and `cashback_usd` are
-    taken back besides. `approval`: somebody has to approve it.
+    """What a withdrawal would do. `reduced_usd` is cashback that was spent, which is not paid out; `locked_usd` and
+    `cashback_usd` are taken back besides. `approval`: a person has to approve it.
     """
 
     account: str
@@ -120,7 +120,7 @@ class WithdrawalPreviewDocument(Document, frozen=True):
 
 
 class LotOutlookDocument(Document, frozen=True):
-    """What of a lot is unspent, and its way out. `since` is when it may leave; None: not known, or never."""
+    """The unspent credit of a lot, and how it can be withdrawn. `since` is when it can; null if unknown or never."""
 
     lot: str
     origin: str
@@ -146,7 +146,7 @@ class LotOutlookDocument(Document, frozen=True):
 
 
 class WithdrawalWayDocument(Document, frozen=True):
-    """What can leave now to one place: `top_up`: to what paid for it; null: to a payee."""
+    """The credit that can be withdrawn now to one place: the payment of `top_up`, or a payee if that is null."""
 
     top_up: str | None
     amount_usd: Usd
@@ -157,11 +157,11 @@ class WithdrawalWayDocument(Document, frozen=True):
 
 
 class AccountOutlookDocument(Document, frozen=True):
-    """What of an account's credit can leave. `now_usd` is what can leave now, and `ways` where to; `frozen` says why
-    nothing leaves now. `day_left_usd` is what may still be asked for today (UTC). The edition: `min_usd` is the least
-    of one withdrawal, `approval`: somebody approves each, `payee_days`: after so many a payee is paid without having
-    been verified, 0: never. `payee_kinds` are the kinds of address that each processor pays to. Neighbours that leave
-    alike are one in `lots`.
+    """What an account can withdraw. `now_usd` can be withdrawn now, to the places in `ways`; `frozen` says why nothing
+    can. `day_left_usd` is the rest of today's limit (UTC). Of the edition: `min_usd` is the least amount of a
+    withdrawal; `approval`: a person approves each; `payee_days`: an unverified payee can be paid after that many days,
+    0: never. `payee_kinds` are the kinds of addresses that each processor pays to. In `lots`, neighbours that can be
+    withdrawn alike are joined.
     """
 
     account: str
@@ -194,7 +194,7 @@ class AccountOutlookDocument(Document, frozen=True):
 
 
 class PayeeDocument(Document, frozen=True):
-    """Who may be paid. `address` is None where it was erased, or is not shown."""
+    """A payee. `address` is null if it was erased or is not shown."""
 
     id: str
     account: str

@@ -1,17 +1,18 @@
 """From an approved withdrawal to its end: the one path for a command, a webhook, the sweep and a restart.
 
-Idea: as with refunds, credit has left the line before the processor is asked, the call has no transaction around it,
-and only what was read at the processor counts. A withdrawal stands for one payout. What goes back to what paid for a
-top-up is a refund (`funding/refund_calls.py`); what is here goes to payees.
+As with refunds, the credit is set aside before the processor is asked, the processor is called outside of any
+transaction, and only what was read at the processor counts. Each withdrawal to a payee is one payout. A withdrawal back
+to a top-up's payment is a refund (`funding/refund_calls.py`).
 
-Invariant: before the processor is asked the first time, the withdrawal is `called`, and that is committed. So whoever
-finds one that is not called knows that no processor has heard of it: a dispute ends it, and its credit is back in its
-lots before the dispute takes them. Debt, a dispute, a payee that was removed or changed are looked for in the same
-transaction; what may not leave any more has failed.
+Invariant: no processor knows of a withdrawal that is not `called`, since that state is committed before the first call.
+So a dispute can fail such a withdrawal, and its credit is back in its lots before the dispute takes them. The same
+transaction checks for debt, disputes and a payee that was removed or changed; a withdrawal that is no longer allowed
+fails.
 
-A call whose answer was lost is made again with the same id. Processors refuse a second payout of one id and say where
-the first is, for some thirty days; after that nobody calls again. A first call that is refused has paid nothing. A
-later one that is refused says nothing of the first: an operator looks at the processor and says what became of it.
+A call whose answer was lost is repeated with the same id. Processors refuse a second payout with the same id and say
+where the first is, for some thirty days; after that the call is not repeated. If the first call is refused, nothing was
+paid. If a later one is refused, the outcome of the first is unknown: an operator looks it up at the processor and
+records it.
 """
 
 from dataclasses import dataclass
@@ -40,13 +41,13 @@ from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import Payee, PayoutOrder, PayoutState, ProcessorEvent, ProcessorPayout
 
 CALLED_FOR: Final = timedelta(days=29)
-"""For how long a payout whose answer was lost is asked for again: processors know an id of ours a day longer."""
+"""How long a payout whose answer was lost is asked for again: processors remember our id a day longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What the processor is to be asked: to pay `payee`, or, without one, what has become of its object. `first`: it
-    has not been asked before.
+    """A call to the processor: pay `payee`, or, if that is None, read the payout's state. `first`: it was not asked
+    before.
     """
 
     withdrawal: Withdrawal
@@ -55,21 +56,26 @@ class _Call:
 
 
 async def check_free(conn: asyncpg.Connection, funding: Funding, state: CreditState) -> None:
-    """Whether anything may leave the account now. Raises Rejected where the edition pays nothing out, Conflict."""
+    """Raise Rejected if the edition offers no withdrawals; Conflict if the account has debt or an open dispute."""
     if not funding.policy().withdrawals.enabled:
-        raise Rejected("this edition pays no credit out", param="account").because(ErrorReason.WITHDRAWALS_NOT_OFFERED)
+        raise Rejected("this edition offers no withdrawals", param="account").because(
+            ErrorReason.WITHDRAWALS_NOT_OFFERED
+        )
     if state.debt:
-        raise Conflict(f"the account owes ${state.debt.brief_up()}: nothing is paid out until that is paid").because(
+        raise Conflict(f"the account owes ${state.debt.brief_up()}: pay that before a withdrawal").because(
             ErrorReason.WITHDRAWAL_DEBT, owed_usd=state.debt
         )
     if await dispute_store.count_open(conn, state.account_id):
-        raise Conflict("a payment of the account is disputed: nothing is paid out until that has ended").because(
+        raise Conflict("a payment of the account is disputed: wait until the dispute has ended").because(
             ErrorReason.WITHDRAWAL_DISPUTE
         )
 
 
 async def follow_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
-    """Ask the processor for it, or what has become of it. Raises Missing, ProcessorUnavailable, DatabaseUnavailable."""
+    """Ask the processor for a payout, or read its state there. Return the withdrawal as it is then.
+
+    Raise Missing, ProcessorUnavailable or DatabaseUnavailable.
+    """
     async with funding.change() as conn:
         call = await _begin(conn, funding, withdrawal_id)
     if isinstance(call, Withdrawal):
@@ -82,7 +88,7 @@ async def follow_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawal
 
 
 async def look_at_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
-    """Likewise; a processor that does not answer is asked again by the sweep, and the row says so."""
+    """Follow a payout like `follow_withdrawal`. If the processor fails, note it in the row; the sweep asks again."""
     try:
         return await follow_withdrawal(funding, withdrawal_id)
     except ProcessorError as error:
@@ -91,7 +97,7 @@ async def look_at_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawa
 
 
 async def take_payout(funding: Funding, withdrawal_id: UUID, told: ProcessorPayout) -> Withdrawal:
-    """What follows from a payout as it was read, in one transaction. Raises Missing, DatabaseUnavailable."""
+    """Apply a payout as read, in one transaction. Raise Missing or DatabaseUnavailable."""
     async with funding.change() as conn:
         before = await _lock(conn, funding, withdrawal_id)
         after = await _take(conn, funding, before, told)
@@ -103,19 +109,19 @@ async def take_payout(funding: Funding, withdrawal_id: UUID, told: ProcessorPayo
 
 
 async def handle_payout(funding: Funding, processor: str, event: ProcessorEvent) -> str:
-    """An event about a payout, ours or not."""
+    """Handle an event about a payout, which may not be ours."""
     told = await funding.processor(processor).read_payout(event.object_id)
     async with funding.acquire() as conn:
         withdrawal = await _find(conn, processor, told)
     if withdrawal is None:
-        return "it is about no withdrawal of ours"
+        return "not about a withdrawal of ours"
     await take_payout(funding, withdrawal.id, told)
     return ""
 
 
 async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | None) -> Withdrawal:
-    """What an operator says of a payout: paid by hand, with the bank's reference; where the processor does not tell,
-    its object, which is read; None: not paid. Raises Rejected, Conflict, ProcessorError.
+    """Record how a payout ended: paid by hand, with the bank's reference; paid by a processor whose answer was lost,
+    with its object, which is read; or failed if `reference` is None. Raise Rejected, Conflict or ProcessorError.
     """
     async with funding.acquire() as conn:
         withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
@@ -132,12 +138,10 @@ async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | 
 
 
 def _check_settled_by_hand(withdrawal: Withdrawal) -> None:
-    """Raises Conflict for one of which its processor says itself what became of it."""
+    """Raise Conflict if the processor reports the withdrawal's outcome itself."""
     is_lost = withdrawal.processor_payout_id is None and withdrawal.next_look_at is None
     if withdrawal.state is not WithdrawalProgress.CALLED or not (withdrawal.processor == MANUAL or is_lost):
-        raise Conflict(
-            f"{withdrawal.shown_id} is {withdrawal.state} at {withdrawal.processor}: nothing is to be said of it"
-        )
+        raise Conflict(f"{withdrawal.shown_id} is {withdrawal.state} at {withdrawal.processor}: nothing to settle")
 
 
 def _told_by_hand(withdrawal: Withdrawal, reference: str | None) -> ProcessorPayout:
@@ -146,19 +150,19 @@ def _told_by_hand(withdrawal: Withdrawal, reference: str | None) -> ProcessorPay
         withdrawal_id=withdrawal.shown_id,
         money=withdrawal.money,
         state=PayoutState.FAILED if reference is None else PayoutState.DONE,
-        fault="" if reference is not None else "an operator says that it was not paid",
+        fault="" if reference is not None else "an operator recorded that it was not paid",
     )
 
 
 async def give_up_payout(conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal) -> None:
-    """What was set aside and taken back for a payout returns; its row is the caller's."""
+    """Return the credit and rewards that were set aside for a payout. The caller changes its row."""
     await _PayoutStep(conn, funding, withdrawal).give_up()
 
 
 def part_returns(
     conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal, part: WithdrawalPart
 ) -> CreditReturns:
-    """The moves of one lot's credit."""
+    """Return the object that moves one part's credit."""
     wanted = CreditReturn(
         account_id=withdrawal.account_id,
         lot_id=part.lot_id,
@@ -176,7 +180,9 @@ async def _lock(conn: asyncpg.Connection, funding: Funding, withdrawal_id: UUID)
 
 
 async def _begin(conn: asyncpg.Connection, funding: Funding, withdrawal_id: UUID) -> _Call | Withdrawal:
-    """From here on the processor may have been asked. A withdrawal: there is nothing to ask."""
+    """Prepare a call and commit that the processor may have been asked. Return the withdrawal if nothing is to be
+    asked.
+    """
     withdrawal, now = await _lock(conn, funding, withdrawal_id), funding.world.clock.now()
     if withdrawal.payee_id is None or withdrawal.state not in (WithdrawalProgress.APPROVED, WithdrawalProgress.CALLED):
         return withdrawal
@@ -188,21 +194,21 @@ async def _begin(conn: asyncpg.Connection, funding: Funding, withdrawal_id: UUID
     except (Rejected, Conflict, Missing) as error:
         return await _stop(conn, funding, withdrawal, str(error))
     if withdrawal.called_at is not None and now > withdrawal.called_at + CALLED_FOR:
-        return await _stop(conn, funding, withdrawal, "the processor's answer was lost: look whether it has paid")
+        return await _stop(conn, funding, withdrawal, "the processor's answer was lost: look up whether it paid")
     return _Call(await withdrawal_store.set_calling(conn, withdrawal_id, now), payee, first=first)
 
 
 async def _payee(
     conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal, payee_id: UUID, *, first: bool
 ) -> Payee:
-    """Who is paid. Raises Rejected, Conflict, Missing where nothing may leave, or not there."""
+    """Return the payee. Raise Rejected, Conflict or Missing if the account, or this payee, may not be paid now."""
     if first:
         await check_free(conn, funding, await Wallets(conn).lock(withdrawal.account_id, funding.world.clock.now()))
     return await read_payee(conn, await check_payee(conn, funding, withdrawal.account_id, payee_id))
 
 
 async def _stop(conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal, why: str) -> Withdrawal:
-    """What was never called has failed; what was may have been paid, and waits for an operator."""
+    """Fail a withdrawal that was never called. One that was called may have been paid, and waits for an operator."""
     if withdrawal.state is WithdrawalProgress.CALLED:
         return await withdrawal_store.note_fault(conn, withdrawal.id, why, final=True)
     return await _PayoutStep(conn, funding, withdrawal).fail(None, why)
@@ -211,14 +217,14 @@ async def _stop(conn: asyncpg.Connection, funding: Funding, withdrawal: Withdraw
 async def _take(
     conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal, told: ProcessorPayout
 ) -> Withdrawal:
-    """What is not as it was asked for moves nothing."""
+    """Apply a payout. One that does not match its order moves nothing."""
     if wrong := await _difference(conn, withdrawal, told):
         return await withdrawal_store.note_fault(conn, withdrawal.id, wrong)
     return await _PayoutStep(conn, funding, withdrawal).follow(told)
 
 
 async def _ask(funding: Funding, call: _Call) -> ProcessorPayout:
-    """All tries have one id."""
+    """Pay out, or read the payout. All tries have one id."""
     processor, withdrawal = funding.processor(call.withdrawal.processor), call.withdrawal
     if call.payee is None:
         return await processor.read_payout(withdrawal.processor_payout_id or "")
@@ -233,7 +239,9 @@ async def _ask(funding: Funding, call: _Call) -> ProcessorPayout:
 
 
 async def _refused(funding: Funding, call: _Call, why: str) -> Withdrawal:
-    """The first call that is refused has paid nothing. Refused later, somebody else has to say what became of it."""
+    """Handle a refusal: of the first call, nothing was paid; of a later one, an operator has to settle the
+    withdrawal.
+    """
     async with funding.change() as conn:
         current = await _lock(conn, funding, call.withdrawal.id)
         if current.state is not WithdrawalProgress.CALLED:
@@ -246,29 +254,29 @@ async def _refused(funding: Funding, call: _Call, why: str) -> Withdrawal:
 
 
 async def _difference(conn: asyncpg.Connection, withdrawal: Withdrawal, told: ProcessorPayout) -> str:
-    """What of a processor's payout is not as it was asked for; "" if all is."""
+    """Return how a processor's payout differs from ours, "" if it matches."""
     if told.withdrawal_id != withdrawal.shown_id or told.money != withdrawal.money:
-        return f"{told.money} were paid out for {told.withdrawal_id[:80]}, not {withdrawal.money}"
+        return f"{told.money} was paid out for {told.withdrawal_id[:80]}, not {withdrawal.money}"
     known = withdrawal.processor_payout_id
     if withdrawal.processor != MANUAL and known not in (None, told.processor_payout_id):
         return f"a second payout: {told.processor_payout_id[:80]}"
     other = await withdrawal_store.find_by_object(conn, withdrawal.processor, told.processor_payout_id)
     if other is not None and other.id != withdrawal.id:
-        return f"{told.processor_payout_id[:80]} is {other.shown_id}"
+        return f"{told.processor_payout_id[:80]} already belongs to {other.shown_id}"
     return ""
 
 
 async def _find(conn: asyncpg.Connection, processor: str, told: ProcessorPayout) -> Withdrawal | None:
-    """By our id in it."""
+    """Find our withdrawal by our id in the payout."""
     try:
         named = await withdrawal_store.get_withdrawal(conn, ids.parse("withdrawal", told.withdrawal_id))
-    except (ValueError, Missing):  # another system's
+    except (ValueError, Missing):  # the id of another system
         return None
     return named if named.processor == processor and named.payee_id is not None else None
 
 
 class _PayoutStep:
-    """From where a withdrawal to a payee stood to where it stands, in the caller's transaction; wallet locked."""
+    """Moves a withdrawal to a payee to the state that was read, in the caller's transaction; the wallet is locked."""
 
     def __init__(self, conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal) -> None:
         self._conn = conn
@@ -290,7 +298,7 @@ class _PayoutStep:
         return self._withdrawal
 
     async def fail(self, payout_id: str | None, why: str) -> Withdrawal:
-        """The money has not left: the lots have their credit again."""
+        """Fail a payout whose money did not leave: the lots get their credit back."""
         await self.give_up()
         why = why or "the payout failed"
         return await withdrawal_store.set_failed(self._conn, self._withdrawal.id, payout_id or None, self._now, why)
@@ -302,7 +310,9 @@ class _PayoutStep:
         await self._funding.hooks.run_due(self._conn, self._withdrawal.account_id)
 
     async def _close(self, told: ProcessorPayout) -> Withdrawal:
-        """The money has left: from what was set aside; where it had failed before, from what is there, else as debt."""
+        """Finish a payout whose money left: use the credit set aside. If it had failed before, take what the lots have,
+        and the rest as debt.
+        """
         for part in self._withdrawal.parts:
             had_failed = self._withdrawal.state is WithdrawalProgress.FAILED
             there = await self._set_aside_again(part) if had_failed else part.amount
@@ -312,7 +322,7 @@ class _PayoutStep:
         return await withdrawal_store.set_done(self._conn, self._withdrawal.id, payout_id, Usd(fee), self._now)
 
     async def _set_aside_again(self, part: WithdrawalPart) -> Usd:
-        """What of a part is there. What a top-up's lot brought is taken back as before."""
+        """Set aside what a part's lot still has, after taking back a top-up's rewards again. Return that amount."""
         hooks, account_id, returns = self._funding.hooks, self._withdrawal.account_id, self._returns(part)
         state = await returns.state()
         if state.lots[part.lot_id].origin == TOP_UP:
@@ -325,19 +335,19 @@ class _PayoutStep:
         return there
 
     async def _reopen(self, told: ProcessorPayout) -> Withdrawal:
-        """The money had left, and has come back."""
+        """Fail a payout whose money had left and has come back."""
         for part in self._withdrawal.parts:
             await self._returns(part).come_back(part.amount)
         await self._give_rewards_back()
         for part in self._withdrawal.parts:
             await self._returns(part).pay_debt()
-        why = told.fault or "it came back"
+        why = told.fault or "the money came back"
         return await withdrawal_store.set_failed(
             self._conn, self._withdrawal.id, told.processor_payout_id, self._now, why
         )
 
     async def _give_rewards_back(self) -> None:
-        """Each part of a top-up was a return of its own."""
+        """Give back the rewards of each part, which was one return each."""
         for part in self._withdrawal.parts:
             await self._funding.hooks.give_back(self._conn, self._withdrawal.account_id, return_id=part.id)
 

@@ -1,7 +1,7 @@
-"""Papers as PDF: how a heading, the operator, facts and tables are laid out.
+"""Writes PDF files: the layout of a heading, the issuer, facts and tables.
 
-Fonts: Helvetica, and STSong-Light for any text with other letters than Western ones. Neither is embedded, so there is
-no font file to ship: a reader of PDF has both, or replaces them.
+Fonts: Helvetica, and STSong-Light for text with letters outside of Latin-1. Neither is embedded, so no font file is
+shipped: PDF readers have both, or replace them.
 """
 
 from typing import Any, BinaryIO, Final
@@ -21,7 +21,7 @@ _WIDEST: Final = 60
 
 
 def write_pdf(paper: Paper, file: BinaryIO) -> None:
-    """The same paper is the same bytes."""
+    """Write a paper as PDF. The same paper gives the same bytes."""
     pdfmetrics.registerFont(UnicodeCIDFont(_OTHER))
     document = SimpleDocTemplate(
         file, pagesize=A4, title=paper.title, author=paper.issuer.name, invariant=1, leftMargin=45, rightMargin=45
@@ -71,7 +71,7 @@ def _rows(table: PaperTable) -> Any:
 
 
 def _cell(cell: object) -> str:
-    """On one line, and not wider than a page."""
+    """Return a cell's text on one line, cut to fit the page."""
     text = " ".join(str(cell).split())
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 

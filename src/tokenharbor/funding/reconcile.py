@@ -1,4 +1,4 @@
-"""Reconciliation: our record of what providers are owed and processors took, against what they state themselves."""
+"""Reconciliation: compares our records of what providers are owed and processors took with their own statements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ SQL = read_queries(ReconcileQueries, "tokenharbor.funding", "reconcile.sql")
 
 @dataclass(frozen=True, slots=True)
 class RecordDifference:
-    """What two records of one thing say; `-` where one has none."""
+    """A difference: what our record and theirs say of one thing; `-` where one has none."""
 
     what: str
     ours: str
@@ -39,8 +39,8 @@ class RecordDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClearingTotal:
-    """What came less what left in a currency, in minor units: by our record and by the statement; and what only the
-    statement has: fees that it states apart, what it sent to our bank, and all else. `closing` is all of it.
+    """A clearing account's movements in one currency, in minor units: `ours` by our record, `theirs` by the statement.
+    `fees` (stated apart), `transfers` (to our bank) and `others` are only in the statement. `closing` is their total.
     """
 
     currency: str
@@ -57,8 +57,8 @@ class ClearingTotal:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """How many things were compared, and which of them differ, in order. Of a processor: by currency what its clearing
-    account moved, before the fees of single payments; these in all, by our record and by the statement.
+    """The number of things compared, and the differences, in order. For a processor also the totals by currency, before
+    the fees of single payments, and the sums of these fees: ours and theirs.
     """
 
     compared: int
@@ -70,8 +70,8 @@ class Reconciliation:
 async def reconcile_provider(
     conn: asyncpg.Connection, provider: str, stated: Sequence[StatedCost], tolerance: Usd
 ) -> Reconciliation:
-    """By day and model, or by day if the statement names no models, over the days that it covers. Amounts that differ
-    by no more than `tolerance` agree. Raises DatabaseUnavailable.
+    """Compare a provider's costs by day and model, or by day if the statement names no models, over the days that it
+    covers. Amounts that differ by no more than `tolerance` agree. Raise DatabaseUnavailable.
     """
     theirs: dict[tuple[date, str], Usd] = {}
     for each in stated:
@@ -95,8 +95,8 @@ async def reconcile_provider(
 
 
 async def reconcile_processor(conn: asyncpg.Connection, processor: str, stated: Sequence[StatedMove]) -> Reconciliation:
-    """Each capture, refund, dispute and withdrawal by its id, over the days that the statement covers, and the totals.
-    Raises DatabaseUnavailable.
+    """Compare each capture, refund, dispute and withdrawal by its id, over the days that the statement covers, and the
+    totals. Raise DatabaseUnavailable.
     """
     since, until = _covered([each.day for each in stated])
     with as_database_unavailable():
@@ -110,7 +110,7 @@ async def reconcile_processor(conn: asyncpg.Connection, processor: str, stated: 
 
 @dataclass(slots=True)
 class _Moved:
-    """One thing, however many lines speak of it. `lines` are their amounts."""
+    """All lines about one thing; `lines` are their amounts."""
 
     currency: str
     lines: list[int]
@@ -135,7 +135,7 @@ def _recorded(rows: Sequence[asyncpg.Record]) -> _Moves:
 
 
 def _stated(stated: Sequence[StatedMove]) -> _Moves:
-    """What came to nothing, since it was taken back, is not there."""
+    """Sum the statement's lines by thing. Things that sum to zero, since they were reversed, are left out."""
     found: dict[tuple[str, str], _Moved] = {}
     for each in stated:
         if each.kind in COMPARED_KINDS:
@@ -172,14 +172,14 @@ def _totals(ours: _Moves, theirs: _Moves, stated: Sequence[StatedMove]) -> Seque
 
 
 def _show_both(kind: str, ours: _Moved | None, theirs: _Moved | None) -> tuple[str, str]:
-    """A fee counts where both sides have it."""
+    """Return both sides as text, with the fee if both sides state it."""
     with_fee = ours is not None and theirs is not None and ours.has_fee and theirs.has_fee
     here, there = (_show_move(kind, each, with_fee=with_fee) for each in (ours, theirs))
     return here, there
 
 
 def _show_move(kind: str, moved: _Moved | None, *, with_fee: bool) -> str:
-    """What left is written without its sign, as in most statements."""
+    """Return one side as text. Amounts that left have no sign, as in most statements."""
     if moved is None:
         return _NONE
     same_way = len({minor > 0 for minor in moved.lines}) == 1
@@ -190,7 +190,7 @@ def _show_move(kind: str, moved: _Moved | None, *, with_fee: bool) -> str:
 
 
 def _covered(days: Sequence[date]) -> tuple[datetime, datetime]:
-    """Whole days (UTC), from the first to the last."""
+    """Return the time from the start of the first day to the end of the last (UTC)."""
     first, last = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (min(days), max(days)))
     return first, last + _DAY
 

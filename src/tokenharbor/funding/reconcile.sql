@@ -1,8 +1,8 @@
--- What we have on record, to be compared with what providers and processors state.
+-- Our records, to compare with the statements of providers and processors.
 
 -- name: vendor_costs
--- What a provider is owed for what was settled on the days (UTC) from $2 to $3, and for comparisons of given answers that began then, by day and
--- the model's name there: '' for comparisons of before it was kept.
+-- What a provider is owed, by day and by the model's name there: requests settled on the days (UTC) from $2 to $3, and comparisons of given answers
+-- that began then. Old comparisons have the name ''.
 SELECT day, model, sum(amount)::bigint AS amount FROM (
     SELECT day, upstream_model AS model, vendor_cost + loss AS amount FROM provider_day WHERE provider = $1 AND day BETWEEN $2 AND $3
     UNION ALL
@@ -10,7 +10,7 @@ SELECT day, model, sum(amount)::bigint AS amount FROM (
 GROUP BY 1, 2 HAVING sum(amount) > 0
 
 -- name: processor_records
--- Captures, refunds and withdrawals of a processor in [$2, $3), and those of the ids $4 whenever they were; what its disputes moved in that time.
+-- A processor's captures, refunds and withdrawals in [$2, $3) or with an id in $4, and what its disputes moved in [$2, $3).
 SELECT 'capture' AS kind, capture_id AS id, currency, captured_minor AS minor, fee FROM capture
 WHERE processor = $1 AND (paid_at >= $2 AND paid_at < $3 OR capture_id = ANY ($4))
 UNION ALL

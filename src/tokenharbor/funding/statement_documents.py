@@ -1,4 +1,4 @@
-"""The documents of statements: one shape of each thing for paths and pages."""
+"""The JSON documents of statements, shared by the control API and pages."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from tokenharbor.ledger.types import Pool
 
 
 class PoolMovementDocument(Document, frozen=True):
-    """What all entries of a type did to a pool."""
+    """The sum of all entries of a type in a pool."""
 
     type: str
     pool: Pool
@@ -25,7 +25,7 @@ class PoolMovementDocument(Document, frozen=True):
 
 
 class DailyChargeDocument(Document, frozen=True):
-    """What was charged on a day (UTC) for a model; `fee_usd` is the service fee in it. `model` "": erased."""
+    """Charges for a model on a day (UTC); `fee_usd` is the service fee in them. `model` is "" if it was erased."""
 
     day: date
     model: str
@@ -39,7 +39,7 @@ class DailyChargeDocument(Document, frozen=True):
 
 
 class StatementPaymentDocument(Document, frozen=True):
-    """A top-up that was credited. `amount` and `tax`, which is in it, are in `currency`."""
+    """A credited top-up. `amount` includes `tax`; both are in `currency`."""
 
     at: datetime
     top_up: str
@@ -65,8 +65,8 @@ class StatementPaymentDocument(Document, frozen=True):
 
 
 class StatementDocument(Document, frozen=True):
-    """An account's credit over [since, until): opening balance + movements = closing balance, in each pool; what is
-    held counts as there.
+    """An account's credit in [since, until): opening balance + movements = closing balance, in each pool. Held amounts
+    count as balance.
     """
 
     account: str

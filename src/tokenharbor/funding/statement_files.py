@@ -1,4 +1,4 @@
-"""A statement as CSV and as a paper."""
+"""Statements as CSV and as printed documents."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ _NAMES: Final = {
     "claw": "Taken back",
     "unlock": "Match unlocked",
 }
-"""How kinds of entries are called on paper; grants are called by their origin."""
+"""The names of kinds of entries in print; grants are named by their origin."""
 
 
 def statement_lines(statement: Statement) -> Iterator[str]:
@@ -68,7 +68,8 @@ def statement_paper(statement: Statement, issuer: Issuer, made_at: datetime) -> 
             3,
         ),
     )
-    return Paper("Statement of account", issuer, facts, tables, ("Balances include what is held. No tax invoice.",))
+    notes = ("Balances include held amounts.", "This statement is not a tax invoice.")
+    return Paper("Statement of account", issuer, facts, tables, notes)
 
 
 def _balance(statement: Statement) -> Iterator[tuple[object, ...]]:

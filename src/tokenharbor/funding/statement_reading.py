@@ -1,4 +1,4 @@
-"""Statements of providers and processors, read from CSV: the first line names the columns."""
+"""Reads statements of providers and processors from CSV; the first line names the columns."""
 
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,9 +13,9 @@ COST_COLUMNS = ("date", "model", "amount_usd")
 MOVE_COLUMNS = ("date", "type", "id", "amount", "currency", "fee")
 _OPTIONAL = frozenset({"model", "fee"})
 COMPARED_KINDS: Final = ("capture", "refund", "dispute", "withdrawal")
-"""What we have on record, too."""
+"""Kinds of lines that are also in our records."""
 OTHER_KINDS: Final = ("fee", "transfer", "other")
-"""What only the processor states: fees of no payment, what went to our bank, and all else."""
+"""Kinds of lines that only the processor has: fees of no payment, transfers to our bank, and all else."""
 _BACK: Final = "_reversal"
 _KINDS: Final = (*COMPARED_KINDS, *(f"{kind}{_BACK}" for kind in COMPARED_KINDS if kind != "capture"), *OTHER_KINDS)
 T = TypeVar("T")
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StatedCost:
-    """What a provider charged on a day; `model` None: the statement does not say for which."""
+    """A provider's charge on a day; `model` is None if the statement names no models."""
 
     day: date
     model: str | None
@@ -32,7 +32,7 @@ class StatedCost:
 
 @dataclass(frozen=True, slots=True)
 class StatedMove:
-    """A line of a processor's statement. `minor` is what came by it, below zero what left; `fee` None: not stated."""
+    """A line of a processor's statement. `minor` is negative if money left; `fee` is None if it is not stated."""
 
     day: date
     kind: str
@@ -43,12 +43,12 @@ class StatedMove:
 
 
 def read_costs(lines: Iterable[str]) -> Sequence[StatedCost]:
-    """Raises Rejected with the number of the line."""
+    """Return the costs in a provider's statement. Raise Rejected with the number of a bad line."""
     return _read(lines, COST_COLUMNS, _cost)
 
 
 def read_moves(lines: Iterable[str]) -> Sequence[StatedMove]:
-    """Raises Rejected with the number of the line."""
+    """Return the movements in a processor's statement. Raise Rejected with the number of a bad line."""
     return _read(lines, MOVE_COLUMNS, _move)
 
 
@@ -56,7 +56,7 @@ def _read(lines: Iterable[str], columns: Sequence[str], read: Callable[[Mapping[
     try:
         return _read_rows(csv.DictReader(lines), columns, read)
     except (csv.Error, UnicodeError):
-        raise Rejected("statement: it must be CSV in UTF-8") from None
+        raise Rejected("the statement must be CSV in UTF-8") from None
 
 
 def _read_rows(
@@ -64,7 +64,9 @@ def _read_rows(
 ) -> Sequence[T]:
     missing = [name for name in columns if name not in (rows.fieldnames or ()) and name not in _OPTIONAL]
     if missing:
-        raise Rejected(f"statement: the first line lacks {', '.join(missing)}; columns: {', '.join(columns)}")
+        raise Rejected(
+            f"statement: the first line lacks the columns {', '.join(missing)}; it must have {', '.join(columns)}"
+        )
     found = []
     for number, row in enumerate(rows, start=2):
         try:
@@ -72,7 +74,7 @@ def _read_rows(
         except ValueError as error:
             raise Rejected(f"statement, line {number}: {error}") from None
     if not found:
-        raise Rejected("statement: there are no lines after the first")
+        raise Rejected("statement: no lines after the first")
     return found
 
 
@@ -81,9 +83,11 @@ def _cost(row: Mapping[str, str]) -> StatedCost:
 
 
 def _move(row: Mapping[str, str]) -> StatedMove:
-    """Some processors write what leaves as negative, some do not: only of what is `other` the sign counts."""
+    """Return a movement. Only for `other` does the sign count, since not all processors write money that left as
+    negative.
+    """
     if row["type"] not in _KINDS:
-        raise ValueError(f"type is one of {', '.join(_KINDS)}: {row['type'][:40]!r}")
+        raise ValueError(f"type must be one of {', '.join(_KINDS)}, not {row['type'][:40]!r}")
     money = Money.parse(row["amount"].removeprefix("-"), row["currency"].upper())
     stated = row.get("fee", "").removeprefix("-")
     kind = row["type"].removesuffix(_BACK)

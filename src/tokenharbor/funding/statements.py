@@ -1,16 +1,16 @@
-"""Statements: an account's credit over a span of time, from an opening to a closing balance, by pool.
+"""Statements: an account's credit over a span of time, by pool, from an opening to a closing balance.
 
-Idea: a time divides an account's entries in two. Entries are never changed, so a sum of all that are older than a time
-is final, and `opening + movements = closing` holds exactly, whatever was late. The database sums; no entry is read in
-Python.
+Invariant: `opening + movements = closing` holds exactly in each pool, even if entries were written late. A time divides
+an account's entries in two, and entries are never changed, so the sum of all entries older than a time is final. The
+database computes the sums; Python reads no entries.
 
-Charges take their place on the line one after another. So what was charged before a time is the line up to the first
-entry that is not older (`first_since`), and the few charges of a replayed journal after it (`late`): the pools of
-millions of charges are those of a few intervals. Everything else has postings, which name their lot.
+Charges follow one another on the line. So all charges before a time are the line up to the first entry that is not
+older (`first_since`), and the few charges of a replayed journal after that entry (`late`): the pools of millions of
+charges are those of a few intervals. All other entries have postings, which name their lot.
 
-Nothing reads all entries: charges by day and model are totals (`ledger/rollup.py`), and each hour of these says between
-which numbers its entries lie, so that first and late ones are looked for among few. All of it is of one snapshot, which
-is short for that reason.
+No query reads all entries. Charges by day and model come from totals (`ledger/rollup.py`); each hour of the totals has
+the range of its entries' numbers, which narrows the search for the first and the late entries. Everything is read in
+one snapshot, which is short for that reason.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ SQL = read_queries(StatementQueries, "tokenharbor.funding", "statements.sql")
 
 @dataclass(frozen=True, slots=True)
 class StatementSpan:
-    """From `since`, inclusive, to `until`, exclusive."""
+    """The time from `since`, inclusive, to `until`, exclusive."""
 
     since: datetime
     until: datetime
@@ -58,7 +58,7 @@ class StatementSpan:
 
 @dataclass(frozen=True, slots=True)
 class PoolMovement:
-    """What all entries of a kind did to a pool; kinds are those of the ledger's CSV."""
+    """The sum of all entries of a kind in a pool; kinds are those of the ledger's CSV."""
 
     kind: str
     pool: Pool
@@ -67,7 +67,7 @@ class PoolMovement:
 
 @dataclass(frozen=True, slots=True)
 class DailyCharge:
-    """What was charged on a day (UTC) for a model; `fee` is the service fee in it. `model` "": erased."""
+    """Charges for a model on a day (UTC); `fee` is the service fee in them. `model` is "" if it was erased."""
 
     day: date
     model: str
@@ -78,7 +78,7 @@ class DailyCharge:
 
 @dataclass(frozen=True, slots=True)
 class StatementPayment:
-    """A top-up that was credited."""
+    """A credited top-up. `money` includes `tax`."""
 
     at: datetime
     order_id: str
@@ -90,13 +90,15 @@ class StatementPayment:
 
     @property
     def paid(self) -> str:
-        """What was paid, and the tax in it if there is any."""
+        """The amount paid, with the tax in it if there is any."""
         return f"{self.money}, tax {self.tax}" if self.tax.minor else str(self.money)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """Opening balance + movements = closing balance, in each pool; what is held counts as there."""
+    """An account's statement: opening balance + movements = closing balance, in each pool. Held amounts count as
+    balance.
+    """
 
     account: Account
     span: StatementSpan
@@ -112,9 +114,9 @@ class Statement:
 
 
 async def read_statement(conn: asyncpg.Connection, account_id: UUID, span: StatementSpan) -> Statement:
-    """Raises Missing for the account, Rejected for a span that ends before it begins, DatabaseUnavailable."""
+    """Return a statement. Raise Missing for the account, Rejected for an empty span, or DatabaseUnavailable."""
     if span.until <= span.since:
-        raise Rejected("a statement ends after it begins", param="to").because(ErrorReason.STATEMENT_SPAN)
+        raise Rejected("a statement must end after it begins", param="to").because(ErrorReason.STATEMENT_SPAN)
     with as_database_unavailable():
         account = await get_account(conn, account_id)
         await shorten_tail(conn, account_id)
@@ -145,7 +147,7 @@ async def _read(conn: asyncpg.Connection, account: Account, span: StatementSpan)
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Asks for sums of an account that has spent `spent`."""
+    """Reads sums of an account that has spent `spent`."""
 
     conn: asyncpg.Connection
     account_id: UUID
@@ -153,7 +155,7 @@ class _Reader:
     spent: int
 
     async def moves(self, span: StatementSpan) -> tuple[Sequence[PoolMovement], Sequence[PoolMovement]]:
-        """What postings did to the pools: before the span, and within it."""
+        """Return what postings did to the pools: before the span, and within it."""
         rows = await self.conn.fetch(SQL.moves, self.account_id, span.since, span.until)
         before: list[PoolMovement] = []
         within: list[PoolMovement] = []
@@ -166,7 +168,7 @@ class _Reader:
         return before, within
 
     async def used(self, before: datetime) -> Mapping[Pool, Usd]:
-        """What was charged before a time, by pool."""
+        """Return the charges before a time, by pool."""
         first = await self.conn.fetchrow(SQL.first_since, self.account_id, before)
         if first is None:
             intervals = [(0, self.spent)]
@@ -207,7 +209,7 @@ def _sum(movements: Sequence[PoolMovement]) -> Mapping[Pool, Usd]:
 
 
 def _join(movements: Sequence[PoolMovement]) -> Sequence[PoolMovement]:
-    """One for each kind and pool; none of nothing."""
+    """Join movements of one kind and pool, and leave out those that sum to zero."""
     amounts: dict[tuple[str, Pool], Usd] = {}
     for each in movements:
         amounts[each.kind, each.pool] = amounts.get((each.kind, each.pool), ZERO) + each.amount

@@ -1,6 +1,4 @@
-"""The sweep: reads top-ups, refunds, disputes and withdrawals again at their processors, often at first, then
-hourly.
-"""
+"""The sweep: reads payments, refunds, disputes and withdrawals again at their processors, soon, then hourly."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable

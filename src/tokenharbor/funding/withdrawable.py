@@ -1,10 +1,13 @@
-"""Which credit may leave, where to and from when; and if it may not, why.
+"""Which credit can be withdrawn, to where and from when; and why other credit cannot.
 
-| credit | leaves |
+Invariant: the same money never leaves twice. While a payment can be refunded, its credit goes back only to that
+payment; it goes to a payee only once the payment can be neither refunded nor disputed.
+
+| credit | can be withdrawn |
 |---|---|
-| a top-up | to what paid, while the processor can refund it; paid in US dollars, to a payee after its last dispute |
+| a top-up | to its payment while the processor can refund it; if paid in USD, to a payee after its last dispute |
 | referral, cashback | to a payee, once it has matured |
-| what came back from a refund or a dispute | to a payee, once no top-up of the account can be refunded or disputed |
+| returned by a refund or dispute | to a payee, once no top-up of the account can be refunded or disputed |
 | all other credit | never |
 """
 
@@ -35,15 +38,15 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class WayOut(StrEnum):
-    """How a lot's credit can leave."""
+    """How a lot's credit can be withdrawn."""
 
-    ORIGINAL = "original"  # to what paid for it
+    ORIGINAL = "original"  # to the payment of its top-up
     PAYEE = "payee"
     NONE = "none"
 
 
 class WithheldReason(StrEnum):
-    """Why a lot's credit cannot leave, or not yet."""
+    """Why a lot's credit cannot be withdrawn, or not yet."""
 
     LOCKED = "locked"
     GIVEN = "given"
@@ -59,22 +62,22 @@ class WithheldReason(StrEnum):
 
 WITHHELD_WORDS: Final[Mapping[WithheldReason, str]] = {
     WithheldReason.LOCKED: "locked until its top-up is spent",
-    WithheldReason.GIVEN: "credit that was given is not paid out",
-    WithheldReason.NO_PAYMENT: "no payment is known for it",
-    WithheldReason.NO_PROCESSOR: "what paid for it is not configured any more",
-    WithheldReason.CURRENCY: "paid in another currency: it could only go back to what paid, and no longer can",
-    WithheldReason.ORIGINAL_ONLY: "a top-up can go back only to what paid for it",
-    WithheldReason.NOT_EARNED: "not until a top-up was paid, and, of a referral, spent and past its last dispute",
-    WithheldReason.NOT_MATURED: "not matured",
-    WithheldReason.DISPUTABLE: "not until it can be disputed no more",
-    WithheldReason.TOP_UPS_OPEN: "not until no top-up can be refunded or disputed any more",
+    WithheldReason.GIVEN: "granted credit cannot be withdrawn",
+    WithheldReason.NO_PAYMENT: "its payment is not known",
+    WithheldReason.NO_PROCESSOR: "the processor of its payment is no longer configured",
+    WithheldReason.CURRENCY: "paid in another currency: it could only go back to its payment, and no longer can",
+    WithheldReason.ORIGINAL_ONLY: "a top-up can only go back to its payment",
+    WithheldReason.NOT_EARNED: "not until a top-up is paid; for a referral, also spent and past its last dispute",
+    WithheldReason.NOT_MATURED: "not matured yet",
+    WithheldReason.DISPUTABLE: "its payment can still be disputed",
+    WithheldReason.TOP_UPS_OPEN: "a top-up of the account can still be refunded or disputed",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class LotOutlook:
-    """What of a lot is unspent, and how it can leave. `since` is None where no time is known; `top_up_id` is the one to
-    whose payment it goes back.
+    """The unspent credit of a lot, and how it can be withdrawn: from `since` on, None if that time is unknown; to the
+    payment of `top_up_id`, if set. `why` says why it cannot be withdrawn now.
     """
 
     lot: Lot
@@ -85,20 +88,20 @@ class LotOutlook:
     why: WithheldReason | None = None
 
     def leaves(self, way: WayOut, now: datetime) -> bool:
-        """Whether it can leave so now."""
+        """Return whether the credit can be withdrawn in this way now."""
         return self.way is way and self.since is not None and self.since <= now
 
 
 @dataclass(frozen=True, slots=True)
 class WithdrawalWay:
-    """What can leave now to one place: to what paid for a top-up, or, None, to a payee."""
+    """The credit that can be withdrawn now to one place: the payment of a top-up, or a payee if `top_up_id` is None."""
 
     top_up_id: UUID | None
     amount: Usd
 
 
 def list_ways(lots: Sequence[LotOutlook], now: datetime) -> Sequence[WithdrawalWay]:
-    """Those by which something can leave; to a payee last."""
+    """Return the places to which credit can be withdrawn now; payees last."""
     original = [
         WithdrawalWay(each.top_up_id, each.amount)
         for each in lots
@@ -109,8 +112,8 @@ def list_ways(lots: Sequence[LotOutlook], now: datetime) -> Sequence[WithdrawalW
 
 
 def join_outlooks(lots: Sequence[LotOutlook]) -> Sequence[LotOutlook]:
-    """Neighbours that leave alike as the first of them, with what all have, from when on all of it may leave: cashback
-    is a lot or two of each day.
+    """Join neighbouring lots that can be withdrawn alike, with the sum of their amounts and the latest `since`:
+    cashback makes a lot or two a day.
     """
     found = []
     for _, group in groupby(lots, lambda each: (each.lot.pool, each.lot.origin, each.way, each.top_up_id, each.why)):
@@ -121,7 +124,7 @@ def join_outlooks(lots: Sequence[LotOutlook]) -> Sequence[LotOutlook]:
 
 
 async def read_outlook(conn: asyncpg.Connection, funding: Funding, state: CreditState) -> Sequence[LotOutlook]:
-    """Of every lot that has something unspent, in the order in which it would be spent. The wallet is locked."""
+    """Return the outlook of every lot with unspent credit, in the order of spending. The wallet is locked."""
     captures = {each.lot_id: each for each in await refund_store.list_captures(conn, state.account_id)}
     held_back = await funding.hooks.held_back(conn, state.account_id)
     rules = _Rules(captures, held_back, frozenset(funding.processors), funding.world.clock.now())
@@ -135,7 +138,7 @@ async def read_outlook(conn: asyncpg.Connection, funding: Funding, state: Credit
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What the rules need to know of an account."""
+    """The facts about an account that decide what can be withdrawn."""
 
     captures: Mapping[UUID, CaptureBalance]
     held_back: frozenset[UUID]
@@ -175,7 +178,7 @@ class _Rules:
         return LotOutlook(lot, piece.amount, WayOut.PAYEE, lot.withdrawable_from, why=why)
 
     def _returned(self, piece: LotAmount) -> LotOutlook:
-        """Which payment it came from is not known any more: none may be able to take it back."""
+        """Which payment the credit came from is no longer known, so no payment may be open to a refund or dispute."""
         lasts = [
             max(each.processor_refundable_until or _NEVER, each.dispute_until or each.paid_at)
             for each in self.captures.values()

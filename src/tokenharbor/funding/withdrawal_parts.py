@@ -1,4 +1,4 @@
-"""What each lot gives for a payout, and what of rewards is taken back with it."""
+"""Takes the credit of a payout from lots, and takes back the rewards that belong to it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tokenharbor.ledger.wallets import Wallets
 
 @dataclass(frozen=True, slots=True)
 class RewardSums:
-    """What is taken back with several top-ups."""
+    """The rewards that are taken back with several top-ups."""
 
     locked: Usd = ZERO
     cashback: Usd = ZERO
@@ -29,8 +29,8 @@ class RewardSums:
 
 @dataclass(frozen=True, slots=True)
 class TakenParts:
-    """What lots give, in whole cents together; and what was taken back with it. `given` is how much of what was asked
-    for that is, before what reduces it: where it is less, it is all that can leave.
+    """The parts that lots give for a payout, a whole number of cents together, and the rewards taken back with them.
+    `given` is the amount asked for that was found, before rewards reduced it; if it is less, no more can be withdrawn.
     """
 
     parts: Sequence[WithdrawalPart]
@@ -39,9 +39,10 @@ class TakenParts:
 
 
 async def take_parts(conn: asyncpg.Connection, funding: Funding, account_id: UUID, most: Usd | None) -> TakenParts:
-    """From the lots that may leave to a payee now, in the order in which they would be spent; top-ups first, since what
-    they brought is taken back from rewards. Rewards are taken back; setting aside is the caller's. Top-ups never give
-    more than what was topped up and has not gone back.
+    """Choose the parts of a payout of at most `most` from the lots that can go to a payee now, and take back rewards.
+
+    Lots are taken in the order of spending, but top-ups first, since the rewards that they brought are taken back.
+    Top-ups never give more than was topped up and has not gone back. The caller sets the parts aside.
     """
     wallets, now = Wallets(conn), funding.world.clock.now()
     state = await wallets.lock(account_id, now)
@@ -72,7 +73,7 @@ async def take_parts(conn: asyncpg.Connection, funding: Funding, account_id: UUI
 async def _take_back(
     conn: asyncpg.Connection, funding: Funding, account_id: UUID, part: WithdrawalPart
 ) -> RewardReturn:
-    """What the lot brought; nothing, where all of the part would be gone for it."""
+    """Take back the rewards of a lot's part. If they would use up the whole part, take nothing."""
     hooks = funding.hooks
     found = await hooks.preview_return(conn, account_id, part.lot_id, part.amount)
     if found.reduced >= part.amount:
@@ -81,7 +82,7 @@ async def _take_back(
 
 
 def _in_whole_cents(parts: Sequence[WithdrawalPart]) -> Sequence[WithdrawalPart]:
-    """The largest gives less."""
+    """Cut the sum of the parts down to whole cents, at the cost of the largest part."""
     over = sum(part.amount for part in parts) % NANO_PER_CENT
     if not over:
         return tuple(parts)

@@ -1,4 +1,4 @@
-"""Withdrawals in the database. A wallet is locked before any row of this room."""
+"""Reads and writes withdrawals. A wallet is locked before any row of this room."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ async def add_withdrawal(conn: asyncpg.Connection, withdrawal: Withdrawal) -> Wi
 
 
 async def get_withdrawal(conn: asyncpg.Connection, withdrawal_id: UUID) -> Withdrawal:
-    """Raises Missing."""
+    """Return a withdrawal. Raise Missing."""
     row = await conn.fetchrow(SQL.withdrawal, withdrawal_id)
     if row is None:
         raise Missing(f"no such withdrawal: {ids.show('withdrawal', withdrawal_id)}")
@@ -78,38 +78,38 @@ async def find_by_object(conn: asyncpg.Connection, processor: str, processor_pay
 async def list_withdrawals(
     conn: asyncpg.Connection, account_id: UUID | None = None, state: WithdrawalProgress | None = None
 ) -> Sequence[Withdrawal]:
-    """Oldest first."""
+    """Return withdrawals, oldest first."""
     return await _read(conn, await conn.fetch(SQL.withdrawals, account_id, state))
 
 
 async def sum_asked_since(conn: asyncpg.Connection, account_id: UUID, since: datetime) -> Usd:
-    """What came to nothing aside."""
+    """Return the sum of the account's withdrawals asked for since a time, without those that ended unpaid."""
     return Usd(await conn.fetchval(SQL.asked_since, account_id, since))
 
 
 async def list_uncalled(conn: asyncpg.Connection, account_id: UUID) -> Sequence[UUID]:
-    """Those of which no processor can know yet."""
+    """Return the account's withdrawals of which no processor can know yet."""
     return [row["id"] for row in await conn.fetch(SQL.uncalled, account_id)]
 
 
 async def sum_from_top_ups(conn: asyncpg.Connection, account_id: UUID) -> Usd:
-    """What top-ups have given for payouts, what came to nothing aside."""
+    """Return the sum that top-ups have given for payouts, without payouts that ended unpaid."""
     return Usd(await conn.fetchval(SQL.from_top_ups, account_id))
 
 
 async def read_topped_up(conn: asyncpg.Connection, account_id: UUID) -> Usd:
-    """What was topped up, less what went back."""
+    """Return the account's sum of top-ups, less what went back."""
     return Usd(await conn.fetchval(SQL.topped_up, account_id))
 
 
 async def has_pretended(conn: asyncpg.Connection, account_id: UUID) -> bool:
-    """Whether a payment of the account was pretended."""
+    """Return whether a payment of the account was pretended."""
     found: bool = await conn.fetchval(SQL.has_pretended, account_id)
     return found
 
 
 async def count_open_to(conn: asyncpg.Connection, payee_id: UUID) -> int:
-    """How many to this payee have not ended."""
+    """Return the number of open withdrawals to a payee."""
     count: int = await conn.fetchval(SQL.count_open_to, payee_id)
     return count
 
@@ -117,7 +117,7 @@ async def count_open_to(conn: asyncpg.Connection, payee_id: UUID) -> int:
 async def set_decided(
     conn: asyncpg.Connection, withdrawal: Withdrawal, actor: str, reason: str, now: datetime
 ) -> Withdrawal:
-    """`withdrawal` has its new state and the time of its next look."""
+    """Store a decision. `withdrawal` has its new state and the time of its next look."""
     await conn.execute(
         SQL.set_decided, withdrawal.id, withdrawal.state.value, actor, now, withdrawal.next_look_at, reason
     )
@@ -151,13 +151,13 @@ async def set_failed(
 
 
 async def note_fault(conn: asyncpg.Connection, withdrawal_id: UUID, fault: str, *, final: bool = False) -> Withdrawal:
-    """`final`: nobody looks again by himself."""
+    """Store why the last look failed. With `final`, the sweep does not look again."""
     await conn.execute(SQL.set_fault, withdrawal_id, fault, final)
     return await get_withdrawal(conn, withdrawal_id)
 
 
 async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
-    """The withdrawals that are due to be looked at."""
+    """Claim at most `most` withdrawals that are due for a look. Return their ids."""
     return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
 
 

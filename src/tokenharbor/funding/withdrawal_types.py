@@ -1,4 +1,4 @@
-"""Payees and withdrawals, as the database has them; all frozen."""
+"""Types of payees and withdrawals, as stored in the database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from tokenharbor.kernel.money import ZERO, Money, Usd
 
 
 class WithdrawalProgress(StrEnum):
-    """How far a withdrawal is. ASKED: it waits for an approval. CALLED: the processor is being asked, or has been, and
-    has not paid yet.
+    """The state of a withdrawal. ASKED: it waits for approval. CALLED: the processor is being asked, or has been asked
+    and has not paid yet.
     """
 
     ASKED = "asked"
@@ -26,7 +26,7 @@ class WithdrawalProgress(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPayee:
-    """Who may receive an account's withdrawals. The address is in a row of its own; `digest` is that row's."""
+    """A person or account that may receive withdrawals. The address is in a separate row; `digest` is its digest."""
 
     id: UUID
     account_id: UUID
@@ -41,13 +41,13 @@ class SavedPayee:
 
     @property
     def shown_id(self) -> str:
-        """As people see it."""
+        """The id as people see it."""
         return ids.show("payee", self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class WithdrawalPart:
-    """What of a payout a lot gives, and what of it the payee does not get since it was spent as cashback."""
+    """The credit that a lot gives for a payout; `reduced` more leaves the lot for cashback that was already spent."""
 
     id: UUID
     lot_id: UUID
@@ -57,8 +57,8 @@ class WithdrawalPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
-    """Credit that leaves: `amount` of it, as `money`. To a payee, in `parts` of lots; or to what paid for a top-up, as
-    the refund `refund_id`, which then says how far it is. `pretended`: no money moves.
+    """Credit that is withdrawn: `amount` of it, paid as `money`. It goes to a payee, from `parts` of lots; or back to a
+    top-up's payment as the refund `refund_id`, whose state it then follows. `pretended`: no money moves.
     """
 
     id: UUID
@@ -88,5 +88,5 @@ class Withdrawal:
 
     @property
     def shown_id(self) -> str:
-        """As people and processors see it."""
+        """The id as people and processors see it."""
         return ids.show("withdrawal", self.id)

@@ -1,9 +1,8 @@
-"""Withdrawals: what may leave is shown first; then credit leaves the line, somebody approves, and the processor is
-asked.
+"""Withdrawals: previewed first; then the credit is set aside, a person approves, and the processor is asked.
 
-A withdrawal has one way out. While the processor that took a top-up can still give it back, the top-up's credit goes
-back by how it was paid: the withdrawal is a refund of it, without the edition's window. Later, and for rewards that
-have matured, it goes to a payee. `funding/withdrawable.py` says what goes where.
+Invariant: credit leaves the line before money leaves the processor, and each credit has one way out. While the
+processor of a top-up can refund it, its credit goes back to that payment: the withdrawal is a refund, without the
+edition's window. Later, and for matured rewards, it goes to a payee. `funding/withdrawable.py` has the rules.
 """
 
 import dataclasses
@@ -41,15 +40,15 @@ from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger.wallets import Wallets
 
 FIRST_LOOK: Final = timedelta(seconds=5)
-"""When the sweep looks at a new withdrawal first: its caller has asked the processor by then."""
+"""How long after a withdrawal was recorded the sweep first looks at it; its caller has asked the processor by then."""
 
 _LONGEST_KEY = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalRequest:
-    """A withdrawal asked for: of `amount` of credit, None for all that can leave that way; to what paid for a top-up,
-    or to a payee: one of the two.
+    """A request to withdraw `amount` of credit; None: all that can go there. Exactly one of `top_up_id` (back to its
+    payment) and `payee_id` is set.
     """
 
     account_id: UUID
@@ -63,7 +62,7 @@ class WithdrawalRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalPreview:
-    """What would leave: `withdrawal` as it would be; `rewards` are what would be taken back with its top-ups."""
+    """What a withdrawal would do: `withdrawal` as it would be recorded, and the rewards taken back with it."""
 
     withdrawal: Withdrawal
     rewards: RewardReturn
@@ -71,8 +70,8 @@ class WithdrawalPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountOutlook:
-    """What of an account's credit can leave, now or later; `frozen` says why nothing does now. Without that, `ways` are
-    what can leave now, by where it goes; `policy` are the edition's bounds.
+    """What an account can withdraw now or later. `frozen` says why nothing can be withdrawn now; if it is None, `ways`
+    are the amounts by place. `policy` has the edition's bounds.
     """
 
     account_id: UUID
@@ -85,7 +84,7 @@ class AccountOutlook:
 
 
 async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
-    """What can be withdrawn. Raises Missing."""
+    """Return what an account can withdraw. Raise Missing."""
     frozen = None
     async with funding.change() as conn:
         now = funding.world.clock.now()
@@ -109,7 +108,7 @@ async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
 
 
 async def preview_withdrawal(funding: Funding, request: WithdrawalRequest) -> WithdrawalPreview:
-    """What `ask_withdrawal` would do now: it is done, and undone. Raises Missing, Rejected, Conflict."""
+    """Return what `ask_withdrawal` would do now, by doing it and rolling back. Raise Missing, Rejected or Conflict."""
     async with funding.acquire() as conn:
         transaction = conn.transaction()
         await transaction.start()
@@ -120,17 +119,17 @@ async def preview_withdrawal(funding: Funding, request: WithdrawalRequest) -> Wi
 
 
 async def ask_withdrawal(funding: Funding, request: WithdrawalRequest) -> Withdrawal:
-    """The withdrawal; the processor has been asked, unless somebody has to approve it. The same idempotency key is the
-    same withdrawal. A processor that does not answer is asked again by the sweep.
+    """Record a withdrawal and ask the processor for it, unless a person has to approve it first. Return it.
 
-    Raises Missing, Rejected for what cannot be withdrawn, Conflict.
+    The same idempotency key returns the same withdrawal. If the processor does not answer, the sweep asks again. Raise
+    Missing, Rejected or Conflict.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
         raise Rejected(
-            f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
+            f"an idempotency key must have 1 to {_LONGEST_KEY} printable characters", param="idempotency_key"
         ).because(ErrorReason.IDEMPOTENCY_KEY_INVALID)
     if not request.actor.strip():
-        raise Rejected("a withdrawal is asked for by somebody", param="actor")
+        raise Rejected("say who asks for the withdrawal", param="actor")
     async with funding.change() as conn:
         known = await _find_known(conn, funding, request)
         withdrawal = known or (await _record(conn, funding, request)).withdrawal
@@ -140,15 +139,15 @@ async def ask_withdrawal(funding: Funding, request: WithdrawalRequest) -> Withdr
 
 
 async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
-    """What waited goes on. Raises Missing, Rejected for nobody's word, Conflict for one that does not wait, if it is
-    the word of who asked for it, or if nothing may leave the account.
+    """Approve a withdrawal and ask the processor for it. Raise Missing; Rejected for an empty `actor`; Conflict if it
+    does not wait, if the same person asked for it, or if the account may not withdraw now.
     """
     if not actor.strip():
-        raise Rejected("a withdrawal is approved by somebody", param="actor")
+        raise Rejected("say who approves the withdrawal", param="actor")
     async with funding.change() as conn:
         withdrawal, now = await _lock_waiting(conn, funding, withdrawal_id), funding.world.clock.now()
         if is_same_person(withdrawal.actor, actor):
-            raise Conflict(f"{actor} has asked for {withdrawal.shown_id}: another person has to approve it")
+            raise Conflict(f"{actor} asked for {withdrawal.shown_id}: another person must approve it")
         await check_free(conn, funding, await Wallets(conn).lock(withdrawal.account_id, now))
         next_look_at = None
         if withdrawal.payee_id is not None:
@@ -162,18 +161,20 @@ async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, 
 
 
 async def reject_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
-    """What waited is not done: its credit is back. Raises Missing, Conflict likewise."""
+    """Reject a waiting withdrawal and return its credit. Raise Missing, or Conflict if it does not wait."""
     return await _turn_down(funding, withdrawal_id, WithdrawalProgress.REJECTED, actor, reason)
 
 
 async def cancel_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
-    """Likewise, where the account itself does not want it any more."""
+    """Cancel a waiting withdrawal for its account and return its credit. Raise Missing, or Conflict if it does not
+    wait.
+    """
     return await _turn_down(funding, withdrawal_id, WithdrawalProgress.CANCELLED, actor, reason)
 
 
 async def settle_withdrawal(funding: Funding, withdrawal_id: UUID, reference: str | None) -> Withdrawal:
-    """What an operator says of a withdrawal whose processor does not: paid, with the bank's reference or the
-    processor's object; None: not paid. Raises Missing, Rejected, Conflict, ProcessorError.
+    """Record how a withdrawal ended that its processor does not report: paid, with the bank's reference or the
+    processor's object, or failed if `reference` is None. Raise Missing, Rejected, Conflict or ProcessorError.
     """
     async with funding.acquire() as conn:
         withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
@@ -191,7 +192,7 @@ async def end_uncalled(
     *,
     of: Callable[[Withdrawal], bool] = lambda _: True,
 ) -> Sequence[Withdrawal]:
-    """Withdrawals of which no processor has heard have failed, and their credit is back. The wallet is locked."""
+    """Fail the withdrawals of which no processor knows yet, and return their credit. The wallet is locked."""
     now, ended = funding.world.clock.now(), []
     for withdrawal_id in await withdrawal_store.list_uncalled(conn, account_id):
         withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
@@ -208,7 +209,7 @@ async def end_uncalled(
 
 
 async def _go_on(funding: Funding, withdrawal: Withdrawal) -> Withdrawal:
-    """Ask the processor for what is approved."""
+    """Ask the processor for a withdrawal, if it is approved."""
     if withdrawal.state is not WithdrawalProgress.APPROVED:
         return withdrawal
     if withdrawal.refund_id is None:
@@ -223,7 +224,7 @@ async def _read(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
 
 
 async def _find_known(conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> Withdrawal | None:
-    """The one that this key stands for. The wallet is locked from here on. Raises Conflict."""
+    """Lock the wallet and return the withdrawal that this key already has. Raise Conflict if it differs."""
     await Wallets(conn).lock_wallet(request.account_id, funding.world.clock.now())
     known = await withdrawal_store.find_by_key(conn, request.account_id, request.idempotency_key)
     if known is None:
@@ -231,15 +232,15 @@ async def _find_known(conn: asyncpg.Connection, funding: Funding, request: Withd
     top_up_id = None if known.refund_id is None else (await _refund(conn, known)).top_up_id
     if (known.payee_id, top_up_id, known.asked) != (request.payee_id, request.top_up_id, request.amount):
         raise Conflict(
-            f"the key {request.idempotency_key!r} was used for another withdrawal: {known.shown_id}"
+            f"the idempotency key {request.idempotency_key!r} was used for another withdrawal: {known.shown_id}"
         ).because(ErrorReason.IDEMPOTENCY_KEY_USED)
     return known
 
 
 async def _record(conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> WithdrawalPreview:
-    """The withdrawal, with its credit set aside. Raises Missing, Rejected, Conflict."""
+    """Record the withdrawal and set its credit aside. Raise Missing, Rejected or Conflict."""
     if (request.top_up_id is None) == (request.payee_id is None):
-        raise Rejected("a withdrawal goes to a top-up's payment or to a payee", param="to").because(
+        raise Rejected("name either a top-up or a payee to withdraw to", param="to").because(
             ErrorReason.WITHDRAWAL_TARGET_MISSING
         )
     if request.amount is not None and request.amount <= ZERO:
@@ -258,16 +259,17 @@ async def _record(conn: asyncpg.Connection, funding: Funding, request: Withdrawa
 
 
 async def _check_amount(conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal) -> None:
-    """Raises Rejected, Conflict."""
+    """Raise Rejected below the edition's minimum, Conflict above what is left of the daily limit."""
     least = funding.policy().withdrawals.minimum
     if withdrawal.amount < least:
         shown = withdrawal.amount.brief_down()
-        raise Rejected(f"${shown} can leave; a withdrawal is of ${least.brief_up()} at least", param="amount").because(
+        words = f"${shown} can be withdrawn, but a withdrawal must be at least ${least.brief_up()}"
+        raise Rejected(words, param="amount").because(
             ErrorReason.WITHDRAWAL_LEAST, amount_usd=withdrawal.amount, least_usd=least
         )
     left = await _day_left(conn, funding, withdrawal.account_id)
     if withdrawal.amount > left:
-        raise Conflict(f"${left.brief_down()} can be withdrawn today (UTC)").because(
+        raise Conflict(f"only ${left.brief_down()} more can be withdrawn today (UTC)").because(
             ErrorReason.WITHDRAWAL_DAY, left_usd=left
         )
 
@@ -296,19 +298,19 @@ async def _lock_waiting(conn: asyncpg.Connection, funding: Funding, withdrawal_i
     await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())
     withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
     if withdrawal.state is not WithdrawalProgress.ASKED:
-        raise Conflict(f"{withdrawal.shown_id} waits for nobody: it is {withdrawal.state}").because(
+        raise Conflict(f"{withdrawal.shown_id} does not wait for approval: it is {withdrawal.state}").because(
             ErrorReason.WITHDRAWAL_DECIDED
         )
     return withdrawal
 
 
 async def _refund(conn: asyncpg.Connection, withdrawal: Withdrawal) -> Refund:
-    assert withdrawal.refund_id is not None, "it goes back to what paid"  # noqa: S101  for mypy
+    assert withdrawal.refund_id is not None, "it goes back to a payment"  # noqa: S101  for mypy
     return await refund_store.get_refund(conn, withdrawal.refund_id)
 
 
 class _Draft:
-    """A withdrawal in the making: its credit is set aside, its row is not there yet."""
+    """A withdrawal in preparation: its credit is set aside, and its row is not written yet."""
 
     def __init__(self, conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> None:
         self._conn = conn
@@ -318,7 +320,7 @@ class _Draft:
         self._waits = funding.policy().withdrawals.approval
 
     async def to_what_paid(self, top_up_id: UUID) -> WithdrawalPreview:
-        """As a refund of the top-up."""
+        """Prepare a withdrawal to a top-up's payment, as a refund of the top-up."""
         top_up = await store.get_top_up(self._conn, top_up_id)
         if top_up.account_id != self._request.account_id:
             raise Missing(f"the account has no top-up {top_up.shown_id}")
@@ -338,14 +340,14 @@ class _Draft:
         return WithdrawalPreview(withdrawal=made, rewards=recorded.rewards)
 
     async def to_payee(self) -> WithdrawalPreview:
-        """From the lots that may leave so, top-ups first, since what they brought is taken back from rewards."""
-        assert self._request.payee_id is not None, "it was looked at"  # noqa: S101  for mypy
+        """Prepare a withdrawal to a payee, from the lots that can go there, top-ups first."""
+        assert self._request.payee_id is not None, "checked before"  # noqa: S101  for mypy
         payee = await check_payee(self._conn, self._funding, self._request.account_id, self._request.payee_id)
         await self._check_pretended(payee.processor)
         taken = await take_parts(self._conn, self._funding, self._request.account_id, self._request.amount)
         amount = Usd(sum(part.amount for part in taken.parts))
         if not amount:
-            raise Conflict("nothing can leave to a payee now").because(ErrorReason.WITHDRAWAL_NOTHING)
+            raise Conflict("nothing can be withdrawn to a payee now").because(ErrorReason.WITHDRAWAL_NOTHING)
         self._check_given(taken.given)
         withdrawal_id = self._funding.world.ids.new()
         made = self._made(withdrawal_id, payee.processor, amount, Money.of_usd_down(amount))
@@ -355,27 +357,27 @@ class _Draft:
         return WithdrawalPreview(withdrawal=made, rewards=taken.rewards)
 
     def _check_given(self, given: Usd) -> None:
-        """Whether that is what was asked for, to the cent. Raises Rejected, with the most that can be."""
+        """Raise Rejected, with the most that can be withdrawn, if that is less than asked for, to the cent."""
         asked, most = self._request.amount, Usd(given - given % NANO_PER_CENT)
         if asked is not None and most < asked - asked % NANO_PER_CENT:
-            raise Rejected(f"at most ${most.brief_down()} can leave to a payee now", param="amount").because(
+            raise Rejected(f"at most ${most.brief_down()} can be withdrawn to a payee now", param="amount").because(
                 ErrorReason.WITHDRAWAL_MOST, most_usd=most
             )
 
     async def _check_pretended(self, processor: str) -> None:
-        """Credit of pretended payments leaves as pretended money, and no other does."""
+        """Raise Conflict if pretended credit would be paid as real money, or real credit as pretended money."""
         has_pretended = await withdrawal_store.has_pretended(self._conn, self._request.account_id)
         if has_pretended and processor not in self._funding.pretended:
-            raise Conflict(f"the account has credit of pretended payments: {processor} pays nothing out of it").because(
+            raise Conflict(f"the account has credit of pretended payments, which {processor} cannot pay out").because(
                 ErrorReason.WITHDRAWAL_PRETENDED
             )
         if not has_pretended and processor in self._funding.pretended:
-            raise Conflict(f"the account's payments are not pretended: {processor} would pay nothing").because(
+            raise Conflict(f"the account's payments are real, and {processor} only pretends to pay").because(
                 ErrorReason.WITHDRAWAL_NOT_PRETENDED
             )
 
     def _made(self, withdrawal_id: UUID, processor: str, amount: Usd, money: Money) -> Withdrawal:
-        """As it would be to a payee; the caller says to whom it goes."""
+        """Return the withdrawal; the caller sets its target."""
         request = self._request
         return Withdrawal(
             id=withdrawal_id,
