@@ -1,4 +1,4 @@
-"""Floor 2: the dialects. DIALECTS has those that clients speak here, PROVIDER_DIALECTS those that providers speak."""
+"""Floor 2: the dialects. Clients speak the DIALECTS, providers the PROVIDER_DIALECTS."""
 
 from collections.abc import Mapping
 
@@ -15,4 +15,4 @@ DIALECTS: Mapping[str, Dialect] = {
 PROVIDER_DIALECTS: Mapping[str, ProviderDialect] = {**DIALECTS, BedrockConverse.name: BedrockConverse()}
 
 DEFAULT_DIALECT: Dialect = DIALECTS[OpenAIChat.name]
-"""The dialect of errors at paths that no dialect has for its own."""
+"""The dialect of errors at paths that belong to no dialect."""

@@ -1,4 +1,4 @@
-"""The estimate: every word of a conversation, its tools and media, and what a vendor adds around them."""
+"""The estimate: all text of a conversation, its tools and media, and the vendor's overhead."""
 
 from collections.abc import Iterator
 from math import ceil, sqrt
@@ -28,16 +28,16 @@ from tokenharbor.wire.neutral.chat import (
 )
 from tokenharbor.wire.neutral.events import Note
 
-_UNSEEN_PICTURE = (1_024, 1_024)  # of an image at an address
+_UNSEEN_PICTURE = (1_024, 1_024)  # of an image given by URL
 _UNSEEN_PAGES = 5
-_UNSEEN_GLYPHS = 2_500  # on each of these pages
+_UNSEEN_GLYPHS = 2_500  # on each of them
 _UNSEEN_SECONDS = 60.0
-_DETAIL_LOW = 512  # pixels that a picture in low detail is shrunk to
+_DETAIL_LOW = 512  # pixels; images in low detail are scaled down to this
 
 
 def estimate_tokens(chat: Chat, family: str, wire: str = "") -> int:
-    """Input tokens of a chat for a model of this tokenizer family that is asked in this wire: meant to lie between 3%
-    under and 20% over what its vendor counts. Pure, and bounded in time: of very long texts, samples are counted.
+    """Return the input tokens of a chat for a model of this tokenizer family in this wire; the target is 3% under to
+    20% over the vendor's count. Pure, and bounded in time: very long texts are sampled.
     """
     kind = find_family(family, wire)
     parts = [part for message in _counted(chat, kind) for part in _flat(message.parts)]
@@ -80,7 +80,7 @@ def _overhead(chat: Chat, parts: list[Part], kind: TokenizerFamily) -> int:
 
 
 def _counted(chat: Chat, kind: TokenizerFamily) -> Iterator[Message]:
-    """Messages with what vendors read of them: most count reasoning only in the turn that is under way."""
+    """Yield the messages with the parts that vendors count: most count reasoning only in the current turn."""
     last = max((index for index, message in enumerate(chat.messages) if _asks(message)), default=-1)
     for index, message in enumerate(chat.messages):
         if index < last and message.role is Role.ASSISTANT:
@@ -120,7 +120,7 @@ def _texts(part: Part) -> Iterator[str]:
 
 
 def _tool(tool: Tool, kind: TokenizerFamily) -> tuple[list[str], int]:
-    """A tool's texts, and the tokens around them."""
+    """Return a tool's texts and the tokens around them."""
     texts, around = [], kind.tool
     match kind.shown:
         case ToolFormat.TYPESCRIPT:
@@ -139,7 +139,7 @@ def _tool(tool: Tool, kind: TokenizerFamily) -> tuple[list[str], int]:
 
 
 def _compact(schema: bytes) -> str:
-    """The schema without the spaces that a caller may have put in."""
+    """Return the schema without optional whitespace."""
     try:
         return msgspec.json.format(schema, indent=-1).decode("utf-8", "replace") if schema else ""
     except (msgspec.DecodeError, RecursionError):
@@ -161,7 +161,7 @@ def _media(part: Part, kind: TokenizerFamily) -> float:
         case Audio(source=MediaSource(data=data, media_type=media_type)):
             return kind.second * (audio_seconds(media_type, data) if data else _UNSEEN_SECONDS)
         case Reasoning(text=text, notes=notes):
-            return _sealed(notes, kind, len(text))  # the note repeats the words
+            return _sealed(notes, kind, len(text))  # the note repeats the text
         case Text(notes=notes) | ToolCall(notes=notes):
             return _sealed(notes, kind)
     return 0

@@ -1,4 +1,4 @@
-"""Tokenizer families: how far each one's counts lie from o200k's, and what vendors add around the words."""
+"""Tokenizer families: the ratio of each one's counts to o200k's, and the vendors' overheads."""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,11 +12,12 @@ from tokenharbor.wire.count.tokenizer import CharacterKinds
 
 
 class ImageTokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a picture counts for.
+    """The tokens of an image.
 
-    With `side`, it is cut into patches of so many pixels: `factor` tokens each, at most `most` patches after it was
-    shrunk until its longer side has `edge` pixels. With `tile`, it is shrunk into a square of `edge` and to a shorter
-    side of `short`, and cut into tiles: `base` tokens and `each` for a tile. With neither, `each` it is, always.
+    With `side`, it is cut into patches of `side` pixels: `factor` tokens each, at most `most` patches after it was
+    scaled down until its longer side has `edge` pixels. With `tile`, it is scaled down into a square of `edge` and to a
+    shorter side of `short`, and cut into tiles: `base` tokens plus `each` for a tile. With neither, it always has
+    `each` tokens.
     """
 
     side: int = 0
@@ -30,7 +31,7 @@ class ImageTokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SealedReasoning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Reasoning that comes back sealed: tokens for each byte of this dialect's notes beyond the first `free`."""
+    """Reasoning that comes back encrypted: tokens per byte of this dialect's notes, after the first `free` bytes."""
 
     dialect: str
     factor: float
@@ -38,18 +39,18 @@ class SealedReasoning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ToolFormat(StrEnum):
-    """How a model is shown its tools, as far as their tokens tell."""
+    """The format in which a model sees its tools, as inferred from token counts."""
 
     JSON = "json"  # the schema as it came
     TYPESCRIPT = "typescript"
     DECLARATION = "declaration"  # Gemini's: `declaration:name{description:"…",parameters:{…}}`
-    FIELDS = "fields"  # words only; `field` and `nested` stand for what is written around them
+    FIELDS = "fields"  # text only; `field` and `nested` cover the syntax around it
 
 
 class TokenizerFamily(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One tokenizer, and the usual overheads of the vendors that use it. `ratio` is its tokens for each of o200k's;
-    `weights` has those on top for characters that it splits more finely, or less; `margin` puts the estimates in the
-    middle of what is promised: at most 3% under and 20% over.
+    """One tokenizer, and the usual overheads of the vendors that use it. `ratio` is its tokens per o200k token;
+    `weights` are corrections per character of kinds that it splits more or less finely; `margin` centres the estimates
+    in the promised range, 3% under to 20% over.
     """
 
     picture: ImageTokens
@@ -60,25 +61,25 @@ class TokenizerFamily(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message: int = 4
     system: int = 4  # a system message at the start
     shown: ToolFormat = ToolFormat.JSON
-    tools: int = 0  # once, where there are tools
-    forced: int = 0  # once more, where one must be called
+    tools: int = 0  # once, if there are tools
+    forced: int = 0  # once, if a call is forced
     tool: int = 0
-    field: int = 0  # of a tool's schema
-    nested: int = 0  # once more for a field that has fields
+    field: int = 0  # for each field of a tool's schema
+    nested: int = 0  # additionally, for a field that has fields
     call: int = 0
-    parallel: int = 0  # once more, for a message with more than one call
+    parallel: int = 0  # additionally, for a message with several calls
     result: int = 0
-    format: int = 0  # once, where a schema is asked for
-    format_factor: float = 1  # of the schema's own tokens
-    thinking: int = 0  # once, where the caller sets a budget
-    thought: int = 0  # once, unless the caller wants no reasoning
-    cited: int = 0  # once, where citations are asked for
+    format: int = 0  # once, if the answer has a schema
+    format_factor: float = 1  # times the schema's own tokens
+    thinking: int = 0  # once, if the caller sets a budget
+    thought: int = 0  # once, unless reasoning is off
+    cited: int = 0  # once, if citations are requested
     file: int = 0  # around a document's text
-    remembers: bool = False  # what was thought in words in turns gone by
+    remembers: bool = False  # counts the readable reasoning of earlier turns
     opaque: SealedReasoning | None = None
-    page: int = 1_000  # of a PDF
-    glyph: float = 0  # for each character that a PDF shows
-    second: float = 32  # of sound
+    page: int = 1_000  # for each page of a PDF
+    glyph: float = 0  # for each visible character of a PDF
+    second: float = 32  # for each second of audio
 
 
 def _read() -> Mapping[str, TokenizerFamily]:
@@ -87,7 +88,7 @@ def _read() -> Mapping[str, TokenizerFamily]:
 
 
 def _whole(table: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The table with what it has from the one that it is `like`."""
+    """Return the table with the fields that it inherits by `like`."""
     own = {name: value for name, value in table.items() if name != "like"}
     return {**_whole(tables[table["like"]], tables), **own} if "like" in table else own
 
@@ -96,5 +97,5 @@ FAMILIES: Mapping[str, TokenizerFamily] = _read()
 
 
 def find_family(name: str, wire: str = "") -> TokenizerFamily:
-    """The family; where a vendor adds something of its own in one wire, the one for that."""
+    """Return the family of this name; the variant for the wire, if there is one."""
     return FAMILIES.get(f"{name}@{wire}") or FAMILIES.get(name) or FAMILIES["default"]

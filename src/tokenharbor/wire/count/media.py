@@ -1,4 +1,4 @@
-"""How large inlined media are, read from their heads alone."""
+"""Sizes of inlined media, read from their headers alone."""
 
 import re
 import zlib
@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from struct import error as too_short
 from struct import unpack_from
 
-_HEAD = 64 * 1024  # characters of base64; a JPEG's size may stand behind an embedded preview
-_PDF_END = 1024 * 1024  # likewise: how much of a PDF is searched for pages at its start and at its end
+_HEAD = 64 * 1024  # characters of base64; a JPEG's size may come after an embedded preview
+_PDF_END = 1024 * 1024  # likewise; searched for pages at each end of a PDF
 _PAGE = re.compile(rb"/Type\s*/Page[^s]")
 _PAGES = re.compile(rb"/Count\s+(\d{1,4})")
 _SHOWS = re.compile(rb"[)\]>]\s{0,3}T[jJ]\b")  # the operators that show a string
 _STRING = re.compile(rb"\(((?:[^()\\]|\\.)*+)\)|<([0-9A-Fa-f\s]{4,}+)>", re.DOTALL)
-_MOST_UNPACKED = 4 * 1024 * 1024  # bytes of a PDF's streams in all, and of each
+_MOST_UNPACKED = 4 * 1024 * 1024  # bytes of all streams of a PDF; the next limit is for each
 _MOST_OF_A_STREAM = 512 * 1024
-_BYTES_PER_PAGE = 60_000  # where a PDF does not say
+_BYTES_PER_PAGE = 60_000  # if a PDF does not state its pages
 _BYTES_PER_SECOND = {"wav": 32_000, "x-wav": 32_000, "pcm": 32_000, "flac": 60_000}  # others are compressed
 _COMPRESSED = 16_000
 
@@ -24,7 +24,7 @@ _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def picture_size(data: str) -> tuple[int, int] | None:
-    """Width and height in pixels of a PNG, GIF, WebP or JPEG in base64; None if it cannot be told."""
+    """Return width and height in pixels of a PNG, GIF, WebP or JPEG in base64; None if unknown."""
     head = _decode(data[:_HEAD])
     try:
         if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -39,7 +39,9 @@ def picture_size(data: str) -> tuple[int, int] | None:
 
 
 def pdf_pages(data: str) -> int:
-    """At least 1. Pages in compressed parts of the file are not seen; the page tree's count often is."""
+    """Return the number of pages, at least 1. Pages in compressed parts of the file are not found; the page tree's
+    count often is.
+    """
     body = _pdf_ends(data)
     stated = max((int(count) for count in _PAGES.findall(body)), default=0)
     found = max(len(_PAGE.findall(body)), stated)
@@ -47,8 +49,8 @@ def pdf_pages(data: str) -> int:
 
 
 def pdf_glyphs(data: str) -> float:
-    """How many characters it shows, by the strings in its pages' streams; of a long one, as many as those that were
-    read let expect. 0 for scanned pages.
+    """Return the number of visible characters, by the strings in its pages' streams; extrapolated for a long PDF. 0 for
+    scanned pages.
     """
     texts = list(_streams(_pdf_ends(data)))
     found = [_shown(text) for text in texts if b"BT" in text and _SHOWS.search(text)]
@@ -61,7 +63,7 @@ def _pdf_ends(data: str) -> bytes:
 
 
 def _streams(body: bytes) -> Iterator[bytes]:
-    """The beginning of each stream, unpacked; no more than a bounded time lets read, whatever stands in the file."""
+    """Yield the beginning of each stream, decompressed; the total is bounded."""
     left, end = _MOST_UNPACKED, 0
     while left > 0:
         start = body.find(b"stream", end)
@@ -79,12 +81,12 @@ def _streams(body: bytes) -> Iterator[bytes]:
 
 
 def _shown(text: bytes) -> int:
-    """One for each byte of a string, one for each two of one in hexadecimal."""
+    """Count one for each byte of a string, and one for each two bytes of a hexadecimal one."""
     return sum(len(plain) or len(hexadecimal) // 4 for plain, hexadecimal in _STRING.findall(text))
 
 
 def audio_seconds(media_type: str, data: str) -> float:
-    """A WAV's length by its head, others' by the usual rate."""
+    """Return the seconds of audio: a WAV's by its header, others' by the usual byte rate."""
     length = len(data) * 3 / 4
     head = _decode(data[:64])
     if head.startswith(b"RIFF") and head[8:16] == b"WAVEfmt " and len(head) >= 32:

@@ -1,4 +1,4 @@
-"""The most tokens that text can be for known tokenizers: a weight for each byte, added up at the speed of C."""
+"""An upper bound on the tokens of text for known tokenizers: a weight for each byte, summed at the speed of C."""
 
 import re
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from tokenharbor.wire.neutral.request import InputSize
 
 _UNIT = 16
 _WEIGHTS = {
-    b"etaoinshrdlc": 6,  # most of what is written: 2.7 bytes for each token
+    b"etaoinshrdlc": 6,  # most of English text: 2.7 bytes per token
     b"bfgjkmpquvwxyz": 12,
     b" \t\n\r": 5,
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ": 14,
-    b"0123456789": 27,  # a token each in some families, and what stands between them is one more
+    b"0123456789": 27,  # a token each in some families, and one more between them
     b"',.:_-/(){}[];=": 10,
-    b'"': 4,  # within a text it stands behind a backslash
+    b'"': 4,  # within a string it follows a backslash
     b"\\": 12,  # of `\n`, or of `\uABCD`, which may be three tokens
 }
-"""Sixteenths of a token for ASCII; what is not listed has 18. Measured with seven families on text of random letters,
+"""Sixteenths of a token for ASCII; unlisted bytes have 18. Measured with seven families on text of random letters,
 digits, punctuation, base64 and more: docs/decisions/0016-what-a-bound-is-taken-from.md.
 """
 _OTHER = 18
-_BYTE = 16  # beyond ASCII: tokenizers with a fallback to bytes make no more than a token of each
+_BYTE = 16  # beyond ASCII: tokenizers with byte fallback make at most one token of each byte
 _TABLE = bytes(
     _BYTE if byte >= 0x80 else next((weight for bytes_, weight in _WEIGHTS.items() if byte in bytes_), _OTHER)
     for byte in range(256)
@@ -36,14 +36,14 @@ _SHOWN = frozenset({"tools", "functions", "response_format", "output_config", "o
 _TEMPLATE = 768  # and more where there are tools or a format to explain
 
 _SHORT = 256  # characters: media of this size are counted as text
-_RUN = re.compile(r"[A-Za-z0-9]{24,64}")  # which no escape can be in
+_RUN = re.compile(r"[A-Za-z0-9]{24,64}")  # cannot contain an escape
 _TRIES = 4
 
 _decode_text = msgspec.json.Decoder(str).decode
 
 
 def most_tokens(text: bytes) -> int:
-    """UTF-8 as it stands, in JSON or not. The low half of an Adler-32 is the sum of the bytes."""
+    """Return the bound for UTF-8 text, as JSON or plain. The low half of an Adler-32 is the sum of the bytes."""
     weights = text.translate(_TABLE)
     if len(weights) <= _PIECE:
         return -(-(adler32(weights, 0) & 0xFFFF) // _UNIT)
@@ -53,13 +53,13 @@ def most_tokens(text: bytes) -> int:
 
 
 def text_size(text: bytes) -> InputSize:
-    """Text alone, with nothing around it."""
+    """Return the size of text alone, without a request around it."""
     return InputSize(len(text), text_tokens=most_tokens(text))
 
 
 class BodyMedia(msgspec.Struct):
-    """What a body holds beside its text. `inlined` are its strings, as they are read; `in_files` of their characters
-    are of files and audio.
+    """The media in a body. `inlined` are its decoded strings; `in_files` counts their characters that belong to files
+    and audio.
     """
 
     images: int = 0
@@ -74,7 +74,7 @@ class BodyMedia(msgspec.Struct):
             self.in_files += len(string) if of_file else 0
 
     def add_unknown(self, kind: str | None) -> None:
-        """A part of a kind that is not known here: what its vendor reads for it cannot be seen from here."""
+        """Add a part of an unknown kind, whose cost at the vendor is unknown."""
         if kind is not None and "image" in kind:
             self.images += 1
         else:
@@ -85,7 +85,7 @@ _NONE = BodyMedia()
 
 
 def size_of(body: bytes, members: Members, media: BodyMedia = _NONE) -> InputSize:
-    """How large a request is whose top-level fields are `members`."""
+    """Return the size of a request with the top-level fields `members`."""
     around = _REQUEST if _SHOWN.isdisjoint(members) else _REQUEST + _TEMPLATE
     if media is _NONE:
         return InputSize(len(body), text_tokens=most_tokens(body) + around)
@@ -101,7 +101,7 @@ def size_of(body: bytes, members: Members, media: BodyMedia = _NONE) -> InputSiz
 
 
 def without(body: bytes, strings: Sequence[str]) -> bytes:
-    """A body of JSON without these strings. What is not found stays, so that nothing else is ever left out."""
+    """Return a JSON body without these strings. Strings that are not found stay, so nothing else is ever removed."""
     cuts: list[tuple[int, int]] = []
     end = 0
     for string in strings:
@@ -117,7 +117,9 @@ def without(body: bytes, strings: Sequence[str]) -> bytes:
 
 
 def _find(body: bytes, string: str, start: int) -> tuple[int, int] | None:
-    """Where a string stands between its quotes, however it is escaped: found by a part that no escape can be in."""
+    """Return the position of a string between its quotes, however escaped; found by a part that cannot contain an
+    escape.
+    """
     run = _RUN.search(string) if len(string) > _SHORT else None
     if run is None:
         return None

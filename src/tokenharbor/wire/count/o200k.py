@@ -1,4 +1,4 @@
-"""The o200k tokenizer. Importing this loads its tables, about 50 ms and 70 MB: only whoever counts imports it."""
+"""The o200k tokenizer; importing this module loads its tables (about 50 ms and 70 MB), so import it only to count."""
 
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
@@ -6,14 +6,14 @@ from typing import Protocol, cast
 
 
 class Tokenizer(Protocol):
-    """Counts the tokens of a text, special tokens read as text."""
+    """Counts the tokens of a text; special tokens count as text."""
 
     def count(self, text: str) -> int: ...
 
 
 def load(encoding: str) -> Tokenizer:
-    """The extension module without its package, which would build the same tables again in Python: half a second and
-    as much memory.
+    """Load the extension module without its package, which would build the same tables again in Python: half a second
+    and as much memory.
     """
     package = find_spec("bpe_openai")
     bindings = PathFinder.find_spec("_bindings", package.submodule_search_locations) if package else None

@@ -1,17 +1,17 @@
-"""What a text holds: its o200k tokens, and the kinds of characters by which other tokenizers differ from that one."""
+"""Measures of a text: its o200k tokens, and the kinds of characters on which other tokenizers differ from o200k."""
 
 from collections.abc import Sequence
 
 import msgspec
 
 MOST_CHARACTERS = 256 * 1024
-"""Text beyond this is sampled: the event loop waits while it is counted (about 15 ms for so much)."""
+"""Longer text is sampled, because counting blocks the event loop (about 15 ms for this much)."""
 
 _SAMPLES = 64
 
 
 class CharacterKinds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many characters of each kind; or what one of each weighs."""
+    """The number of characters of each kind, or the weight of one of each."""
 
     lines: float = 0  # line ends
     digits: float = 0
@@ -44,7 +44,7 @@ _FIRST_BYTES = {
     "hangul": bytes(range(0xEA, 0xEE)),
     "emoji": bytes(range(0xF0, 0xF5)),
 }
-"""The kinds, by the first byte that UTF-8 writes of a character."""
+"""The kinds, by the first UTF-8 byte of a character."""
 
 _REST = len(_NAMES)
 _KIND_OF = bytes(next((i for i, name in enumerate(_NAMES) if byte in _FIRST_BYTES[name]), _REST) for byte in range(256))
@@ -52,14 +52,14 @@ _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
 class TextMeasure(msgspec.Struct, frozen=True):
-    """What was found: o200k tokens, and characters by kind."""
+    """The o200k tokens of a text, and its characters by kind."""
 
     tokens: float = 0
     kinds: CharacterKinds = CharacterKinds()
 
 
 def measure(texts: Sequence[str]) -> TextMeasure:
-    """Every text by itself while they are small; of much text, samples from all over it."""
+    """Measure each text alone if they are short in total; else measure samples from all over them."""
     length = sum(map(len, texts))
     if length <= MOST_CHARACTERS:
         return _measure(texts, 1)

@@ -1,4 +1,4 @@
-"""Tools as models are shown them: OpenAI's as TypeScript, Gemini's as declarations of their own form."""
+"""Tools as text in the form that models see: TypeScript for OpenAI's, declarations for Gemini's."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _CHOICES = ("anyOf", "oneOf", "allOf")
 
 
 def read_schema(raw: bytes | None) -> Mapping[str, Any]:
-    """The schema, with what it only refers to in its place; empty if it is none."""
+    """Return the schema with its references inlined; empty if it is not a schema."""
     try:
         schema = msgspec.json.decode(raw or b"{}")
     except (msgspec.DecodeError, RecursionError):
@@ -25,7 +25,7 @@ def read_schema(raw: bytes | None) -> Mapping[str, Any]:
 
 
 def _inlined(node: Any, named: dict[str, Any], depth: int) -> Any:
-    """With each definition where it is first referred to, and there alone: the schema must not grow."""
+    """Inline each definition at its first reference only, so that the schema does not grow."""
     if depth > 3 * _DEEPEST:
         return node
     if isinstance(node, list):
@@ -83,7 +83,7 @@ def _members(schema: Mapping[str, Any], depth: int) -> Iterator[str]:
         yield f"{name}{mark}: {_type(each, depth + 1)},\n"
 
 
-# ---- Gemini: the form that Google documents for FunctionGemma, which has one token for each of its quotes
+# ---- Gemini: the form that Google documents for FunctionGemma, where each quote is one token
 
 
 def as_declaration(tool: Tool) -> str:
@@ -116,11 +116,11 @@ def _quoted(values: Iterable[Any]) -> str:
     return ",".join(f' "{value} "' for value in values)
 
 
-# ---- the words alone
+# ---- the text alone
 
 
 class ToolText(msgspec.Struct):
-    """A tool's names and descriptions, how many fields its schema has, and how many of these have fields themselves."""
+    """A tool's names and descriptions, the number of its schema's fields, and of those with fields inside."""
 
     texts: list[str]
     fields: int = 0

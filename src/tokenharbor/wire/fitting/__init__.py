@@ -1,1 +1,1 @@
-"""What is made fit for a vendor that takes less than the caller sent: ids, schemas, efforts, media, stop sequences."""
+"""Adaptation of requests and answers to vendors' narrower limits: ids, schemas, efforts, media, stop sequences."""

@@ -1,20 +1,20 @@
-"""An answer cut by us where its vendor does not do it: at a stop sequence, or at a maximum below the vendor's least.
+"""Cutting of an answer by the gateway where the vendor does not: at a stop sequence, or at a maximum below the vendor's
+least.
 
 The idea. The cut is made in the neutral events between reader and writer, so it is the same for all dialects. A stop
 sequence may be spread over pieces, and over adjacent blocks of text: text whose end may begin a sequence waits in
-`_held`, with all events behind it, until the next text decides. `_waiting` is that text as one string.
+`_held`, with all later events, until the next text decides. `_waiting` is that text as one string.
 
-What always holds:
-
-- Events leave in the order in which they came, and blocks open and close well nested: at the cut, those that were
-  passed on are closed, those that wait are dropped.
-- Nothing from the stop sequence on leaves, and at most as many characters wait as the longest sequence has, less one.
-- Of several sequences the one that ends first decides, as it would for a vendor that looks after each character.
-- A tool call that is being written is never cut by words beside it.
-- After the cut only usage passes, and one Finished: the cut's own, not the vendor's.
+Invariants:
+- Events are passed on in the order in which they came, and blocks open and close well nested: at the cut, passed blocks
+  are closed, waiting events are dropped.
+- Nothing from the stop sequence on is passed on, and fewer characters wait than the longest sequence has.
+- Of several sequences the one that ends first decides, as for a vendor that checks after each character.
+- A tool call that is being written is never cut by text beside it.
+- After the cut only usage is passed on, and one Finished: the cut's own, not the vendor's.
 
 A stream that was cut is not closed at once: the vendor may stop at the same place by itself, and its usage is worth
-more than our count. The first content behind the cut shows that it does not stop; then the stream ends early.
+more than our count. The first content after the cut shows that it does not stop; then the stream ends early.
 """
 
 from collections.abc import Iterable
@@ -34,22 +34,22 @@ from tokenharbor.wire.neutral.events import (
     UsageReported,
 )
 
-_BYTES_PER_TOKEN = 4  # as our own counts have it
+_BYTES_PER_TOKEN = 4  # as in the gateway's own counts
 
 
 class CutLimits(msgspec.Struct, frozen=True):
-    """Where to cut: before one of these sequences in the answer's text, or after so many tokens of output."""
+    """Where to cut: before one of these sequences in the answer's text, or after `most` tokens of output."""
 
     stops: tuple[str, ...] = ()
     most: int | None = None
 
 
 class Cutter:
-    """Passes the events of one answer on up to the cut. Text that may begin a stop sequence waits until that is known.
+    """Passes the events of one answer on up to the cut.
 
-    A stream that has come to its stop sequence is `stopping`: its vendor's finish and usage may still come, but more
-    content ends it `early`, as does whoever waits no longer. A whole answer, and one cut at its maximum, whose vendor
-    stops soon by itself, is read to its end for its usage.
+    A stream that has reached its stop sequence is `stopping`: its vendor's finish and usage may still come, but more
+    content ends it `early`, as does `leave`. A whole answer, and one cut at its maximum, whose vendor soon stops by
+    itself, is read to its end for its usage.
     """
 
     def __init__(self, cut: CutLimits, *, whole: bool) -> None:
@@ -59,12 +59,12 @@ class Cutter:
         self._most = cut.most
         self._room = None if cut.most is None else cut.most * _BYTES_PER_TOKEN
         self._whole = whole
-        self._kinds: dict[int, BlockKind] = {}  # of the open blocks
-        self._passed: dict[int, None] = {}  # those of them that have been passed on
-        self._held: list[Event] = []  # from the first text that waits on
-        self._waiting = ""  # the text in them, across adjacent blocks of text
-        self._called = False  # whether there was a tool call
-        self._ending: Finished | None = None  # once the answer is cut
+        self._kinds: dict[int, BlockKind] = {}  # by open block
+        self._passed: dict[int, None] = {}  # the open blocks that were passed on
+        self._held: list[Event] = []  # from the first waiting text on
+        self._waiting = ""  # the text of the held events, across adjacent blocks
+        self._called = False  # whether a tool call came
+        self._ending: Finished | None = None  # set once the answer is cut
         self.stopping = False
         self.early = False
 
@@ -94,7 +94,7 @@ class Cutter:
         return out
 
     def leave(self, out: list[Event]) -> None:
-        """The end of one that is stopping."""
+        """End a stopping answer without waiting longer."""
         if self.stopping and self._ending is not None:
             self.stopping, self.early = False, True
             out.append(self._ending)
@@ -114,7 +114,7 @@ class Cutter:
             if event.text:
                 self.leave(out)
             return
-        # A sequence in words beside a call that is still written would cut the call.
+        # A sequence in text beside an unfinished call would cut the call.
         if not self._stops or kind is not BlockKind.TEXT or BlockKind.TOOL_CALL in self._kinds.values():
             self._release(len(self._waiting), out)
             self._say(event, out)
@@ -134,14 +134,14 @@ class Cutter:
             self.leave(out)
 
     def _queue(self, event: BlockOpened | BlockClosed, out: list[Event]) -> None:
-        """Behind the text that waits, if there is any."""
+        """Pass the event on, after the waiting text if there is any."""
         if self._held:
             self._held.append(event)
         else:
             self._pass(event, out)
 
     def _release(self, size: int, out: list[Event]) -> None:
-        """Pass on so many characters of the text that waits, and the events before the rest of it."""
+        """Pass on `size` characters of the waiting text, and the events before the rest of it."""
         self._waiting = self._waiting[size:]
         while self._held:
             event = self._held.pop(0)
@@ -162,14 +162,14 @@ class Cutter:
         out.append(event)
 
     def _beginning(self, text: str) -> int:
-        """How many of the last characters may begin a stop sequence."""
+        """Return how many of the last characters may begin a stop sequence."""
         for at in range(max(0, len(text) - self._longest + 1), len(text)):
             if text[at] in self._firsts and any(stop.startswith(text[at:]) for stop in self._stops):
                 return len(text) - at
         return 0
 
     def _say(self, event: BlockGrew, out: list[Event]) -> None:
-        """As far as there is room."""
+        """Pass on the text up to the maximum."""
         if self._room is not None and event.text:
             said = event.text.encode("utf-8", "replace")
             if len(said) > self._room:
@@ -195,7 +195,7 @@ class Cutter:
         self._ending, self.stopping = ending, stopping
 
     def _bounded(self, usage: Usage) -> Usage:
-        """What the caller asked for at most: the vendor was told its own least."""
+        """Limit the reported usage to the caller's maximum: the vendor was sent its own minimum instead."""
         if self._most is None:
             return usage
         reasoning = min(usage.reasoning, self._most)

@@ -1,6 +1,4 @@
-"""Ids of calls and answers and names of tools, made fit for dialects that allow fewer characters than the one they
-come from.
-"""
+"""Ids of calls and answers and names of tools, adapted to dialects that allow fewer characters than the original's."""
 
 import hashlib
 import re
@@ -17,8 +15,8 @@ SHORT, LONG = 64, 128
 
 
 def fit(word: str, most: int) -> str:
-    """A word in letters, digits, `_` and `-`, of at most `most` characters: as it is if it fits, else another one that
-    is the same each time and unlike those of other words.
+    """Return a word of letters, digits, `_` and `-` with at most `most` characters: unchanged if it fits, else a
+    replacement that is deterministic and distinct for each word.
     """
     plain = _UNFIT.sub("_", word)
     if plain == word and 0 < len(word) <= most:
@@ -28,19 +26,19 @@ def fit(word: str, most: int) -> str:
 
 
 def fit_begun(word: str, most: int) -> str:
-    """Likewise, and begun with a letter or `_`."""
+    """Likewise, but the first character is a letter or `_`."""
     if word[:1].isalpha() or word[:1] == "_":
         return fit(word, most)
-    return fit(f"_{word}.", most)  # the dot lets it differ from the word that has the `_` of itself
+    return fit(f"_{word}.", most)  # the dot distinguishes it from a word that begins with `_` itself
 
 
 def fit_call(id_: str, most: int = 64) -> str:
-    """A call's id: results find their calls, since it is made fit the same way in both."""
+    """Adapt a call's id; calls and results get the same id, so they still match."""
     return fit(id_, most)
 
 
 def originals(names: Iterable[str]) -> dict[str, str]:
-    """What the caller calls the tools whose names had to be made fit."""
+    """Map each adapted tool name to the caller's name."""
     return {fitted: name for name in names for fitted in _fitted(name) if fitted != name}
 
 
@@ -49,7 +47,7 @@ def _fitted(name: str) -> tuple[str, ...]:
 
 
 def fit_answer(id_: str, prefix: str) -> str:
-    """An answer's id as a dialect begins it."""
+    """Return an answer's id with the dialect's prefix."""
     if id_.startswith(prefix):
         return id_
     fitting = _FITTING.fullmatch(id_)

@@ -1,5 +1,5 @@
-"""A JSON object of any kind, where the conversation must ask for it: at vendors of OpenAI's dialects, which give one
-only where it speaks of JSON, and at those that have no such mode.
+"""Messages that ask for a JSON object: for vendors that require the conversation to mention JSON, and for those without
+a JSON mode.
 """
 
 from tokenharbor.wire.neutral.chat import Chat, Message, Role, Text
@@ -9,16 +9,14 @@ _TELL = Message(Role.SYSTEM, (Text("Answer with a JSON object alone: no words ar
 
 
 def mention_json(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The messages, with the word said first where an object is asked for and nobody says it."""
+    """Prepend a request for JSON if a JSON object is wanted and no message mentions JSON."""
     if chat.format is None or chat.format.schema is not None or any(map(_mentions_json, messages)):
         return messages
     return (_ASK, *messages)
 
 
 def instruct_json(chat: Chat, messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The messages, with the instruction first where an object is asked for, for a vendor that knows it by words
-    alone.
-    """
+    """Prepend the instruction if a JSON object is wanted, for a vendor without a JSON mode."""
     if chat.format is None or chat.format.schema is not None:
         return messages
     return (_TELL, *messages)

@@ -1,6 +1,6 @@
-"""JSON schemas as vendors take them: each knows a part of the standard, and refuses a request with more, or less.
+"""JSON schemas adapted to vendors: each supports a part of the standard, and refuses a request with more, or less.
 
-What a schema means is kept. Where a vendor cannot hold a model to a limit, the limit is told to the model in words.
+A schema keeps its meaning. A limit that a vendor cannot enforce becomes part of the description, for the model.
 """
 
 from collections.abc import Callable, Iterable
@@ -39,24 +39,24 @@ _STRICT = frozenset(
 
 
 def close_objects(schema: bytes) -> bytes:
-    """As vendors want it that hold a model to a schema only where its objects have no other members than those named,
-    and that know no limits of numbers, strings and arrays. Objects that are maps stay open: the vendor says so.
+    """Adapt a schema to vendors that enforce it only for objects without additional members, and that support no limits
+    on numbers, strings and arrays. Objects that are maps stay open: the vendor reports the error.
     """
     return _changed(schema, _closed)
 
 
 def fill_parameters(schema: bytes) -> bytes:
-    """As vendors want a function's parameters that take nothing for granted: of an object its members, of an array its
-    items.
+    """Add the keywords that some vendors require in a function's parameters: `properties` of an object, `items` of an
+    array.
     """
     arrays = schema.count(b'"array"')
     if b'"properties"' in schema and b'"type"' in schema and arrays <= schema.count(b'"items"'):
-        return schema  # nearly all
+        return schema  # nearly all schemas
     return _changed(schema, lambda read: _whole({"type": "object", "properties": {}, **read}))
 
 
 def strip_beside_references(schema: bytes, beside: frozenset[str]) -> bytes:
-    """With no more than `beside` next to a reference."""
+    """Remove the members beside a `$ref`, except those in `beside`."""
     if b'"$ref"' not in schema:
         return schema
 
@@ -69,8 +69,8 @@ def strip_beside_references(schema: bytes, beside: frozenset[str]) -> bytes:
 
 
 def is_strict(schema: bytes | None) -> bool:
-    """Whether vendors that hold a model to every letter of a schema take it: all members are named and required, and
-    only such words are used as they know.
+    """Return whether vendors with strict schemas accept this one: all members are named and required, and only
+    supported keywords are used.
     """
     try:
         read = _decode(schema or b"{}")
@@ -80,7 +80,7 @@ def is_strict(schema: bytes | None) -> bool:
 
 
 def _changed(schema: bytes, walk: Walk) -> bytes:
-    """Byte for byte the same where nothing changes, or where it is no schema: that is the vendor's to say."""
+    """Apply `walk`; return the same bytes if nothing changes or if it is no schema, which the vendor will refuse."""
     try:
         read = _decode(schema)
         if not isinstance(read, dict):
@@ -92,7 +92,7 @@ def _changed(schema: bytes, walk: Walk) -> bytes:
 
 
 def _walked(read: dict[str, Any], walk: Walk) -> dict[str, Any]:
-    """The schema with those inside of it walked through."""
+    """Return the schema with `walk` applied to the schemas inside it."""
     made = dict(read)
     for name in _MAPS:
         if isinstance(within := read.get(name), dict):
@@ -116,7 +116,7 @@ def _is(read: dict[str, Any], kind: str) -> bool:
 
 
 def _closed(read: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" in read:  # it must stand alone, but for the definitions at the top
+    if "$ref" in read:  # nothing may be beside it, except definitions at the top
         return _walked({name: each for name, each in read.items() if name in ("$ref", "$defs", "definitions")}, _closed)
     made = _walked({name: each for name, each in read.items() if _says(name, each)}, _closed)
     if "oneOf" in made and "anyOf" not in made:
@@ -130,7 +130,7 @@ def _closed(read: dict[str, Any]) -> dict[str, Any]:
 
 
 def _says(name: str, value: Any) -> bool:
-    """Whether a word may stay."""
+    """Return whether a keyword may stay."""
     if name == "format":
         return value in _FORMATS
     if name == "minItems":

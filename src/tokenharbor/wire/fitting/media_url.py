@@ -1,17 +1,17 @@
-"""Media as addresses: `data:` URLs with base64 in them, and addresses elsewhere."""
+"""Media as URLs: `data:` URLs with base64 content, and public URLs."""
 
 import re
 
 from tokenharbor.wire.neutral.chat import MediaSource
 
 NO_IMAGE = "[An image, which this API cannot carry.]"
-"""Stands for an assistant's picture where a dialect has no place for one."""
+"""The replacement for an assistant's image in a dialect that cannot carry it."""
 
 _DATA = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
 
 
 def read_url(url: str) -> MediaSource | None:
-    """None if it is a `data:` URL without base64."""
+    """Return the source; None for a `data:` URL without base64."""
     if match := _DATA.match(url[:512]):
         return MediaSource(media_type=match[1].lower(), data=url[match.end() :])
     return None if url[:5].lower() == "data:" else MediaSource(url=url)
@@ -22,11 +22,11 @@ _BEGINNINGS = (
     ("/9j/", "image/jpeg"),
     ("R0lGOD", "image/gif"),
     ("UklGR", "image/webp"),
-)  # of pictures in base64
+)  # of base64 images
 
 
 def with_true_type(picture: MediaSource) -> MediaSource:
-    """A picture under the type that it has: some vendors look themselves, others refuse one under a wrong name."""
+    """Return an image with its actual media type: some vendors detect it, others refuse a wrong one."""
     if picture.url:
         return picture
     usual = "image/jpeg" if picture.media_type == "image/jpg" else picture.media_type

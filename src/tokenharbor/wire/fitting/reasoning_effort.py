@@ -1,4 +1,4 @@
-"""How much to reason: the words that some dialects have for it, and the budgets in tokens that others take."""
+"""Reasoning effort: the words of some dialects, and the token budgets of others."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ BUDGETS: Mapping[str, int] = {
     "xhigh": 32_768,
     "max": 65_536,
 }
-"""Each effort's budget, the least first. "none" has none: the model is not to reason."""
+"""Each effort's budget in tokens, the least first. "none" has no budget: the model must not reason."""
 
 _KNOWN_TO_ALL = ("low", "medium", "high")
 
@@ -18,12 +18,12 @@ EFFORTS = ("none", *BUDGETS)
 
 
 def budget_of(effort: str, most: int) -> int:
-    """The tokens that an effort comes to, where the whole answer has at most `most`: a quarter stays for the words."""
+    """Return an effort's tokens, where the whole answer has at most `most`: a quarter stays for the text."""
     return min(BUDGETS[effort], most * 3 // 4)
 
 
 def effort_of(budget: int) -> str:
-    """The least effort that has room for a budget, of those that all models know."""
+    """Return the least effort that covers a budget, of those that all models know."""
     if not budget:
         return "none"
     return next((effort for effort in _KNOWN_TO_ALL if BUDGETS[effort] >= budget), _KNOWN_TO_ALL[-1])

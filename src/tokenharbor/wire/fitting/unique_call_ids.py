@@ -1,4 +1,6 @@
-"""Ids of calls told apart: some vendors begin anew in each answer, others refuse a conversation that repeats one."""
+"""Unique call ids: some vendors restart their numbering in each answer, others refuse a conversation that repeats an
+id.
+"""
 
 import msgspec
 
@@ -6,7 +8,7 @@ from tokenharbor.wire.neutral.chat import Message, Part, Role, ToolCall, ToolRes
 
 
 def unique_call_ids(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """The same messages, in which no two calls have the same id, and results that of the call they answer."""
+    """Return the messages with a distinct id for each call, and each result with the id of its call."""
     ids = [part.id for message in messages for part in message.parts if type(part) is ToolCall]
     taken = set(ids)
     if len(taken) == len(ids):
@@ -16,12 +18,14 @@ def unique_call_ids(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 class _Renamer:
-    """Goes through a conversation. Results answer the calls of the message before them, in their order."""
+    """The ids of one conversation, renamed in order. Results answer the calls of the message before them, in their
+    order.
+    """
 
     def __init__(self, taken: set[str]) -> None:
         self._taken = taken
-        self._seen: dict[str, int] = {}  # how often
-        self._waiting: dict[str, list[str]] = {}  # new ids of calls without a result, by the old one
+        self._seen: dict[str, int] = {}  # number of uses
+        self._waiting: dict[str, list[str]] = {}  # new ids of calls without a result, by old id
         self._last: dict[str, str] = {}
 
     def message(self, message: Message) -> Message:
@@ -44,7 +48,9 @@ class _Renamer:
         return part
 
     def _new(self, id_: str) -> str:
-        """The first keeps its own; the others' are the same each time that the conversation is told."""
+        """Return the id itself for its first use, then a new id that is the same whenever the
+        conversation is repeated.
+        """
         count = self._seen[id_] = self._seen.get(id_, 0) + 1
         if count == 1:
             return id_

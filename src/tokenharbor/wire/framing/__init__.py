@@ -1,1 +1,1 @@
-"""Bytes of messages: streams cut into events, forms and JSON read and edited where they stand, streams passed on."""
+"""Message framing: streams split into events, JSON and forms read and edited in place, streams passed on."""

@@ -1,4 +1,4 @@
-"""JSON objects kept as bytes: where each top-level member stands, and edits that leave every other byte alone."""
+"""JSON objects kept as bytes: the positions of top-level members, and edits that leave every other byte alone."""
 
 import codecs
 import re
@@ -21,24 +21,26 @@ _encode = msgspec.json.Encoder().encode
 
 _SPACE = rb"[ \t\n\r]*"
 _OPEN = re.compile(_SPACE + rb"\{")
-_NAME = re.compile(_SPACE + rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")' + _SPACE + rb":" + _SPACE, re.DOTALL)  # never goes back
+_NAME = re.compile(
+    _SPACE + rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")' + _SPACE + rb":" + _SPACE, re.DOTALL
+)  # possessive: never backtracks
 _AFTER = re.compile(_SPACE + rb"([,}])")
-_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")  # of a character beyond the first 65,536
+_HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")  # a high surrogate without a low one
 _NEAR = 16  # bytes from the end
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 
-# What JSON may hold: each object and each name becomes many times its bytes once it is read. No model's context has
-# room for so many.
-_MOST_NAMES = 1_000  # at the top
+# Limits on JSON: each object and each name takes many times its bytes once decoded. No model's context has room for so
+# many.
+_MOST_NAMES = 1_000  # at the top level
 _MOST_OBJECTS = 1_000_000
-_NEVER_TOO_MANY = 1 << 20  # bytes that have no room for as many
-_SMALL = 64 << 10  # bytes that are read in a few milliseconds, whatever they hold
-_PIECE = 1 << 20  # bytes that are looked at in one go
-_RARE = 64  # in a piece: too few to be counted
+_NEVER_TOO_MANY = 1 << 20  # bytes; a smaller body cannot hold that many
+_SMALL = 64 << 10  # bytes; decoded in a few milliseconds, whatever the content
+_PIECE = 1 << 20  # bytes scanned in one call
+_RARE = 64  # occurrences in a piece: too few to count
 
 
 class UnreadableError(ValueError):
-    """Not one JSON object in UTF-8 with distinct names; the message says why."""
+    """The body is not one JSON object in UTF-8 with distinct keys; the message says why."""
 
     def __init__(self, message: str, name: str | None = None) -> None:
         super().__init__(message)
@@ -46,8 +48,8 @@ class UnreadableError(ValueError):
 
 
 def scan(body: bytes) -> Members:
-    """The members of a JSON object. Raises UnreadableError, also for a repeated name: two readers of such a body
-    may see two different ones.
+    """Return the members of a JSON object. Raises UnreadableError, also for a repeated key: two readers of such a body
+    may see different values.
     """
     members = _members(body)
     if len(members) > _MOST_NAMES:
@@ -59,7 +61,9 @@ def scan(body: bytes) -> Members:
 
 
 def check_text(body: bytes) -> None:
-    """Raises UnicodeDecodeError; what is left unread of JSON is not looked at by its decoder."""
+    """Raise UnicodeDecodeError unless the body is UTF-8; the JSON decoder does not check members
+    that it leaves unread.
+    """
     if len(body) <= _PIECE:
         if not body.isascii():
             body.decode()
@@ -71,12 +75,12 @@ def check_text(body: bytes) -> None:
 
 
 def is_swollen(body: bytes) -> bool:
-    """Whether JSON may have more objects, names or values than anybody needs; counted, not read."""
+    """Return whether JSON may have more objects, keys or values than any request needs, by counting, not decoding."""
     return len(body) > _NEVER_TOO_MANY and any(_has_many(body, mark) for mark in (b"{", b":", b","))
 
 
 def _has_many(body: bytes, mark: bytes) -> bool:
-    """In pieces: other threads have their turn between them."""
+    """Count in pieces, so that other threads can run in between."""
     count = 0
     for start in range(0, len(body), _PIECE):
         if not _is_rare(body, mark, start):
@@ -87,7 +91,9 @@ def _has_many(body: bytes, mark: bytes) -> bool:
 
 
 def _is_rare(body: bytes, mark: bytes, start: int) -> bool:
-    """Looking for what is rare is many times faster than counting it: media are long and hold no marks."""
+    """Return whether a mark is rare in a piece: searching for it is many times faster than counting, and media are long
+    without marks.
+    """
     at, end = start, start + _PIECE
     for _ in range(_RARE):
         at = body.find(mark, at, end) + 1
@@ -97,13 +103,13 @@ def _is_rare(body: bytes, mark: bytes, start: int) -> bool:
 
 
 def spans(body: bytes, members: Members) -> Iterable[Span]:
-    """Where the members of a scanned body stand, in their order; found as far as they are asked for."""
+    """Return the positions of a scanned body's members, in order; computed lazily."""
     return _add_up(members) if _is_compact(body, members) else _walk(body, members)
 
 
 def _is_compact(body: bytes, members: Members) -> bool:
-    """Without any space between tokens the lengths add up to the body's; every repeated name, space or escape
-    would make the body longer, so equality proves that each member stands where the lengths say.
+    """Return whether there is no whitespace between tokens. Then the lengths add up to the body's: every repeated key,
+    space or escape would make it longer, so equality proves that each member is where the lengths say.
     """
     return sum(map(len, members)) + sum(map(len, members.values())) + 4 * len(members) + 1 == len(body)
 
@@ -126,7 +132,7 @@ def read_members(body: bytes) -> Members:
 
 
 def refuse_variants(members: Members, known: frozenset[str], folded: Mapping[str, str] | None = None) -> None:
-    """Raises InvalidRequest for a name that is another spelling of another one, or of a `known` one (`folded`: see
+    """Raise InvalidRequest for a key that is another spelling of another key or of a `known` one (`folded`: see
     `names.meant_by`).
     """
     if known.issuperset(members):
@@ -144,10 +150,10 @@ def refuse_variants(members: Members, known: frozenset[str], folded: Mapping[str
 
 
 def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> bytes:
-    """A scanned body with members set to new values, or removed (None); those that it lacks are added at its end.
-    Every other byte stays.
+    """Return a scanned body with members set to new values, or removed (None); new members are added at its end. Every
+    other byte stays.
     """
-    if len(changes) == 1 and _is_compact(body, members):  # as nearly all: the model's name, for a client's own JSON
+    if len(changes) == 1 and _is_compact(body, members):  # the usual edit: the model's name, in compact JSON
         [(name, new)] = changes.items()
         if new is not None and name in members:
             return _replace(body, members, name, new)
@@ -171,13 +177,13 @@ def edit(body: bytes, members: Members, changes: Mapping[str, bytes | None]) -> 
 
 
 def add_members(raw: bytes, added: Mapping[str, object]) -> bytes:
-    """An object, or null for none, with further members, or with these instead of its own."""
+    """Add or replace members of an object; null counts as an empty object."""
     values: dict[str, bytes | None] = {name: msgspec.json.encode(value) for name, value in added.items()}
     return edit(b"{}", {}, values) if raw == b"null" else edit(raw, scan(raw), values)
 
 
 def _replace(body: bytes, members: Members, replaced: str, new: bytes) -> bytes:
-    """One member's value, in a body without spaces between tokens."""
+    """Replace one member's value in a body without whitespace between tokens."""
     start = 1
     for name, raw in members.items():
         value = start + len(name) + 3
@@ -190,9 +196,11 @@ def _replace(body: bytes, members: Members, replaced: str, new: bytes) -> bytes:
 def _edit_present(
     body: bytes, members: Members, changes: Mapping[str, bytes | None], pieces: list[bytes], left: int
 ) -> int:
-    """Carry out the `left` changes of members that are there; returns how far into the body the pieces are."""
+    """Apply the `left` changes of members that are present; return the body offset up to which the
+    pieces are complete.
+    """
     cursor = previous_end = 0
-    kept = skipping = False  # whether a member stays before this one; whether the first ones were removed just now
+    kept = skipping = False  # whether an earlier member stays; whether the leading members were just removed
     for name, start, value, end in spans(body, members):
         if skipping:
             cursor, skipping = start, False
@@ -234,15 +242,13 @@ def _members(body: bytes) -> Members:
         raise UnreadableError("it must be a JSON object") from None
     except msgspec.DecodeError as error:
         why = str(error).removeprefix("JSON is malformed: ").lower()
-        if "truncated" in why and _HALF.search(
-            body, max(0, len(body) - _NEAR)
-        ):  # the decoder looked for its other half
+        if "truncated" in why and _HALF.search(body, max(0, len(body) - _NEAR)):  # the decoder expected its other half
             why = "an unpaired \\u surrogate near the end"
         raise UnreadableError(f"not valid JSON: {why}" if body.strip() else "empty") from None
 
 
 class _Name(str):
-    """A key that is counted when it is read."""
+    """A key that the decoder counts as it reads it."""
 
     __slots__ = ()
 
@@ -252,7 +258,7 @@ class _TooManyNames(Exception):
 
 
 class _Counter:
-    """Reads a large object only as far as its keys are not too many: a thousand of them, not a million."""
+    """Decodes a large object but stops at too many keys: after a thousand, not a million."""
 
     def __init__(self) -> None:
         self._names = 0
@@ -274,8 +280,8 @@ class _Counter:
 
 
 def _walk(body: bytes, members: Members) -> Iterator[Span]:
-    """The places of members whatever the space between them. Whatever does not stand where the members, in
-    their order, say it must is the trace of a repeated name.
+    """Yield the positions of members in a body with any whitespace. Anything that is not where the members, in their
+    order, require it shows a repeated key.
     """
     opening = _OPEN.match(body)
     position = opening.end() if opening else 0

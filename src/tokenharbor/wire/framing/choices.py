@@ -1,10 +1,11 @@
-"""Which of an answer's choices are finished, judged by the stream: a provider may answer fewer or more than asked."""
+"""Tracking of an answer's finished choices by its stream, because a provider may send fewer or more
+choices than asked.
+"""
 
 
 class ChoiceTracker:
-    """Nothing of a finished choice leaves while others may come: its end waits for theirs.
-
-    `growing` are the choices whose content may leave as it comes; asking for it costs less than calling `grow`.
+    """The state of an answer's choices. A finished choice's end waits as long as other choices may come. `growing`
+    holds the choices whose content may be sent as it comes; testing it is cheaper than calling `grow`.
     """
 
     __slots__ = ("_asked", "_finished", "_kept", "_open", "any_finished", "growing")
@@ -12,9 +13,9 @@ class ChoiceTracker:
     def __init__(self, asked: int) -> None:
         self._asked = asked
         self._finished: set[int] = set()
-        self._kept: set[int] = set()  # of which something waits already, so that the rest must wait, too
-        self._open: set[int] = set()  # with content, not finished
-        self.growing: set[int] = set()  # open, and nothing of it waits
+        self._kept: set[int] = set()  # with an event that waits, so the rest must wait, too
+        self._open: set[int] = set()  # with content, unfinished
+        self.growing: set[int] = set()  # open, with no event that waits
         self.any_finished = False
 
     @property
@@ -23,7 +24,7 @@ class ChoiceTracker:
         return self.any_finished and not self._open
 
     def grow(self, index: int) -> bool:
-        """More content has come; whether it may leave."""
+        """Record more content; return whether it may be sent."""
         if index not in self._finished:
             self._open.add(index)
             if index not in self._kept:
@@ -31,7 +32,7 @@ class ChoiceTracker:
         return index not in self._kept
 
     def finish(self, index: int) -> bool:
-        """Whether this was the last one that is to come."""
+        """Record a finished choice; return whether it is the last one to come."""
         self._finished.add(index)
         self._open.discard(index)
         self.growing.discard(index)
@@ -39,6 +40,6 @@ class ChoiceTracker:
         return not self._open and len(self._finished) >= self._asked
 
     def keep(self, index: int) -> None:
-        """An event with something of it waits."""
+        """Record that an event of this choice waits."""
         self._kept.add(index)
         self.growing.discard(index)

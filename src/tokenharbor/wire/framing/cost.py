@@ -4,8 +4,8 @@ from tokenharbor.wire.framing.body import UnreadableError, edit, scan
 
 
 def add_cost(body: bytes, cost_usd: str, name: str = "usage") -> bytes | None:
-    """The object with `cost` (USD, a JSON number with the digits of `cost_usd`) set in its usage, every other
-    byte as it was; None if it has no usage object.
+    """Return the object with `cost` (USD, a JSON number with the digits of `cost_usd`) set in its usage, every other
+    byte unchanged; None if it has no usage object.
     """
     try:
         members = scan(body)
@@ -17,5 +17,5 @@ def add_cost(body: bytes, cost_usd: str, name: str = "usage") -> bytes | None:
 
 
 def price_answer(body: bytes, cost_usd: str) -> bytes:
-    """A whole answer with its cost; as it came if it has no usage."""
+    """Return a whole answer with its cost; unchanged if it has no usage."""
     return add_cost(body, cost_usd) or body

@@ -1,7 +1,7 @@
-"""The framing of AWS's event streams (application/vnd.amazon.eventstream): bytes in, checked messages out.
+"""The framing of AWS event streams (application/vnd.amazon.eventstream): bytes in, verified messages out.
 
 A message is a prelude (its length, its headers' length, their CRC), headers, a payload and the CRC of all before; all
-numbers are big-endian. Source: "Event stream encoding" in the documentation of AWS's services that stream.
+numbers are big-endian. Source: "Event stream encoding" in the documentation of AWS's streaming services.
 """
 
 import struct
@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 MAX_MESSAGE = 1 << 20
-"""The most bytes that one message may take. The format allows 16 MiB; no event of a conversation is near it."""
+"""The largest message, in bytes. The format allows 16 MiB; no event of a conversation is near that."""
 
 CONTENT_TYPE: Final = "application/vnd.amazon.eventstream"
 
@@ -23,7 +23,7 @@ _FRONT = 12  # the prelude with its CRC
 _LEAST = _FRONT + 4
 
 Value = bool | int | bytes | str
-"""A header's value; times count milliseconds since 1970, a UUID is its 16 bytes."""
+"""A header's value; timestamps are milliseconds since 1970, a UUID is its 16 bytes."""
 
 _BOOLEANS = {0: True, 1: False}
 _NUMBERS = {2: struct.Struct("!b"), 3: struct.Struct("!h"), 4: struct.Struct("!i"), 5: struct.Struct("!q")}
@@ -32,29 +32,29 @@ _UUID_SIZE = 16
 
 
 class EventMessage(msgspec.Struct, frozen=True, gc=False):
-    """One message, whole and with sound CRCs."""
+    """One complete message with valid CRCs."""
 
     headers: dict[str, Value]
     payload: bytes
 
     def word(self, name: str) -> str:
-        """A header that is a string; empty where there is none."""
+        """Return a string header; empty if it is absent."""
         value = self.headers.get(name, "")
         return value if isinstance(value, str) else ""
 
 
 class EventStreamFramer:
-    """Cuts a stream into messages. Any split of the same bytes gives the same messages."""
+    """Splits a stream into messages. Any split of the same bytes gives the same messages."""
 
     __slots__ = ("_pending", "broken")
 
     def __init__(self) -> None:
         self._pending = bytearray()
-        self.broken = False  # what came is no such stream, or a message is too large; nothing more will come
+        self.broken = False  # not an event stream, or a message is too large; no more messages come
 
     @property
     def pending(self) -> int:
-        """How many bytes wait for their message's end."""
+        """The number of bytes of an incomplete message."""
         return len(self._pending)
 
     def feed(self, data: bytes) -> list[EventMessage]:
@@ -74,7 +74,7 @@ class EventStreamFramer:
         return messages
 
     def _size(self, start: int) -> int:
-        """How long the message is that starts here; 0 if its prelude is not there yet, or is unsound."""
+        """Return the size of the message that starts here; 0 if its prelude is incomplete or invalid."""
         pending = self._pending
         if self.broken or len(pending) - start < _FRONT:
             return 0
@@ -86,7 +86,7 @@ class EventStreamFramer:
 
 
 def _read(raw: bytes) -> EventMessage | None:
-    """A message with a sound prelude; None if the rest is not."""
+    """Read a message with a valid prelude; None if the rest is invalid."""
     _, length = _PRELUDE.unpack_from(raw)
     end = len(raw) - _CRC.size
     if _CRC.unpack_from(raw, end)[0] != zlib.crc32(raw[:end]):
@@ -136,7 +136,7 @@ def _take(raw: bytes, at: int, size: int) -> tuple[bytes, int]:
 
 
 def write(headers: Mapping[str, str], payload: bytes) -> bytes:
-    """One message; its headers are strings, as all those of events are."""
+    """Return one message; its headers are strings, as in all events."""
     lines = b"".join(_write_header(name.encode(), value.encode()) for name, value in headers.items())
     prelude = _PRELUDE.pack(_LEAST + len(lines) + len(payload), len(lines))
     body = b"%b%b%b%b" % (prelude, _CRC.pack(zlib.crc32(prelude)), lines, payload)

@@ -1,4 +1,6 @@
-"""Reading single top-level fields of a request: right types or an InvalidRequest that names the field."""
+"""Readers of single top-level fields of a request: a value of the right type, or an InvalidRequest that names the
+field.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,10 +12,10 @@ from tokenharbor.wire.framing.body import Members, UnreadableError, scan
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 
 MOST_TOKENS = 100_000_000
-"""No model writes more in one answer."""
+"""More tokens than any model writes in one answer."""
 
 _LONGEST_MODEL = 256
-_MOST_OBJECTS = 50_000  # in an array that is read whole, those inside its objects included
+_MOST_OBJECTS = 50_000  # in an array that is decoded whole, nested objects included
 _SHOWN = 60  # characters of a caller's own name that an error repeats
 _LONGEST_COMPLAINT = 200
 _LONGEST_NUMBER = 32
@@ -22,7 +24,7 @@ _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 Check = Callable[[msgspec.Raw], str | None]
-"""Looks at a field's value: None, or the sentence that says why it is refused."""
+"""Checks a field's value: returns None, or the text after the field's name that says why it is refused."""
 
 
 _BRACKET = ord("[")
@@ -36,7 +38,7 @@ _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def wrong_shape(name: str, error: Exception, known: Iterable[str] = ()) -> InvalidRequest:
-    """What a decoder's error on the field `name` means to the caller; `known` are the names that it may have."""
+    """Return the error for a field `name` that a decoder rejected; `known` are the field's valid members."""
     text = str(error)
     place, unknown = _PLACE.search(text), _UNKNOWN.search(text)
     within = place[1] if place else ""
@@ -67,7 +69,7 @@ def read_model(members: Members) -> str:
 
 
 def read_flag(members: Members, name: str, within: str = "") -> bool:
-    """A boolean; absent and null are False."""
+    """Return a boolean; absent and null are False."""
     raw = members.get(name)
     if raw is None:
         return False
@@ -80,7 +82,7 @@ def read_flag(members: Members, name: str, within: str = "") -> bool:
 
 
 def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS, within: str = "") -> int | None:
-    """A whole number; absent and null are None. `within` says where `members` stand, such as `tools[0].`."""
+    """Return a whole number; absent and null are None. `within` is the path of `members`, such as `tools[0].`."""
     raw = members.get(name)
     if raw is None or raw == NULL:
         return None
@@ -94,7 +96,9 @@ def read_count(members: Members, name: str, least: int, most: int = MOST_TOKENS,
 
 
 def lax_whole(raw: msgspec.Raw) -> msgspec.Raw:
-    """A whole number as protobuf's JSON writes it, too: `"50"`, `50.0` and `5e1` are 50. What is none stays."""
+    """Normalise a whole number in protobuf's JSON forms: `"50"`, `50.0` and `5e1` become 50. Anything else is returned
+    unchanged.
+    """
     try:
         return msgspec.Raw(b"%d" % _lax_whole(raw)) if len(raw) < _LONGEST_NUMBER else raw
     except msgspec.DecodeError:
@@ -102,7 +106,9 @@ def lax_whole(raw: msgspec.Raw) -> msgspec.Raw:
 
 
 def read_budget(raw: msgspec.Raw, *words: str) -> int:
-    """A number of tokens at the end of these names, as far as it is one: what is not is the vendor's to refuse."""
+    """Return the number of tokens at the end of this path of keys, 0 if it is not a number; the vendor will refuse an
+    invalid one.
+    """
     try:
         for word in words:
             raw = _object(raw).get(word, NULL)
@@ -112,7 +118,7 @@ def read_budget(raw: msgspec.Raw, *words: str) -> int:
 
 
 def need_list(members: Members, name: str) -> msgspec.Raw:
-    """A field that must be there and be an array, unread."""
+    """Return a required array, unread."""
     raw = members.get(name)
     if raw is None:
         raise InvalidRequest(f"`{name}` is missing.", param=name)
@@ -122,14 +128,14 @@ def need_list(members: Members, name: str) -> msgspec.Raw:
 
 
 def read_objects(raw: msgspec.Raw, name: str) -> list[Members]:
-    """An array of objects, whose names are distinct each; null is an empty one."""
+    """Return an array of objects, each with distinct keys; null is an empty array."""
     if len(raw) > 2 * _MOST_OBJECTS and bytes(raw).count(b"{") > _MOST_OBJECTS:
         raise InvalidRequest(f"`{name}` has more than {_MOST_OBJECTS} objects: send fewer.", param=name)
     try:
         objects = _objects(raw) or []
     except UNREADABLE:
         raise InvalidRequest(f"`{name}` must be an array of objects.", param=name) from None
-    # As in body.scan: if the lengths add up, there is no room for a repeated name.
+    # As in body.scan: if the lengths add up, there is no room for a repeated key.
     length = 1
     for members in objects:
         length += 2
@@ -150,7 +156,7 @@ def _scan_each(raw: msgspec.Raw, name: str) -> None:
 
 
 def run_checks(members: Members, checks: Mapping[str, Check]) -> None:
-    """Refuse what changes price or retention in a way that is not sold."""
+    """Refuse values that change the price or the retention in a way that is not sold."""
     for name in members.keys() & checks.keys():
         why = checks[name](members[name])
         if why is not None:
@@ -158,7 +164,7 @@ def run_checks(members: Members, checks: Mapping[str, Check]) -> None:
 
 
 def only(*values: str) -> Check:
-    """Passes these strings and null."""
+    """Return a check that accepts these strings and null."""
     allowed = {b"null", *(b'"%b"' % value.encode() for value in values)}
     shown = " or ".join(f'"{value}"' for value in values)
 
@@ -171,7 +177,9 @@ def only(*values: str) -> Check:
 
 
 def refuse_if_set(why: str) -> Check:
-    """Passes null, false, an empty array and empty text; an empty object may ask for all that is usual."""
+    """Return a check that accepts null, false, an empty array and empty text. It refuses an empty object, which may
+    request all defaults.
+    """
 
     def check(raw: msgspec.Raw) -> str | None:
         return None if len(raw) < 6 and bytes(raw) in (b"null", b"false", b"[]", b'""') else why

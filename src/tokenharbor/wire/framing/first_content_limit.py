@@ -1,4 +1,6 @@
-"""What may wait for the first content: whole events, up to a bound; one that still comes may be that content."""
+"""The limit on bytes held before the first content: whole events up to a bound; an incomplete one
+may be that content.
+"""
 
 from typing import Protocol
 
@@ -14,20 +16,20 @@ class _Framer(Protocol):
 
 
 class FirstContentLimit:
-    """What a reader of any dialect says of it, whose vendors begin with little."""
+    """The limit for readers whose vendors send little before the first content."""
 
     _framer: _Framer
 
     @property
     def coming(self) -> int:
-        """Bytes of an event that is not whole yet and may be content; it has a bound of its own."""
+        """Bytes of an incomplete event, which may be content; it has a separate bound."""
         return self._framer.pending
 
     def most_waiting(self, sent: int) -> int:  # noqa: ARG002  for those that repeat it
-        """The most bytes before the first content that answers a request of `sent` bytes."""
+        """Return the most bytes before the first content of the answer to a request of `sent` bytes."""
         return MOST_WAITING
 
 
 def too_much() -> Failure:
-    """Whoever says more than that gives no answer of its dialect."""
+    """Return the failure for an answer that exceeds the limit, and so is not one of its dialect."""
     return Failure(FailureKind.GARBAGE, message="too much data before the first content")

@@ -1,4 +1,4 @@
-"""JSON without the members that its shape does not have: they are left out, and their names are noted."""
+"""Removal of the JSON members that a schema does not have, with a note of their names."""
 
 from collections.abc import Callable, Iterator, Mapping
 from types import UnionType
@@ -17,33 +17,33 @@ _decode_text = msgspec.json.Decoder(str).decode
 _encode = msgspec.json.Encoder().encode
 
 INNER = "INNER"
-"""The name of a shape's mapping from its unread members to what they are read into later."""
+"""The attribute of a shape that maps unread members to the types that they are decoded into later."""
 
 Spell = Callable[[Members, frozenset[str], str], Members]
-"""Writes an object's members under the names that are known, given the place before them."""
+"""Renames an object's members to their known spelling, given the place before them."""
 
 
 def keep_known(members: Members, shapes: Mapping[str, object], unknown: dict[str, str]) -> Members:
-    """The members, those with a shape without what is unknown in them; `unknown` gets each name (without indices) and
-    the place of the first. What cannot be read stays as it is, and so does an item of a list in which nothing is known:
-    it may be what the list is about.
+    """Return the members without the unknown ones inside those that have a shape; `unknown` gets each name (without
+    indices) and the place of the first. Unreadable values stay unchanged, and so does a list item without any known
+    member: the list may be about it.
     """
     known = KnownMembers(unknown)
     return {name: known.write(raw, shapes[name], name) if name in shapes else raw for name, raw in members.items()}
 
 
 class KnownMembers:
-    """Writes JSON anew where it has unknown members. `spell` is for a dialect whose names have two spellings; its nulls
-    are left out, too, and one item stands for a list of one.
+    """Rewrites JSON that has unknown members. `spell` is for a dialect whose names have two spellings; it also drops
+    nulls, and takes one item for a list of one.
     """
 
     def __init__(self, unknown: dict[str, str], spell: Spell | None = None) -> None:
         self._unknown = unknown
         self._spell = spell
-        self._forms: dict[object, _Form] = {}  # of the types that were met
+        self._forms: dict[object, _Form] = {}  # by type, built on first use
 
     def write(self, raw: msgspec.Raw, kind: object, place: str, name: str | None = None) -> msgspec.Raw:
-        """`place` has the indices that `name` lacks."""
+        """Return the value without unknown members; `place` has the indices that `name` lacks."""
         form = self._form(kind)
         name = place if name is None else name
         try:
@@ -55,7 +55,7 @@ class KnownMembers:
             if self._spell and form.items is not None and raw != NULL:
                 return self._list(msgspec.Raw(b"[%b]" % bytes(raw)), form.items, place, name)
         except UNREADABLE:
-            pass  # whoever reads it says what is wrong
+            pass  # the decoder reports the error
         return raw
 
     def _list(self, raw: msgspec.Raw, kind: object, place: str, name: str) -> msgspec.Raw:
@@ -95,7 +95,7 @@ class KnownMembers:
 
 
 class _Shape(NamedTuple):
-    """What an object may have: its members' names, and the types of those in which something may be unknown."""
+    """The members that an object may have, and the types of those that may have unknown members inside."""
 
     known: frozenset[str]
     inner: Mapping[str, object]
@@ -104,7 +104,7 @@ class _Shape(NamedTuple):
 
 
 class _Form(NamedTuple):
-    """What a type may be: objects of these shapes, and a list of items of a type."""
+    """The forms of a type: objects of these shapes, and a list with items of a type."""
 
     shapes: tuple[_Shape, ...]
     items: object | None
@@ -115,7 +115,7 @@ def _is(one: object, other: object) -> bool:
 
 
 def _tagged(shapes: tuple[_Shape, ...], members: Members) -> _Shape | None:
-    """The one of the shapes that the object says it is."""
+    """Return the shape that the object's tag names."""
     for shape in shapes:
         raw = members.get(shape.tag_field or "")
         if raw is not None and memoryview(raw)[0] == _QUOTE:
@@ -153,5 +153,5 @@ def _shape_of(shape: Any) -> _Shape:
 
 
 def _holds(kind: object) -> bool:
-    """Whether a value of this type may be an object with a shape."""
+    """Return whether a value of this type may contain an object with a shape."""
     return any(_is_shape(one) or get_origin(one) is list for one in _options(kind))

@@ -1,6 +1,6 @@
-"""Forms with files (multipart/form-data) read as they come: fields are kept, files only counted.
+"""Streaming reader of forms with files (multipart/form-data): fields are kept, files only counted.
 
-Strict: what two readers could take for two things is refused.
+Strict: a form that two readers could interpret differently is refused.
 """
 
 import re
@@ -18,11 +18,11 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=?-]{1,70}")
 _MOST_PARTS = 256
 _LONGEST_HEAD = 8 << 10
 _LONGEST_FIELD = 1 << 20
-_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # blanks and ends of lines are part of texts
+_CONTROLS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # tabs and line ends are allowed in texts
 
 
 class FormField(msgspec.Struct, frozen=True):
-    """A field that is no file: its value, and where that stands in the body."""
+    """A field that is not a file: its value, and the position of the value in the body."""
 
     value: bytes
     start: int
@@ -30,7 +30,7 @@ class FormField(msgspec.Struct, frozen=True):
 
 
 def boundary_of(content_type: bytes | None) -> bytes:
-    """The boundary that a form's content type names. Raises InvalidRequest."""
+    """Return the boundary from a form's content type. Raises InvalidRequest."""
     if content_type is not None and b"\n" in content_type:
         raise InvalidRequest("The header content-type is repeated: send it once.", param="content-type")
     message = Message()
@@ -44,8 +44,9 @@ def boundary_of(content_type: bytes | None) -> bytes:
 
 
 class FormReader:
-    """`fields` are those that have come whole, by name; of a name that ends in `[]` the last. `files` counts them;
-    `file_bytes` have come of them, and the first of them begins with `file_head`, as far as anybody looks at it.
+    """The state of a form that is being read. `fields` holds the complete fields by name; of a name that ends in `[]`,
+    the last. `files` counts the files, `file_bytes` their bytes so far; `file_head` is the beginning of the first file,
+    at most LONGEST_HEAD bytes.
     """
 
     def __init__(self, boundary: bytes, known: frozenset[str] = frozenset()) -> None:
@@ -54,12 +55,12 @@ class FormReader:
         self.file_bytes = 0
         self.file_head = b""
         self._known = known
-        self._names: dict[str, tuple[str, bool]] = {}  # of all parts so far, by their folded case
+        self._names: dict[str, tuple[str, bool]] = {}  # of all parts so far, by casefolded name
         self.done = False
         self.in_file = False
         self._delimiter = b"\r\n--" + boundary
-        self._held = b"\r\n"  # so that the first boundary reads like the others
-        self._at = -2  # where `_held` begins in the body
+        self._held = b"\r\n"  # so that the first boundary looks like the others
+        self._at = -2  # the position of `_held` in the body
         self._parts = 0
         self._name: str | None = None  # of the field being read
         self._where = "preamble"
@@ -67,18 +68,18 @@ class FormReader:
         self._value: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
-        """Raises InvalidRequest."""
+        """Read the next bytes. Raises InvalidRequest."""
         self._held += data
         while self._step():
             pass
 
     def close(self) -> None:
-        """The body is over. Raises InvalidRequest if the form is not."""
+        """End the body. Raises InvalidRequest if the form is incomplete."""
         if not self.done:
             raise InvalidRequest("The form ends before its closing boundary.")
 
     def _step(self) -> bool:
-        """Read one thing; whether there may be another."""
+        """Advance by one element; return whether to continue."""
         if self._where == "head":
             return self._read_head()
         if self._where == "content":
@@ -99,7 +100,7 @@ class FormReader:
         return True
 
     def _read_boundary(self) -> bool:
-        """What follows a boundary: a part, or the end."""
+        """Read the bytes after a boundary: a part or the end follows."""
         if len(self._held) < 2:
             return False
         mark = self._take(2)
@@ -131,7 +132,7 @@ class FormReader:
         return True
 
     def _check_name(self, name: str, *, is_file: bool) -> None:
-        """As of a JSON body's keys: known names are spelled in one way, and stand once."""
+        """Apply the rules of a JSON body's keys: a known name has one spelling and appears once."""
         meant = _plain(name)
         if meant in self._known and name not in self._known:
             why = f"The field {shown(name)!r} is a variant of {meant!r}: use {meant!r}, once."
@@ -184,14 +185,14 @@ _AROUND = re.compile(r'^["\'\\\s]+|["\'\\.\x00].*', re.DOTALL)
 
 
 def _plain(name: str) -> str:
-    """What careless readers make of a name in a form: browsers percent-encode some characters, some frameworks write
-    a list as `name.0`, and a name that ends at its first quote is one to readers without escapes.
+    """Return a form name as a lenient reader may see it: browsers percent-encode some characters, some frameworks write
+    a list as `name.0`, and a reader without escapes ends the name at its first quote.
     """
     return fold(_AROUND.sub("", unquote(name)))
 
 
 def _read_disposition(head: bytes) -> tuple[str, bool]:
-    """A part's name, and whether it is a file."""
+    """Return a part's name, and whether it is a file."""
     found: list[str] = []
     for line in head.split(b"\r\n"):
         name, colon, value = line.partition(b":")
@@ -222,7 +223,7 @@ def _read_text(value: bytes) -> str:
 
 _PARAM = re.compile(r'\s*;\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s;"]*)')
 
-_NAMES_ALSO = re.compile(r"name\*", re.IGNORECASE)  # RFC 2231: some readers take it for the name
+_NAMES_ALSO = re.compile(r"name\*", re.IGNORECASE)  # RFC 2231: some readers use it as the name
 
 
 def _read_params(text: str) -> tuple[str, Mapping[str, str]]:
@@ -241,9 +242,7 @@ def _read_params(text: str) -> tuple[str, Mapping[str, str]]:
 
 
 def edit_form(body: bytes, boundary: bytes, fields: Mapping[str, FormField], changes: Mapping[str, bytes]) -> bytes:
-    """A form, or its beginning, with fields set to new values; those that it lacks come first. Every other byte
-    stays.
-    """
+    """Return a form, or its beginning, with fields set to new values; new fields come first. Every other byte stays."""
     spans = sorted((fields[name].start, fields[name].end, value) for name, value in changes.items() if name in fields)
     pieces: list[bytes] = []
     for name, value in changes.items():

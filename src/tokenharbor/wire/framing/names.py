@@ -1,4 +1,4 @@
-"""Names that one reader takes for another name: in other case, with brackets, with blanks around them."""
+"""Variant spellings that a lenient reader takes for another name: other case, brackets, surrounding whitespace."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -7,13 +7,13 @@ _SHOWN = 60
 
 
 def fold(name: str) -> str:
-    """What a careless reader makes of a name: `Seconds`, `seconds[]` and ` seconds` are all `seconds`."""
+    """Return a name as a lenient reader may see it: `Seconds`, `seconds[]` and ` seconds` all become `seconds`."""
     return name.partition("[")[0].strip().casefold()
 
 
 def meant_by(name: str, known: AbstractSet[str], folded: Mapping[str, str] | None = None) -> str | None:
-    """The known name of which this one is another spelling. `folded` has the known ones by what they fold to, where
-    that is something else than themselves.
+    """Return the known name of which this one is another spelling, else None. `folded` maps folded forms to known names
+    that differ from their folded form.
     """
     if name in known:
         return None
@@ -22,5 +22,5 @@ def meant_by(name: str, known: AbstractSet[str], folded: Mapping[str, str] | Non
 
 
 def shown(name: str) -> str:
-    """A caller's own name, as far as an error repeats it."""
+    """Return a caller's own name, truncated for an error message."""
     return name[:_SHOWN]

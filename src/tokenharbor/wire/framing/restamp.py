@@ -1,4 +1,4 @@
-"""Answers given a second time: the same bytes under another id and another time."""
+"""Repeated answers: the same bytes with another id and another time."""
 
 import re
 from collections.abc import Callable
@@ -7,18 +7,18 @@ from tokenharbor.wire.framing.sse import SseFramer
 
 _PREFIX = re.compile(r"[A-Za-z]{1,16}[-_]")
 _SLICE = 1 << 10
-_LOOKED_AT = 64 << 10  # of a stream, for its first event
+_LOOKED_AT = 64 << 10  # bytes of a stream searched for its first event
 
 
 Seen = tuple[str, int]
-"""An answer's id and its time; empty and 0 where it has none."""
+"""An answer's id and its time (Unix seconds); empty and 0 if absent."""
 
 Parts = tuple[bytes, ...]
-"""An answer in the pieces in which it leaves."""
+"""An answer in the pieces in which it is sent."""
 
 
 def _first_data(stream: bytes) -> bytes:
-    """The data of a stream's first event that has any."""
+    """Return the data of a stream's first event that has data."""
     framer = SseFramer(_LOOKED_AT + 1)
     for start in range(0, min(len(stream), _LOOKED_AT), _SLICE):
         for _, data, _ in framer.feed(stream[start : start + _SLICE]):
@@ -28,8 +28,8 @@ def _first_data(stream: bytes) -> bytes:
 
 
 def _replace_text(parts: Parts, name: str, old: str, new: str) -> Parts:
-    """Every member of that name and text with another text. Inside of texts quotes are escaped: none of those is
-    touched.
+    """Replace the text of every member with that name and text. Quotes inside strings are escaped, so string contents
+    are never changed.
     """
     pattern = re.compile(rb'"%b"\s*:\s*"%b"' % (name.encode(), re.escape(old.encode())))
     for part in parts:
@@ -42,7 +42,7 @@ def _replace_text(parts: Parts, name: str, old: str, new: str) -> Parts:
 
 
 def _replace_number(parts: Parts, name: str, old: int, new: int) -> Parts:
-    """Likewise of a whole number, as its first member is written."""
+    """Likewise for a whole number, as its first member is written."""
     pattern = re.compile(rb'("%b"\s*:\s*)%d([,}\s])' % (name.encode(), old))
     for part in parts:
         found = pattern.search(part)
@@ -53,14 +53,14 @@ def _replace_number(parts: Parts, name: str, old: int, new: int) -> Parts:
 
 
 def _id_like(old: str, suffix: str) -> str:
-    """A new id of the kind of an old one: `msg_`, `chatcmpl-`."""
+    """Return a new id with the old one's prefix, such as `msg_` or `chatcmpl-`."""
     kind = _PREFIX.match(old)
     return (kind[0] if kind else "") + suffix
 
 
 def restamp(parts: Parts, look: Callable[[bytes], Seen], names: tuple[str, str], stamp: Seen, *, stream: bool) -> Parts:
-    """An answer with an id that ends in the stamp's text, and its time. `look` reads the old ones of the answer, or of
-    a stream's first event; `names` are their members'.
+    """Return an answer with the stamp's time and an id that ends in the stamp's text. `look` reads the old id and time
+    from the answer, or from a stream's first event; `names` are the names of their members.
     """
     begin = parts[0] or parts[-1]
     old, then = look(_first_data(begin) if stream else begin)

@@ -1,29 +1,27 @@
 """A vendor's stream passed on to a client of the same dialect: one state machine for every dialect of events.
 
-The idea. Within a dialect nothing is written anew: the framer cuts the bytes into events, the dialect says of each
-event what it means (its *turn*), and the event's own bytes leave, wait or are dropped. So vendors' new fields reach
-their clients, and an event costs one read and no write. A stream is in one of three states:
+The idea. Within a dialect nothing is rewritten: the framer splits the bytes into events, the dialect classifies each
+event (its *turn*), and the event's own bytes are sent, held or dropped. So vendors' new fields reach their clients, and
+an event costs one read and no write. A stream is in one of three states:
 
-    head     before the first content. Events gather in `_head`; a failure here can still go to another endpoint
-    body     `started`. Events leave as they come
-    ending   `over`: the event with the stop reason has come. It and all that follows gathers in `_ending`
+    head     before the first content. Events gather in `_head`; after a failure another endpoint can still be asked
+    body     `started`. Events are sent as they come
+    ending   `over`: the event with the stop reason has come. It and all later events gather in `_ending`
 
-What always holds:
-
-- The bytes that `feed` and `close` return, then those of `ending`, are the vendor's bytes in their order, without
-  HIDDEN events and what comes behind the terminator. The only bytes of ours are `usage.cost` and a terminator that
-  was left out.
+Invariants:
+- The bytes that `feed` and `close` return, then those of `ending`, are the vendor's bytes in order, without HIDDEN
+  events and bytes after the terminator. The gateway adds only `usage.cost` and a missing terminator.
 - Any split of the same bytes gives the same total output.
-- No byte of the ending leaves before `ending` is called, which is after the settlement: clients take the stop reason,
-  not the terminator, for a complete answer.
-- `text_bytes` counts the content that has left, `ending_text_bytes` the content that waits. Together they are the
+- No byte of the ending is sent before `ending` is called, after the settlement: to clients, the stop reason, not the
+  terminator, marks a complete answer.
+- `text_bytes` counts the content that was sent, `ending_text_bytes` the content that waits. Together they are the
   answer.
-- What waits before the first content has a bound; so has an event that is not whole yet.
+- The bytes held before the first content are bounded, and so is an incomplete event.
 
-What was rejected (docs/decisions/0009). To hold back the terminator alone: SDKs act on the stop reason before it comes.
-To send the head and pings at once: an error as the first event of a 200 could not move on. To keep the turns as an
-enumeration: a look-up for each event. A choice of several that is finished waits (KEPT) while the others still come:
-its stop reason would be taken for the end of the answer.
+Rejected alternatives (docs/decisions/0009). To hold back the terminator alone: SDKs act on the stop reason before it.
+To send the head and pings at once: after an error as the first event of a 200, no other endpoint could be asked. To
+make the turns an enumeration: a look-up for each event. One finished choice of several waits (KEPT) while the others
+still come: clients would take its stop reason for the end of the answer.
 """
 
 from abc import ABC, abstractmethod
@@ -34,20 +32,20 @@ from tokenharbor.wire.framing.sse import Frame, SseFramer, write
 from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
-# What one event means for the splice: its turn. Plain numbers, since a member of an enumeration costs a look-up.
+# The turn of an event: its meaning for the splice. Plain numbers, since a member of an enumeration costs a look-up.
 IDLE = 0  # a ping, a comment, an empty beginning: no content
 CONTENT = 1
-KEPT = 2  # it waits for the ending, though more content may come: one of several choices is finished
-ENDING = 3  # it carries the last stop reason, or comes after it
-HIDDEN = 4  # ours alone: the client must not see it
+KEPT = 2  # waits for the ending while more content may come: one of several choices is finished
+ENDING = 3  # has the last stop reason, or comes after it
+HIDDEN = 4  # requested by the gateway; the client must not see it
 FAILED = 5  # `failure` is set
 
 _BARE = (b"{", b"[")
-"""How a body begins that its vendor did not frame as events."""
+"""The first bytes of a body that is not framed as events."""
 
 
 class EventSplicer(ABC):
-    """Fulfils `Splicer` for dialects of server-sent events; a dialect adds what its events mean."""
+    """A `Splicer` for dialects of server-sent events; a dialect adds the meaning of its events."""
 
     __slots__ = (
         "_ending",
@@ -74,7 +72,7 @@ class EventSplicer(ABC):
         self._head: list[bytes] = []  # before the first content
         self._ending: list[bytes] = []
         self._held = 0  # bytes in both
-        self._grown = 0  # bytes of text in the event at hand
+        self._grown = 0  # bytes of text in the current event
         self.started = False
         self.over = False
         self.complete = False
@@ -94,19 +92,19 @@ class EventSplicer(ABC):
         return False
 
     def leave(self) -> None:
-        """It never stops before its vendor does."""
+        """Do nothing: a spliced stream never stops before its vendor does."""
         return
 
     @property
     def held_bytes(self) -> int:
-        """Of whole events: one that still comes may be content, and has a bound of its own."""
+        """Bytes of complete held events; an incomplete event may be content and has a separate bound."""
         return self._held
 
     def feed(self, data: bytes) -> bytes:
         return self._pass(self._framer.feed(data))
 
     def close(self, *, whole: bool = True) -> bytes:
-        """The vendor's bytes are over: what was left without its blank line counts as an event."""
+        """End the vendor's bytes; a rest without its blank line counts as an event."""
         out = self._pass(self._framer.close())
         if whole and not self.complete and self.failure is None:
             terminator = self._terminator()
@@ -117,7 +115,7 @@ class EventSplicer(ABC):
         return out
 
     def _terminator(self) -> bytes:
-        """What a vendor left out at the end of an answer that is whole all the same; empty if it is not."""
+        """Return the terminator that the vendor omitted after a complete answer; empty if the answer is incomplete."""
         return b""
 
     def ending(self, cost_usd: str | None = None) -> bytes:
@@ -131,7 +129,7 @@ class EventSplicer(ABC):
     def _pass(self, frames: list[Frame]) -> bytes:
         out: list[bytes] = []
         for name, data, raw in frames:
-            if self.failure is not None or self.complete:  # how much comes behind the terminator is chance
+            if self.failure is not None or self.complete:  # bytes after the terminator vary with the split
                 break
             self._grown = 0
             turn = self._judge(name, data)
@@ -169,7 +167,7 @@ class EventSplicer(ABC):
                 self.failure = too_much()
 
     def _end_all(self) -> None:
-        """The ending has begun. Where nothing has left yet, all of it waits, so that a refusal can still be one."""
+        """Begin the ending. If nothing has been sent yet, all of it waits, so a refusal is still possible."""
         if not self.started:
             self._ending = self._head + self._ending
             self._head = []
@@ -180,7 +178,7 @@ class EventSplicer(ABC):
         return FAILED
 
     def _end_with(self, word: str, ends: FinishTable) -> int:
-        """The turn of an event that says why the answer ended, in a word that is not among the usual ones."""
+        """Return the turn of an event with a finish word that is not among the usual ones."""
         failure = ends.failure(word, empty=not (self.started or self._grown))
         if failure is not None:
             return self._fail(failure)
@@ -189,10 +187,10 @@ class EventSplicer(ABC):
 
     @abstractmethod
     def _judge(self, name: bytes, data: bytes | None) -> int:
-        """Note the event's facts, and say its turn."""
+        """Record the event's facts and return its turn."""
 
     def _price_event(self, raw: bytes, cost_usd: str) -> bytes | None:
-        """The event with its cost, if it is one that carries usage."""
+        """Return the event with its cost added, or None if it has no usage."""
         framer = SseFramer(len(raw) + 1)
         for name, data, _ in (*framer.feed(raw), *framer.close()):
             priced = self._price(data, cost_usd) if data is not None else None
@@ -202,4 +200,4 @@ class EventSplicer(ABC):
 
     @abstractmethod
     def _price(self, data: bytes, cost_usd: str) -> bytes | None:
-        """The data of an event with its cost, if it carries usage."""
+        """Return an event's data with its cost added, or None if it has no usage."""

@@ -1,43 +1,42 @@
-"""Server-sent events: bytes in, whole events out, each with the very bytes that it came in."""
+"""Server-sent events: bytes in, complete events out, each with its original bytes."""
 
 import re
 
 from tokenharbor.wire.framing.surrogates import replace_lone
 
 MAX_EVENT = 1 << 20
-"""The most bytes that one event may take, where a dialect does not need more."""
+"""The default size limit of one event, in bytes; some dialects need more."""
 
 # A blank line ends an event; a line ends with LF, CR LF or CR. After "\n\r" one more byte tells whether "\n" follows.
-# After "\r\r" the event is over: should "\n" follow, it is an empty line before the next one.
+# After "\r\r" the event is over: a following "\n" is an empty line before the next one.
 _END = re.compile(rb"\r\r|\n(?:\n|\r\n|\r(?=[^\n]))")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 
 
 Frame = tuple[bytes, bytes | None, bytes]
-"""One event: its name (empty if none was given), its data, and its bytes as they came, blank line included.
+"""One event: its name (empty if none was given), its data, and its original bytes, blank line included.
 
-The data is None where there is none: a comment, or fields that carry nothing. Lines that are no field at all are
-taken for data, so that a body that is no event stream is judged as what it is. Lone surrogates are replaced in the data
-and stay in the bytes.
+The data is None if there is none: a comment, or fields without content. Lines that are no valid field count as data, so
+that a body that is not an event stream is recognised. Lone surrogates are replaced in the data and stay in the bytes.
 """
 
 
 class SseFramer:
-    """Cuts a stream into frames. Any split of the same bytes gives the same frames."""
+    """Splits a stream into frames. Any split of the same bytes gives the same frames."""
 
     __slots__ = ("_fresh", "_most", "_pending", "_returns", "overflow")
 
     def __init__(self, most: int = MAX_EVENT) -> None:
         self._most = most
         self._pending = bytearray()
-        self._returns = False  # a carriage return was seen: the slower, general cut
-        self._fresh = True  # nothing was cut yet: a byte order mark may stand here
-        self.overflow = False  # an event is larger than `most`; nothing more will come
+        self._returns = False  # a carriage return was seen: use the slower, general path
+        self._fresh = True  # no frame yet: a byte order mark may come
+        self.overflow = False  # an event is larger than `most`; no more frames come
 
     @property
     def pending(self) -> int:
-        """How many bytes wait for their event's end."""
+        """The number of bytes of an incomplete event."""
         return len(self._pending)
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -52,7 +51,7 @@ class SseFramer:
             and data.find(b"\\u") < 0
         ):
             self._fresh = False
-            return [(b"", data[6:-2], data)]  # most pieces of a stream are one event in one line
+            return [(b"", data[6:-2], data)]  # the usual piece: one event with one data line
         return self._cut(data)
 
     def _feed_any(self, data: bytes) -> list[Frame]:
@@ -72,13 +71,13 @@ class SseFramer:
         return self._cut_any(data) if self._returns else self._cut(data)
 
     def close(self) -> list[Frame]:
-        """The bytes are over: what was left without its blank line, as an event."""
+        """End the bytes; a rest without its blank line is an event."""
         rest = bytes(self._pending)
         self._pending.clear()
         return _readable([self._parse(rest)], rest) if rest and not self.overflow else []
 
     def _cut(self, data: bytes) -> list[Frame]:
-        """Frames that end with two line feeds; the two shapes that nearly all have are read here and now."""
+        """Return the frames that end with two line feeds; the two usual shapes are parsed inline."""
         frames: list[Frame] = []
         find, startswith = data.find, data.startswith
         start = 0
@@ -145,5 +144,5 @@ def _readable(frames: list[Frame], whole: bytes) -> list[Frame]:
 
 
 def write(data: bytes, name: bytes = b"") -> bytes:
-    """One event; `data` must be a single line."""
+    """Return one event; `data` must be a single line."""
     return b"event: %b\ndata: %b\n\n" % (name, data) if name else b"data: %b\n\n" % data

@@ -1,1 +1,1 @@
-"""The neutral conversation: what requests and answers mean whatever their dialect, and what every dialect fulfils."""
+"""The neutral conversation: the meaning of requests and answers in any dialect, and the protocols of every dialect."""

@@ -1,4 +1,6 @@
-"""What the readers of all dialects share: blocks numbered and well nested, one end, and a reason that fits."""
+"""Builders that the readers of all dialects share: numbered, well-nested blocks, one ending, a consistent finish
+reason.
+"""
 
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.ends import FinishTable
@@ -21,12 +23,12 @@ from tokenharbor.wire.neutral.translate import Reply, join
 
 
 class BlockSequence:
-    """Gathers the events of one answer in the order that events.py states."""
+    """The events of one answer, gathered in the order that events.py defines."""
 
     started = False
     ended = False
     _next = 0
-    _spoken: tuple[int, BlockKind] | None = None  # the block that text of its kind goes on in
+    _spoken: tuple[int, BlockKind] | None = None  # the block that more text of its kind extends
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -36,16 +38,16 @@ class BlockSequence:
 
     @property
     def spoken(self) -> bool:
-        """Whether anything was said yet."""
+        """Whether the answer has any content yet."""
         return self._count() > 0
 
     def take(self) -> list[Event]:
-        """The events since the last call."""
+        """Return the events since the last call."""
         events, self._events = self._events, []
         return events
 
     def _count(self) -> int:
-        """How many blocks there are."""
+        """Return the number of blocks."""
         return self._next
 
     def start(self, id_: str, model: str) -> None:
@@ -62,7 +64,7 @@ class BlockSequence:
         return index
 
     def _distinct(self, call_id: str, index: int) -> str:
-        """Of calls that share an id the results could not be told apart."""
+        """Make a repeated call id unique: results of calls that share an id could not be told apart."""
         if call_id in self._calls:
             call_id = f"{call_id}_{index}"
         self._calls.add(call_id)
@@ -86,7 +88,7 @@ class BlockSequence:
     def speak(
         self, kind: BlockKind, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()
     ) -> None:
-        """Text in a dialect that does not say where blocks begin: one block goes on until the kind changes."""
+        """Add text in a dialect that does not mark where blocks begin: a block grows until the kind changes."""
         spoken = self._spoken
         if spoken is None or spoken[1] is not kind:
             if spoken is not None:
@@ -95,13 +97,13 @@ class BlockSequence:
         self.grow(spoken[0], text, notes, citations)
 
     def pause(self) -> None:
-        """Something else begins: what was spoken is whole."""
+        """Close the block of running text, because a block of another kind begins."""
         if self._spoken is not None:
             self.close(self._spoken[0])
             self._spoken = None
 
     def report(self, usage: Usage | None) -> None:
-        """Usage came; None if it does not add up."""
+        """Report usage; None if the vendor's counts do not add up."""
         self._events.append(UsageReported(usage))
 
     def close_all(self) -> None:
@@ -110,7 +112,7 @@ class BlockSequence:
             self.close(index)
 
     def end(self, word: str, ends: FinishTable, stop_sequence: str | None = None, *, message: str = "") -> None:
-        """The answer ended with this word of its dialect; a `message` may say more of a failure."""
+        """End the answer with its dialect's finish word; `message` may describe a failure further."""
         failure = ends.failure(word, empty=not self.spoken, message=message)
         if failure is not None:
             self.fail(failure)
@@ -131,7 +133,7 @@ class BlockSequence:
         self.fail(GARBAGE_ANSWER)
 
     def _fit(self, reason: FinishReason) -> FinishReason:
-        """Vendors confuse the reasons; what was seen decides."""
+        """Correct the reason by the blocks that were seen: vendors confuse the reasons."""
         calls = BlockKind.TOOL_CALL in self._kinds
         if reason is FinishReason.TOOL_CALLS and not calls:
             return FinishReason.STOP
@@ -143,7 +145,7 @@ class BlockSequence:
 
 
 class ReplyBuilder(BlockSequence):
-    """Gathers a whole answer: what is told of it comes to a reply, without an event for each thing told."""
+    """A whole answer, gathered into a Reply without an event for each step."""
 
     _answer = _model = ""
     _usage: Usage | None = None
@@ -175,11 +177,11 @@ class ReplyBuilder(BlockSequence):
     def cite(self, index: int, citation: Citation) -> None:
         self.grow(index, "", (), (citation,))
 
-    def is_open(self, index: int) -> bool:  # noqa: ARG002  nothing comes too late for a block
+    def is_open(self, index: int) -> bool:  # noqa: ARG002  a whole answer's blocks never close early
         return True
 
     def close(self, index: int) -> None:
-        """Nobody waits for it."""
+        """Do nothing: a whole answer needs no close events."""
 
     def report(self, usage: Usage | None) -> None:
         self._usage, self._quarantined = usage, usage is None
@@ -193,7 +195,7 @@ class ReplyBuilder(BlockSequence):
         self._reason, self._failure = None, failure
 
     def reply(self) -> Reply:
-        """What was told."""
+        """Return the reply gathered so far."""
         blocks = tuple([join(opened, grown) for opened, grown in self._blocks])
         return Reply(
             self._answer,

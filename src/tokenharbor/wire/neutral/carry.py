@@ -1,4 +1,4 @@
-"""Notes on their way through a dialect that is not theirs: packed into its own opaque fields, and found again there."""
+"""Notes carried through a foreign dialect: packed into its opaque fields, and unpacked from them again."""
 
 import base64
 import binascii
@@ -14,15 +14,17 @@ _decode = msgspec.json.Decoder(list[tuple[str, str, bytes]]).decode
 
 
 def pack(notes: tuple[Note, ...]) -> str:
-    """Any dialect's notes as one ASCII word, for a field that clients send back as it came (a thinking block's
-    signature, an encrypted reasoning).
+    """Pack notes of any dialect into one ASCII string, for a field that clients return unchanged (a thinking block's
+    signature, encrypted reasoning).
     """
     rows = [(note.dialect, note.name, note.raw) for note in notes]
     return _MARK + base64.urlsafe_b64encode(_encode(rows)).decode()
 
 
 def unpack(word: str) -> tuple[Note, ...] | None:
-    """The notes packed in a word; None if it is not ours, or was changed: then it is the vendor's own."""
+    """Return the notes packed in a string; None if the string is not ours or was altered, and so is
+    the vendor's own.
+    """
     if not word.startswith(_MARK):
         return None
     try:

@@ -1,7 +1,7 @@
-"""Causes of failure: who is at fault, told by a vendor's code, type and first words wherever its status does not tell.
+"""Causes of failure: where the status is ambiguous, the vendor's code, type and first words tell who is at fault.
 
 Each dialect has a table of rows beside its failures. `SHARED` holds the rows of vendors that speak several dialects,
-and of resellers that pass such words on. A row's source is the page or the public report named above it.
+and of resellers that pass such words on. The comment above a row names its source: a page or a public report.
 """
 
 import re
@@ -29,7 +29,7 @@ _HIDES = {
     FailureKind.REQUEST: frozenset(FailureKind),
     FailureKind.RATE_LIMIT: frozenset({FailureKind.CREDENTIAL, FailureKind.OVERLOADED, FailureKind.NOT_FOUND}),
 }
-"""Which causes vendors say under a status of another meaning."""
+"""The causes that vendors report under a status with another meaning."""
 
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "model_context_window_exceeded", "string_above_max_length"})
 _CONTEXT_WORDS = re.compile(
@@ -38,14 +38,14 @@ _CONTEXT_WORDS = re.compile(
     r"|model token limit|range of input length|input length and .?max_tokens.? exceed",
     re.IGNORECASE,
 )
-_MOST_WORDS = 4_000  # characters of a message that are looked at
+_MOST_WORDS = 4_000  # characters of a message that are searched
 
-# What some vendors put before their own words, such as "<400> InternalError.Algo.InvalidParameter: ".
+# A prefix that some vendors put before their message, such as "<400> InternalError.Algo.InvalidParameter: ".
 _PREFIX = r"(?:<\d{3}> ?)?(?:(?:api )?error(?: code)?:? ?(?:\d{3})?[:,-]? )?(?:[A-Za-z]+(?:\.[A-Za-z]+)*: )?"
 
 
 class ErrorDetails(msgspec.Struct, frozen=True):
-    """What a failure says of itself."""
+    """A failure's message, code and type, as the vendor states them."""
 
     message: str = ""
     code: str = ""
@@ -53,8 +53,8 @@ class ErrorDetails(msgspec.Struct, frozen=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """One row: a code or type among `words`, or a message that begins with the pattern, has this cause. Only the
-    beginning counts, for further on a message may repeat a caller's words.
+    """One row of a table: errors with a code or type in `words`, or a message that matches at its beginning, have this
+    cause. Only the beginning counts, because later text may quote the caller.
     """
 
     kind: FailureKind
@@ -63,7 +63,7 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class CauseTable:
-    """A dialect's table, made ready."""
+    """A dialect's rows, indexed by word and compiled."""
 
     def __init__(self, rows: Iterable[Cause]) -> None:
         rows = tuple(rows)
@@ -73,7 +73,7 @@ class CauseTable:
         )
 
     def kind(self, said: ErrorDetails, status: int | None = None) -> FailureKind:
-        """What a failure means; without a status where it was said inside a 200."""
+        """Return the kind of a failure. `status` is None for an error inside a 200."""
         if status is None:
             kind = self._find(said) or _by_number(said.code)
         else:
@@ -86,7 +86,7 @@ class CauseTable:
         return kind
 
     def _find(self, said: ErrorDetails) -> FailureKind | None:
-        """The most telling first: a general type stands beside a code or words that say more."""
+        """Look up the most specific sign first: a general type may accompany a more telling code or message."""
         if (kind := self._words.get(said.code)) is not None and kind is not FailureKind.REQUEST:
             return kind
         message = said.message[:_MOST_WORDS]
@@ -97,12 +97,12 @@ class CauseTable:
 
 
 def _is_context(said: ErrorDetails) -> bool:
-    """Whether the vendor says that the input is too long for the model."""
+    """Return whether the vendor says that the input is too long for the model."""
     return said.code in _CONTEXT_CODES or bool(_CONTEXT_WORDS.search(said.message[:_MOST_WORDS]))
 
 
 def _by_number(code: str) -> FailureKind:
-    """Some vendors say a status as the code."""
+    """Map a three-digit code as a status: some vendors put the status there."""
     return _KINDS.get(int(code), FailureKind.SERVER) if code.isdecimal() and len(code) == 3 else FailureKind.SERVER
 
 
@@ -115,7 +115,7 @@ _ACCOUNT = (
 
 SHARED = (
     # docs.z.ai/api-reference/api-code and docs.bigmodel.cn/cn/api/api-code: 10xx the key, 11xx the account, 1220 and
-    # 1311 access, 1308 to 1310 what the account has bought is used up or over
+    # 1311 access, 1308 to 1310 the account's purchased quota is used up or has expired
     Cause(
         FailureKind.CREDENTIAL,
         words=(
@@ -148,7 +148,7 @@ SHARED = (
     ),
     Cause(FailureKind.NOT_FOUND, words=("resource_not_found_error",), begins="not found the model"),
     Cause(FailureKind.OVERLOADED, words=("engine_overloaded_error",)),
-    # api-docs.deepseek.com/quick_start/error_codes, and that service's words
+    # api-docs.deepseek.com/quick_start/error_codes, and messages seen from that service
     Cause(
         FailureKind.CREDENTIAL,
         words=("insufficient_balance",),
@@ -156,7 +156,7 @@ SHARED = (
     ),
     # docs.volcengine.com/docs/82379/1299023
     Cause(FailureKind.CREDENTIAL, words=("AccountOverdueError", "AccountOverdue", "InvalidSubscription")),
-    # console.groq.com/docs/errors and that service's words
+    # console.groq.com/docs/errors, and messages seen from that service
     Cause(
         FailureKind.CREDENTIAL,
         words=("organization_restricted", "blocked_api_access", "model_terms_required", "spend_limit_reached"),
@@ -195,11 +195,11 @@ SHARED = (
     ),
     # ai.google.dev/gemini-api/docs/troubleshooting: the account's region, and its plan
     Cause(FailureKind.CREDENTIAL, begins=r"user location is not supported|.{0,40}free tier is not available"),
-    # how servers and gateways of many makers name a model that they do not have
+    # how various servers and gateways report an unknown model
     Cause(
         FailureKind.NOT_FOUND,
         begins=(
-            # a model that cannot do something exists
+            # "the model does not support X" means that the model exists
             rf"{_MODEL}(?!.{{0,100}}?(?:n.t|not) (?:support|allow|accept)).{{0,250}}?"
             r"\b(?:(?:does|do) not exist|not exist|(?:was |is )?not found|could not be found"
             r"|is not available|is unknown|has been (?:deprecated|retired|removed|decommissioned)|is no longer)\b"

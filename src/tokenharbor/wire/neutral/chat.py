@@ -1,9 +1,9 @@
-"""The neutral conversation: what a request of any dialect means, so that any other dialect can say it.
+"""The neutral conversation: the meaning of a request in any dialect, in a form that any other dialect can write.
 
-A dialect reads its own body into a `Chat` only where a provider of another dialect is to be asked; within one dialect
-the body stays bytes. Tool results are parts of a user's message, merged and in the order of their calls, whatever
-the dialect makes of them. What only some dialects can say is a `Feature` (a route asks nobody who lacks one) or
-`Advice` (who lacks it is asked last, and the caller is told).
+A dialect reads a body into a `Chat` only if a provider of another dialect is to be asked; within one dialect the body
+stays bytes. Tool results are parts of a user's message, merged and in the order of their calls, whatever the dialect's
+own form. Meaning that only some dialects can express is either a `Feature` (the route excludes endpoints without it) or
+`Advice` (the route asks endpoints without it last, and tells the caller).
 """
 
 from enum import StrEnum
@@ -15,7 +15,7 @@ from tokenharbor.wire.neutral.events import Note
 
 
 class Role(StrEnum):
-    """Who says a message. A developer's message is the system's; both may stand in mid-conversation."""
+    """The author of a message. A developer's message counts as the system's; both may appear in mid-conversation."""
 
     SYSTEM = "system"
     USER = "user"
@@ -23,28 +23,28 @@ class Role(StrEnum):
 
 
 class Feature(StrEnum):
-    """Meaning that not every dialect can say: without it the answer would be another one."""
+    """Meaning that some dialects cannot express; without it the request would get a different answer."""
 
     CHOICES = "choices"  # more than one answer
     LOGPROBS = "logprobs"
     TOOLS = "tools"
-    FORCED_CALL = "forced_call"  # every dialect can say it, but not every model does it
-    CUSTOM_TOOLS = "custom_tools"  # whose input is free text
-    GRAMMAR = "grammar"  # that constrains a custom tool's input
+    FORCED_CALL = "forced_call"  # every dialect can express it, but not every model obeys it
+    CUSTOM_TOOLS = "custom_tools"  # tools with free-text input
+    GRAMMAR = "grammar"  # a constraint on a custom tool's input
     JSON_SCHEMA = "json_schema"
     IMAGE = "image"  # inlined
     IMAGE_URL = "image_url"
     FILE = "file"  # inlined: PDFs and other documents
     FILE_URL = "file_url"
     AUDIO = "audio"
-    CITATIONS = "citations"  # asked for of the caller's own documents
+    CITATIONS = "citations"  # of the caller's own documents
     WEB_SEARCH = "web_search"  # run by the vendor
     IMAGES_OUT = "images_out"
-    ASSISTANT_PREFIX = "assistant_prefix"  # the last message is the assistant's, to be gone on with
+    ASSISTANT_PREFIX = "assistant_prefix"  # the last message is the assistant's, to be continued
 
 
 class Advice(StrEnum):
-    """What a request recommends: without it the answer is still an answer to the request."""
+    """A preference of the request; without it the answer is still an answer to the request."""
 
     TEMPERATURE = "temperature"
     HOT = "hot"  # a temperature above 1
@@ -52,31 +52,33 @@ class Advice(StrEnum):
     TOP_K = "top_k"
     PENALTIES = "penalties"  # frequency and presence
     SEED = "seed"
-    REASONING = "reasoning"  # how much
+    REASONING = "reasoning"  # an effort or a budget
     VERBOSITY = "verbosity"
     PARALLEL_CALLS = "parallel_calls"
-    SINGLE_CALL = "single_call"  # one at a time
-    STRICT = "strict"  # of a tool: its arguments fit its schema
-    NAME = "name"  # of who says a message
-    DETAIL = "detail"  # of pictures
-    CACHE = "cache"  # marks of what is worth caching
+    SINGLE_CALL = "single_call"  # no parallel calls
+    STRICT = "strict"  # a tool's arguments must match its schema
+    NAME = "name"  # of a message's author
+    DETAIL = "detail"  # of images
+    CACHE = "cache"  # marks of content worth caching
     CACHE_KEY = "cache_key"
-    OWN = "own"  # what no other dialect has
+    OWN = "own"  # a field that no other dialect has
 
 
 SAMPLING = frozenset({Advice.TEMPERATURE, Advice.HOT, Advice.TOP_P, Advice.TOP_K})
-"""How tokens are drawn, as far as newer models refuse to be told."""
+"""The sampling settings that newer models refuse."""
 
 
 class GivenAdvice(NamedTuple):
-    """A piece of advice, and where the caller gave it first."""
+    """A piece of advice, and the field in which the caller gave it first."""
 
     advice: Advice
     place: str
 
 
 class MediaSource(msgspec.Struct, frozen=True, gc=False):
-    """Where media are: inlined as base64 with their type, or at a public address. One of `data` and `url` is set."""
+    """The location of media: inlined as base64 with a type, or at a public URL. Exactly one of
+    `data` and `url` is set.
+    """
 
     media_type: str = ""
     data: str = ""
@@ -84,7 +86,7 @@ class MediaSource(msgspec.Struct, frozen=True, gc=False):
 
 
 class Text(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Words. `cache` marks that what comes up to here is worth caching: "5m", "1h" or None."""
+    """Text. `cache` marks the content up to here as worth caching, for "5m" or "1h"."""
 
     text: str
     cache: str | None = None
@@ -92,7 +94,7 @@ class Text(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Image(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """A picture; `detail` is "low", "high", "auto" or what else the caller said."""
+    """An image; `detail` is "low", "high", "auto" or any other value that the caller gave."""
 
     source: MediaSource
     detail: str | None = None
@@ -100,7 +102,7 @@ class Image(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class File(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """A document. Plain text has its words in `text` instead of a source."""
+    """A document. Plain text is in `text`, without a source."""
 
     source: MediaSource | None = None
     text: str = ""
@@ -111,27 +113,27 @@ class File(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Audio(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Sound; base64 with its media type."""
+    """Audio, in base64 with its media type."""
 
     source: MediaSource
     cache: str | None = None
 
 
 class Reasoning(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """What the assistant thought: in words, in what only its own dialect can read, or both."""
+    """The assistant's reasoning: as text, as notes that only its own dialect can read, or both."""
 
     text: str
     notes: tuple[Note, ...] = ()
 
 
 class RefusalText(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """The assistant's refusal, in its words."""
+    """The text of the assistant's refusal."""
 
     text: str
 
 
 class ToolCall(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """A call that the assistant made. `arguments` are its JSON exactly as given; free text for a custom tool."""
+    """A call that the assistant made. `arguments` is its JSON exactly as given; free text for a custom tool."""
 
     id: str
     name: str
@@ -142,18 +144,18 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class ToolResult(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """What the caller's tool gave for a call: text, images, files."""
+    """The result of the caller's tool for one call: text, images, files."""
 
     call_id: str
     parts: tuple[Text | Image | File, ...]
-    name: str = ""  # of the tool that was called, where the dialect or the conversation says it
+    name: str = ""  # the called tool's, if the dialect or the conversation gives it
     failed: bool = False
     custom: bool = False
     cache: str | None = None
 
 
 class OpaquePart(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """A block that only the dialect of its note understands; others leave it out."""
+    """A block that only its note's dialect understands; other dialects omit it."""
 
     note: Note
 
@@ -162,7 +164,7 @@ Part = Text | Image | File | Audio | Reasoning | RefusalText | ToolCall | ToolRe
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One message. `developer`: a system message in the role that newer models of some vendors call so."""
+    """One message. `developer` marks a system message in the developer role of some vendors' newer models."""
 
     role: Role
     parts: tuple[Part, ...]
@@ -171,8 +173,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Tool(msgspec.Struct, frozen=True, gc=False):
-    """A tool that the caller runs. `schema` is its parameters' JSON schema as given, None where it has none; a custom
-    tool takes free text, which `grammar` (the caller's JSON) may constrain.
+    """A tool that the caller runs. `schema` is the JSON schema of its parameters as given, None if it has none. A
+    custom tool takes free text, which `grammar` (the caller's JSON) may constrain.
     """
 
     name: str
@@ -185,7 +187,7 @@ class Tool(msgspec.Struct, frozen=True, gc=False):
 
 
 class ToolChoiceMode(StrEnum):
-    """Whether the model calls tools."""
+    """Whether the model may, must or must not call tools."""
 
     AUTO = "auto"
     NONE = "none"
@@ -194,14 +196,14 @@ class ToolChoiceMode(StrEnum):
 
 
 class ToolChoice(msgspec.Struct, frozen=True, gc=False):
-    """`names` limits AUTO and REQUIRED to these tools; NAMED has one."""
+    """The caller's choice of tools. `names` limits AUTO and REQUIRED to these tools; NAMED has exactly one."""
 
     mode: ToolChoiceMode
     names: tuple[str, ...] = ()
 
 
 class AnswerFormat(msgspec.Struct, frozen=True, gc=False):
-    """The form that the answer must have: any JSON object, or one that fits `schema` (JSON as given)."""
+    """The required form of the answer: any JSON object, or one that matches `schema` (JSON as given)."""
 
     schema: bytes | None = None
     name: str = ""
@@ -210,8 +212,8 @@ class AnswerFormat(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReasoningRequest(msgspec.Struct, frozen=True, gc=False):
-    """How much to reason. `effort`: none | minimal | low | medium | high | xhigh | max, or None where the caller left
-    it open; `budget` in tokens where it named one; `shown`: whether the reasoning (or its summary) is to be sent.
+    """How much to reason. `effort` is none | minimal | low | medium | high | xhigh | max, or None if the caller left it
+    open; `budget` is in tokens, if the caller set one; `shown`: whether to send the reasoning (or its summary).
     """
 
     effort: str | None = None
@@ -220,7 +222,7 @@ class ReasoningRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sampling(msgspec.Struct, frozen=True, gc=False):
-    """How tokens are drawn."""
+    """The sampling settings."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -231,7 +233,7 @@ class Sampling(msgspec.Struct, frozen=True, gc=False):
 
 
 class WebSearch(msgspec.Struct, frozen=True, gc=False):
-    """A web search that the vendor runs, at most `uses` times."""
+    """A web search that the vendor runs, at most `uses` times; `allowed` and `blocked` are domains."""
 
     uses: int
     allowed: tuple[str, ...] = ()
@@ -239,9 +241,9 @@ class WebSearch(msgspec.Struct, frozen=True, gc=False):
 
 
 class Chat(msgspec.Struct, frozen=True, gc=False):
-    """One request's meaning. `features` maps what not every dialect can say to the field in which the caller said it,
-    so that whoever cannot be served is told which. `advice` and `unknown` are by the field's name without indices;
-    `unknown` fields are the caller's own, which no dialect has, with the place of the first.
+    """The meaning of one request. `features` maps each feature to the field that asks for it, so that an error can name
+    that field. `advice` and `unknown` are keyed by the field's name without indices; `unknown` maps fields that no
+    dialect has to the place of their first use.
     """
 
     messages: tuple[Message, ...]
@@ -256,17 +258,17 @@ class Chat(msgspec.Struct, frozen=True, gc=False):
     sampling: Sampling = Sampling()
     stop: tuple[str, ...] = ()
     choices: int = 1
-    logprobs: int | None = None  # how many alternatives beside each token; None: no logprobs at all
+    logprobs: int | None = None  # alternatives for each token; None: no logprobs
     search: WebSearch | None = None
     verbosity: str | None = None  # low | medium | high
     cache_key: str = ""
 
 
 class VendorOptions(msgspec.Struct, frozen=True, gc=False):
-    """What a vendor's body needs beside the chat: its name for the model, whether to stream, the output's maximum (the
-    caller's or ours; None if nobody set one), the model's own for dialects that must be told one, what it can do, the
-    field for the maximum where a dialect has two (empty: the vendor obeys none), and the largest budget of reasoning
-    that it takes, if there is a limit.
+    """Facts that a vendor's body needs beside the chat: the vendor's name for the model; whether to stream; the maximum
+    output (the caller's or ours; None if neither is set); the model's own maximum, for dialects that require one; the
+    model's capabilities; the field for the maximum, in dialects with two (empty: the vendor obeys neither); and the
+    largest reasoning budget, if limited.
     """
 
     model: str
@@ -279,7 +281,9 @@ class VendorOptions(msgspec.Struct, frozen=True, gc=False):
 
 
 def callable_tools(chat: Chat) -> tuple[Tool, ...]:
-    """The tools that may be called. Where the choice is limited to some, those alone: every dialect can say that."""
+    """Return the tools that may be called. A choice that is limited to some tools leaves only those, which every
+    dialect can express.
+    """
     choice = chat.tool_choice
     if choice is None or not choice.names or choice.mode is ToolChoiceMode.NAMED:
         return chat.tools

@@ -1,4 +1,4 @@
-"""What a dialect offers: one protocol that every wire's file fulfils, and its streams' readers and writers."""
+"""The protocols of a dialect: requests, answers, streams, errors and paths."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -16,11 +16,10 @@ from tokenharbor.wire.neutral.translate import Reply
 
 
 class AnswerFacts(msgspec.Struct, frozen=True, gc=False):
-    """What was read of a whole (non-streaming) answer body. `usage` is None if absent or not adding up;
-    `text_bytes` counts generated text, reasoning and tool arguments, and is only computed when usage is None. `body`
-    is what the client gets, where that is not what the vendor sent. `counted`: what the vendor bills by the piece and
-    does not report, counted exactly by us. `finish_unknown`: why it ended, if no table lists the word, as it may be
-    logged.
+    """Facts read from a whole (non-streaming) answer body. `usage` is None if absent or inconsistent; only then is
+    `text_bytes` computed, the bytes of generated text, reasoning and tool arguments. `body` is the client's body, if it
+    differs from the vendor's. `counted` holds units that the vendor bills but does not report, counted exactly here.
+    `finish_unknown` is the finish word, cleaned for logs, if no table lists it.
     """
 
     usage: Usage | None
@@ -32,56 +31,58 @@ class AnswerFacts(msgspec.Struct, frozen=True, gc=False):
 
 
 class Splicer(Protocol):
-    """One stream from a vendor to a client of the same dialect: bytes pass, facts are noted.
+    """One stream from a vendor to a client of the same dialect: passes bytes on and records facts.
 
-    `feed` returns what may leave now: nothing until the first content, then every byte as it came, without
-    the usage chunk that we asked for; from the event that carries the stop reason onward everything gathers in
-    `ending`, which leaves only after the settlement. Any split of the bytes gives the same total output.
+    `feed` returns the bytes to send now: nothing until the first content, then every byte as it came, without the usage
+    chunk that the gateway asked for. From the event with the stop reason on, everything gathers in `ending`, which is
+    sent only after the settlement. Any split of the bytes gives the same total output.
     """
 
     started: bool  # the first content has been seen
     complete: bool  # the dialect's terminator has been seen, or the answer was cut
-    failure: Failure | None  # the vendor said an error inside the stream, or broke the dialect
-    usage: Usage | None  # the vendor's last usage; None if absent or not adding up
-    quarantined: bool  # usage came and did not add up
-    text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) in what `feed` has let go
-    ending_text_bytes: int  # likewise, in the ending: a complete answer is both
-    usage_so_far: Usage | None  # the vendor's last count that came: all of the input, some of the output
-    finish_unknown: str  # why the answer ended, if no table lists the word, as it may be logged
+    failure: Failure | None  # the vendor sent an error in the stream, or broke the dialect
+    usage: Usage | None  # the vendor's last usage; None if absent or inconsistent
+    quarantined: bool  # the reported usage is inconsistent
+    text_bytes: int  # bytes of generated text (text, reasoning, tool arguments) that `feed` has returned
+    ending_text_bytes: int  # likewise, in the ending: a complete answer is the sum of both
+    usage_so_far: Usage | None  # the vendor's last count: all of the input, part of the output
+    finish_unknown: str  # the finish word, cleaned for logs, if no table lists it
 
     @property
     def cut(self) -> bool:
-        """Whether the answer was cut by us, and the vendor still writes."""
+        """Whether the gateway has cut the answer while the vendor still writes."""
 
     @property
     def stopping(self) -> bool:
-        """Whether all that the client gets is here, and only the vendor's usage is waited for."""
+        """Whether the client's whole answer is here, and only the vendor's usage is awaited."""
 
     def leave(self) -> None:
-        """Wait no longer: one that is stopping is complete."""
+        """Stop waiting for usage: a stopping answer becomes complete."""
 
     @property
     def over(self) -> bool:
-        """Whether the ending has begun: what was to be delivered before it was, and usage that has come is of that."""
+        """Whether the ending has begun: all earlier content was sent, and any reported usage covers it."""
 
     @property
     def held_bytes(self) -> int:
-        """How much is held back now, before the first content and for the ending."""
+        """The number of bytes held back now, before the first content and for the ending."""
 
     def feed(self, data: bytes) -> bytes: ...
 
     def close(self, *, whole: bool = True) -> bytes:
-        """The vendor's bytes are over: a last event that lacks its blank line counts, as most clients count it. If HTTP
-        framed the body and all of it came (`whole`), an answer that finished is complete without its terminator.
-        Returns as `feed` does; `complete` and `failure` may change.
+        """End the vendor's bytes: a last event without its blank line counts, as in most clients. If HTTP framed the
+        body and all of it came (`whole`), an answer that finished is complete without its terminator. Returns as `feed`
+        does; may change `complete` and `failure`.
         """
 
     def ending(self, cost_usd: str | None = None) -> bytes:
-        """What leaves after the settlement; with `cost_usd`, `usage.cost` is added where the dialect has usage."""
+        """Return the bytes to send after the settlement; `cost_usd` is added as `usage.cost`, where the dialect has
+        usage.
+        """
 
 
 class EventReader(Protocol):
-    """A vendor's stream, read into events. Of `coming` and `most_waiting` see `FirstContentLimit`."""
+    """Reads a vendor's stream into events. `FirstContentLimit` explains `coming` and `most_waiting`."""
 
     @property
     def coming(self) -> int: ...
@@ -91,24 +92,24 @@ class EventReader(Protocol):
     def feed(self, data: bytes) -> Sequence[Event]: ...
 
     def close(self, *, whole: bool = True) -> Sequence[Event]:
-        """The stream ended. Without its terminator: a Finished if it had said why it ends and is `whole` (see
-        `Splicer.close`), else a Failed.
+        """End the stream. Without its terminator, return a Finished if the stop reason has come and the body is `whole`
+        (see `Splicer.close`), else a Failed.
         """
 
 
 class EventWriter(Protocol):
-    """Events, written as a stream of this dialect."""
+    """Writes events as a stream of this dialect."""
 
-    cost_usd: str | None  # set before the Finished: `usage.cost` is added, where the dialect has usage
+    cost_usd: str | None  # set before the Finished, to add `usage.cost` where the dialect has usage
 
     def write(self, event: Event) -> bytes: ...
 
 
 class ReplyContext(msgspec.Struct, frozen=True, gc=False):
-    """Whom an answer is written for: the Unix seconds that it bears, whether usage is wanted where a client must ask
-    for it, the request of this dialect, where answers repeat it; and the answer's id and model where a vendor gives
-    none: clients join answers of one id, and ask again for ever if all are of one. `now` tells the Unix seconds of
-    its end. `input_tokens` is our estimate, for dialects whose streams begin with the input's count.
+    """Facts about an answer's recipient: the answer's Unix seconds; whether usage is wanted, where clients must ask for
+    it; the request in this dialect, where answers repeat it; and an id and a model for answers whose vendor gives none
+    (clients merge answers with the same id, and retry endlessly if all have the same). `now` returns the Unix seconds
+    of the end. `input_tokens` is our estimate, for dialects whose streams begin with the input's count.
     """
 
     created: int = 0
@@ -124,20 +125,20 @@ NO_CONTEXT = ReplyContext()
 
 
 def own_status(refusal: Refusal) -> int:
-    """The status that most dialects give a refusal."""
+    """Return the refusal's own status, as most dialects do."""
     return refusal.status
 
 
 class ModelInPath(msgspec.Struct, frozen=True):
-    """What a dialect says in the path rather than in the body: the model, and whether the answer is a stream."""
+    """The model and whether to stream, for a dialect that states them in the path and not in the body."""
 
     model: str
     stream: bool
 
 
 class AnswerPath(msgspec.Struct, frozen=True):
-    """A path to which requests for answers are posted. `{model}` in it stands for the model's name; `stream` says, of
-    such a path, whether the answer is a stream.
+    """A path for requests for answers. `{model}` in it is a placeholder for the model's name; with it, `stream` tells
+    whether the answer is a stream.
     """
 
     path: str
@@ -145,8 +146,8 @@ class AnswerPath(msgspec.Struct, frozen=True):
 
 
 class CountPath(msgspec.Struct, frozen=True):
-    """A path to which requests are posted whose tokens are to be counted: how they are read, and the JSON that says
-    the count. `read` raises InvalidRequest.
+    """A path for requests whose tokens are to be counted, with the functions that read the request and write the count
+    as JSON. `read` raises InvalidRequest.
     """
 
     path: str
@@ -155,13 +156,13 @@ class CountPath(msgspec.Struct, frozen=True):
 
 
 class ModelListPath(msgspec.Struct, frozen=True):
-    """A path where `write_models` is read."""
+    """A path that returns `write_models`."""
 
     path: str
 
 
 class ModelPath(msgspec.Struct, frozen=True):
-    """A path where `write_model` is read of the model that `{model}` in it stands for."""
+    """A path that returns `write_model`, for the model in place of `{model}`."""
 
     path: str
 
@@ -170,95 +171,97 @@ ClientPath = AnswerPath | CountPath | ModelListPath | ModelPath
 
 
 class ProviderDialect(Protocol):
-    """The vendor's side of a dialect: all that a provider needs which no client speaks to us. Pure: no socket, clock or
-    await.
+    """The vendor's side of a dialect, all that a provider needs whose dialect no client speaks here. Pure: no socket,
+    clock or await.
     """
 
     name: str
-    carries: frozenset[Feature]  # what `write_chat` can say
+    carries: frozenset[Feature]  # the features that `write_chat` can express
 
     def path(self, model: str, *, stream: bool) -> str:
-        """The vendor's path under its base URL, such as "/chat/completions"."""
+        """Return the vendor's path under its base URL, such as "/chat/completions"."""
 
     def heeds(self, chat: Chat, order: VendorOptions) -> Collection[Advice]:
-        """The advice that `write_chat` would pass on of this chat; the rest it leaves out."""
+        """Return the advice in this chat that `write_chat` passes on; it omits the rest."""
 
     def stops(self, chat: Chat) -> tuple[str, ...]:
-        """The chat's stop sequences that `write_chat` passes on; the rest are looked for here."""
+        """Return the stop sequences that `write_chat` passes on; the gateway cuts at the rest."""
 
     def write_chat(self, chat: Chat, order: VendorOptions) -> bytes:
-        """The body for a vendor; every feature of the chat is among those that this dialect carries. Raises
-        InvalidRequest where a value that the caller gave has no form here (`chat.features` has the field's name).
+        """Return the body for a vendor; this dialect must carry every feature of the chat. Raises InvalidRequest for a
+        value of the caller's that has no form here (`chat.features` has the field's name).
         """
 
     def reader(self) -> EventReader: ...
 
     def read_reply(self, body: bytes) -> Reply:
-        """A whole answer body."""
+        """Read a whole answer body."""
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
-        """A non-2xx answer."""
+        """Read a non-2xx answer."""
 
 
 class Dialect(ProviderDialect, Protocol):
-    """One dialect, client's side and vendor's side alike.
+    """One dialect, both the client's and the vendor's side.
 
-    Within it bytes pass (`write_request`, `splice`, `read_answer`). Between two of them a request goes `read_chat` →
+    Within it bytes pass (`write_request`, `splice`, `read_answer`). Between two dialects a request goes `read_chat` →
     `write_chat`, a stream `reader` → `writer`, a whole answer `read_reply` → `write_reply`.
     """
 
-    label: str  # whose clients speak it, for people
-    paths: tuple[ClientPath, ...]  # what its clients call here
-    key_header: bytes | None  # where its clients alone put their key: tells them from others at a path that both read
-    forwarded_headers: frozenset[bytes]  # the caller's headers that go on to a vendor of this dialect, in lower case
+    label: str  # for people: whose clients speak it
+    paths: tuple[ClientPath, ...]  # served to its clients
+    key_header: bytes | None  # that only its clients use for their key: identifies them on a shared path
+    forwarded_headers: frozenset[bytes]  # the caller's headers to forward to vendors of this dialect, in lower case
     withheld_values: tuple[
         bytes, ...
-    ]  # how values of these begin that stay behind: what they switch on has its own price
+    ]  # prefixes of values in these that are not forwarded: they switch on features with a separate price
 
     @property
     def caching(self) -> CacheReader:
-        """What a cache must know of this dialect."""
+        """The dialect's side of the caches."""
 
     def read_request(self, body: bytes, place: ModelInPath | None = None) -> Request:
-        """Check and read; `place` is set for a dialect that says the model in the path. Raises InvalidRequest."""
+        """Check and read a request; `place` is set for a dialect with the model in the path. Raises InvalidRequest."""
 
     def read_chat(self, request: Request) -> Chat:
-        """What a request that was read means to other dialects; fields that none of them has are named in its
-        `unknown`. Raises InvalidRequest for meaning that none of them could be told.
+        """Return the meaning of a request for other dialects; `unknown` names fields that none of them has. Raises
+        InvalidRequest for meaning that none of them can express.
         """
 
     def write_request(self, request: Request, edit: Edit, /) -> bytes:
-        """The body for a vendor of the same dialect."""
+        """Return the body for a vendor of the same dialect."""
 
     def read_answer(self, body: bytes) -> AnswerFacts | Failure:
         """Read a whole answer body that came with a 2xx."""
 
     def measure(self, body: bytes) -> int:
-        """How much was generated in a whole answer, in bytes: as `text_bytes`, where the usage is not believed."""
+        """Return the bytes generated in a whole answer, like `text_bytes`, for when the usage is not trusted."""
 
     def price_answer(self, body: bytes, cost_usd: str) -> bytes:
-        """The same answer with `usage.cost` added."""
+        """Return the same answer with `usage.cost` added."""
 
     def splice(self, request: Request, *, hide_usage: bool) -> Splicer: ...
 
     def writer(self, recipient: ReplyContext = NO_CONTEXT) -> EventWriter: ...
 
     def write_reply(self, events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
-        """Events as a whole answer body; those of a failure as an error body."""
+        """Return events as a whole answer body; a failure's as an error body."""
 
     def status_of(self, refusal: Refusal) -> int:
-        """The status under which this dialect's clients understand a refusal; usually its own."""
+        """Return the status by which this dialect's clients understand a refusal; usually its own."""
 
     def write_refusal(self, refusal: Refusal, request_id: str) -> bytes:
-        """A refusal as this dialect's error body (JSON)."""
+        """Return a refusal as this dialect's error body (JSON)."""
 
     def write_stream_refusal(self, refusal: Refusal, request_id: str) -> bytes:
-        """A refusal inside a stream that has begun: the dialect's own error event, no success terminator."""
+        """Return a refusal inside a stream that has begun: the dialect's own error event, without a
+        success terminator.
+        """
 
     def write_models(self, models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        """A list of models, each as `catalog/describe.py` shows it. The members of all dialects' lists stand together
-        in `GET /v1/models`: those of one name say the same.
+        """Return a list of models, each given as `catalog/describe.py` shows it. `GET /v1/models` merges all dialects'
+        lists, so members with the same name must have the same value.
         """
 
     def write_model(self, model: Mapping[str, Any]) -> Mapping[str, Any]:
-        """One model, from the same object."""
+        """Return one model, given as `write_models` takes it."""

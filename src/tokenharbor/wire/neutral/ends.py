@@ -1,4 +1,6 @@
-"""How answers end: what each of a dialect's words for it means, and what becomes of a word that no table lists."""
+"""Finish words: the meaning of each word that a dialect uses for how an answer ended, and the rule
+for unlisted words.
+"""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ _LONGEST = 40  # characters of a word in a log
 
 
 class FinishTable:
-    """A dialect's table. A word that it does not list means a failure if it says so itself, or if no content came
+    """A dialect's table. A word that it does not list is a failure if the word itself says so, or if no content came
     before it. Otherwise the answer counts as complete, and the word is reported.
     """
 
@@ -24,12 +26,12 @@ class FinishTable:
         self.usual = frozenset(word for word, meaning in words.items() if isinstance(meaning, FinishReason))
 
     def reason(self, word: str) -> FinishReason:
-        """What a word means that is no failure; "" is an end without one."""
+        """Return the reason for a word that is not a failure; "" is an end without a word."""
         meaning = self._find(word)
         return meaning if isinstance(meaning, FinishReason) else self._otherwise
 
     def failure(self, word: str, *, empty: bool, message: str = "") -> Failure | None:
-        """The failure that a word means. `empty`: the answer has no content."""
+        """Return the failure that a word means, if any. `empty`: the answer has no content."""
         meaning = self._find(word)
         if isinstance(meaning, FinishReason) or not word:
             return None
@@ -39,11 +41,11 @@ class FinishTable:
         return Failure(meaning or FailureKind.SERVER, message=message or f"the answer ended: {named}", type=named)
 
     def unknown(self, word: str) -> str:
-        """The word as it may be logged, if no table lists it."""
+        """Return the word, cleaned for logs, if no table lists it; else ""."""
         return "" if not word or word in self.usual or self._find(word) is not None else _bounded(word)
 
     def _find(self, word: str) -> Meaning | None:
-        """Some vendors write the words of others, in other cases, or with more behind a colon."""
+        """Look a word up; some vendors use other vendors' words, another case, or a suffix after a colon."""
         found = self._words.get(word)
         if found is None:
             plain = word.lower()

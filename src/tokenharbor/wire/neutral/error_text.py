@@ -1,4 +1,4 @@
-"""The message of a provider's error in any format that no dialect's own schema matches."""
+"""Extraction of the message from a provider's error in a format that no dialect's schema matches."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _DEEPEST = 6
 
 
 def words(body: bytes) -> str:
-    """The message; empty if there is none, or if it is a page for browsers."""
+    """Return the message; empty if there is none, or if the body is a page for browsers."""
     try:
         return _words(_decode(body), _DEEPEST)[:_LONGEST]
     except UNREADABLE:
@@ -32,6 +32,6 @@ def _words(value: Any, deep: int) -> str:
         return ""
     for name in (*_WORDS, *_AROUND):
         if name in value and (found := _words(value[name], deep - 1)):
-            place = value.get("loc")  # of a field, as validators say it
+            place = value.get("loc")  # the path of a field, as validators report it
             return f"{'.'.join(map(str, place))}: {found}" if isinstance(place, list) and place else found
     return ""

@@ -1,11 +1,11 @@
-"""The neutral events of an answer: what every dialect's stream means.
+"""The neutral events of an answer: the meaning of every dialect's stream.
 
     Started (BlockOpened BlockGrew* BlockClosed | UsageReported)* (Finished | Failed)
 
-Blocks are numbered from 0 in the order they open and may be open side by side (parallel calls). What is known of
-the usage may be reported early; the last report counts. There is exactly one Finished or Failed; a Failed may
-come at any time, even first. Finished says `tool_calls` only if a tool call was opened, and if one was it never
-says `stop`: a call cut off by `length` is no call to carry out.
+Blocks are numbered from 0 in the order they open and may be open side by side (parallel calls). Usage may be reported
+early and repeatedly; the last report counts. There is exactly one Finished or Failed; a Failed may come at any time,
+even first. Finished has the reason `tool_calls` only if a tool call was opened, and never `stop` if one was: a call cut
+off by `length` must not be carried out.
 """
 
 from enum import StrEnum
@@ -17,7 +17,7 @@ from tokenharbor.wire.neutral.failure import Failure
 
 
 class BlockKind(StrEnum):
-    """What a block carries."""
+    """The content of a block."""
 
     TEXT = "text"
     REASONING = "reasoning"
@@ -38,7 +38,7 @@ class FinishReason(StrEnum):
 
 
 class Note(msgspec.Struct, frozen=True, gc=False):
-    """What only one dialect understands, kept byte for byte and re-emitted to that dialect alone."""
+    """Data that only one dialect understands, kept byte for byte and written to that dialect alone."""
 
     dialect: str
     name: str
@@ -46,7 +46,7 @@ class Note(msgspec.Struct, frozen=True, gc=False):
 
 
 class Citation(msgspec.Struct, frozen=True, gc=False):
-    """A source on the web that the text before it rests on."""
+    """A web source for the text before it."""
 
     url: str
     title: str = ""
@@ -61,8 +61,8 @@ class Started(msgspec.Struct, frozen=True, gc=False):
 
 
 class BlockOpened(msgspec.Struct, frozen=True, gc=False):
-    """A block began. A tool call has its id and name here, whole; `custom`: its input is free text. An image has its
-    media type as `name`.
+    """A block began. A tool call has its whole id and name here; `custom`: its input is free text. For an image, `name`
+    is its media type.
     """
 
     index: int
@@ -73,8 +73,8 @@ class BlockOpened(msgspec.Struct, frozen=True, gc=False):
 
 
 class BlockGrew(msgspec.Struct, frozen=True, gc=False):
-    """More of a block: text, a piece of a tool call's arguments (JSON) or of an image (base64); `notes` and
-    `citations` may come with no text.
+    """More of a block: text, or a piece of a tool call's arguments (JSON) or of an image (base64); `notes` and
+    `citations` may come without text.
     """
 
     index: int
@@ -90,13 +90,13 @@ class BlockClosed(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsageReported(msgspec.Struct, frozen=True, gc=False):
-    """The vendor's usage so far; the last one counts. None: one came and did not add up."""
+    """The vendor's usage so far; the last one counts. None: the report is inconsistent."""
 
     usage: Usage | None
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
-    """The answer is complete. `unknown`: the vendor's word for why, as it may be logged, if no table lists it."""
+    """The answer is complete. `unknown` is the vendor's finish word, cleaned for logs, if no table lists it."""
 
     reason: FinishReason
     stop_sequence: str | None = None

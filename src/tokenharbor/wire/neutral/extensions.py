@@ -1,4 +1,4 @@
-"""Our own fields in a request, the same in every dialect: `provider`, `cache`, `usage`, `session_id`."""
+"""The gateway's own fields in a request, the same in every dialect: `provider`, `cache`, `usage`, `session_id`."""
 
 from typing import NamedTuple, TypeVar
 
@@ -12,10 +12,10 @@ from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.request import CacheRules, MaxPrice, ProviderRules, Request, UsageRules
 
 NAMES = ("provider", "cache", "usage", "session_id")
-"""They are removed from the body on its way to a vendor."""
+"""The fields; they are removed from the body on its way to a vendor."""
 
 REMOVED: dict[str, bytes | None] = dict.fromkeys(NAMES)
-"""The edit that does so."""
+"""The edit that removes them."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -39,7 +39,7 @@ _MAX_PRICE = msgspec.json.Decoder(_Prices)
 
 
 class Extensions(NamedTuple):
-    """What the caller asked of us."""
+    """The caller's requests to the gateway."""
 
     rules: ProviderRules | None = None
     cache: CacheRules | None = None
@@ -50,7 +50,7 @@ NONE = Extensions()
 
 
 def read_extensions(members: Members) -> Extensions:
-    """Raises InvalidRequest that names the field."""
+    """Read our fields from a request's members. Raises InvalidRequest that names the field."""
     rules, cache, usage = members.get("provider"), members.get("cache"), members.get("usage")
     if "session_id" in members and not is_null(members["session_id"]):
         _check_session(members["session_id"])
@@ -71,21 +71,21 @@ def _check_session(raw: msgspec.Raw) -> None:
 
 
 def extended(request: Request, ours: Extensions) -> Request:
-    """The request with what its body asks of us."""
+    """Return the request with the extensions of its body."""
     return msgspec.structs.replace(
         request, rules=ours.rules, cache=ours.cache, include_cost=ours.include_cost, extended=True
     )
 
 
 def read_rules(raw: bytes | msgspec.Raw, name: str = "provider") -> ProviderRules:
-    """The `provider` extension, from the body or from a header; raises InvalidRequest that names the field."""
+    """Read the `provider` extension from the body or from a header. Raises InvalidRequest that names the field."""
     rules = _read(_PROVIDER, name, raw)
     read_max_price(rules.max_price, f"{name}.max_price")
     return rules
 
 
 def read_max_price(raw: msgspec.Raw, name: str = "provider.max_price") -> MaxPrice:
-    """Prices as strings or as numbers, under our names or those of OpenRouter's callers; raises InvalidRequest."""
+    """Read prices given as strings or numbers, under our names or OpenRouter's. Raises InvalidRequest."""
     if is_null(raw):
         return MaxPrice()
     written = _read(_MAX_PRICE, name, raw)
@@ -101,7 +101,7 @@ def read_max_price(raw: msgspec.Raw, name: str = "provider.max_price") -> MaxPri
 
 
 def _read_price(raw: msgspec.Raw, param: str) -> str | None:
-    """A number is taken by its digits: no float comes near it."""
+    """Return a price as a decimal string; a number is taken by its digits, never as a float."""
     if is_null(raw):
         return None
     text = bytes(raw).decode()
@@ -127,7 +127,7 @@ def _read(decoder: "msgspec.json.Decoder[T]", name: str, raw: bytes | msgspec.Ra
 
 
 def _refuse_repeats(name: str, raw: bytes) -> None:
-    """A name that stands twice could mean either. Only known fields come here, so it is not deep."""
+    """Refuse repeated keys, which are ambiguous. Only known fields get here, so the recursion is shallow."""
     try:
         members = scan(raw)
     except UnreadableError as error:

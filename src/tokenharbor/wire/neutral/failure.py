@@ -1,4 +1,4 @@
-"""A provider's failure, read from its dialect: what kind it is and what it said."""
+"""A provider's failure, read from its dialect: its kind and its message."""
 
 from enum import StrEnum
 
@@ -6,20 +6,20 @@ import msgspec
 
 
 class FailureKind(StrEnum):
-    """What went wrong, as far as it decides who is at fault and what to try next (see routing/verdict.py)."""
+    """The kind of a failure, which decides who is at fault and what to try next (see routing/verdict.py)."""
 
     REQUEST = "request"  # 400, 413, 422: the vendor refused the request itself
-    CONTEXT = "context"  # 400 whose code or words say that the input is too long
-    CREDENTIAL = "credential"  # 401, 402, 403: ours, not the caller's
-    NOT_FOUND = "not_found"  # 404: the endpoint is wrong
+    CONTEXT = "context"  # a 400 whose code or message says that the input is too long
+    CREDENTIAL = "credential"  # 401, 402, 403: the gateway's credential, not the caller's key
+    NOT_FOUND = "not_found"  # 404: the endpoint or the model does not exist there
     RATE_LIMIT = "rate_limit"  # 429, or a stream error that says so
     OVERLOADED = "overloaded"  # 529, or a stream error that says so
-    SERVER = "server"  # 503 and other 5xx, and any status that is not HTTP's idea of an answer
+    SERVER = "server"  # 503 and other 5xx, and any unexpected status
     CONNECT = "connect"  # no connection
     TIMEOUT = "timeout"  # connect, first event, between events, total
     BROKEN = "broken"  # closed or reset before the end, or without the terminator
-    GARBAGE = "garbage"  # not the dialect: unreadable JSON, wrong shapes
-    OVERLONG = "overlong"  # far more than the request's maximum allows: it was cut
+    GARBAGE = "garbage"  # unreadable JSON, or not of the dialect's schema
+    OVERLONG = "overlong"  # cut by the gateway, far beyond the request's maximum
 
 
 class Failure(msgspec.Struct, frozen=True):

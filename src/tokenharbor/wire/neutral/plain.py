@@ -1,8 +1,8 @@
-"""Plain conversations: words and tools, and nothing else that could change the answer; the same in every dialect.
+"""Plain conversations: only text and tools, nothing else that could change the answer; the same in every dialect.
 
-Most requests are plain. Two that say the same are equal here whatever dialect they came in, so that one can be given
-the other's answer. A dialect reads a request into a `PlainChat` only where it knows every field of it; one with any
-other field, part or role is not plain, and compared by its bytes.
+Most requests are plain. Two plain requests with the same content compare equal in any dialect, so one can get the
+other's cached answer. A dialect reads a request into a `PlainChat` only if it knows every field of it; a request with
+any other field, part or role is not plain and is compared by its bytes.
 """
 
 import re
@@ -17,11 +17,11 @@ from tokenharbor.wire.framing.restamp import Parts, Seen
 from tokenharbor.wire.neutral.request import Request
 
 MOST_PLAIN = 16 << 10
-"""Bytes of a body that is read for this: what takes longer to read than to compare is compared by its bytes."""
+"""The largest body, in bytes, that is read as plain: a larger one takes longer to read than to compare by its bytes."""
 
 
 class PlainTool(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A tool that the caller runs; `schema` is its parameters' JSON as given."""
+    """A tool that the caller runs; `schema` is the JSON schema of its parameters as given."""
 
     name: str
     description: str | None = None
@@ -30,9 +30,9 @@ class PlainTool(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class PlainChat(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """`system` are the system's texts before the first turn; `turns` are roles (`user`, `assistant`, `system`) and
-    texts. `users`: whom the caller says that it asks for. `max_unsure`: the maximum stands in a field that not every
-    vendor obeys, so that an answer may be longer.
+    """`system` holds the system's texts before the first turn; `turns` are pairs of a role (`user`, `assistant`,
+    `system`) and a text. `users`: the end users that the caller names. `max_unsure`: the maximum is in a field that not
+    every vendor obeys, so an answer may be longer.
     """
 
     system: tuple[str, ...]
@@ -46,34 +46,32 @@ class PlainChat(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     @property
     def question(self) -> str | None:
-        """The only thing that is said, where it is the user's; None where there is more, or a tool."""
+        """The text, if the whole conversation is one message of the user's without tools; else None."""
         alone = len(self.turns) == 1 and not self.system and not self.tools
         return self.turns[0][1] if alone and self.turns[0][0] == "user" else None
 
 
 class CacheReader(Protocol):
-    """A dialect's side of the cache: what of its requests and answers a cache must know."""
+    """A dialect's side of the caches: reads its requests and answers for them."""
 
     @property
     def users(self) -> frozenset[str]:
-        """The members that name an end user, where answers do not repeat them."""
+        """The members that name an end user, unless answers repeat them."""
 
     def temperature(self, request: Request) -> float | None:
-        """What the caller set; None: nothing."""
+        """Return the caller's temperature; None if unset."""
 
     def read_plain(self, request: Request) -> PlainChat | None:
-        """A request as a plain conversation, if it is one."""
+        """Return a request as a plain conversation, or None if it is not plain."""
 
     def is_finished(self, ending: bytes) -> bool:
-        """Whether an answer came to its own end, by its stop reason: neither cut at a maximum nor withheld."""
+        """Return whether an answer ended by itself, by its stop reason: neither cut at a maximum nor withheld."""
 
     def is_refusal(self, answer: bytes) -> bool:
-        """Whether an answer, a stream's with its ending, refuses in words of their own kind, which no stop reason
-        tells of.
-        """
+        """Return whether an answer (of a stream, with its ending) has refusal content, which no stop reason shows."""
 
     def restamp(self, parts: Parts, stamp: Seen, *, stream: bool) -> Parts:
-        """An answer of this dialect with an id that ends in the stamp's text, and of its time."""
+        """Return an answer of this dialect with the stamp's time and an id that ends in the stamp's text."""
 
 
 _TEXT_VALUE = re.compile(rb'\s*:\s*"([^"]*)"')
@@ -81,7 +79,7 @@ _decode_number = msgspec.json.Decoder(float | None).decode
 
 
 def read_number(members: Mapping[str, msgspec.Raw], name: str) -> float | None:
-    """A member that is a number or null; what is none is the vendor's to refuse: it counts as a number above 0."""
+    """Read a member that is a number or null. A value of another type counts as infinite; the vendor will refuse it."""
     raw = members.get(name)
     if raw is None:
         return None
@@ -93,10 +91,10 @@ def read_number(members: Mapping[str, msgspec.Raw], name: str) -> float | None:
 
 
 def ends_with(reasons: Container[bytes], field: bytes, answer: bytes) -> bool:
-    """Whether an answer has stop reasons in `field`, a name with its quotes, and none but `reasons`. What a tool is
-    called with may have such a field, too: then it takes more than that to make a cut answer a whole one.
+    """Return whether an answer has stop reasons in `field` (a name with its quotes), all of them in `reasons`. A tool's
+    arguments may contain such a field, too, but cannot turn a cut answer into a finished one.
     """
-    found, at = False, answer.find(field)  # several times as fast as one expression over the whole
+    found, at = False, answer.find(field)  # several times as fast as one regular expression over the whole answer
     while at >= 0:
         at += len(field)
         if (reason := _TEXT_VALUE.match(answer, at)) is not None:
@@ -108,12 +106,12 @@ def ends_with(reasons: Container[bytes], field: bytes, answer: bytes) -> bool:
 
 
 def schema_of(raw: msgspec.Raw) -> bytes | None:
-    """A tool's parameters as given, if they are."""
+    """Return a tool's parameters as given, or None."""
     return None if is_null(raw) else bytes(raw)
 
 
 def split_system(turns: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """The system's texts before the first turn, and what follows."""
+    """Return the system's texts before the first turn, and the remaining turns."""
     first = 0
     for role, _ in turns:
         if role != "system":

@@ -1,16 +1,16 @@
-"""Failures read and refusals written: statuses, waiting times, and words made fit to show."""
+"""Helpers for failures and refusals: retry times, and vendors' messages made safe to show."""
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_LONGEST = 2_000  # characters of a vendor's message that a caller is shown
-_LONGEST_WAIT = 24 * 3600  # seconds; a vendor that says more is not believed
+_LONGEST = 2_000  # characters of a vendor's message shown to a caller
+_LONGEST_WAIT = 24 * 3600  # seconds; longer waits are ignored
 
 
 def retry_after(headers: Mapping[bytes, bytes]) -> int | None:
-    """The vendor's waiting time in whole seconds, rounded up; None if it says none that makes sense."""
+    """Return the vendor's waiting time in whole seconds, rounded up; None if absent or implausible."""
     if (milliseconds := _number(headers.get(b"retry-after-ms"))) is not None:
         return _sane(-(-milliseconds // 1000))
     text = headers.get(b"retry-after")
@@ -31,7 +31,7 @@ def _sane(seconds: int) -> int | None:
 
 
 def _until(text: bytes, date: bytes | None) -> int | None:
-    """The time until an HTTP date, by the vendor's own clock."""
+    """Return the seconds until an HTTP date, by the vendor's own clock."""
     then, now = _read_date(text), _read_date(date)
     if then is None or now is None:
         return None
@@ -50,7 +50,7 @@ _SCRUBBED = tuple(
     (re.compile(pattern, re.IGNORECASE | re.ASCII), instead)
     for pattern, instead in (
         (r"[\x00-\x08\x0b-\x1f\x7f]", " "),
-        (r"[!-~]{200,}", "[…]"),  # no words; and what follows may take the square of a run's length
+        (r"[!-~]{200,}", "[…]"),  # no words; and the patterns below may take quadratic time on a long run
         (r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>)\]}]+", "[url]"),
         (r"\b(bearer)\s+[\w.~+/=*-]{6,}", r"\1 [secret]"),
         (
@@ -87,7 +87,9 @@ _SCRUBBED = tuple(
 
 
 def scrub(text: str) -> str:
-    """A vendor's words without what looks like a secret, an account of ours, an address, a host or a path; bounded."""
+    """Return a vendor's message without secrets, our account ids, addresses, hosts and paths; at
+    most 2,000 characters.
+    """
     text = text[: 2 * _LONGEST]
     for pattern, instead in _SCRUBBED:
         text = pattern.sub(instead, text)

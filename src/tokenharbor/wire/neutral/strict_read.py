@@ -1,17 +1,16 @@
-"""What every dialect does alike where it reads its own request for another one: strictly, so that nothing is lost
-without a word.
+"""Strict reading of a request for another dialect, shared by all dialects: no field is lost silently.
 
-The idea. Within one dialect a field that we do not know passes. Between two it cannot, so each must be accounted for:
-it is read (then it is part of the `Chat`), or it is refused, or its name is noted in `unknown` and the caller is told.
-The shapes forbid unknown fields, so msgspec finds them while it decodes, at no cost for the usual body.
+The idea. Within one dialect an unknown field passes. Between two it cannot, so each field must be accounted for: it is
+read (and becomes part of the `Chat`), or it is refused, or its name is noted in `unknown` and the caller is told. The
+shapes forbid unknown fields, so msgspec finds them while it decodes, at no cost for the usual body.
 
-A body that has only known fields is read once. Else the decoder's error names the first unknown field
-(`UnknownFieldError`), `keep_known` leaves out all fields that no shape has and notes their names, and what is left is
-read again (`read_twice`). So only unusual bodies are read twice.
+A body with only known fields is read once. Otherwise the decoder's error names the first unknown field
+(`UnknownFieldError`), `keep_known` removes all fields that no shape has and notes their names, and the rest is read
+again (`read_twice`). So only unusual bodies are read twice.
 
-What the caller asked for is kept in three classes, with the field in which it stands: `Feature` (no route without it),
-`Advice` (a route that leaves it out is asked last), `unknown` (nobody is asked). A wrong type is InvalidRequest with
-the place of the value; places have indices, names in `advice` and `unknown` do not.
+The caller's special requests fall into three classes, each with its field: `Feature` (the route excludes endpoints
+without it), `Advice` (endpoints that omit it are asked last), `unknown` (no endpoint gets it). A wrong type is
+InvalidRequest with the place of the value; places have indices, names in `advice` and `unknown` do not.
 """
 
 import re
@@ -55,23 +54,23 @@ _UNKNOWN_VALUE = re.compile(r"Invalid value '([^']*)'(?: - at `\$\.?([^`]*)`)?")
 
 
 class StrictShape(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """The base of shapes that a request is read into: what they do not name is refused."""
+    """The base of shapes that a request is read into; members that a shape does not name are refused."""
 
 
 class CacheControl(StrictShape, frozen=True):
-    """A mark that what comes up to here is worth caching."""
+    """A mark that the content up to here is worth caching."""
 
     type: str = "ephemeral"
     ttl: str | None = None
 
 
 def cache_of(control: CacheControl | None) -> str | None:
-    """As chat.py says it."""
+    """Return the cache duration in the form of chat.py."""
     return (control.ttl or "5m") if control else None
 
 
 def require_image(source: MediaSource, place: str) -> MediaSource:
-    """What a picture may cost is known, so nothing else passes for one. Raises InvalidRequest."""
+    """Return the source unless its type is not an image's: only images have a known price. Raises InvalidRequest."""
     if source.media_type and not source.media_type.lower().startswith("image/"):
         raise InvalidRequest(
             f"`{place}` is {source.media_type[:_SHOWN]!r}, which is not an image type: send an image.", param=place
@@ -80,7 +79,7 @@ def require_image(source: MediaSource, place: str) -> MediaSource:
 
 
 class FeatureCollector:
-    """Gathers what not every dialect can say, and in which field it was said first."""
+    """The features, advice and unknown fields of one request, each with its first field."""
 
     def __init__(self, unknown: dict[str, str] | None = None) -> None:
         self.found: dict[Feature, str] = {}
@@ -94,7 +93,7 @@ class FeatureCollector:
         self.advice.setdefault(without_indices(field), GivenAdvice(advice, field))
 
     def sample(self, sampling: Sampling, field: str = "temperature", other: str = "top_p") -> Sampling:
-        """Note what is asked of temperature and `top_p`; 1 asks for nothing in either."""
+        """Note temperature and `top_p`; 1, the default of both, is not advice."""
         temperature, top_p = sampling.temperature, sampling.top_p
         if temperature is not None and temperature != 1:
             self.advice[field] = GivenAdvice(Advice.HOT if temperature > 1 else Advice.TEMPERATURE, field)
@@ -116,12 +115,12 @@ _INDEX = re.compile(r"\[\d+\]")
 
 
 def without_indices(place: str) -> str:
-    """A field's name without indices."""
+    """Return a field's name without indices."""
     return _INDEX.sub("", place) if "[" in place else place
 
 
 def decode(raw: msgspec.Raw, decoder: Callable[[msgspec.Raw], T], name: str) -> T:
-    """A value read strictly; raises InvalidRequest that names the place in the field `name`."""
+    """Decode a value strictly. Raises InvalidRequest that names the place in the field `name`."""
     try:
         return decoder(raw)
     except UNREADABLE as error:
@@ -129,7 +128,7 @@ def decode(raw: msgspec.Raw, decoder: Callable[[msgspec.Raw], T], name: str) -> 
 
 
 def decode_field(members: Members, name: str, decoder: Callable[[msgspec.Raw], T]) -> T | None:
-    """A member read strictly; absent and null are None."""
+    """Decode a member strictly; absent and null are None."""
     raw = members.get(name)
     if raw is None or raw == NULL:
         return None
@@ -144,7 +143,9 @@ _LONGEST_STOP = 1_000  # characters
 
 
 def read_stops(sequences: Sequence[str], field: str) -> tuple[str, ...]:
-    """Stop sequences: each piece of an answer may have to be searched for each. Raises InvalidRequest."""
+    """Return the stop sequences, bounded because each piece of an answer may be searched for each. Raises
+    InvalidRequest.
+    """
     if len(sequences) > _MOST_STOPS or any(len(each) > _LONGEST_STOP for each in sequences):
         raise InvalidRequest(
             f"`{field}` must have at most {_MOST_STOPS} sequences of at most {_LONGEST_STOP} characters each.",
@@ -154,7 +155,7 @@ def read_stops(sequences: Sequence[str], field: str) -> tuple[str, ...]:
 
 
 def read_sampling(members: Members) -> Sampling:
-    """What most callers say of it, and most dialects in these words."""
+    """Read `temperature` and `top_p`, which most dialects name alike."""
     if "temperature" in members or "top_p" in members:
         return Sampling(
             decode_field(members, "temperature", _decode_number), decode_field(members, "top_p", _decode_number)
@@ -163,14 +164,14 @@ def read_sampling(members: Members) -> Sampling:
 
 
 class UnknownFieldError(Exception):
-    """A field that its shape does not have; its place."""
+    """A field that its shape does not have; the message is its place."""
 
 
 def read_twice(
     read: Callable[[Members, FeatureCollector], Chat], members: Members, shapes: Mapping[str, object]
 ) -> Chat:
-    """Read a request's members; if one that has a shape has a field in it that the shape has not, leave out all such
-    fields, with a note, and read again. Raises InvalidRequest.
+    """Read a request's members; if a shape meets an unknown field, remove and note all unknown fields, and read again.
+    Raises InvalidRequest.
     """
     try:
         return read(members, FeatureCollector())
@@ -213,7 +214,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class _Tool(msgspec.Struct, frozen=True):
-    """A tool's definition: the name stands at its top, or in what it is."""
+    """A tool's definition: its name is at the top, or inside `function` or `custom`."""
 
     name: str = ""
     function: _Named = _Named()
@@ -225,7 +226,7 @@ _decode_tools = msgspec.json.Decoder(list[_Tool] | None).decode
 
 
 def caller_names(request: Request | None) -> dict[str, str]:
-    """What the caller calls the tools whose names a vendor got made fit: see `ids.fit`."""
+    """Map tool names that were shortened or changed for the vendor to the caller's own: see `ids.fit`."""
     if request is None or _LISTS.isdisjoint(request.members):
         return {}
     names: list[str] = []
@@ -240,7 +241,7 @@ def caller_names(request: Request | None) -> dict[str, str]:
 def check_choice(
     choice: ToolChoice | None, tools: Iterable[Tool], features: FeatureCollector, field: str = "tool_choice"
 ) -> None:
-    """Note a call that is forced. Raises InvalidRequest if a tool is chosen that is not among the tools."""
+    """Note a forced call. Raises InvalidRequest if the choice names an unknown tool."""
     if choice is not None and choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED):
         features.note(Feature.FORCED_CALL, field)
     known = {tool.name for tool in tools}
@@ -250,8 +251,8 @@ def check_choice(
 
 
 def in_order_of_calls(results: Collection[ToolResult], calls: Reversible[ToolCall]) -> list[ToolResult]:
-    """Results in the order of the calls that they answer; those of no call at last. They answer the latest calls: a
-    long conversation is not looked through for each of its results.
+    """Sort results into the order of their calls; results without a call come last. Searches backwards, as results
+    answer the latest calls: a long conversation is not searched for each result.
     """
     if len(results) == 1:
         return list(results)
@@ -266,5 +267,5 @@ def in_order_of_calls(results: Collection[ToolResult], calls: Reversible[ToolCal
 
 
 def in_order_of_places(results: Iterable[ToolResult], places: Mapping[str, int]) -> list[ToolResult]:
-    """Results in the order of the places that their calls' ids have; those of no call at last."""
+    """Sort results by the places of their calls' ids; results without a call come last."""
     return sorted(results, key=lambda result: places.get(result.call_id, len(places)))

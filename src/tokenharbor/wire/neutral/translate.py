@@ -1,4 +1,4 @@
-"""Between streams and whole answers: events gathered into a reply, and a reply played as events."""
+"""Conversion between streams and whole answers: events gathered into a reply, and a reply replayed as events."""
 
 from collections.abc import Iterable, Iterator
 
@@ -23,7 +23,7 @@ from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 
 class ReplyBlock(msgspec.Struct, frozen=True, gc=False):
-    """A whole block; a tool call's text is its arguments."""
+    """A whole block; the text of a tool call is its arguments."""
 
     kind: BlockKind
     text: str = ""
@@ -35,8 +35,8 @@ class ReplyBlock(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """A whole answer. `failure` is set if it did not become one; `reason` is None then. `quarantined`: its usage came
-    and did not add up.
+    """A whole answer. `failure` is set if it failed, and then `reason` is None. `quarantined`: its usage was
+    inconsistent.
     """
 
     id: str
@@ -50,18 +50,18 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     finish_unknown: str = ""  # see Finished
 
     def __iter__(self) -> Iterator[Event]:
-        """The events that it comes of."""
+        """Return the answer's events."""
         return replay(self)
 
 
 def collect(events: Iterable[Event]) -> Reply:
-    """What the events come to; those that end without Finished or Failed are a broken answer."""
+    """Return the reply that the events make up; without a Finished or Failed, it is a broken answer."""
     if isinstance(events, Reply):
         return events
     started, usage, quarantined = _NOT_STARTED, None, False
     opened: dict[int, tuple[BlockOpened, list[BlockGrew]]] = {}
     end: Finished | Failed = _BROKEN
-    for event in events:  # not by `match`, which asks each event for each of its kinds
+    for event in events:  # not `match`: it would test each event against each class
         if type(event) is BlockGrew:
             opened[event.index][1].append(event)
         elif type(event) is BlockOpened:
@@ -81,7 +81,7 @@ def collect(events: Iterable[Event]) -> Reply:
 
 
 def failed(failure: Failure) -> Reply:
-    """Of an answer that is none."""
+    """Return a reply that is only a failure."""
     return Reply("", "", (), None, None, failure=failure)
 
 
@@ -90,8 +90,8 @@ _BROKEN = Failed(Failure(FailureKind.BROKEN))
 
 
 def join(opened: BlockOpened, grown: list[BlockGrew]) -> ReplyBlock:
-    """A block and all that was added to it."""
-    if len(grown) == 1:  # so it is in whole answers
+    """Return a block with all of its growth."""
+    if len(grown) == 1:  # the usual case for whole answers
         only = grown[0]
         return ReplyBlock(
             opened.kind, only.text, only.notes, opened.call_id, opened.name, opened.custom, only.citations
@@ -103,7 +103,7 @@ def join(opened: BlockOpened, grown: list[BlockGrew]) -> ReplyBlock:
 
 
 def replay(reply: Reply) -> Iterator[Event]:
-    """The events of a whole answer."""
+    """Return the events of a whole answer."""
     if reply.reason is not None or reply.blocks or reply.id:
         yield Started(reply.id, reply.model)
     for index, block in enumerate(reply.blocks):

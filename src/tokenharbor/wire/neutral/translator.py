@@ -1,23 +1,22 @@
-"""A vendor's answer passed on to a client of another dialect: its stream event by event, or the whole of it.
+"""A vendor's answer translated for a client of another dialect: a stream event by event, or a whole answer.
 
 The idea. For n dialects there are n readers (bytes to neutral events) and n writers (events to bytes), and one
 translator between them. To the relay it is a splicer like those of one dialect, with the same three states: before the
-first content what is written gathers in `_head`; then it leaves; the ending is the Finished alone, which is not even
+first content, written bytes gather in `_head`; then bytes leave; the ending is the Finished alone, which is not even
 written before `ending` asks for it.
 
-What always holds:
-
+Invariants:
 - `started` is set by the first piece of a block or the first tool call. An empty block of text or reasoning is no
   content.
-- Usage counts only if no content came after it: what was reported before cannot have counted that. `usage_so_far`
-  keeps the last one, for its input.
-- Bytes of text are counted when the writer let them go: a writer whose dialect has one block at a time keeps the
+- Usage counts only if no content came after it: an earlier report cannot have counted that. `usage_so_far` keeps the
+  last report, for its input.
+- Bytes of text are counted when the writer returns them: a writer whose dialect has one block at a time holds the
   others back, and its client has not seen them (`ending_text_bytes`).
 - Notes of tool calls go to `keep` as they come, for clients whose dialect has no field for them.
-- A failure keeps the vendor's words, but none of its names for fields: they are none of the caller's.
+- A failure keeps the vendor's message, but none of its field names: they mean nothing to the caller.
 
-A whole answer is no stream of events: its reader makes a `Reply`, whose blocks are whole, and its writer takes one.
-Only where it must be cut is it replayed as events.
+A whole answer is no stream of events: its reader makes a `Reply` of whole blocks, and its writer takes one. It is
+replayed as events only if it must be cut.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -52,12 +51,12 @@ from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.translate import Reply, collect
 
 Keep = Callable[[str, tuple[Note, ...]], None]
-"""Takes all notes of a tool call so far, by the call's id."""
+"""Stores all notes of a tool call so far, by the call's id."""
 
 
 class Translator:
-    """Fulfils `Splicer` between two dialects. The ending is the Finished alone: what a client takes for complete is not
-    even written before it is paid for.
+    """A `Splicer` between two dialects. The ending is the Finished alone: the event that makes an answer complete for
+    its client is not even written before it is paid for.
     """
 
     __slots__ = (
@@ -100,19 +99,19 @@ class Translator:
         self._keep = keep
         self._cutter = None if cut is None else Cutter(cut, whole=False)
         self._calls: dict[int, str] = {}  # tool calls' ids, by block
-        self._notes: dict[int, tuple[Note, ...]] = {}  # theirs, likewise
+        self._notes: dict[int, tuple[Note, ...]] = {}  # notes of tool calls, by block
         self._images: set[int] = set()
-        self._thoughts: dict[int, int] = {}  # bytes of reasoning in words, by block
-        self._head: list[bytes] = []  # what is written before the first content
-        self._unspent = 0  # bytes of the vendor's, before the first content
+        self._thoughts: dict[int, int] = {}  # bytes of readable reasoning, by block
+        self._head: list[bytes] = []  # bytes written before the first content
+        self._unspent = 0  # the vendor's bytes before the first content
         self._finished: Finished | None = None
         self.started = False
         self.failure: Failure | None = None
         self.usage: Usage | None = None
         self.quarantined = False
         self.text_bytes = 0
-        self.ending_text_bytes = 0  # what the writer still holds, where its dialect has one block at a time
-        self.usage_so_far: Usage | None = None  # what was said last: all of the input, some of the output
+        self.ending_text_bytes = 0  # bytes that the writer still holds, if its dialect has one block at a time
+        self.usage_so_far: Usage | None = None  # the last report: all of the input, part of the output
         self.complete = False
         self.finish_unknown = ""
 
@@ -129,7 +128,7 @@ class Translator:
         if self._cutter is not None:
             self._cutter.leave(out)
         for event in out:
-            self._finish(event)  # type: ignore[arg-type]  # it adds nothing else
+            self._finish(event)  # type: ignore[arg-type]  # `leave` adds only a Finished
 
     @property
     def over(self) -> bool:
@@ -182,7 +181,7 @@ class Translator:
         piece = self._writer.write(event)
         if type(event) is BlockGrew:
             self._count(event, piece)
-        elif self.ending_text_bytes and piece:  # whatever more was written has let go of it
+        elif self.ending_text_bytes and piece:  # any later write includes the held text
             self._let_go(len(piece))
         if self.started:
             if piece:
@@ -194,9 +193,9 @@ class Translator:
             self._head.append(piece)
 
     def _note(self, event: Event) -> bool:
-        """Note the event's facts; whether it is content."""
+        """Record the event's facts; return whether it is content."""
         if type(event) is BlockGrew:
-            self.usage = None  # what was reported before this cannot have counted it
+            self.usage = None  # an earlier report cannot have counted this
             if event.notes and self._keep is not None and event.index in self._calls:
                 notes = self._notes[event.index] = self._notes.get(event.index, ()) + event.notes
                 self._keep(self._calls[event.index], notes)
@@ -212,7 +211,7 @@ class Translator:
                 return True
         elif type(event) is UsageReported:
             self.usage, self.quarantined = event.usage, event.usage is None
-            self.usage_so_far = event.usage or self.usage_so_far  # of the input it is true even if the last one is not
+            self.usage_so_far = event.usage or self.usage_so_far  # its input count stays valid
         return False
 
     def _count(self, event: BlockGrew, piece: bytes) -> None:
@@ -229,7 +228,7 @@ class Translator:
             self.ending_text_bytes += size
 
     def _think(self, event: BlockGrew) -> int:
-        """What came of reasoning in words; and what came of it encrypted, as far as the words did not say it."""
+        """Return the bytes of readable reasoning, and those of encrypted reasoning beyond it."""
         size = _size(event.text)
         shown = self._thoughts[event.index] = self._thoughts[event.index] + size
         return size + sum([unseen.sealed(len(note.raw), shown) for note in event.notes])
@@ -246,7 +245,9 @@ class Translator:
         self._head.clear()
 
     def _finish(self, finished: Finished) -> None:
-        """Where nothing has left yet, all of it waits for the ending, so that a refusal can still be one."""
+        """Complete the answer. If nothing has left yet, all of it waits for the ending, so a
+        refusal is still possible.
+        """
         self._finished = finished
         self.finish_unknown = finished.unknown
         self.started = self.complete = True
@@ -254,8 +255,8 @@ class Translator:
 
 
 class Translation(msgspec.Struct, frozen=True, gc=False):
-    """One request's way from a vendor's dialect to its client's. `keep` takes what came with tool calls; the answer is
-    `cut` where the vendor could not be told to.
+    """The translation of one request's answer from the vendor's dialect to the client's. `keep` stores the notes of
+    tool calls; `cut` is set if the vendor cannot limit the answer itself.
     """
 
     vendor: ProviderDialect
@@ -268,7 +269,9 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
         return Translator(self.vendor.reader(), self.client.writer(self.recipient), self.keep, self.recipient, self.cut)
 
     def read_answer(self, body: bytes) -> AnswerFacts | Failure:
-        """A vendor's whole answer, with its body for the client; a Failure if it is an error, or no answer."""
+        """Read a vendor's whole answer, with its body for the client; return a Failure if it is an
+        error or unreadable.
+        """
         reply = self.vendor.read_reply(body)
         if reply.reason is None:
             return _unplaced(reply.failure or Failure(FailureKind.BROKEN))
@@ -291,12 +294,12 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
 
 
 def _size(text: str) -> int:
-    """In bytes of UTF-8."""
+    """Return the size in bytes of UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def identified(events: Iterable[Event], recipient: ReplyContext) -> Iterator[Event]:
-    """The events with an id of ours where an answer or a tool call has none, as a client of another dialect needs."""
+    """Yield the events, with an id of ours for an answer or a tool call that has none."""
     for event in events:
         match event:
             case Started():
@@ -308,21 +311,21 @@ def identified(events: Iterable[Event], recipient: ReplyContext) -> Iterator[Eve
 
 
 def _named(started: Started, recipient: ReplyContext) -> Started:
-    """With our id and the model's name here where the vendor says neither."""
+    """Add our id and our name for the model if the vendor gives none."""
     if started.id and started.model:
         return started
     return Started(started.id or recipient.id, started.model or recipient.model)
 
 
 def _called(opened: BlockOpened, recipient: ReplyContext) -> BlockOpened:
-    """With an id of ours where a tool call has none."""
+    """Add an id of ours to a tool call that has none."""
     if opened.call_id or opened.kind is not BlockKind.TOOL_CALL:
         return opened
     return msgspec.structs.replace(opened, call_id=_call_id(recipient, opened.index))
 
 
 def _all_named(reply: Reply, recipient: ReplyContext) -> Reply:
-    """A whole answer with all of these."""
+    """Add the missing ids and names of a whole answer."""
     blocks = reply.blocks
     if any(block.kind is BlockKind.TOOL_CALL and not block.call_id for block in blocks):
         blocks = tuple(
@@ -339,15 +342,15 @@ def _all_named(reply: Reply, recipient: ReplyContext) -> Reply:
 
 
 def _call_id(recipient: ReplyContext, index: int) -> str:
-    """Unlike any of other answers, whose calls stand in the same conversation."""
+    """Return an id that no other answer's call has: calls of several answers share one conversation."""
     return f"call_{recipient.id.removeprefix('req_')}_{index}"
 
 
 _EVERYWHERE = frozenset({"content_filter"})
-"""The codes that mean the same in every dialect."""
+"""Codes with the same meaning in every dialect."""
 
 
 def _unplaced(failure: Failure) -> Failure:
-    """In the vendor's words but without its names: a field of its dialect is none of the caller's."""
+    """Keep the vendor's message but not its field names, which belong to another dialect than the caller's."""
     code = failure.code if failure.code in _EVERYWHERE else ""
     return msgspec.structs.replace(failure, code=code, type="", param=None)
