@@ -70,7 +70,7 @@ def measure(texts: Sequence[str]) -> TextMeasure:
 
 
 def _measure(texts: Sequence[str], factor: float) -> TextMeasure:
-    from tokenharbor.wire.count.o200k import O200K  # noqa: PLC0415  its tables are loaded by whoever counts first
+    from tokenharbor.wire.count.o200k import O200K  # noqa: PLC0415  the first count loads its tables
 
     count = O200K.count
     tokens = 0

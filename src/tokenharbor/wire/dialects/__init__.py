@@ -1,1 +1,1 @@
-"""A folder for each dialect: its requests, answers, streams, usage and failures."""
+"""One folder for each dialect: its requests, answers, streams, usage and failures."""

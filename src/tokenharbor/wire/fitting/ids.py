@@ -11,7 +11,7 @@ _FITTING = re.compile(f"{_PREFIXES}*([A-Za-z0-9_-]*)")
 
 
 SHORT, LONG = 64, 128
-"""How many characters a tool's name may have: in OpenAI's dialects, and in Anthropic's and Google's."""
+"""The longest tool name, in characters: in OpenAI's dialects, and in Anthropic's and Google's."""
 
 
 def fit(word: str, most: int) -> str:

@@ -21,9 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 _SPACE = rb"[ \t\n\r]*"
 _OPEN = re.compile(_SPACE + rb"\{")
-_NAME = re.compile(
-    _SPACE + rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")' + _SPACE + rb":" + _SPACE, re.DOTALL
-)  # possessive: never backtracks
+_NAME = re.compile(_SPACE + rb'("[^"\\]*+(?:\\.[^"\\]*+)*+")' + _SPACE + rb":" + _SPACE, re.DOTALL)  # never backtracks
 _AFTER = re.compile(_SPACE + rb"([,}])")
 _HALF = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")  # a high surrogate without a low one
 _NEAR = 16  # bytes from the end

@@ -25,7 +25,7 @@ class FirstContentLimit:
         """Bytes of an incomplete event, which may be content; it has a separate bound."""
         return self._framer.pending
 
-    def most_waiting(self, sent: int) -> int:  # noqa: ARG002  for those that repeat it
+    def most_waiting(self, sent: int) -> int:  # noqa: ARG002  for dialects whose answers repeat the request
         """Return the most bytes before the first content of the answer to a request of `sent` bytes."""
         return MOST_WAITING
 

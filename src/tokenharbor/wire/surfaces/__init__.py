@@ -1,4 +1,4 @@
-"""The surfaces of OpenAI's convention beside chat: SURFACES, and FORMS, whose requests are forms."""
+"""The surfaces of OpenAI's API beside chat: SURFACES take JSON, FORMS take forms with files."""
 
 from collections.abc import Mapping
 

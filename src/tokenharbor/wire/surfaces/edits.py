@@ -1,4 +1,4 @@
-"""Images from images and words: billed like those from words alone."""
+"""Image edits: images from images and text, billed like image generation."""
 
 import msgspec
 
@@ -22,7 +22,7 @@ from tokenharbor.wire.surfaces.images import DRAWN, IN_OTHER_WORDS, MOST_IMAGES,
 
 
 class ImageEdits:
-    """Fulfils `FormSurface`."""
+    """The surface `image_edits`."""
 
     name = "image_edits"
     path = "/images/edits"

@@ -1,4 +1,4 @@
-"""Embeddings: texts or tokens in, vectors out, billed by the tokens that went in."""
+"""Embeddings: texts or tokens in, vectors out, billed by input tokens."""
 
 import msgspec
 
@@ -29,7 +29,7 @@ _counts = msgspec.json.Decoder(_Counts | None).decode
 
 
 class Embeddings:
-    """Fulfils `Surface`."""
+    """The surface `embeddings`."""
 
     name = "embeddings"
     path = "/embeddings"
@@ -46,7 +46,7 @@ class Embeddings:
             raise wrong_shape("input", error) from None
         items = [read] if isinstance(read, str) else read
         if not items or len(items) > _MOST_INPUTS:
-            raise InvalidRequest(f"`input` must hold 1 to {_MOST_INPUTS} inputs.", param="input")
+            raise InvalidRequest(f"`input` must have 1 to {_MOST_INPUTS} items.", param="input")
         text = "".join([item for item in items if isinstance(item, str)])
         return with_demand(request, _asks(items), text_size(text.encode()))
 
@@ -66,16 +66,18 @@ class Embeddings:
 
 
 def _asks(items: list[_Item]) -> MediaDemand:
-    """Numbers by themselves are one input of tokens."""
+    """Return the demand of the inputs; bare numbers are one input of tokens."""
     numbers = sum(isinstance(item, int) for item in items)
     if numbers and numbers != len(items):
-        raise InvalidRequest("`input` must be a text, texts, tokens or lists of tokens, not a mixture.", param="input")
+        raise InvalidRequest(
+            "`input` must be a string, strings, tokens or arrays of tokens, not a mixture.", param="input"
+        )
     tokens = numbers + sum(len(item) for item in items if isinstance(item, list))
     return MediaDemand("embeddings", items=1 if numbers else len(items), tokens=tokens)
 
 
 def _usage(raw: msgspec.Raw) -> Usage | None:
-    """`prompt_tokens`; vendors that leave it out say the total, which is the same here."""
+    """Read `prompt_tokens`; vendors that omit it send the total, which is the same here."""
     try:
         counts = _counts(raw)
     except UNREADABLE:

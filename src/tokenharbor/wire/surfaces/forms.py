@@ -1,4 +1,4 @@
-"""What the surfaces whose requests are forms with files share."""
+"""Shared parts of the surfaces whose requests are forms with files."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -16,7 +16,9 @@ _LONGEST_WORD = 40
 
 
 class UploadForm(msgspec.Struct, frozen=True):
-    """A form as far as it was kept: `kept` are its first bytes, or all of them. `length` is the most it can have."""
+    """The kept part of a form: `kept` are its first bytes, or all of them. `length` is the most
+    that the form can have.
+    """
 
     kept: bytes
     boundary: bytes
@@ -29,18 +31,18 @@ class UploadForm(msgspec.Struct, frozen=True):
 
 
 class FormSurface(Protocol):
-    """A surface whose requests are forms. `passes`: its files pass as they come, and only its model is awaited."""
+    """A surface whose requests are forms. `passes`: files are streamed to the vendor, once the model is known."""
 
     name: str
     path: str
     passes: bool
-    known: frozenset[str]  # the names of its fields and files: no other spelling of one is taken
+    known: frozenset[str]  # the names of its fields and files; other spellings are refused
 
     def check_field(self, name: str, value: bytes) -> None:
-        """Raises InvalidRequest for a field that cannot be sold as it is, also one that comes after a file."""
+        """Check one field, also one after a file. Raises InvalidRequest if it is not supported."""
 
     def read_form(self, form: UploadForm) -> Request:
-        """Raises InvalidRequest."""
+        """Read the request. Raises InvalidRequest."""
 
     def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         """Read a whole answer body that came with a 2xx."""
@@ -64,7 +66,7 @@ def read_model(form: UploadForm) -> str:
 
 
 def read_word(form: UploadForm, name: str) -> str | None:
-    """A short text that a price may depend on; absent, empty and `auto` are None."""
+    """Return a short text that a price may depend on; absent, empty and `auto` are None."""
     if name not in form.fields:
         return None
     word = read_text(form, name)
@@ -83,21 +85,23 @@ def read_count(form: UploadForm, name: str, most: int) -> int | None:
 
 
 def refuse(name: str, value: bytes, allowed: frozenset[bytes], why: str) -> None:
-    """Pass these values only."""
+    """Raise InvalidRequest unless the value is allowed."""
     if value not in allowed:
         raise InvalidRequest(f"`{name}` {why}", param=name)
 
 
 COMMON = frozenset({"model", "prompt", "user", "service_tier", "store", "provider"})
-"""The names that every surface knows."""
+"""The names that every surface has."""
 
 _TIERS = frozenset({b"auto", b"default", b"standard", b""})
 
 
 def refuse_tiers(name: str, value: bytes) -> None:
-    """Fields that change the price or what a vendor keeps, and the caller's boundaries, on every surface."""
+    """Check the fields that change the price, the vendor's retention or the caller's boundaries, on every surface."""
     if name == "provider":
-        raise InvalidRequest("`provider` is not read in a form: send the header x-tokenharbor-provider.", param=name)
+        raise InvalidRequest(
+            "`provider` is not supported in a form: send the header x-tokenharbor-provider.", param=name
+        )
     if name == "service_tier":
         refuse(name, value, _TIERS, "has a value with a separate price, which is not supported: remove it.")
     if name == "store":
@@ -108,7 +112,7 @@ NOT_TRUE = frozenset({b"false", b"", b"null", b"False", b"0"})
 
 
 def write_form(form: UploadForm, request: Request, change: Edit) -> bytes:
-    """What was kept of the form, for a vendor."""
+    """Return the kept part of the form, edited for a vendor."""
     changes = {name: value.encode() for name, value in change.variant}
     if change.model != request.model:
         changes["model"] = change.model.encode()

@@ -1,4 +1,4 @@
-"""Images from words: billed by the image, or by the vendor's tokens."""
+"""Image generation: text in, images out, billed by the image or by the vendor's tokens."""
 
 import msgspec
 
@@ -29,7 +29,7 @@ OTHER_WORDS = frozenset(
     {"batch_size", "num_images", "num_images_per_prompt", "num_outputs", "samples", "max_images", "parameters"}
     | {"image_size", "resolution", "width", "height", "sequential_image_generation_options", "extra_body"}
 )
-"""Other vendors' words for how many are made, and how large; the convention has `n` and `size`."""
+"""Other vendors' fields for the number and size of images; OpenAI's API has `n` and `size`."""
 
 IN_OTHER_WORDS = "can change the price and is not supported: use `n` and `size`."
 
@@ -73,7 +73,7 @@ _counts = msgspec.json.Decoder(_Counts | None).decode
 
 
 class ImageGenerations:
-    """Fulfils `Surface`."""
+    """The surface `images`."""
 
     name = "images"
     path = "/images/generations"
@@ -100,7 +100,9 @@ class ImageGenerations:
 
 
 def read_images(request: Request, body: bytes) -> AnswerFacts | Failure:
-    """More images than were asked for are not billed, and whatever is said of them is not believed."""
+    """Read the facts of an answer. Images beyond the requested number are not billed, and then the reported usage is
+    not trusted.
+    """
     whole = decode_answer(LISTED, body)
     if isinstance(whole, Failure):
         return whole
@@ -116,7 +118,7 @@ def read_images(request: Request, body: bytes) -> AnswerFacts | Failure:
 
 
 def _usage(raw: msgspec.Raw, made: Usage) -> Usage | None:
-    """Convention: `input_tokens` includes those of images."""
+    """Read the usage; `input_tokens` includes image tokens."""
     try:
         counts = _counts(raw)
     except UNREADABLE:

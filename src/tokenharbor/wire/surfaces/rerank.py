@@ -1,4 +1,4 @@
-"""Ranking: a query and documents in, their order out; billed by search units, or by tokens."""
+"""Ranking: a query and documents in, their order out, billed by search units or by tokens."""
 
 import msgspec
 
@@ -54,7 +54,7 @@ _counts = msgspec.json.Decoder(_Counts | None).decode
 
 
 class Rerank:
-    """Fulfils `Surface`."""
+    """The surface `rerank`."""
 
     name = "rerank"
     path = "/rerank"
@@ -67,11 +67,11 @@ class Rerank:
         try:
             documents = _documents(raw)
         except UNREADABLE:
-            raise InvalidRequest("`documents` must be texts or objects.", param="documents") from None
+            raise InvalidRequest("`documents` must be an array of strings or objects.", param="documents") from None
         if not documents or len(documents) > _MOST_DOCUMENTS:
-            raise InvalidRequest(f"`documents` must hold 1 to {_MOST_DOCUMENTS} documents.", param="documents")
+            raise InvalidRequest(f"`documents` must have 1 to {_MOST_DOCUMENTS} items.", param="documents")
         read_count(request.members, "top_n", 1)
-        # Token-billed vendors read the query anew with each document.
+        # Token-billed vendors count the query again with each document.
         whole, each, count = text_size(bytes(raw)), text_size(query.encode()), len(documents)
         size = InputSize(
             whole.text_bytes + count * each.text_bytes, text_tokens=whole.text_tokens + count * each.text_tokens
@@ -94,7 +94,7 @@ class Rerank:
 
 
 def _usage(whole: _Whole) -> Usage | None:
-    """Vendors that count units say them in `meta.billed_units`, the others tokens in `usage`."""
+    """Read the usage: search units from `meta.billed_units`, tokens from `usage`."""
     try:
         meta, counts = _meta(whole.meta), _counts(whole.usage)
     except UNREADABLE:
@@ -111,7 +111,7 @@ def _usage(whole: _Whole) -> Usage | None:
 
 
 def _whole(count: float | None) -> int | None:
-    """Some vendors write whole numbers with a point."""
+    """Convert a count; some vendors write whole numbers with a decimal point."""
     if count is None:
         return None
     if not float(count).is_integer():

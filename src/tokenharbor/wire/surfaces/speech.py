@@ -1,4 +1,4 @@
-"""Speech: text in, sound out, billed by the characters that went in."""
+"""Speech: text in, audio out, billed by input characters."""
 
 from typing import Protocol
 
@@ -11,12 +11,12 @@ from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 from tokenharbor.wire.neutral.request import Edit, MediaDemand, Request
 from tokenharbor.wire.surfaces.surface import one_of, read_body, read_text, with_demand, write_body
 
-_CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="audio is sent as bytes only.")}
+_CHECKS: dict[str, Check] = {"stream_format": one_of("audio", why="only raw audio is supported.")}
 _KNOWN = ("input", "voice", "instructions", "response_format", "speed")
 
 
 class Speech:
-    """Fulfils `Surface`."""
+    """The surface `speech`."""
 
     name = "speech"
     path = "/audio/speech"
@@ -32,12 +32,12 @@ class Speech:
     def write_request(self, request: Request, edit: Edit) -> bytes:
         return write_body(request, edit)
 
-    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:  # noqa: ARG002  sound is not read
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:  # noqa: ARG002  audio is not read
         return GARBAGE_ANSWER
 
 
 class StreamFilter(Protocol):
-    """Takes out what must not pass, and keeps what may be the beginning of it."""
+    """Removes forbidden content from a stream; holds back what may be the beginning of it."""
 
     def feed(self, piece: bytes) -> bytes: ...
 
@@ -45,12 +45,12 @@ class StreamFilter(Protocol):
 
 
 class MediaSplicer:
-    """A medium on its way, as a stream without events: every byte passes but the last ones, which are its ending."""
+    """A `Splicer` for media without events: every byte passes except the last, which is the ending."""
 
     cut = stopping = False
 
     def __init__(self, counted: Usage, cleans: StreamFilter) -> None:
-        self._cleans = cleans  # before the last byte is split off
+        self._cleans = cleans  # applied before the last byte is split off
         self.started = False
         self.complete = False
         self.failure: Failure | None = None
@@ -74,7 +74,7 @@ class MediaSplicer:
         return len(self._held)
 
     def feed(self, data: bytes) -> bytes:
-        """The last byte seen stays behind: without it, a medium whose length was told is not complete."""
+        """Hold back the last byte: without it, a medium with a declared length is incomplete."""
         self.started = True
         return self._pass(self._cleans.feed(data))
 
@@ -85,7 +85,7 @@ class MediaSplicer:
         self.text_bytes += len(piece)
         return piece
 
-    def close(self, *, whole: bool = True) -> bytes:  # noqa: ARG002  sound has no other end
+    def close(self, *, whole: bool = True) -> bytes:  # noqa: ARG002  audio has no other end
         if not self.started:
             self.failure = GARBAGE_ANSWER
             return b""
@@ -94,5 +94,5 @@ class MediaSplicer:
         self.ending_text_bytes = len(self._held)
         return piece
 
-    def ending(self, cost_usd: str | None = None) -> bytes:  # noqa: ARG002  no place for it in sound
+    def ending(self, cost_usd: str | None = None) -> bytes:  # noqa: ARG002  audio has no place for it
         return self._held

@@ -1,4 +1,4 @@
-"""What a surface offers: one protocol that every file beside this one fulfils, and what they share."""
+"""The protocol of a surface, and the parts that all surfaces share."""
 
 from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeVar
@@ -25,7 +25,7 @@ _COMMON: Mapping[str, Check] = {
 
 
 class ListedAnswer(msgspec.Struct, frozen=True):
-    """An answer that lists what was made of the request, and says what that took."""
+    """An answer that lists its results and states the usage."""
 
     data: list[msgspec.Raw]
     usage: msgspec.Raw = NULL
@@ -38,24 +38,24 @@ T = TypeVar("T")
 
 
 class Surface(Protocol):
-    """One call of OpenAI's convention. Pure: no socket, clock or await."""
+    """One call of OpenAI's API beside chat. Pure: no socket, clock or await."""
 
     name: str
     path: str  # under the vendor's base URL
-    sound: bool  # the answer is bytes of a medium, which pass as they come
+    sound: bool  # the answer is audio bytes, which pass as they come
 
     def read_request(self, body: bytes) -> Request:
-        """Check and read. Raises InvalidRequest."""
+        """Check and read a request. Raises InvalidRequest."""
 
     def write_request(self, request: Request, edit: Edit) -> bytes:
-        """The body for a vendor: the model's name changed, every other byte as it was."""
+        """Return the body for a vendor: the model's name is changed, other bytes stay."""
 
     def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:
         """Read a whole answer body that came with a 2xx."""
 
 
 def read_body(body: bytes, checks: Mapping[str, Check], known: Iterable[str]) -> Request:
-    """What all surfaces read alike; the rest is filled in by each. Raises InvalidRequest."""
+    """Read the parts of a request that all surfaces share; the surface adds the rest. Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)
     names = frozenset((*known, *checks, *_COMMON, *extensions.NAMES, "model", "user"))
@@ -77,12 +77,12 @@ def read_body(body: bytes, checks: Mapping[str, Check], known: Iterable[str]) ->
 
 
 def with_demand(request: Request, demand: MediaDemand, size: InputSize) -> Request:
-    """The request with what it asks for; it bears its surface's name."""
+    """Return the request with its demand, under its surface's name."""
     return msgspec.structs.replace(request, dialect=demand.surface, demand=demand, size=size)
 
 
 def write_body(request: Request, change: Edit) -> bytes:
-    """The body for a vendor."""
+    """Return the body for a vendor."""
     changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model:
         changes["model"] = msgspec.json.encode(change.model)
@@ -91,7 +91,7 @@ def write_body(request: Request, change: Edit) -> bytes:
 
 
 def read_text(members: Members, name: str) -> str:
-    """A field that must be there and be a string."""
+    """Return a required string."""
     raw = members.get(name)
     if raw is None:
         raise InvalidRequest(f"`{name}` is missing.", param=name)
@@ -102,7 +102,7 @@ def read_text(members: Members, name: str) -> str:
 
 
 def read_word(members: Members, name: str) -> str | None:
-    """A short string that a price may depend on; absent, null and `auto` are None."""
+    """Return a short string that a price may depend on; absent, null and `auto` are None."""
     if is_null(members.get(name)):
         return None
     word = read_text(members, name)
@@ -112,7 +112,7 @@ def read_word(members: Members, name: str) -> str | None:
 
 
 def one_of(*values: str, why: str) -> Check:
-    """Passes these strings and null."""
+    """Return a check that accepts these strings and null."""
     allowed = {b"null", *(b'"%b"' % value.encode() for value in values)}
     shown = " or ".join(f'"{value}"' for value in values)
 
@@ -123,7 +123,7 @@ def one_of(*values: str, why: str) -> Check:
 
 
 def decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | Failure:
-    """An answer's facts; a Failure if it is an error after all, or of another shape."""
+    """Decode an answer; return a Failure if it is an error or has another shape."""
     if is_swollen(body):
         return GARBAGE_ANSWER
     try:
@@ -135,7 +135,7 @@ def decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | Failur
 
 
 def _error_in(body: bytes) -> Failure | None:
-    """An error that came with a 2xx."""
+    """Return the error that came with a 2xx, if any."""
     try:
         return read_stream_failure(decode_chunk(body))
     except UNREADABLE:

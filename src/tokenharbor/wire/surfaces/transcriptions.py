@@ -1,4 +1,4 @@
-"""Transcripts: a recording in, text out; billed by the second, or by the vendor's tokens."""
+"""Transcription: a recording in, text out, billed by the second or by the vendor's tokens."""
 
 import math
 
@@ -39,7 +39,7 @@ _counts = msgspec.json.Decoder(_Counts | None).decode
 
 
 class Transcriptions:
-    """Fulfils `FormSurface`."""
+    """The surface `transcriptions`."""
 
     name = "transcriptions"
     path = "/audio/transcriptions"
@@ -74,7 +74,7 @@ class Transcriptions:
             demand=MediaDemand(self.name, items=1, upload_bytes=form.length),
         )
 
-    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:  # noqa: ARG002  all of it is in the answer
+    def read_answer(self, request: Request, body: bytes) -> AnswerFacts | Failure:  # noqa: ARG002  the answer has all facts
         whole = decode_answer(_ANSWER, body)
         if isinstance(whole, Failure):
             return whole
@@ -85,7 +85,7 @@ class Transcriptions:
 
 
 def _usage(whole: _Whole) -> Usage | None:
-    """Seconds in full, rounded up; tokens, of which `input_tokens` includes those of sound."""
+    """Read the usage: seconds, rounded up; tokens, where `input_tokens` includes audio tokens."""
     try:
         counts = _counts(whole.usage)
         told = float(whole.duration) if whole.duration is not None else None

@@ -1,4 +1,4 @@
-"""Videos: asked for, asked after until they are done, then fetched; billed by the second that was asked for."""
+"""Videos: requested, polled until done, then fetched; billed by the requested seconds."""
 
 import re
 
@@ -24,13 +24,13 @@ from tokenharbor.wire.surfaces.forms import (
 from tokenharbor.wire.surfaces.surface import decode_answer
 
 USUAL_SECONDS = 4
-"""Of a video whose length was not said, in this convention."""
+"""The default length of a video in OpenAI's API."""
 
 _PRICED = frozenset(
     {"n", "duration", "duration_seconds", "frames", "num_frames", "fps", "resolution", "quality", "audio"}
     | {"generate_audio", "num_videos", "n_variants", "remix_video_id", "video"}
 )
-"""Other vendors' words for how much is made; the convention has `seconds` and `size`."""
+"""Other vendors' fields for amounts; OpenAI's API has `seconds` and `size`."""
 
 _NOTHING = frozenset({b""})
 _MOST_SECONDS = 3600
@@ -40,7 +40,7 @@ _FAILED = frozenset({"failed", "cancelled", "canceled", "expired"})
 
 
 class VideoState(msgspec.Struct, frozen=True):
-    """What a vendor says of a video."""
+    """A video's state as its vendor reports it."""
 
     id: str
     status: str
@@ -58,7 +58,7 @@ _STATE = msgspec.json.Decoder(VideoState)
 
 
 class Videos:
-    """Fulfils `FormSurface`."""
+    """The surface `videos`."""
 
     name = "videos"
     path = "/videos"
@@ -94,10 +94,10 @@ def read_state(body: bytes) -> VideoState | Failure:
 
 
 def rename(body: bytes, our_id: str) -> bytes:
-    """The vendor's words under our id."""
+    """Return the vendor's answer with our id."""
     try:
         members = scan(body)
-    except UnreadableError:  # a name that stands twice: the vendor's words are passed on as their last meaning
+    except UnreadableError:  # a repeated key: the last value counts
         members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         return msgspec.json.encode({**members, "id": our_id})
     return edit(body, members, {"id": msgspec.json.encode(our_id)})

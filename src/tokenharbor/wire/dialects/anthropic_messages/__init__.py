@@ -1,4 +1,4 @@
-"""Anthropic's messages, spoken by its clients, its agents and the vendors that serve them."""
+"""Anthropic's Messages API, for its clients, its agents and the vendors that speak it."""
 
 from tokenharbor.wire.dialects.anthropic_messages import failures, read_chat, requests, write_chat
 from tokenharbor.wire.dialects.anthropic_messages.answer import measure, read_answer
@@ -48,8 +48,8 @@ class AnthropicMessages:
     reader = AnthropicReader
     writer = AnthropicWriter
 
-    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
+    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both are in the body
         return "/messages"
 
-    def splice(self, request: Request, *, hide_usage: bool) -> AnthropicSplicer:  # noqa: ARG002  never only ours
+    def splice(self, request: Request, *, hide_usage: bool) -> AnthropicSplicer:  # noqa: ARG002  usage is never only ours
         return AnthropicSplicer()

@@ -1,4 +1,4 @@
-"""Anthropic's whole answers: what the books need of them, and whether they are answers at all."""
+"""Anthropic's whole answers: the facts for billing, and a check that the body is an answer."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ from tokenharbor.wire.neutral.usage import BadUsageError
 
 
 class _Glance(msgspec.Struct, frozen=True, gc=False):
-    """An answer without its content, which is read only if it must be counted."""
+    """An answer without its content, which is decoded only if it must be counted."""
 
     type: str = ""
     content: msgspec.Raw = NULL
@@ -27,7 +27,7 @@ _glance = msgspec.json.Decoder(_Glance).decode
 
 
 def read_answer(body: bytes) -> AnswerFacts | Failure:
-    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    """Return the answer's facts; a Failure if it is an error or no answer of this dialect."""
     try:
         if not body.isascii():
             body.decode()
@@ -61,7 +61,7 @@ def _is_empty(content: msgspec.Raw) -> bool:
 
 
 def measure(body: bytes) -> int:
-    """How much was generated, in bytes; 0 for what is no answer."""
+    """Return the number of bytes generated; 0 if the body is not an answer."""
     try:
         return 0 if is_swollen(body) else _text_bytes(body)
     except UNREADABLE:

@@ -1,4 +1,4 @@
-"""The shapes of Anthropic's answers, whole and as events: only what is looked at, the rest passes unread."""
+"""The shapes of Anthropic's answers, whole and as events: only the members that the gateway reads."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from tokenharbor.wire.neutral import unseen
 
 
 class AnthropicDelta(msgspec.Struct, frozen=True, gc=False):
-    """What was added to a block, or to the message at its end."""
+    """An addition to a block, or to the message at its end."""
 
     type: str = ""
     text: str | None = None
@@ -20,7 +20,7 @@ class AnthropicDelta(msgspec.Struct, frozen=True, gc=False):
 
 
 class AnthropicBlock(msgspec.Struct, frozen=True, gc=False):
-    """A block of content: as it starts, or whole."""
+    """A content block, at its start or whole."""
 
     type: str = ""
     text: str | None = None
@@ -72,7 +72,7 @@ decode_block = msgspec.json.Decoder(AnthropicBlock).decode
 
 
 def block_size(block: AnthropicBlock) -> int:
-    """How many bytes of text, reasoning and arguments the block holds."""
+    """Return the bytes of text, reasoning and arguments in a block."""
     arguments = len(block.input) if len(block.input) > 4 else 0
     thought = text_size(block.thinking or "")
     hidden = unseen.sealed(len(block.signature or block.data or ""), thought)

@@ -1,4 +1,4 @@
-"""What a cache must know of Anthropic's messages."""
+"""The cache reader of Anthropic's dialect."""
 
 from typing import Literal
 
@@ -60,7 +60,7 @@ _decode_begun = msgspec.json.Decoder(_Begun).decode
 
 
 class AnthropicCaching:
-    """Fulfils `CacheReader`."""
+    """The `CacheReader` of this dialect."""
 
     users = frozenset({"metadata"})
 
@@ -95,7 +95,7 @@ class AnthropicCaching:
     def is_finished(self, ending: bytes) -> bool:
         return ends_with(_FINISHED, b'"stop_reason"', ending)
 
-    def is_refusal(self, answer: bytes) -> bool:  # noqa: ARG002  its stop reason says so
+    def is_refusal(self, answer: bytes) -> bool:  # noqa: ARG002  its stop reason shows refusals
         return False
 
     def restamp(self, parts: Parts, stamp: Seen, *, stream: bool) -> Parts:

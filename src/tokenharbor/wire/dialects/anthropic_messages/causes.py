@@ -1,4 +1,4 @@
-"""What Anthropic's error types mean, where a status does not tell: platform.claude.com/docs/en/api/errors."""
+"""The meaning of Anthropic's error types where the status is ambiguous: platform.claude.com/docs/en/api/errors."""
 
 from tokenharbor.wire.neutral.causes import SHARED, Cause, CauseTable
 from tokenharbor.wire.neutral.failure import FailureKind

@@ -1,4 +1,4 @@
-"""Anthropic's citations: those of the web are all dialects', the others its own."""
+"""Anthropic's citations: web citations translate to other dialects, the others are this dialect's alone."""
 
 import msgspec
 
@@ -20,7 +20,7 @@ _decode = msgspec.json.Decoder(_Location).decode
 
 
 def read_citation(raw: msgspec.Raw) -> tuple[Citation, ...]:
-    """One if it names a page on the web."""
+    """Return the citation if it names a web page."""
     try:
         location = _decode(raw)
     except UNREADABLE:
@@ -31,13 +31,13 @@ def read_citation(raw: msgspec.Raw) -> tuple[Citation, ...]:
 
 
 def write_citation(citation: Citation) -> dict[str, object]:
-    """Of another vendor's page there is no index that this one could read."""
+    """Write a citation. Another vendor's page has no index that this vendor could read."""
     page = {"url": citation.url, "title": citation.title, "cited_text": citation.quote}
     return {"type": _WEB, **page, "encrypted_index": ""}
 
 
 def is_own(raw: msgspec.Raw) -> bool:
-    """Whether the vendor wrote it: what `write_citation` wrote comes back in the next request."""
+    """Return whether the vendor wrote the citation: those of `write_citation` come back in the next request."""
     try:
         location = _decode(raw)
     except UNREADABLE:

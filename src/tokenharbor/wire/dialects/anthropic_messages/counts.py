@@ -1,4 +1,4 @@
-"""Anthropic's counting of tokens: a request without the maximum that an answer needs."""
+"""Anthropic's token counting: a request without the maximum that answers require."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ _MAXIMUM = "max_tokens"
 
 
 def read_count_request(body: bytes, _place: ModelInPath | None) -> Request:
-    """Raises InvalidRequest."""
+    """Read a request to count. Raises InvalidRequest."""
     members = read_members(body)
     return read(body if _MAXIMUM in members else edit(body, members, {_MAXIMUM: b"1"}))
 

@@ -1,4 +1,4 @@
-"""What the stop reasons of Anthropic's dialect mean: platform.claude.com/docs, "Handling stop reasons"."""
+"""The meaning of the stop reasons in Anthropic's dialect: platform.claude.com/docs, "Handling stop reasons"."""
 
 from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import FinishReason
@@ -14,7 +14,7 @@ ENDS = FinishTable(
         "refusal": FinishReason.REFUSAL,
         "pause_turn": FinishReason.PAUSE,
         "compaction": FinishReason.PAUSE,  # the same docs, "Compaction"
-        # vendors that sell the models of another dialect in this one, with that dialect's words
+        # words of other dialects, from vendors that sell those dialects' models in this one
         "stop": FinishReason.STOP,
         "length": FinishReason.LENGTH,
         "tool_calls": FinishReason.TOOL_CALLS,

@@ -1,4 +1,4 @@
-"""Anthropic's errors: a vendor's read, ours written."""
+"""Anthropic's errors: reading a vendor's, writing ours."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """The dialect's shape, and the looser ones of vendors that only speak it."""
+    """The dialect's error shape, and the looser ones of other vendors that speak it."""
 
     error: _Error | str | None = None
     message: str | None = None
@@ -34,13 +34,13 @@ class _Body(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(_Body).decode
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
 
-# The contract's types are OpenAI's in two places; this dialect's clients know their own.
+# For these codes the gateway's types are OpenAI's; this dialect's clients know others.
 _TYPES_BY_CODE = {
     "insufficient_quota": "billing_error",
     "not_found": "not_found_error",
     "model_not_found": "not_found_error",
 }
-# What this dialect's tool runners look for, to go on with the whole conversation in each request.
+# This dialect's tool runners look for this, and then send the whole conversation in each request.
 _UNTHREADED = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 _OWN_TYPES = frozenset(
     {
@@ -52,7 +52,7 @@ _TYPES_BY_STATUS = {413: "request_too_large", 429: "rate_limit_error", 529: "ove
 
 
 def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
-    """A non-2xx answer, whatever its body."""
+    """Read a non-2xx answer with any body."""
     try:
         read = _decode(body)
     except UNREADABLE:
@@ -76,7 +76,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
 
 
 def read_stream_failure(raw: msgspec.Raw) -> Failure:
-    """The `error` of an error event."""
+    """Read the `error` of an error event."""
     try:
         error = _decode_error(raw)
     except UNREADABLE:

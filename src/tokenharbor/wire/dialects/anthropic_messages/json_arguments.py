@@ -8,14 +8,14 @@ _NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 
 
 def cached(cache: str | None) -> dict[str, object]:
-    """The mark for the cache, as a member of a block."""
+    """Return the cache mark as a member of a block."""
     if cache is None:
         return {}
     return {"cache_control": {"type": "ephemeral", "ttl": "1h"} if cache == "1h" else {"type": "ephemeral"}}
 
 
 def object_of(schema: bytes | None) -> msgspec.Raw:
-    """A schema as this dialect wants it: it must say that it is an object's."""
+    """Return a schema with the type that this dialect requires: object."""
     if schema is None:
         return _NO_PARAMETERS
     try:
@@ -26,8 +26,8 @@ def object_of(schema: bytes | None) -> msgspec.Raw:
 
 
 def arguments(text: str) -> object:
-    """This dialect's arguments are an object. What a model wrote that is none (it may be cut off) is shown as it is,
-    under a name that no tool has.
+    """Return a call's arguments as an object, which this dialect requires. Other output of a model (which may be cut
+    off) is kept as text, under a name that no tool has.
     """
     if not text.strip():
         return {}

@@ -1,4 +1,4 @@
-"""How large a messages request's input is, without counting inlined media as text, and what of it may be cached."""
+"""The size of a messages request's input, with inlined media counted apart from text, and its cache marks."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -30,7 +30,7 @@ class _Source(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Block(msgspec.Struct, frozen=True, gc=False):
-    """A block of content; `source` of a search result is a string, `content` of a tool's result may be an object."""
+    """A content block; `source` is a string in a search result, `content` may be an object in a tool's result."""
 
     type: str | None = None
     source: _Source | str | None = None
@@ -47,7 +47,7 @@ _SEEN = frozenset(
     {None, "text", "image", "document", "search_result", "thinking", "redacted_thinking", "tool_use", "server_tool_use"}
     | {"mcp_tool_use", "tool_reference", "tool_addition", "tool_removal", "compaction", "container_upload"}
 )
-"""Blocks that have been looked at, or are text; and all results of tools."""
+"""Block types that are counted or are text; results of tools count, too."""
 
 _decode_messages = msgspec.json.Decoder(list[_Message]).decode
 _decode_system = msgspec.json.Decoder(str | list[_Block] | None).decode
@@ -55,7 +55,7 @@ _decode_control = msgspec.json.Decoder(_CacheControl | None).decode
 
 
 class MediaTally:
-    """Counts media, however deep they stand in tool results and documents, and notes marks for the cache."""
+    """Counts media at any depth in tool results and documents, and notes cache marks."""
 
     def __init__(self) -> None:
         self.media = BodyMedia()
@@ -70,7 +70,7 @@ class MediaTally:
             self.cached_1h = self.cached_1h or control.ttl not in (None, "5m")
 
     def add(self, blocks: list[_Block]) -> None:
-        """Without recursion: callers say how deep it goes."""
+        """Count the blocks, without recursion: the caller controls the depth."""
         waiting = [blocks]
         while waiting:
             for block in waiting.pop():
@@ -108,12 +108,12 @@ def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
 
 
 def measure(body: bytes, members: Members) -> MediaTally:
-    """Raises InvalidRequest where content has the wrong shape."""
+    """Count a request's media. Raises InvalidRequest for content of the wrong shape."""
     tally = MediaTally()
     if "cache_control" in members:
         tally.mark(_read(members, "cache_control", _decode_control))
     if body.find(b"[", body.find(b"[") + 1) < 0:
-        return tally  # the array of messages is the only one: no content in blocks
+        return tally  # only one array, the messages: no content in blocks
     for message in _read(members, "messages", _decode_messages):
         if isinstance(message.content, list):
             tally.add(message.content)
@@ -124,6 +124,6 @@ def measure(body: bytes, members: Members) -> MediaTally:
 
 
 def mark_tool(tally: MediaTally, tool: Members) -> None:
-    """A tool's definition may be marked for the cache too."""
+    """Note a cache mark on a tool's definition."""
     if "cache_control" in tool:
         tally.mark(_read(tool, "cache_control", _decode_control))

@@ -1,4 +1,4 @@
-"""Anthropic's messages read for other dialects."""
+"""Reader of Anthropic's messages for other dialects."""
 
 from collections.abc import Iterable, Sequence
 
@@ -35,19 +35,19 @@ from tokenharbor.wire.neutral.strict_read import (
 )
 
 _ROLES = {role.value: role for role in Role}
-_VENDORS = ("server_tool_use", "mcp_tool_use")  # calls that the vendor made; their results end alike
+_VENDORS = ("server_tool_use", "mcp_tool_use")  # calls that the vendor runs
 _RESULT = "_tool_result"
 
 _decode_pieces = msgspec.json.Decoder(str | list[request_schema.TextBlock | request_schema.ImageBlock]).decode
 
 
 class AnthropicMessageReader:
-    """Reads messages in their order: results find the calls before them."""
+    """Reads messages in order, so that results find the earlier calls."""
 
     def __init__(self, features: FeatureCollector) -> None:
         self._features = features
         self._calls: dict[str, ToolCall] = {}
-        self.known: dict[str, bool] = {}  # tools that the conversation made known (true) or took away
+        self.known: dict[str, bool] = {}  # tools that the conversation added (true) or removed (false)
 
     def read(self, said: Sequence[request_schema.AnthropicMessage]) -> tuple[Message, ...]:
         messages: list[Message] = []
@@ -97,7 +97,9 @@ class AnthropicMessageReader:
         return self._make_known(name, block.cache_control, added=isinstance(block, request_schema.ToolAdditionBlock))
 
     def _make_known(self, name: str, control: CacheControl | None, *, added: bool) -> Text:
-        """Other dialects have all tools that may be called in one list: what changed is said in words."""
+        """Record an added or removed tool. Other dialects list all callable tools at once, so text
+        states the change.
+        """
         self.known[name] = added
         said = "may be called from here on" if added else "may not be called any more"
         return Text(f"The tool {name} {said}.", cache_of(control))
@@ -177,7 +179,7 @@ def _source(media: request_schema.AnthropicSource, place: str) -> MediaSource:
 
 
 def _thought(block: request_schema.ThinkingBlock) -> Reasoning:
-    """A signature of ours carries the notes of whoever thought this."""
+    """Read thinking; a signature of ours carries notes of another dialect."""
     foreign = carry.unpack(block.signature)
     if foreign is not None:
         return Reasoning(block.thinking, foreign)

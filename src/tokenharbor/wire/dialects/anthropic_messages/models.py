@@ -1,4 +1,4 @@
-"""Models as Anthropic's clients list them: all on one page, each the catalogue's own object."""
+"""Model lists for Anthropic's clients: one page of the catalogue's own objects."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Anthropic's messages requests read for providers of other dialects."""
+"""Reader of Anthropic's messages requests for providers of other dialects."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -64,7 +64,7 @@ _THINKING = ("enabled", "disabled", "adaptive", "between_tools")
 _HINTS = frozenset(
     {"metadata", "betas", "context_management", "diagnostics", "user_profile_id", "workspace_id", "cache_control"}
 )
-"""What only this dialect has, and what changes no meaning elsewhere."""
+"""Fields that only this dialect has and that do not change the meaning elsewhere."""
 
 _SHAPES: Mapping[str, object] = {
     "messages": list[request_schema.AnthropicMessage],
@@ -78,9 +78,9 @@ _SHAPES: Mapping[str, object] = {
 
 
 def read_chat(request: Request) -> Chat:
-    """Raises InvalidRequest."""
+    """Return the meaning of a request. Raises InvalidRequest."""
     if request.max_output == 0:
-        raise untranslatable_field("max_tokens")  # it fills this dialect's cache and asks for no answer
+        raise untranslatable_field("max_tokens")  # 0 fills the vendor's cache without an answer
     return read_twice(partial(_read, request.cache_writes), request.members, _SHAPES)
 
 
@@ -89,7 +89,7 @@ def _read(cached: bool, members: Members, features: FeatureCollector) -> Chat:  
         features.advise(Advice.CACHE, "cache_control")
     reader = AnthropicMessageReader(features)
     said = _read_system(members) + reader.read(decode(members["messages"], request_schema.decode_messages, "messages"))
-    if _BARE.issuperset(members):  # most requests without tools: looking for all else would take half of the time
+    if _BARE.issuperset(members):  # most requests without tools: skip the checks that would double the time
         sampling = features.sample(read_sampling(members))
         return Chat(said, features.found, features.advice, features.unknown, sampling=sampling)
     features.read_hints(members, KNOWN, _HINTS)
@@ -137,7 +137,7 @@ def _read_sampling(members: Members, features: FeatureCollector) -> Sampling:
 def _read_tools(
     members: Members, features: FeatureCollector, known: Mapping[str, bool]
 ) -> tuple[tuple[Tool, ...], WebSearch | None]:
-    """The tools that may be called now: those whose loading is deferred once the conversation made them known."""
+    """Return the tools that may be called now; deferred ones only if the conversation added them."""
     tools: list[Tool] = []
     search = None
     raws = decode_field(members, "tools", _decode_raws)
@@ -151,8 +151,8 @@ def _read_tools(
         elif kind != "custom":
             raise InvalidRequest(
                 f"`{place}.type` is {kind[:60]!r}, a tool type that the providers of this model do"
-                " not support: define the tool"
-                " with `input_schema`, or use a model with a provider that uses the API of this path.",
+                " not support: define the tool with `input_schema`, or use a model with a provider that uses the API of"
+                " this path.",
                 param=f"{place}.type",
             )
         else:

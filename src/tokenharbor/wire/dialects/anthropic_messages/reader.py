@@ -1,4 +1,4 @@
-"""Anthropic's answers read into events: its streams, and its whole bodies."""
+"""Reader of Anthropic's answers into events: streams and whole bodies."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -51,7 +51,7 @@ def _note(name: str, raw: bytes) -> tuple[Note, ...]:
 
 
 def _signature(text: str) -> tuple[Note, ...]:
-    """The vendor's own, or what we ourselves carried in its place, for another dialect."""
+    """Return the vendor's signature as a note, or the notes of another dialect that our signature carried."""
     foreign = carry.unpack(text)
     return _note("signature", text.encode()) if foreign is None else foreign
 
@@ -61,7 +61,7 @@ def _cited(citation: msgspec.Raw) -> tuple[Note, ...]:
 
 
 def open_block(blocks: BlockSequence, block: AnthropicBlock, raw: Callable[[], bytes]) -> int:
-    """A block as it starts, or whole. Kinds that only this dialect has ride along as a note on a silent block."""
+    """Open a block, at its start or whole. A kind that only this dialect has becomes a note on an empty text block."""
     if block.type == "redacted_thinking":
         index = blocks.open(BlockKind.REASONING)
         blocks.grow(index, "", _note("redacted_thinking", (block.data or "").encode()))
@@ -84,15 +84,15 @@ def open_block(blocks: BlockSequence, block: AnthropicBlock, raw: Callable[[], b
 
 
 class AnthropicReader(FirstContentLimit):
-    """Fulfils `EventReader`."""
+    """The `EventReader` of this dialect."""
 
     _framer: SseFramer
 
     def __init__(self) -> None:
         self._framer = SseFramer()
         self._blocks = BlockSequence()
-        self._places: dict[int, int] = {}  # the vendor's index to ours
-        self._silent: set[int] = set()  # the vendor's indices of blocks that only this dialect has
+        self._places: dict[int, int] = {}  # the vendor's block index to ours
+        self._silent: set[int] = set()  # the vendor's indices of blocks of kinds that only this dialect has
         self._counts: AnthropicUsage | None = None
         self._reason = ""
         self._stop_sequence: str | None = None
@@ -134,7 +134,7 @@ class AnthropicReader(FirstContentLimit):
         return self._blocks.started or event.type in ("message_start", "ping")
 
     def _tell(self, event: AnthropicEvent, data: bytes) -> bool:
-        """False if the event breaks the dialect."""
+        """Add the event; return False if it breaks the dialect."""
         match event.type:
             case "content_block_delta" if event.delta is not None and self._is_open(event.index):
                 self._grow(event.index, event.delta, data)
@@ -180,7 +180,7 @@ class AnthropicReader(FirstContentLimit):
             self._blocks.grow(place, "", _note("delta", bytes(_decode_shell(data).delta)))
 
     def _begin(self, raw: msgspec.Raw) -> None:
-        """What is said of the input is true from the start; the output count is only a beginning."""
+        """Report the first usage: its input count is final, its output count only a beginning."""
         if len(raw) <= 4:
             return
         try:
@@ -215,7 +215,7 @@ def _named(block: AnthropicBlock) -> bool:
 
 
 def read_reply(body: bytes) -> Reply:
-    """A whole answer; a failure if it is none."""
+    """Read a whole answer; an invalid one becomes a failure."""
     blocks = ReplyBuilder()
     try:
         check_text(body)

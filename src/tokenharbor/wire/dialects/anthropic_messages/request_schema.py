@@ -1,4 +1,4 @@
-"""The shapes of Anthropic's messages, strictly: what a request says to other dialects must be known."""
+"""The strict shapes of Anthropic's requests: every member must be known before it is translated."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -10,7 +10,7 @@ from tokenharbor.wire.neutral.strict_read import CacheControl, StrictShape
 
 
 class AnthropicSource(StrictShape, frozen=True):
-    """Where a picture or a document is; the words of a document of text."""
+    """The location of an image or a document, or the text of a text document."""
 
     type: str
     media_type: str = ""
@@ -21,13 +21,13 @@ class AnthropicSource(StrictShape, frozen=True):
 
 
 class CitationsConfig(StrictShape, frozen=True):
-    """Whether citations of a document are asked for."""
+    """Whether to cite a document."""
 
     enabled: bool = False
 
 
 class TextBlock(StrictShape, frozen=True, tag_field="type", tag="text"):
-    """Words; `citations` as answers hold them."""
+    """Text; `citations` as answers have them."""
 
     text: str
     cache_control: CacheControl | None = None
@@ -35,7 +35,7 @@ class TextBlock(StrictShape, frozen=True, tag_field="type", tag="text"):
 
 
 class ImageBlock(StrictShape, frozen=True, tag_field="type", tag="image"):
-    """A picture."""
+    """An image."""
 
     source: AnthropicSource
     cache_control: CacheControl | None = None
@@ -52,7 +52,7 @@ class DocumentBlock(StrictShape, frozen=True, tag_field="type", tag="document"):
 
 
 class SearchResultBlock(StrictShape, frozen=True, tag_field="type", tag="search_result"):
-    """What the caller's own search found."""
+    """A result of the caller's own search."""
 
     source: str
     title: str
@@ -62,7 +62,7 @@ class SearchResultBlock(StrictShape, frozen=True, tag_field="type", tag="search_
 
 
 class ThinkingBlock(StrictShape, frozen=True, tag_field="type", tag="thinking"):
-    """Thinking, signed by whoever thought it."""
+    """Thinking with its author's signature."""
 
     thinking: str
     signature: str = ""
@@ -76,7 +76,7 @@ class RedactedThinkingBlock(StrictShape, frozen=True, tag_field="type", tag="red
 
 
 class ToolUseBlock(StrictShape, frozen=True, tag_field="type", tag="tool_use"):
-    """A call; its arguments stay as they are."""
+    """A call; its arguments stay unread."""
 
     id: str
     name: str
@@ -87,14 +87,14 @@ class ToolUseBlock(StrictShape, frozen=True, tag_field="type", tag="tool_use"):
 
 
 class ToolReferenceBlock(StrictShape, frozen=True, tag_field="type", tag="tool_reference"):
-    """A tool that the caller's own search for tools found: from here on the model knows it."""
+    """A tool found by the caller's own tool search: the model knows it from here on."""
 
     tool_name: str
     cache_control: CacheControl | None = None
 
 
 class ToolReference(StrictShape, frozen=True):
-    """A tool by its name."""
+    """A tool's name."""
 
     type: str
     name: str = ""
@@ -116,7 +116,7 @@ class ToolRemovalBlock(StrictShape, frozen=True, tag_field="type", tag="tool_rem
 
 
 class ToolResultBlock(StrictShape, frozen=True, tag_field="type", tag="tool_result"):
-    """What a tool gave."""
+    """A tool's result."""
 
     tool_use_id: str
     content: "str | list[TextBlock | ImageBlock | DocumentBlock | SearchResultBlock | ToolReferenceBlock] | None" = None
@@ -143,7 +143,7 @@ RequestBlock = (
 
 
 class AnthropicMessage(StrictShape, frozen=True):
-    """A message; its blocks are read one by one."""
+    """A message; its blocks are decoded one by one."""
 
     INNER: ClassVar[Mapping[str, object]] = {"content": list[RequestBlock]}
     role: str
@@ -153,14 +153,14 @@ class AnthropicMessage(StrictShape, frozen=True):
 
 
 class BlockType(msgspec.Struct, frozen=True):
-    """What kind a block or a tool is."""
+    """The type of a block or a tool."""
 
     type: str | None = None
     name: str | None = None
 
 
 class AnthropicTool(StrictShape, frozen=True):
-    """A tool that the caller defines; the last four are those of the vendor's search: see `WebSearchTool`."""
+    """A tool that the caller defines; the last four members belong to the vendor's search, see `WebSearchTool`."""
 
     name: str
     type: str | None = None
@@ -204,7 +204,7 @@ class AnthropicThinking(StrictShape, frozen=True):
 
 
 class OutputFormat(StrictShape, frozen=True):
-    """The form that the answer must have."""
+    """The required form of the answer."""
 
     type: str
     schema: msgspec.Raw = NULL

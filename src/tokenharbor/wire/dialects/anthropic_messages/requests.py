@@ -1,4 +1,4 @@
-"""Anthropic's messages requests: read for routing and money, edited for a vendor."""
+"""Anthropic's messages requests: read for routing and billing, edited for a vendor."""
 
 import msgspec
 
@@ -56,7 +56,9 @@ _BILLING = "changes the billing, which is not supported: remove it."
 
 
 def _edits_in_place(raw: msgspec.Raw) -> str | None:
-    """Clearing of old content is free; compaction is a request of its own, outside of the answer's usage."""
+    """Allow edits that clear old content, which are free; a compaction is a separate request outside the answer's
+    usage.
+    """
     if len(raw) == 4 and bytes(raw) == b"null":
         return None
     try:
@@ -79,7 +81,7 @@ class _Management(msgspec.Struct, frozen=True):
 
 _decode_management = msgspec.json.Decoder(_Management).decode
 
-# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+# Fields that change the price or the vendor's retention. All others, known or not, pass unchanged.
 _CHECKS: dict[str, Check] = {
     "service_tier": only("auto", "standard_only"),
     "speed": only("standard"),
@@ -102,15 +104,15 @@ _CHECKS: dict[str, Check] = {
 _EXTENSIONS = frozenset(extensions.NAMES)
 KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools"} | _EXTENSIONS)
 
-# Tools that the caller runs. All others run at the vendor; of those only a bounded web search has a price.
+# Tools that the caller runs. All others run at the vendor; of them, only a bounded web search has a price.
 _CALLER_RUN = ("custom", "bash_", "text_editor_", "computer_", "memory_", "browser_toolset_")
 SEARCH = "web_search_"
 
 _decode_text = msgspec.json.Decoder(str | None).decode
 
 
-def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both stand in the body
-    """Raises InvalidRequest."""
+def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
+    """Check and read a request. Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)
     need_list(members, "messages")
@@ -131,7 +133,7 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG
         stream=read_flag(members, "stream"),
         max_output=_read_maximum(members),
         thinking_budget=read_budget(members["thinking"], "budget_tokens") if "thinking" in members else 0,
-        wants_usage=True,  # this dialect always says it
+        wants_usage=True,  # this dialect always reports it
         size=tally.size(body, members),
         cache_writes=tally.cached,
         cache_writes_1h=tally.cached_1h,
@@ -144,7 +146,7 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG
 
 
 def _read_maximum(members: Members) -> int:
-    """0 fills the vendor's cache and generates nothing."""
+    """Return `max_tokens`; 0 fills the vendor's cache and generates nothing."""
     maximum = read_count(members, "max_tokens", 0)
     if maximum is None:
         raise InvalidRequest("`max_tokens` is missing: set the maximum number of output tokens.", param="max_tokens")
@@ -152,7 +154,9 @@ def _read_maximum(members: Members) -> int:
 
 
 def _read_tools(raw: msgspec.Raw, tally: MediaTally) -> int:
-    """The most searches that the tools allow; refuses what the vendor would run without a bound or a price."""
+    """Return the most searches that the tools allow. Raises InvalidRequest for tools that the vendor would run without
+    a limit or a price.
+    """
     searches = 0
     for index, tool in enumerate(read_objects(raw, "tools")):
         mark_tool(tally, tool)
@@ -183,7 +187,7 @@ def _tool_type(raw: msgspec.Raw, param: str) -> str:
 
 
 def write(request: Request, change: Edit) -> bytes:
-    """The body for a vendor."""
+    """Return the body for a vendor."""
     changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model:
         changes["model"] = msgspec.json.encode(change.model)

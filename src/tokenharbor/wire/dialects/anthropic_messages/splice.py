@@ -1,4 +1,4 @@
-"""Anthropic's streams passed on as they came: what each event means for the splice."""
+"""The splicer of Anthropic's streams: the turn of each event."""
 
 from contextlib import suppress
 
@@ -27,14 +27,14 @@ _STOP = sse.write(b'{"type":"message_stop"}', b"message_stop")
 
 
 class AnthropicSplicer(EventSplicer):
-    """The ending begins with the `message_delta` that says why the answer stopped."""
+    """A splicer whose ending begins with the `message_delta` that has the stop reason."""
 
     __slots__ = ("_counts", "_thought")
 
     def __init__(self) -> None:
         super().__init__()
         self._counts: AnthropicUsage | None = None
-        self._thought = 0  # bytes of thinking in the block at hand
+        self._thought = 0  # bytes of thinking in the current block
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
         if not data or name == b"ping":
@@ -51,7 +51,7 @@ class AnthropicSplicer(EventSplicer):
         return self._judge_frame(event)
 
     def _judge_frame(self, event: AnthropicEvent) -> int:
-        """The events around the blocks' growth."""
+        """Return the turn of an event other than a block's growth."""
         match event.type:
             case "content_block_start" if event.content_block is not None:
                 return self._open(event.content_block)
@@ -92,7 +92,7 @@ class AnthropicSplicer(EventSplicer):
         return CONTENT
 
     def _begin(self, raw: msgspec.Raw) -> None:
-        """What message_start says of the input is true from the start; its output count is only a beginning."""
+        """Record the usage of message_start: its input count is final, its output count only a beginning."""
         if len(raw) <= 4:
             return
         try:

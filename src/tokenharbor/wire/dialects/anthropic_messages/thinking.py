@@ -1,4 +1,4 @@
-"""How a model is told to think in Anthropic's dialect, and when the vendor would refuse to be told so."""
+"""The thinking settings in Anthropic's dialect, and the cases in which the vendor refuses them."""
 
 from collections.abc import Iterable
 
@@ -28,16 +28,16 @@ def thinks(said: dict[str, dict[str, object]]) -> bool:
 
 
 def thinking_of(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]]:
-    """`thinking`, and the effort in `output_config`; empty where it cannot be asked for."""
+    """Return `thinking`, and the effort in `output_config`; empty if the vendor would refuse them."""
     asked = chat.thinking
     if asked is None or "reasoning" not in order.capabilities:
         return {}
     if asked.effort == "none" or asked.budget == 0:
-        # Models that cannot but think refuse to be told so: the least effort is nearest to it.
+        # Models that always think refuse "disabled": the least effort is nearest to it.
         always = "always_reasoning" in order.capabilities
         return {"output_config": {"effort": "low"}} if always else {"thinking": {"type": "disabled"}}
     forced = chat.tool_choice is not None and chat.tool_choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED)
-    # The vendor refuses to think before a forced call and in the middle of a beginning that it was given.
+    # The vendor refuses thinking before a forced call and after an assistant prefix.
     if forced or (chat.messages and chat.messages[-1].role is Role.ASSISTANT):
         return {}
     shown: dict[str, object] = {}
@@ -46,16 +46,16 @@ def thinking_of(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]
     if "adaptive_reasoning" in order.capabilities:
         return {"thinking": {"type": "adaptive", **shown}, **_effort(asked)}
     budget = _budget(asked, most_output(order))
-    # A call and its result may only be gone on with thinking if the call stood behind signed thinking: one that
-    # another vendor's model made did not.
+    # Thinking may continue after a call and its result only if signed thinking came before the call, which is not so
+    # for another vendor's call.
     if budget is None or not _signed(chat.messages):
         return {}
     return {"thinking": {"type": "enabled", "budget_tokens": budget, **shown}}
 
 
 def stated(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]]:
-    """What states how much to think in a caller's own body. A model that takes an effort is told no more than that:
-    whether it thinks is the caller's affair.
+    """Return the thinking settings to add to a caller's own body. A model with an effort gets only that: whether it
+    thinks stays the caller's choice.
     """
     said = thinking_of(chat, order)
     if "adaptive_reasoning" in order.capabilities:
@@ -71,7 +71,7 @@ def _effort(asked: ReasoningRequest) -> dict[str, dict[str, object]]:
 
 
 def _budget(asked: ReasoningRequest, most: int) -> int | None:
-    """Less than the whole answer's maximum; None where that leaves no room to think."""
+    """Return a budget below the whole answer's maximum; None if that leaves no room to think."""
     if asked.budget is None:
         budget = budget_of(asked.effort or "medium", most)
     else:
@@ -80,8 +80,8 @@ def _budget(asked: ReasoningRequest, most: int) -> int | None:
 
 
 def _signed(messages: Iterable[Message]) -> bool:
-    """Whether the turn that goes on, if one does, began with thinking that the vendor signed: a turn goes back over
-    calls and results to what the user said before.
+    """Return whether the current turn, if it continues, began with thinking that the vendor signed. A turn reaches back
+    over calls and results to the user's last message.
     """
     turn: list[Message] = []
     for message in reversed(tuple(messages)):

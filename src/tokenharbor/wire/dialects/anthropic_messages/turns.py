@@ -1,4 +1,4 @@
-"""Messages of any dialect as Anthropic's system prompt and its turns of user and assistant."""
+"""Messages of any dialect as Anthropic's system prompt and turns of user and assistant."""
 
 import base64
 import binascii
@@ -34,8 +34,8 @@ _PDF = "application/pdf"
 
 
 def system_and_turns(messages: Iterable[Message]) -> tuple[object, list[dict[str, object]]]:
-    """What the system says at first stands apart; what it says later is marked and said by the user, since few models
-    know the role in mid-conversation. Messages of one role that follow one another are one turn.
+    """Return the system prompt and the turns. Later system messages become marked text of the user, since few models
+    know the role in mid-conversation. Adjacent messages of one role are one turn.
     """
     system: list[Block] = []
     turns: list[tuple[Role, list[Block]]] = []
@@ -61,9 +61,7 @@ def system_and_turns(messages: Iterable[Message]) -> tuple[object, list[dict[str
 
 
 def _begin(turns: list[tuple[Role, list[Block]]]) -> None:
-    """As the vendor wants turns: the first is the user's, and what the assistant is to go on with does not end in
-    space.
-    """
+    """Make the turns valid: the first is the user's, and an assistant prefix does not end in whitespace."""
     if turns[-1][0] is Role.ASSISTANT:
         last = turns[-1][1][-1]
         if isinstance(last, dict) and last["type"] == "text":
@@ -73,12 +71,12 @@ def _begin(turns: list[tuple[Role, list[Block]]]) -> None:
 
 
 def _shown(part: Part) -> Part:
-    """The vendor takes no picture from the assistant."""
+    """Replace an assistant's image, which the vendor refuses."""
     return Text(NO_IMAGE) if isinstance(part, Image) else part
 
 
 def _plain(blocks: list[Block]) -> object:
-    """A single block of bare text is a string."""
+    """Return a single bare text block as a string."""
     if len(blocks) == 1:
         only = blocks[0]
         if isinstance(only, dict) and len(only) == 2 and "text" in only:
@@ -92,7 +90,7 @@ def _reminded(parts: Iterable[Part]) -> list[Block]:
 
 
 def _results_first(blocks: list[Block]) -> list[Block]:
-    """The vendor wants results at the beginning of the turn behind their calls."""
+    """Put results first, as the vendor requires after their calls."""
     if len(blocks) == 1:
         return blocks
     results = [block for block in blocks if _is_result(block)]
@@ -113,7 +111,7 @@ def _blocks(parts: Iterable[Part]) -> list[Block]:
 
 
 def _block(part: Part) -> Block | None:
-    """None for what the vendor would refuse: empty words, and what another vendor's model thought."""
+    """Write a part; None for empty text and another vendor's reasoning, which the vendor would refuse."""
     match part:
         case Text() | RefusalText():
             return _text(part)
@@ -148,7 +146,7 @@ def _text(text: Text | RefusalText) -> Block | None:
 
 
 def is_own(thought: Reasoning) -> bool:
-    """Whether the vendor itself thought it, and signed it."""
+    """Return whether the vendor itself produced and signed this thinking."""
     return any(note.dialect == DIALECT for note in thought.notes)
 
 
@@ -177,9 +175,9 @@ def _result(result: ToolResult) -> Block:
     if content:
         block["content"] = _plain(content)
     if result.failed and all(isinstance(part, Text) for part in result.parts):
-        block.setdefault("content", "Error")  # the vendor wants to hear something of an error
+        block.setdefault("content", "Error")  # the vendor requires content in an error
         block["is_error"] = True
-    elif result.failed:  # and nothing but words
+    elif result.failed:  # the vendor allows only text in an error
         block["content"] = [{"type": "text", "text": "Error:"}, *content]
     return {**block, **cached(result.cache)}
 

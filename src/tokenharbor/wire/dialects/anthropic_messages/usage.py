@@ -1,4 +1,4 @@
-"""How vendors of Anthropic's dialect count, mapped to the disjoint vector."""
+"""The usage counts of Anthropic's dialect, mapped to `Usage`."""
 
 import msgspec
 
@@ -6,9 +6,8 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
-# Anthropic's convention: `input_tokens` excludes what was read from and written to the cache; `output_tokens`
-# includes thinking. In a stream each count is cumulative: what `message_delta` repeats replaces what
-# `message_start` said.
+# Anthropic's convention: `input_tokens` excludes tokens read from and written to the cache; `output_tokens` includes
+# thinking. In a stream each count is cumulative: the counts of `message_delta` replace those of `message_start`.
 
 
 class _Creation(msgspec.Struct, frozen=True, gc=False):
@@ -41,7 +40,7 @@ _FIELDS = AnthropicUsage.__struct_fields__
 
 
 def read_counts(raw: bytes | msgspec.Raw) -> AnthropicUsage:
-    """Raises BadUsageError."""
+    """Decode the counts. Raises BadUsageError."""
     try:
         return _decode(raw)
     except UNREADABLE:
@@ -49,7 +48,7 @@ def read_counts(raw: bytes | msgspec.Raw) -> AnthropicUsage:
 
 
 def merge(earlier: AnthropicUsage | None, later: AnthropicUsage) -> AnthropicUsage:
-    """Cumulative counts: the later ones win where they are given."""
+    """Merge cumulative counts: the later ones replace earlier ones."""
     if earlier is None:
         return later
     given = {name: value for name in _FIELDS if (value := getattr(later, name)) is not None}
@@ -57,7 +56,7 @@ def merge(earlier: AnthropicUsage | None, later: AnthropicUsage) -> AnthropicUsa
 
 
 def add_up(counts: AnthropicUsage) -> Usage:
-    """The vector; raises BadUsageError."""
+    """Return the usage. Raises BadUsageError."""
     if counts.input_tokens is None or counts.output_tokens is None:
         raise BadUsageError("the input or output count is missing")
     five_minutes, hour = _written(counts)
@@ -79,14 +78,14 @@ def add_up(counts: AnthropicUsage) -> Usage:
 
 
 def _written(counts: AnthropicUsage) -> tuple[int, int]:
-    """Tokens written to the cache for five minutes and for an hour."""
+    """Return the tokens written to the cache for five minutes and for an hour."""
     total, split = counts.cache_creation_input_tokens, counts.cache_creation
     if split is None:
         return total or 0, 0
     five_minutes, hour = split.ephemeral_5m_input_tokens or 0, split.ephemeral_1h_input_tokens or 0
     if total is None or total == five_minutes + hour:
         return five_minutes, hour
-    # The split stands in message_start only; a total that grew since can be told apart if only one kind is used.
+    # Only message_start has the split; if the total grew since, it can be split only if one kind is used.
     if not hour:
         return total, 0
     if not five_minutes:
@@ -95,8 +94,8 @@ def _written(counts: AnthropicUsage) -> tuple[int, int]:
 
 
 def write_usage(usage: Usage) -> dict[str, object]:
-    """The vector in this dialect's shape. Audio has no place in it and counts as input or output; of where and at
-    which tier the answer was made, other vendors' usage says nothing.
+    """Return the usage in this dialect's shape. Audio has no field and counts as input or output; service tier and
+    region are unknown for other vendors.
     """
     return {
         "input_tokens": usage.input + usage.audio_in + usage.image_in,

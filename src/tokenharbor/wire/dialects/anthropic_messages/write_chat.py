@@ -1,4 +1,4 @@
-"""Any conversation written as an Anthropic messages request."""
+"""Writer of any conversation as an Anthropic messages request."""
 
 from collections.abc import Iterable
 
@@ -64,7 +64,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
-    """The vendor refuses to be told how to draw tokens while the model thinks, and `top_p` beside a temperature."""
+    """Return the advice to pass on. The vendor refuses sampling settings while the model thinks, and `top_p` beside a
+    temperature.
+    """
     heeded, sampling, said = _HEEDS, chat.sampling, thinking_of(chat, order)
     if not said:
         heeded -= {Advice.REASONING}
@@ -76,12 +78,12 @@ def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
 
 
 def stops(chat: Chat) -> tuple[str, ...]:
-    """The vendor refuses sequences of nothing but space."""
+    """Return the stop sequences except blank ones, which the vendor refuses."""
     return tuple([stop for stop in chat.stop if stop.strip()])
 
 
 def write_chat(chat: Chat, order: VendorOptions) -> bytes:
-    """Raises InvalidRequest."""
+    """Return the body. Raises InvalidRequest."""
     said = thinking_of(chat, order)
     thinking, config = said.get("thinking"), said.get("output_config")
     system, turns = system_and_turns(instruct_json(chat, unique_call_ids(chat.messages)))
@@ -108,8 +110,8 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
 
 
 def _sample(body: dict[str, object], sampling: Sampling, *, thinks: bool) -> None:
-    """Values that change nothing are left out, and so is `top_p` beside a temperature: newer models refuse both. The
-    vendor takes a temperature of 1 at most.
+    """Set the sampling. Default values are omitted, and so is `top_p` beside a temperature: newer models refuse both.
+    The vendor's highest temperature is 1.
     """
     if thinks:
         return  # the vendor refuses them while the model thinks
@@ -141,7 +143,7 @@ def _tools(chat: Chat, order: VendorOptions) -> dict[str, object]:
 
 
 def _called(messages: Iterable[Message]) -> dict[str, object]:
-    """The vendor wants to know the tools of calls made before, even if no more may be made."""
+    """Return the tools of earlier calls, which the vendor requires even if no further call is allowed."""
     calls = [part.name for message in messages for part in message.parts if isinstance(part, ToolCall)]
     if not calls:
         return {}

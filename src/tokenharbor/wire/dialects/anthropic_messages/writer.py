@@ -1,4 +1,4 @@
-"""Events written as Anthropic's answers: as a stream, and whole."""
+"""Writer of events as Anthropic's answers: as a stream, and whole."""
 
 from collections.abc import Iterable
 
@@ -57,26 +57,26 @@ _FAILURES = {
 _PREFIX = "msg_"
 _WORDS = (BlockKind.TEXT, BlockKind.REFUSAL)
 _UNKNOWN = Usage()
-_DIRECT = {"type": "direct"}  # a call by the model itself, not by a program that it wrote
+_DIRECT = {"type": "direct"}  # a call by the model itself, not by a program it wrote
 
 
 class AnthropicWriter:
-    """Fulfils `EventWriter`. Its blocks follow one another on the wire: what comes for a second open block waits until
-    the first is closed, since clients of this dialect hold one block at a time.
+    """The `EventWriter` of this dialect. Its blocks are written one after the other: events of a second open block wait
+    until the first is closed, since this dialect's clients handle one block at a time.
     """
 
     cost_usd: str | None = None
 
     def __init__(self, recipient: ReplyContext = NO_CONTEXT) -> None:
         self._names = caller_names(recipient.request)
-        self._started: Started | None = None  # not yet written: the usage of the input may follow
-        self._estimate = Usage(input=recipient.input_tokens)  # until the vendor counts, if it does
+        self._started: Started | None = None  # not yet written: the input's usage may follow
+        self._estimate = Usage(input=recipient.input_tokens)  # until the vendor reports a count
         self._usage: Usage | None = None
         self._current: int | None = None
-        self._opened: BlockOpened | None = None  # current and not yet written: a note may say what it truly is
+        self._opened: BlockOpened | None = None  # not yet written: a note may change its kind
         self._waiting: list[BlockOpened | BlockGrew | BlockClosed] = []
-        self._written = 0  # blocks
-        self._foreign: tuple[Note, ...] = ()  # of the current block of thinking: they are its signature
+        self._written = 0  # number of blocks
+        self._foreign: tuple[Note, ...] = ()  # of the current thinking block: they become its signature
 
     def write(self, event: Event) -> bytes:
         match event:
@@ -118,7 +118,7 @@ class AnthropicWriter:
     def _grow(self, event: BlockGrew) -> bytes:
         ours = [note for note in event.notes if note.dialect == DIALECT]
         if self._opened is not None and self._opened.kind in _WORDS and not (event.text or ours or event.citations):
-            return b""  # what others noted of words has no place here
+            return b""  # other dialects' notes on text have no field here
         out = self._open(next((note for note in ours if note.name in ("block", "redacted_thinking")), None))
         if event.text and self._kind is not BlockKind.IMAGE:
             out += self._delta(_text_delta(self._kind, event.text))
@@ -151,7 +151,7 @@ class AnthropicWriter:
         return _event("content_block_delta", index=self._written, delta=delta)
 
     def _close(self) -> bytes:
-        """The vendor refuses empty words when they come back: a block of nothing else is not written."""
+        """Close the block. An empty text block is not written, because the vendor refuses it when it comes back."""
         out = b""
         if self._opened is not None and self._opened.kind in _WORDS:
             self._opened = None
@@ -182,7 +182,7 @@ def _event(name: str, **members: object) -> bytes:
 
 
 def _beginning(opened: BlockOpened, whole: Note | None) -> object:
-    """The block as content_block_start shows it."""
+    """Return the block as content_block_start shows it."""
     if whole is not None and whole.name == "block":
         return msgspec.Raw(whole.raw)
     if whole is not None:
@@ -221,7 +221,7 @@ def _message(
 
 
 def _ending(end: Finished | None) -> dict[str, object]:
-    """Why a message ended; a dialect that it came from has no categories of refusals, nor containers."""
+    """Return a message's end; other dialects have no refusal categories and no containers."""
     refused = end is not None and end.reason is FinishReason.REFUSAL
     return {
         "stop_reason": _REASONS[end.reason] if end else None,
@@ -242,7 +242,7 @@ def _error(failure: Failure) -> dict[str, object]:
 
 
 def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
-    """A whole answer's body, or an error's."""
+    """Return a whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
@@ -257,7 +257,7 @@ def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -
 
 
 def _is_said(block: ReplyBlock) -> bool:
-    """Empty words are not, unless only this dialect can read them."""
+    """Return whether to write a block: empty text only if it has notes of this dialect."""
     if block.kind not in _WORDS or block.text or block.citations:
         return True
     return any(note.dialect == DIALECT for note in block.notes)
@@ -282,12 +282,12 @@ def _content(block: ReplyBlock) -> object:
 
 
 def _citations(block: ReplyBlock, notes: list[Note]) -> list[object]:
-    """The vendor's own as they came."""
+    """Return the vendor's own citations unchanged, else translated ones."""
     own: list[object] = [msgspec.Raw(note.raw) for note in notes if note.name == "citation"]
     return own or [write_citation(citation) for citation in block.citations]
 
 
 def _own(raw: bytes, deltas: list[bytes]) -> msgspec.Raw:
-    """A block that only this dialect has, with the input that its stream gave it in pieces."""
+    """Return a block that only this dialect has, with the input from its stream's pieces."""
     pieces = "".join(_decode_delta(delta).partial_json or "" for delta in deltas)
     return msgspec.Raw(edit(raw, scan(raw), {"input": pieces.encode()}) if pieces else raw)

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, spoken by its clients and by most vendors."""
+"""OpenAI's chat completions API, spoken by its clients and by most vendors."""
 
 from tokenharbor.wire.dialects.openai_chat import failures, read_chat, requests, write_chat
 from tokenharbor.wire.dialects.openai_chat.answer import measure, read_answer
@@ -44,9 +44,9 @@ class OpenAIChat:
     reader = OpenAIReader
     writer = OpenAIWriter
 
-    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
+    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both are in the body
         return "/chat/completions"
 
     def splice(self, request: Request, *, hide_usage: bool) -> OpenAISplicer:
-        # The cost that a caller asked for stands in the usage chunk: it cannot be hidden then.
+        # The usage chunk carries the requested cost, so it cannot be hidden.
         return OpenAISplicer(request.choices, hide_usage=hide_usage and not request.include_cost)

@@ -1,4 +1,4 @@
-"""What stands beside the words of OpenAI's answers: citations of the web, and pictures, as vendors write them."""
+"""Web citations and images beside the text of OpenAI's answers."""
 
 import msgspec
 
@@ -31,7 +31,7 @@ _decode_pictures = msgspec.json.Decoder(list[_Picture]).decode
 
 
 def read_annotations(raw: msgspec.Raw) -> tuple[Citation, ...]:
-    """What is no citation of the web, or has a shape of its vendor's own, is none."""
+    """Return the web citations; other annotations and vendor-specific shapes are ignored."""
     if len(raw) <= 4:
         return ()
     try:
@@ -42,7 +42,7 @@ def read_annotations(raw: msgspec.Raw) -> tuple[Citation, ...]:
 
 
 def write_annotation(citation: Citation, place: int) -> dict[str, object]:
-    """`place`: where in the text the cited words end; where they began is not known."""
+    """Write a citation. `place` is the end of the cited text; its start is unknown."""
     page: dict[str, object] = {"url": citation.url, "title": citation.title}
     if citation.quote:
         page["content"] = citation.quote

@@ -1,4 +1,4 @@
-"""OpenAI's whole answers: what the books need of them, and whether they are answers at all."""
+"""OpenAI's whole answers: the facts for billing, and a check that the body is an answer."""
 
 import msgspec
 
@@ -22,17 +22,17 @@ from tokenharbor.wire.neutral.usage import BadUsageError
 
 
 class _Message(msgspec.Struct, frozen=True, gc=False):
-    """A message that is there, unread."""
+    """A message that is present, unread."""
 
 
 class _Glanced(ChoiceEnd, frozen=True, gc=False, kw_only=True):
-    """A choice of a whole answer: it has a message."""
+    """A choice of a whole answer, which must have a message."""
 
     message: _Message
 
 
 class _Glance(msgspec.Struct, frozen=True, gc=False):
-    """An answer without its text, which is read only if it must be counted."""
+    """An answer without its text, which is decoded only if it must be counted."""
 
     choices: list[_Glanced] | None = None
     usage: OpenAICounts | None = None
@@ -43,7 +43,7 @@ _glance = msgspec.json.Decoder(_Glance).decode
 
 
 def read_answer(body: bytes) -> AnswerFacts | Failure:
-    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    """Return the answer's facts; a Failure if it is an error or no answer of this dialect."""
     try:
         if not body.isascii():
             body.decode()
@@ -89,7 +89,7 @@ def _read_closely(body: bytes) -> AnswerFacts | Failure:
 
 
 def _ended_in(choices: list[ChatChoice]) -> Failure | None:
-    """The failure that one of them ended in."""
+    """Return the failure with which a choice ended, if any."""
     for choice in choices:
         if not is_usual(choice) and (failure := failure_of(choice, empty=is_empty(choice.message))) is not None:
             return failure
@@ -97,7 +97,7 @@ def _ended_in(choices: list[ChatChoice]) -> Failure | None:
 
 
 def measure(body: bytes) -> int:
-    """How much was generated, in bytes; 0 for what is no answer."""
+    """Return the number of bytes generated; 0 if the body is not an answer."""
     try:
         return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
     except UNREADABLE:

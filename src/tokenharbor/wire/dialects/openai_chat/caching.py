@@ -1,4 +1,4 @@
-"""What a cache must know of OpenAI's chat completions."""
+"""The cache reader of OpenAI's chat completions."""
 
 import re
 from typing import Literal
@@ -60,7 +60,7 @@ _decode_stamp = msgspec.json.Decoder(_Stamp).decode
 
 
 class OpenAICaching:
-    """Fulfils `CacheReader`."""
+    """The `CacheReader` of this dialect."""
 
     users = frozenset({"user", "safety_identifier"})
 

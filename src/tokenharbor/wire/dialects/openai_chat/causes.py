@@ -1,4 +1,4 @@
-"""What OpenAI's error types and codes mean, where a status does not tell: developers.openai.com, error codes."""
+"""The meaning of OpenAI's error types and codes where the status is ambiguous: developers.openai.com, error codes."""
 
 from tokenharbor.wire.neutral.causes import SHARED, Cause, CauseTable
 from tokenharbor.wire.neutral.failure import FailureKind
@@ -13,7 +13,7 @@ ROWS = (
     Cause(FailureKind.SERVER, words=("service_unavailable", "server_error")),
     Cause(
         FailureKind.REQUEST,
-        # `content_filter` is a prompt that the vendor's filter refused, as some hosts of these models say it
+        # `content_filter`: some hosts of these models report so a prompt that their filter refused
         words=("invalid_request_error", "invalid_prompt", "content_filter", "content_policy_violation"),
     ),
     # statuses beside empty choices; to be checked with platform.minimax.io/docs/api-reference/errorcode
@@ -23,7 +23,7 @@ ROWS = (
     Cause(FailureKind.CONTEXT, words=("context_length_exceeded",)),
     Cause(FailureKind.NOT_FOUND, words=("not_found", "not_found_error")),
     Cause(FailureKind.TIMEOUT, words=("timeout_error", "timeout")),
-    # Google's words, whose models are sold in this dialect too: google.rpc.Code
+    # Google's codes, for its models sold in this dialect: google.rpc.Code
     Cause(FailureKind.CREDENTIAL, words=("FAILED_PRECONDITION", "UNAUTHENTICATED", "PERMISSION_DENIED")),
 )
 CAUSES = CauseTable(ROWS)

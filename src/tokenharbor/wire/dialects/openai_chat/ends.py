@@ -1,4 +1,4 @@
-"""What the finish reasons of OpenAI's dialect mean, of all vendors that speak it."""
+"""The meaning of the finish reasons in OpenAI's dialect, for all vendors that speak it."""
 
 from tokenharbor.wire.dialects.openai_chat.answer_schema import ChatDelta, ChoiceEnd, delta_size
 from tokenharbor.wire.dialects.openai_chat.failures import read_error
@@ -26,7 +26,7 @@ ENDS = FinishTable(
         "error": FailureKind.SERVER,
         # docs.mistral.ai/api
         "model_length": FinishReason.LENGTH,
-        # the words of servers and of other dialects, as resellers pass them on
+        # words of inference servers and other dialects, passed on by resellers
         "eos": FinishReason.STOP,
         "eos_token": FinishReason.STOP,
         "end_turn": FinishReason.STOP,
@@ -42,16 +42,16 @@ ENDS = FinishTable(
 
 
 def is_empty(words: ChatDelta | None) -> bool:
-    """Whether a message says nothing."""
+    """Return whether a message has no content."""
     return words is None or not (delta_size(words) or words.tool_calls or words.function_call or len(words.images) > 4)
 
 
 def is_usual(choice: ChoiceEnd) -> bool:
-    """Whether nothing is said of how the choice ended but a usual reason, if that."""
+    """Return whether the choice has no error and a usual finish reason, if any."""
     return len(choice.error) <= 4 and (not choice.finish_reason or choice.finish_reason in ENDS.usual)
 
 
 def failure_of(choice: ChoiceEnd, *, empty: bool) -> Failure | None:
-    """Why a choice is no answer, whole or at the end of a stream; None if it is one."""
+    """Return why a choice is not an answer, whole or at a stream's end; None if it is one."""
     failure = read_error(choice.error) if len(choice.error) > 4 else None
     return failure or ENDS.failure(choice.finish_reason or "", empty=empty)

@@ -1,4 +1,4 @@
-"""OpenAI's errors: a vendor's read, ours written."""
+"""OpenAI's errors: reading a vendor's, writing ours."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ class _Error(msgspec.Struct, frozen=True):
     type: str | None = None
     code: str | int | float | None = None
     param: str | None = None
-    status: str | int | None = None  # the type's name at one vendor, whose models are sold in this dialect too
+    status: str | int | None = None  # one vendor's name for the type; its models are sold in this dialect, too
 
 
 class _Status(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class _Status(msgspec.Struct, frozen=True):
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """The shapes in the field: an `error` object, an `error` string, or the error's members at the top."""
+    """The shapes in use: an `error` object, an `error` string, or the error's members at the top level."""
 
     error: _Error | str | None = None
     message: str | None = None
@@ -41,11 +41,11 @@ class _Body(msgspec.Struct, frozen=True):
 
 _decode_status = msgspec.json.Decoder(_Status | None).decode
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
-_decode_body = msgspec.json.Decoder(_Body | list[_Body]).decode  # some put it into an array
+_decode_body = msgspec.json.Decoder(_Body | list[_Body]).decode  # some vendors send an array
 
 
 def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
-    """A non-2xx answer, whatever its body."""
+    """Read a non-2xx answer with any body."""
     try:
         read = _decode_body(body)
     except UNREADABLE:
@@ -69,7 +69,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
 
 
 def read_stream_failure(chunk: ChatChunk) -> Failure | None:
-    """The error that a chunk carries, if it does."""
+    """Return the error in a chunk, if any."""
     if (failure := read_error(chunk.error)) is not None:
         return failure
     if chunk.message is None or (chunk.code is None and chunk.object != "error"):
@@ -78,7 +78,7 @@ def read_stream_failure(chunk: ChatChunk) -> Failure | None:
 
 
 def read_status(chunk: ChatChunk) -> Failure | None:
-    """The failure that a status beside empty choices tells; 0 is success."""
+    """Return the failure from a status beside empty choices; 0 is success."""
     try:
         status = _decode_status(chunk.base_resp)
     except UNREADABLE:
@@ -89,7 +89,7 @@ def read_status(chunk: ChatChunk) -> Failure | None:
 
 
 def read_error(raw: msgspec.Raw) -> Failure | None:
-    """An `error` that came inside a 200, None if it is null."""
+    """Read an `error` inside a 200; None if it is null."""
     if raw is NULL:
         return None
     try:
@@ -116,7 +116,7 @@ def _type(error: _Error) -> str:
     return error.type or (error.status if isinstance(error.status, str) else "")
 
 
-def write_refusal(refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG001  a header carries it
+def write_refusal(refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG001  a header has it
     error: dict[str, object] = {
         "message": refusal.message,
         "type": refusal.type,

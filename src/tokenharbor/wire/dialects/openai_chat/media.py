@@ -1,4 +1,4 @@
-"""How large a chat request's input is, without counting inlined media as text."""
+"""The size of a chat request's input, with inlined media counted apart from text."""
 
 import msgspec
 
@@ -29,15 +29,15 @@ class _Message(msgspec.Struct, frozen=True, gc=False):
 
 
 _SEEN = frozenset({None, "text", "refusal", "thinking", "image_url", "video_url", "video", "input_audio", "file"})
-"""What has been looked at, or is text; other vendors have more, such as `document_url`."""
+"""Part types that are counted or are text; other vendors have more, such as `document_url`."""
 
 _decode = msgspec.json.Decoder(list[_Message]).decode
 
 
 def measure(body: bytes, members: Members) -> InputSize:
-    """Raises InvalidRequest where messages have the wrong shape."""
+    """Return the input's size. Raises InvalidRequest for messages of the wrong shape."""
     if body.find(b"[", body.find(b"[") + 1) < 0:
-        return size_of(body, members)  # the array of messages is the only one: no content in parts
+        return size_of(body, members)  # only one array, the messages: no content in parts
     try:
         messages = _decode(members["messages"])
     except UNREADABLE as error:
@@ -74,13 +74,13 @@ def _tally(parts: list[_Part]) -> BodyMedia:
 
 
 def _is_disguised(media: _Media | str) -> bool:
-    """Whether it is no picture in the place of one: some vendors read it all the same."""
+    """Return whether another file is in the place of an image: some vendors read it anyway."""
     url = (media if isinstance(media, str) else media.url or "")[:11].lower()
     return url.startswith("data:") and not url.startswith("data:image/")
 
 
 def _inline(media: BodyMedia, part: _Media | str, *, of_file: bool = False) -> None:
-    """What a data URL takes; an ordinary address is text."""
+    """Count a data URL; an ordinary URL is text."""
     url = part if isinstance(part, str) else part.url or ""
     if url.startswith("data:"):
         media.add(url, of_file=of_file)

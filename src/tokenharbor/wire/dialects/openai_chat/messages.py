@@ -1,4 +1,4 @@
-"""OpenAI's messages read for other dialects."""
+"""Reader of OpenAI's chat messages for other dialects."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
@@ -52,15 +52,15 @@ _NOTHING = request_schema.ProviderFields()
 
 
 class ChatMessageReader:
-    """Reads messages in their order: results find the calls before them."""
+    """Reads messages in order, so that results find the earlier calls."""
 
     def __init__(self, features: FeatureCollector) -> None:
         self._features = features
         self._messages: list[Message] = []
         self._calls: dict[str, ToolCall] = {}
-        self._last: tuple[ToolCall, ...] = ()  # of the last assistant's message
+        self._last: tuple[ToolCall, ...] = ()  # of the assistant's last message
         self._results: list[ToolResult] = []
-        self._older = ""  # the id given to the last function call of the older form
+        self._older = ""  # our id for the last call in the older function form
 
     def read(self, said: Sequence[request_schema.RequestMessage]) -> tuple[Message, ...]:
         for index, message in enumerate(said):
@@ -79,7 +79,7 @@ class ChatMessageReader:
         return tuple(self._messages)
 
     def _gather(self) -> None:
-        """Results that follow one another are one message, in the order of their calls."""
+        """Join adjacent results into one message, in the order of their calls."""
         self._messages.append(Message(Role.USER, tuple(in_order_of_calls(self._results, self._last))))
         self._results = []
 
@@ -192,7 +192,9 @@ class ChatMessageReader:
         return Message(Role.ASSISTANT, (*parts, *self._last), self._named(message.name, index))
 
     def _of_kind(self, value: object, kind: type[T], place: str) -> T | None:
-        """Some clients send an empty list for an object, or an object for a list: it is left out, by its name."""
+        """Return the value if it has the type. Some clients send an empty list for an object, or an object for a list:
+        the field is omitted and noted.
+        """
         if isinstance(value, kind):
             return value
         if value:
@@ -235,7 +237,7 @@ def _calls(message: request_schema.AssistantMessage, place: str) -> list[request
 
 
 def _older_id(place: str) -> str:
-    """The older form has no ids: one that no other call of the conversation has."""
+    """Return an id for a call of the older form, which has none; unique in the conversation."""
     return "call_" + "".join(letter for letter in place if letter.isalnum())
 
 
@@ -245,7 +247,7 @@ def _reasoning(text: str, carried: Iterable[ForeignNotes], notes: tuple[Note, ..
 
 
 def _noted(parts: tuple[Part, ...], notes: tuple[Note, ...]) -> list[Part]:
-    """What the assistant said, without empty words, and with foreign notes on the last of its words."""
+    """Return the assistant's parts without empty text, with foreign notes on the last text."""
     kept = [part for part in parts if part != Text("")]
     last = max((index for index, part in enumerate(kept) if isinstance(part, Text)), default=None)
     if notes and last is not None:

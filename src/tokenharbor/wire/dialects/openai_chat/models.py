@@ -1,4 +1,4 @@
-"""Models as OpenAI's clients list them: the catalogue's own objects, which have all of their fields."""
+"""Model lists for OpenAI's clients: the catalogue's own objects, with all of their fields."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

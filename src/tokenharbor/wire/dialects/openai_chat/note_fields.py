@@ -1,4 +1,4 @@
-"""Foreign notes in OpenAI's dialect: as entries of `reasoning_details`, which clients send back as they came."""
+"""Foreign notes in OpenAI's dialect: entries of `reasoning_details`, which clients send back unchanged."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ _LENGTH = "length"
 
 
 class ForeignNotes(msgspec.Struct, frozen=True):
-    """Foreign notes found again: those of a call have its id, those of reasoning how many characters it had."""
+    """Foreign notes from an entry: a call's have its id, reasoning's have its length in characters."""
 
     notes: tuple[Note, ...]
     call_id: str = ""
@@ -24,8 +24,8 @@ class ForeignNotes(msgspec.Struct, frozen=True):
 
 
 def write_entry(notes: tuple[Note, ...], call_id: str = "", length: int | None = None) -> dict[str, object]:
-    """One entry that carries the notes. All reasoning of an answer is one string in this dialect: the length says
-    which piece of it the notes belong to.
+    """Return one entry with the notes. This dialect joins all reasoning of an answer into one string: the length tells
+    which piece the notes belong to.
     """
     if length is not None:
         notes = (*notes, Note(DIALECT, _LENGTH, b"%d" % length))
@@ -34,7 +34,7 @@ def write_entry(notes: tuple[Note, ...], call_id: str = "", length: int | None =
 
 
 def read_entries(entries: Iterable[msgspec.Raw]) -> tuple[list[ForeignNotes], tuple[Note, ...]]:
-    """What we carried, and the rest as a note of this dialect."""
+    """Return our foreign notes, and the other entries as a note of this dialect."""
     found: list[ForeignNotes] = []
     own: list[bytes] = []
     for raw in entries:
@@ -47,7 +47,7 @@ def read_entries(entries: Iterable[msgspec.Raw]) -> tuple[list[ForeignNotes], tu
 
 
 def read_details(raw: msgspec.Raw) -> tuple[list[ForeignNotes], tuple[Note, ...]]:
-    """Likewise, of an answer; where it is no array it is kept as it is."""
+    """Likewise for an answer; anything but an array is kept unchanged."""
     if len(raw) <= 4:
         return [], ()
     try:
@@ -70,7 +70,7 @@ def _read(raw: msgspec.Raw) -> ForeignNotes | None:
 
 
 def joined(notes: Iterable[Note]) -> list[msgspec.Raw]:
-    """The entries of this dialect's own notes, one after the other."""
+    """Return the entries of this dialect's own notes, in order."""
     raws = [note.raw.strip() for note in notes if note.dialect == DIALECT and note.name == NAME]
     raws = [raw[1:-1].strip() if raw[:1] == b"[" else raw for raw in raws]
     return [msgspec.Raw(raw) for raw in raws if raw]
@@ -81,9 +81,7 @@ def foreign_of(notes: Iterable[Note]) -> tuple[Note, ...]:
 
 
 def split(text: str, carried: Iterable[ForeignNotes]) -> list[tuple[str, tuple[Note, ...]]]:
-    """All reasoning as it was in pieces, each with the notes that belong to it; if somebody changed the text, none of
-    them fits any more.
-    """
+    """Split reasoning into its original pieces, each with its notes; without notes if the text was altered."""
     pieces = [one for one in carried if one.length is not None]
     if not pieces or sum(piece.length or 0 for piece in pieces) != len(text):
         return [(text, ())] if text else []
@@ -96,7 +94,7 @@ def split(text: str, carried: Iterable[ForeignNotes]) -> list[tuple[str, tuple[N
 
 
 def of_text(carried: Iterable[ForeignNotes]) -> tuple[Note, ...]:
-    """The notes that belong to the words of the answer."""
+    """Return the notes on the answer's text."""
     return tuple(note for one in carried if one.length is None and not one.call_id for note in one.notes)
 
 

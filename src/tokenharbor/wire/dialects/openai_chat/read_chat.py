@@ -1,4 +1,4 @@
-"""OpenAI's chat requests read for providers of other dialects."""
+"""Reader of OpenAI's chat requests for providers of other dialects."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -39,10 +39,10 @@ from tokenharbor.wire.neutral.strict_read import (
 _HINTS = frozenset(
     {"user", "safety_identifier", "metadata", "prompt_cache_options"} | {"min_p", "top_a", "repetition_penalty"}
 )
-"""What only this dialect has, and what changes no meaning elsewhere."""
+"""Fields that only this dialect has and that do not change the meaning elsewhere."""
 
 _NOTHING: Mapping[str, float] = {"min_p": 0, "top_a": 0, "repetition_penalty": 1}
-"""Values that ask for nothing."""
+"""Values without effect."""
 
 _SHAPES: Mapping[str, object] = {
     "messages": list[request_schema.RequestMessage],
@@ -75,12 +75,12 @@ _BARE = frozenset(
 
 
 def read_chat(request: Request) -> Chat:
-    """Raises InvalidRequest."""
+    """Return the meaning of a request. Raises InvalidRequest."""
     return read_twice(partial(_read, request.choices), request.members, _SHAPES)
 
 
 def _read(choices: int, members: Members, features: FeatureCollector) -> Chat:
-    if _BARE.issuperset(members):  # most requests without tools: looking for all else would take half of the time
+    if _BARE.issuperset(members):  # most requests without tools: skip the checks that would double the time
         said = decode(members["messages"], request_schema.decode_messages, "messages")
         sampling = features.sample(read_sampling(members))
         return Chat(
@@ -132,7 +132,7 @@ def _read_parallel(members: Members, features: FeatureCollector) -> bool | None:
 
 
 def _sampling(members: Members, features: FeatureCollector) -> Sampling:
-    """Values that change nothing ask for nothing."""
+    """Read the sampling; values without effect are not advice."""
     sampling = features.sample(read_sampling(members))
     penalties = {name: decode_field(members, name, _decode_number) or None for name in _PENALTIES if name in members}
     seed, top_k = read_count(members, "seed", -(1 << 63), 1 << 63), read_count(members, "top_k", -1) or None
@@ -141,7 +141,7 @@ def _sampling(members: Members, features: FeatureCollector) -> Sampling:
             features.advise(Advice.PENALTIES, name)
     if seed is not None:
         features.advise(Advice.SEED, "seed")
-    if top_k is not None and top_k > 0:  # some vendors of this dialect say "all of them" so
+    if top_k is not None and top_k > 0:  # 0 and -1 mean "all" at some vendors of this dialect
         features.advise(Advice.TOP_K, "top_k")
     else:
         top_k = None
@@ -151,7 +151,7 @@ def _sampling(members: Members, features: FeatureCollector) -> Sampling:
 
 
 def _note_numbers(members: Members, features: FeatureCollector) -> None:
-    """Token ids are one vendor's own: a bias on them is advice that nobody else can read."""
+    """Note `logit_bias` as advice that no other vendor can read, because token ids differ; note `n`."""
     biases = decode_field(members, "logit_bias", _decode_biases)
     if biases:
         features.advise(Advice.OWN, "logit_bias")
@@ -248,7 +248,7 @@ def _read_format(members: Members, features: FeatureCollector) -> AnswerFormat |
 
 
 def _read_thinking(members: Members, features: FeatureCollector) -> ReasoningRequest | None:
-    """Vendors of this dialect have several words for it; the standard one comes first."""
+    """Read how much to think from the vendors' several fields; the standard one has priority."""
     effort = decode_field(members, "reasoning_effort", _decode_text)
     reasoning = decode_field(members, "reasoning", _decode_reasoning) or request_schema.ChatReasoning()
     thinking = decode_field(members, "thinking", _decode_thinking) or request_schema.ChatThinking("")

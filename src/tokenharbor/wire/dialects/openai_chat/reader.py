@@ -1,4 +1,4 @@
-"""OpenAI's answers read into events: its chunks, and its whole bodies."""
+"""Reader of OpenAI's answers into events: chunks and whole bodies."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,9 @@ _NO_DETAILS: tuple[tuple[ForeignNotes, ...], tuple[Note, ...]] = (), ()
 
 
 class _Call:
-    """A tool call as it comes in: it opens once its arguments begin, since some vendors send its name in pieces."""
+    """A tool call that is being received. It opens once its arguments begin, since some vendors send its name in
+    pieces.
+    """
 
     __slots__ = ("block", "custom", "id", "name", "notes", "said", "waiting")
 
@@ -55,11 +57,11 @@ class _Call:
         self.block: int | None = None
         self.waiting = ""  # arguments that came before the name
         self.notes: tuple[Note, ...] = ()
-        self.said: str | None = None if id_ else ""  # its arguments, where nothing else tells the next call apart
+        self.said: str | None = None if id_ else ""  # its arguments, if there is no id to detect the next call
 
     def is_followed_by(self, piece: ChatToolCall, name: str) -> bool:
-        """Some vendors give every parallel call the same index: a new id with a name is a new call; and without any
-        ids, a name behind whole arguments.
+        """Return whether a piece begins a new call, because some vendors give every parallel call the same index: with
+        ids, a new id with a name; without ids, a name after complete arguments.
         """
         if not name or piece.id:
             return bool(name) and piece.id != self.id
@@ -67,12 +69,12 @@ class _Call:
 
 
 class _EventBuilder:
-    """Tells the events of words, whether they come in pieces or whole. Only the first choice is told."""
+    """Builds the events of the first choice, from pieces or a whole message."""
 
     def __init__(self, blocks: BlockSequence) -> None:
         self.blocks = blocks
         self._calls: dict[int, _Call] = {}
-        self._unopened: _Call | None = None  # the latest, while its name may go on
+        self._unopened: _Call | None = None  # the latest, while its name may be incomplete
 
     def start(self, chunk: ChatChunk) -> None:
         if not self.blocks.started:
@@ -115,7 +117,7 @@ class _EventBuilder:
             self._image(image)
 
     def _reasoning(self, text: str, carried: Sequence[ForeignNotes], notes: tuple[Note, ...]) -> None:
-        """In pieces the notes come behind their text; in a whole answer they say how to cut it."""
+        """Add reasoning. In a stream the notes come after their text; in a whole answer they tell how to split it."""
         ends = [one for one in carried if one.length is not None]
         if ends and text:
             for piece, own in split(text, ends):
@@ -139,7 +141,7 @@ class _EventBuilder:
         self.blocks.close(index)
 
     def _tell_carried(self, carried: Sequence[ForeignNotes]) -> None:
-        """Foreign notes of calls, which stand before their calls in whole answers and behind them in pieces."""
+        """Add foreign notes of calls, which come before the calls in whole answers and after them in streams."""
         self.open_calls()
         for call in self._calls.values():
             if call.block is not None and self.blocks.is_open(call.block):
@@ -172,7 +174,7 @@ class _EventBuilder:
             self._open_call(call)
 
     def open_calls(self) -> None:
-        """What is not a piece of its name follows the latest call."""
+        """Open the latest call: its name is complete."""
         call, self._unopened = self._unopened, None
         if call is not None and call.block is None and call.name:
             self._open_call(call)
@@ -191,7 +193,7 @@ class _EventBuilder:
             self.blocks.grow(call.block, text, notes)
 
     def nameless(self) -> bool:
-        """Whether a call came whose name never did."""
+        """Return whether a call never got a name."""
         self.open_calls()
         return bool(self._calls) and any(call.block is None for call in self._calls.values())
 
@@ -205,7 +207,7 @@ def _is_whole(arguments: str) -> bool:
 
 
 def _is_custom(piece: ChatToolCall) -> bool:
-    """Some vendors write every member there may be, empty."""
+    """Return whether the call is of a custom tool; some vendors send every possible member, empty."""
     return piece.custom is not None and bool(piece.custom.name or piece.custom.input or piece.function is None)
 
 
@@ -223,7 +225,7 @@ def _call_notes(piece: ChatToolCall) -> tuple[Note, ...]:
 
 
 class OpenAIReader(FirstContentLimit):
-    """Fulfils `EventReader`. What finishes is told when `[DONE]` says that the usage will not come any more."""
+    """The `EventReader` of this dialect. Finishes at `[DONE]`, after which no usage comes."""
 
     _framer: SseFramer
 
@@ -287,10 +289,10 @@ class OpenAIReader(FirstContentLimit):
             self._blocks.report(try_usage(raw))
 
     def _choice(self, choice: ChatChoice) -> None:
-        if choice.delta is None and choice.message is not None:  # a whole answer where a stream was asked for
+        if choice.delta is None and choice.message is not None:  # a whole answer instead of a stream
             self._blocks.garbage()
             return
-        if choice.delta is not None:  # also behind the finish: what is late is delivered
+        if choice.delta is not None:  # also after the finish: late content is delivered
             if not choice.delta.tool_calls:
                 self._teller.open_calls()
             self._teller.words(choice.delta)
@@ -303,7 +305,7 @@ class OpenAIReader(FirstContentLimit):
             self._blocks.close_all()
 
     def _done(self) -> None:
-        """Some vendors say no reason: what was said before their terminator is whole all the same."""
+        """End the answer. Some vendors send no reason: content before their terminator still is a complete answer."""
         if self._teller.nameless() or not (self._reason or self._blocks.spoken):
             self._blocks.garbage()
         else:
@@ -311,8 +313,8 @@ class OpenAIReader(FirstContentLimit):
 
 
 def _is_bare(message: ChatDelta) -> bool:
-    """Whether it has words and nothing else, as most answers: they need no gathering."""
-    words, nothing = message.content, message.annotations  # of which some vendors write an empty list
+    """Return whether the message is only text, as in most answers: it needs no block builder."""
+    words, nothing = message.content, message.annotations  # some vendors send an empty list of annotations
     alone = type(words) is str and len(nothing) <= _NULL_SIZE
     return alone and message == ChatDelta(content=words, annotations=nothing)
 
@@ -341,7 +343,7 @@ def _first(whole: ChatChunk) -> ChatChoice | None:
 
 
 def read_reply(body: bytes) -> Reply:
-    """A whole answer; a failure if it is none."""
+    """Read a whole answer; an invalid one becomes a failure."""
     try:
         check_text(body)
         whole = decode_chunk(body)

@@ -1,4 +1,4 @@
-"""The shapes of OpenAI's messages, strictly: what a request says to other dialects must be known."""
+"""The strict shapes of OpenAI's chat requests: every member must be known before it is translated."""
 
 import msgspec
 
@@ -7,14 +7,14 @@ from tokenharbor.wire.neutral.strict_read import CacheControl, StrictShape
 
 
 class ImageURL(StrictShape, frozen=True):
-    """Where a picture is."""
+    """An image's URL."""
 
     url: str
     detail: str | None = None
 
 
 class ChatInputAudio(StrictShape, frozen=True):
-    """Sound in base64; `format` is its kind, such as wav."""
+    """Audio in base64; `format` is its kind, such as wav."""
 
     data: str
     format: str
@@ -29,7 +29,7 @@ class ChatInputFile(StrictShape, frozen=True):
 
 
 class TextPart(StrictShape, frozen=True, tag_field="type", tag="text"):
-    """Words."""
+    """Text."""
 
     text: str
     cache_control: CacheControl | None = None
@@ -38,7 +38,7 @@ class TextPart(StrictShape, frozen=True, tag_field="type", tag="text"):
 
 
 class RefusalPart(StrictShape, frozen=True, tag_field="type", tag="refusal"):
-    """A refusal's words."""
+    """The text of a refusal."""
 
     refusal: str
 
@@ -51,7 +51,7 @@ class ThinkingPart(StrictShape, frozen=True, tag_field="type", tag="thinking"):
 
 
 class OutputTextPart(StrictShape, frozen=True, tag_field="type", tag="output_text"):
-    """The assistant's words as a client of the Responses API names them."""
+    """The assistant's text in the form of the Responses API."""
 
     text: str
     annotations: msgspec.Raw = NULL
@@ -71,7 +71,7 @@ class ReasoningObject(StrictShape, frozen=True):
 
 
 class ImagePart(StrictShape, frozen=True, tag_field="type", tag="image_url"):
-    """A picture; `index` is its place among those of an answer."""
+    """An image; `index` is its place among those of an answer."""
 
     image_url: ImageURL | str
     index: int | None = None
@@ -80,7 +80,7 @@ class ImagePart(StrictShape, frozen=True, tag_field="type", tag="image_url"):
 
 
 class AudioPart(StrictShape, frozen=True, tag_field="type", tag="input_audio"):
-    """Sound."""
+    """Audio."""
 
     input_audio: ChatInputAudio
     cache_control: CacheControl | None = None
@@ -100,7 +100,7 @@ class PastFunctionCall(StrictShape, frozen=True):
 
     name: str
     arguments: str = ""
-    parsed_arguments: msgspec.Raw = NULL  # as the SDK read them for its caller
+    parsed_arguments: msgspec.Raw = NULL  # added by the SDK for its caller
 
 
 class PastCustomCall(StrictShape, frozen=True):
@@ -111,7 +111,7 @@ class PastCustomCall(StrictShape, frozen=True):
 
 
 class ProviderFields(StrictShape, frozen=True):
-    """Where LiteLLM puts what its own message has no field for, and sends it back."""
+    """LiteLLM's container for fields that its own message lacks; it sends them back."""
 
     reasoning_details: list[msgspec.Raw] | None = None
     refusal: str | None = None
@@ -143,7 +143,7 @@ class SystemMessage(StrictShape, frozen=True, tag_field="role", tag="system"):
 
 
 class DeveloperMessage(StrictShape, frozen=True, tag_field="role", tag="developer"):
-    """The same, as newer models call it."""
+    """The system's message in the role of newer models."""
 
     content: str | list[TextPart]
     name: str | None = None
@@ -157,7 +157,7 @@ class UserMessage(StrictShape, frozen=True, tag_field="role", tag="user"):
 
 
 class AssistantMessage(StrictShape, frozen=True, tag_field="role", tag="assistant"):
-    """What the assistant answered, as clients send it back: with all that answers hold."""
+    """An assistant's answer as clients send it back: with every member that answers have."""
 
     content: str | list[AssistantContentPart] | None = None
     name: str | None = None
@@ -171,13 +171,13 @@ class AssistantMessage(StrictShape, frozen=True, tag_field="role", tag="assistan
     provider_specific_fields: ProviderFields | list[msgspec.Raw] | None = None
     annotations: msgspec.Raw = NULL
     audio: msgspec.Raw = NULL
-    parsed: msgspec.Raw = NULL  # the words, as the SDK read them for its caller
+    parsed: msgspec.Raw = NULL  # the content as parsed by the SDK
     prefix: bool | None = None
     partial: bool | None = None
 
 
 class ToolMessage(StrictShape, frozen=True, tag_field="role", tag="tool"):
-    """What a tool gave."""
+    """A tool's result."""
 
     tool_call_id: str
     content: str | list[ToolContentPart] | None = None
@@ -185,7 +185,7 @@ class ToolMessage(StrictShape, frozen=True, tag_field="role", tag="tool"):
 
 
 class FunctionMessage(StrictShape, frozen=True, tag_field="role", tag="function"):
-    """What a function gave, in the older form that has no ids."""
+    """A function's result, in the older form without ids."""
 
     name: str
     content: str | None = None
@@ -195,7 +195,7 @@ RequestMessage = SystemMessage | DeveloperMessage | UserMessage | AssistantMessa
 
 
 class ReasoningEntry(msgspec.Struct, frozen=True):
-    """An entry of `reasoning_details`: only what is looked at."""
+    """An entry of `reasoning_details`: only the members that the gateway reads."""
 
     type: str | None = None
     id: str | None = None
@@ -229,13 +229,13 @@ class ChatTool(StrictShape, frozen=True):
 
 
 class ToolName(StrictShape, frozen=True):
-    """A tool by its name."""
+    """A tool's name."""
 
     name: str
 
 
 class ChosenTool(StrictShape, frozen=True):
-    """A tool that must, or may, be called."""
+    """A tool that must or may be called."""
 
     type: str | None = None
     function: ToolName | None = None
@@ -276,7 +276,7 @@ class ResponseFormat(StrictShape, frozen=True):
 
 
 class ChatReasoning(StrictShape, frozen=True):
-    """`reasoning`, as some vendors of this dialect take it."""
+    """`reasoning`, an extension of some vendors of this dialect."""
 
     effort: str | None = None
     max_tokens: int | None = None
@@ -286,7 +286,7 @@ class ChatReasoning(StrictShape, frozen=True):
 
 
 class ChatThinking(StrictShape, frozen=True):
-    """`thinking`, as some vendors of this dialect take it."""
+    """`thinking`, an extension of some vendors of this dialect."""
 
     type: str
     budget_tokens: int | None = None

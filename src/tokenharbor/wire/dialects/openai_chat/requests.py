@@ -1,4 +1,4 @@
-"""OpenAI's chat requests: read for routing and money, edited for a vendor."""
+"""OpenAI's chat requests: read for routing and billing, edited for a vendor."""
 
 import msgspec
 
@@ -42,13 +42,13 @@ _BUDGETS: dict[str, tuple[str, ...]] = {
     "reasoning": ("max_tokens",),
     "thinking_budget": (),
 }
-"""Where the caller allows tokens of reasoning, and the member in it."""
+"""The fields for a reasoning budget, and the member inside each."""
 
 _HOUR = b'"1h"'
 """A `ttl` of an hour, for vendors of another dialect."""
 
 _ESCAPED_HOUR = (b"\\u0031", b"\\u0068")
-"""What else it can be written with."""
+"""Escapes that the hour can be written with."""
 
 _PLAIN = frozenset(
     {
@@ -103,7 +103,7 @@ def _text_only(raw: msgspec.Raw) -> str | None:
     return None if bytes(raw).translate(None, b" \t\n\r") in (b"null", b'["text"]') else _AUDIO
 
 
-# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+# Fields that change the price or the vendor's retention. All others, known or not, pass unchanged.
 _CHECKS: dict[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
     "speed": only("standard"),
@@ -112,9 +112,7 @@ _CHECKS: dict[str, Check] = {
     "web_search_options": refuse_if_set(_SEARCH),
     "enable_search": refuse_if_set(_SEARCH),
     "enable_enhancement": refuse_if_set(_SEARCH),  # cloud.tencent.com/document/product/1729/111007
-    "enable_deep_search": refuse_if_set(
-        _SEARCH
-    ),  # this and the next: without a page that names them, refused to be safe
+    "enable_deep_search": refuse_if_set(_SEARCH),  # this one and the next are not documented; refused to be safe
     "force_search_enhancement": refuse_if_set(_SEARCH),
     "web_search": refuse_if_set(_SEARCH),
     "search_parameters": refuse_if_set(_SEARCH),
@@ -137,8 +135,8 @@ KNOWN = frozenset(_PLAIN | _CHECKS.keys() | _BUDGETS.keys() | {"tools"} | _EXTEN
 _CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
 
 
-def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both stand in the body
-    """Raises InvalidRequest."""
+def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
+    """Check and read a request. Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)
     need_list(members, "messages")
@@ -152,7 +150,7 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG
         unsure = unsure or not _OTHER_MAXIMA.isdisjoint(members)
         if not _EXTENSIONS.isdisjoint(members):
             ours = extensions.read_extensions(members)
-    request = Request(  # by place: a dozen names cost a microsecond
+    request = Request(  # positional: a dozen keywords cost a microsecond
         NAME,
         body,
         members,
@@ -164,19 +162,19 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG
         (read_count(members, "n", 1, _MOST_CHOICES) or 1) if "n" in members else 1,
         _wants_usage(members["stream_options"]) if "stream_options" in members else False,
         measure(body, members),
-        True,  # noqa: FBT003  vendors of this dialect cache by themselves; some price the write
+        True,  # noqa: FBT003  vendors of this dialect cache automatically; some charge for the write
         _names_hour(body),
     )
     return extensions.extended(request, ours) if ours is not None else request
 
 
 def _names_hour(body: bytes) -> bool:
-    find = body.find  # `in` costs twice as much: it first asks whether the bytes are a number
+    find = body.find  # `in` takes twice the time: it first tests for an integer
     return find(_HOUR) >= 0 or (find(b"\\") >= 0 and any(find(each) >= 0 for each in _ESCAPED_HOUR))
 
 
 def _read_maximum(members: Members) -> tuple[int | None, bool]:
-    """The maximum, and whether it is unsure: vendors know it by two names, and some know the older alone."""
+    """Return the maximum, and whether it is unsure: it has two names, and some vendors know only the older."""
     newer = read_count(members, _NEWER, 1) if _NEWER in members else None
     older = read_count(members, _OLDER, 1) if _OLDER in members else None
     if newer is None:
@@ -185,7 +183,7 @@ def _read_maximum(members: Members) -> tuple[int | None, bool]:
 
 
 def _read_budget(members: Members) -> int:
-    """Vendors of this dialect have several words for it."""
+    """Return the largest budget among the vendors' several fields."""
     within = [read_budget(members[name], *words) for name, words in _BUDGETS.items() if name in members]
     return max(within, default=0)
 
@@ -214,7 +212,7 @@ def _check_tools(raw: msgspec.Raw) -> None:
 
 
 def write(request: Request, change: Edit) -> bytes:
-    """The body for a vendor; `stream_options` is asked for only where the answer is a stream."""
+    """Return the body for a vendor; `stream_options` is added only to a request for a stream."""
     changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model:
         changes["model"] = msgspec.json.encode(change.model)
@@ -229,7 +227,7 @@ def write(request: Request, change: Edit) -> bytes:
 
 
 def _maximum(request: Request, change: Edit) -> dict[str, bytes | None]:
-    """The maximum in the one field that the provider obeys. Where that is not stated, the caller's words stay."""
+    """Return the maximum in the one field that the provider obeys; without a stated field, the caller's stays."""
     most = request.max_output if change.max_output is None else change.max_output
     field, members = change.max_field, request.members
     if field is None and change.max_output is not None:
@@ -243,5 +241,5 @@ def _maximum(request: Request, change: Edit) -> dict[str, bytes | None]:
 
 
 def _asking(request: Request) -> bytes:
-    """The caller's `stream_options` with the usage asked for."""
+    """Return the caller's `stream_options` with usage requested."""
     return add_members(bytes(request.members.get("stream_options", NULL)), {"include_usage": True})

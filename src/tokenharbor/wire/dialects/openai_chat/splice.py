@@ -1,4 +1,4 @@
-"""OpenAI's streams passed on as they came: what each chunk means for the splice."""
+"""The splicer of OpenAI's streams: the turn of each chunk."""
 
 from tokenharbor.wire.dialects.openai_chat.answer_schema import (
     PINGS,
@@ -23,8 +23,8 @@ DONE = b"[DONE]"
 
 
 class OpenAISplicer(EventSplicer):
-    """`choices` is how many answers were asked for. The ending begins where the last of them finishes, where the usage
-    comes after a finish, or with the terminator.
+    """A splicer of a stream with `choices` requested answers. The ending begins where the last of them finishes, where
+    the usage comes after a finish, or with the terminator.
     """
 
     __slots__ = ("_choices", "_hide_usage")
@@ -59,7 +59,7 @@ class OpenAISplicer(EventSplicer):
         return turn
 
     def _judge_silent(self, turn: int, chunk: ChatChunk, choices: list[ChatChoice]) -> int:
-        """A chunk that is not mere content: it may tell a failure, or finish some of the choices."""
+        """Return the turn of a chunk that is not only content: it may report a failure, or finish choices."""
         if not self.started and self.failure is None and (failure := read_status(chunk)) is not None:
             return self._fail(failure)
         if turn == KEPT:
@@ -68,7 +68,7 @@ class OpenAISplicer(EventSplicer):
         return turn
 
     def _judge_usage(self) -> int:
-        """Usage by itself behind a finish: no more is to come, unless a choice is still open."""
+        """Return the turn of usage alone after a finish: nothing more comes, unless a choice is still open."""
         turn = ENDING if self._choices.all_finished else KEPT
         if not self._hide_usage:
             return turn
@@ -118,7 +118,7 @@ class OpenAISplicer(EventSplicer):
         return ENDING
 
     def _judge_other(self, name: bytes, data: bytes, chunk: ChatChunk) -> int:
-        """A chunk without choices: an error, the usage alone, or an event that only its vendor knows."""
+        """Return the turn of a chunk without choices: an error, usage alone, or a vendor's own event."""
         failure = read_stream_failure(chunk)
         if failure is not None:
             return self._fail(failure)

@@ -1,4 +1,4 @@
-"""How vendors of OpenAI's dialect count, mapped to the disjoint vector."""
+"""The usage counts of OpenAI's dialect, mapped to `Usage`."""
 
 import msgspec
 
@@ -6,12 +6,12 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
-# OpenAI's convention: `prompt_tokens` includes what was read from and written to the cache and audio;
+# OpenAI's convention: `prompt_tokens` includes audio and tokens read from and written to the cache;
 # `completion_tokens` includes reasoning and audio. Image tokens are part of the prompt, at its price.
 
 
 class PromptDetails(msgspec.Struct, frozen=True, gc=False):
-    """Of the prompt, what was read from or written to the cache, and sound."""
+    """The prompt's tokens read from or written to the cache, and of audio."""
 
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
@@ -20,14 +20,14 @@ class PromptDetails(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompletionDetails(msgspec.Struct, frozen=True, gc=False):
-    """Of the completion, reasoning and sound."""
+    """The completion's tokens of reasoning and audio."""
 
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
 
 
 class OpenAICounts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """A vendor's `usage` object as it came; the Responses dialect has it under other names."""
+    """A vendor's `usage` object; the Responses dialect has other names for its members."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -44,7 +44,7 @@ _NO_COMPLETION_DETAILS = CompletionDetails()
 
 
 def read_usage(raw: bytes | msgspec.Raw) -> Usage:
-    """A vendor's `usage` object; raises BadUsageError."""
+    """Read a vendor's `usage` object. Raises BadUsageError."""
     try:
         counts = _decode(raw)
     except UNREADABLE:
@@ -53,7 +53,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
 
 
 def usage_of_counts(counts: OpenAICounts) -> Usage:
-    """Raises BadUsageError."""
+    """Convert the counts. Raises BadUsageError."""
     prompt, completion = counts.prompt_tokens, counts.completion_tokens
     before = counts.prompt_tokens_details or _NO_PROMPT_DETAILS
     after = counts.completion_tokens_details or _NO_COMPLETION_DETAILS
@@ -67,11 +67,11 @@ def usage_of_counts(counts: OpenAICounts) -> Usage:
     if counts.total_tokens and counts.total_tokens != prompt + completion:
         if not reasoning or counts.total_tokens != prompt + completion + reasoning:
             raise BadUsageError("the total is not the sum of the counts")
-        completion += reasoning  # a few vendors leave it out of the completion; their total tells
+        completion += reasoning  # a few vendors exclude reasoning from the completion; their total shows it
     if reasoning + audio_out > completion:
         raise BadUsageError("more reasoning tokens than output tokens")
     audio_in = min(audio_in, prompt - read - written)  # cached audio is counted as cached
-    return Usage(  # by place, in the vector's order: names cost more than all the sums above
+    return Usage(  # positional, in the fields' order: keywords cost more than all the sums above
         prompt - read - written - audio_in,
         read,
         written,
@@ -84,7 +84,7 @@ def usage_of_counts(counts: OpenAICounts) -> Usage:
 
 
 def write_usage(usage: Usage) -> dict[str, object]:
-    """The vector in this dialect's shape."""
+    """Return the usage in this dialect's shape."""
     prompt = (
         usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h + usage.audio_in + usage.image_in
     )

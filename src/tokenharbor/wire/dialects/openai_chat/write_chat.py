@@ -1,4 +1,4 @@
-"""Any conversation written as an OpenAI chat request."""
+"""Writer of any conversation as an OpenAI chat request."""
 
 from collections.abc import Iterable, Sequence
 
@@ -66,9 +66,9 @@ HEEDS = frozenset(
 )
 
 _MOST_STOPS = 4  # developers.openai.com/api/reference/resources/chat: "up to 4 sequences"
-_MAX_FIELD = "max_tokens"  # where the provider states none: the one that most obey
-_LONGEST_ID = 40  # of a call
-_BARE = 2  # members of a message that has words alone
+_MAX_FIELD = "max_tokens"  # the default: most providers obey it
+_LONGEST_ID = 40  # of a call, in characters
+_BARE = 2  # number of members of a message with text alone
 _FORMATS = {"audio/mpeg": "mp3", "audio/x-wav": "wav", "audio/wave": "wav"}
 
 _SPOKEN = (Text, RefusalText)
@@ -78,7 +78,7 @@ Said = dict[str, object]
 _encode = msgspec.json.Encoder().encode
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  as `ProviderDialect` has it
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  the signature of `ProviderDialect`
     return HEEDS if "reasoning" in order.capabilities else HEEDS - {Advice.REASONING}
 
 
@@ -87,7 +87,7 @@ def stops(chat: Chat) -> tuple[str, ...]:
 
 
 def write_chat(chat: Chat, order: VendorOptions) -> bytes:
-    """Raises InvalidRequest."""
+    """Return the body. Raises InvalidRequest."""
     thinks = "reasoning" in order.capabilities
     messages: list[Said] = []
     for message in _folded(mention_json(chat, unique_call_ids(chat.messages))):
@@ -127,7 +127,7 @@ def _sampling(sampling: Sampling) -> Said:
 
 
 def thinking_of(chat: Chat, order: VendorOptions) -> Said:
-    """How much to think, where the chat says so and the model does."""
+    """Return how much to think, if the chat states it and the model can reason."""
     thinking = chat.thinking
     if thinking is None or "reasoning" not in order.capabilities:
         return {}
@@ -135,7 +135,7 @@ def thinking_of(chat: Chat, order: VendorOptions) -> Said:
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
     if effort == "none" and "always_reasoning" in order.capabilities:
-        effort = "low"  # a model that cannot but reason refuses to be told so
+        effort = "low"  # a model that always reasons refuses "none"
     return {"reasoning_effort": effort} if effort else {}
 
 
@@ -159,7 +159,7 @@ def _tools(chat: Chat) -> Said:
         mode, names = chat.tool_choice.mode, chat.tool_choice.names
         named = [tool for tool in tools if mode is ToolChoiceMode.NAMED and tool.name in names]
         said["tool_choice"] = _named(named[0]) if named else mode.value
-    if chat.parallel_calls is False:  # true is what vendors do anyway; some do not know the field
+    if chat.parallel_calls is False:  # true is the default; some vendors do not know the field
         said["parallel_tool_calls"] = False
     return said
 
@@ -185,8 +185,8 @@ def _tool(tool: Tool) -> Said:
 
 
 def _folded(messages: Iterable[Message]) -> list[Message]:
-    """Results that come in several messages of the user are one, and so are calls that come in several of the
-    assistant: nothing may stand between them in this dialect.
+    """Join results in adjacent messages of the user, and calls in adjacent messages of the assistant: this dialect
+    allows nothing between them.
     """
     folded: list[Message] = []
     for message in messages:
@@ -207,13 +207,13 @@ def _goes_on(before: Message, message: Message) -> bool:
 
 
 def _add(messages: list[Said], message: Message, *, thinks: bool) -> None:
-    """The messages of this dialect that one message becomes: each tool's result is one of its own."""
+    """Append the messages that one message becomes: each tool's result is a separate one."""
     if message.role is Role.ASSISTANT:
         said = _assistant(message, thinks=thinks)
         if said["content"] == "" and len(said) == _BARE:
-            return  # some vendors refuse one that says nothing
+            return  # some vendors refuse an empty message
     elif message.role is Role.SYSTEM:
-        # Not all models know the developer's role, and all that do take the system's for it.
+        # Not all models know the developer's role; all accept the system's.
         said = {"role": "system", "content": _words(message.parts, "\n\n")}
     else:
         parts = _without_results(message.parts, messages)
@@ -226,8 +226,8 @@ def _add(messages: list[Said], message: Message, *, thinks: bool) -> None:
 
 
 def _without_results(parts: tuple[Part, ...], messages: list[Said]) -> Sequence[Part]:
-    """What is the user's own, once the results among it are messages. Those take words alone: what else they gave
-    follows all of them, before what the user says.
+    """Append results as messages and return the user's own parts. Results can only have text: their media come after
+    all results, before the user's own parts.
     """
     shown: list[Part] = []
     own: list[Part] = []
@@ -276,7 +276,7 @@ def _file(file: File) -> Said:
 
 
 def _document(file: File) -> str:
-    """A document of plain text: this dialect's files are others."""
+    """Return a plain-text document as text, since this dialect's files cannot be text."""
     head = "\n".join(word for word in (file.name, file.context) if word)
     return f"<document>\n{head}\n\n{file.text}\n</document>" if head else f"<document>\n{file.text}\n</document>"
 
@@ -289,7 +289,7 @@ def _result(result: ToolResult) -> Said:
     said = [_document(part) if isinstance(part, File) else part for part in result.parts if _is_words(part)]
     words = "\n".join(part.text if isinstance(part, Text) else str(part) for part in said)
     if result.failed and not words.lower().startswith("error"):
-        words = f"Error: {words}"  # this dialect has no other way to say so
+        words = f"Error: {words}"  # this dialect has no field for it
     return {"role": "tool", "tool_call_id": fit(result.call_id, _LONGEST_ID), "content": words}
 
 
@@ -297,7 +297,7 @@ def _assistant(message: Message, *, thinks: bool) -> Said:
     words = _words(message.parts, "")
     calls = [_call(part) for part in message.parts if isinstance(part, ToolCall)]
     said: Said = {"role": "assistant", "content": words if words or not calls else None}
-    if thinks:  # some vendors refuse these where a model does not reason
+    if thinks:  # some vendors refuse these for models that do not reason
         reasoning = [part for part in message.parts if isinstance(part, Reasoning)]
         if text := "".join(part.text for part in reasoning):
             said["reasoning_content"] = text

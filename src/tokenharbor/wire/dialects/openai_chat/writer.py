@@ -1,4 +1,4 @@
-"""Events written as OpenAI's answers: in chunks, and whole."""
+"""Writer of events as OpenAI's answers: in chunks, and whole."""
 
 from collections.abc import Iterable, Iterator
 
@@ -50,12 +50,12 @@ _FAILURES = {
     FailureKind.TIMEOUT: ("timeout_error", "timeout"),
 }
 _PREFIX = "chatcmpl-"
-_NO_ARGUMENTS = "{}"  # clients read JSON, which nothing is none of
+_NO_ARGUMENTS = "{}"  # clients parse JSON, which an empty string is not
 _ANY_FAILURE = ("api_error", "upstream_error")
 
 
 class OpenAIWriter:
-    """Fulfils `EventWriter`. The last usage is written in a chunk of its own after the one that finishes."""
+    """The `EventWriter` of this dialect. The last usage comes in a separate chunk after the finish."""
 
     cost_usd: str | None = None
 
@@ -65,11 +65,11 @@ class OpenAIWriter:
         self._names = caller_names(recipient.request)
         self._started = Started("", "")
         self._kinds: dict[int, BlockKind] = {}
-        self._calls: dict[int, tuple[int, BlockOpened]] = {}  # block to its call and the number of that
-        self._foreign: dict[int, tuple[Note, ...]] = {}  # of reasoning, until its length is known
-        self._images: dict[int, tuple[str, list[str]]] = {}  # which are written whole
+        self._calls: dict[int, tuple[int, BlockOpened]] = {}  # by block: the call's number and start
+        self._foreign: dict[int, tuple[Note, ...]] = {}  # by block, until its length is known
+        self._images: dict[int, tuple[str, list[str]]] = {}  # by block: media type and pieces, written at the close
         self._lengths: dict[int, int] = {}
-        self._listed: dict[str, int] = {}  # how many entries each list has so far
+        self._listed: dict[str, int] = {}  # by list: number of entries so far
         self._usage: Usage | None = None
 
     def write(self, event: Event) -> bytes:
@@ -140,7 +140,7 @@ class OpenAIWriter:
         return self._chunk(delta) if delta else b""
 
     def _numbered(self, name: str, entries: list[dict[str, object]]) -> list[dict[str, object]]:
-        """The SDK's helpers put the pieces of a list together by their indices, and refuse entries without one."""
+        """Add the indices by which the SDK's helpers merge a list's pieces; they refuse entries without one."""
         first = self._listed.get(name, 0)
         self._listed[name] = first + len(entries)
         return [{"index": first + place, **entry} for place, entry in enumerate(entries)]
@@ -187,7 +187,7 @@ def _ours(notes: Iterable[Note], name: str) -> dict[str, msgspec.Raw]:
 
 
 def _reason(reason: FinishReason, kinds: Iterable[BlockKind]) -> str:
-    """A refusal in words stops; one without is the filter's."""
+    """Return the finish reason: "stop" for a refusal as text, the filter's for one without text."""
     if reason is FinishReason.REFUSAL and BlockKind.REFUSAL in kinds:
         return "stop"
     return _REASONS[reason]
@@ -200,7 +200,7 @@ def _error(failure: Failure) -> dict[str, object]:
 
 
 def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
-    """A whole answer's body, or an error's."""
+    """Return a whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))
@@ -236,7 +236,7 @@ def _message(blocks: tuple[ReplyBlock, ...]) -> dict[str, object]:
     said, refused = _joined(blocks, BlockKind.TEXT), _joined(blocks, BlockKind.REFUSAL)
     calls = [block for block in blocks if block.kind is BlockKind.TOOL_CALL]
     if said is None and not calls and refused is None:
-        said = ""  # clients look for no words only beside calls
+        said = ""  # clients expect null only beside calls
     message: dict[str, object] = {"role": "assistant", "content": said, "refusal": refused}
     message["annotations"] = _annotations(blocks)
     if reasoning := _joined(blocks, BlockKind.REASONING):
@@ -276,7 +276,7 @@ def _joined(blocks: tuple[ReplyBlock, ...], kind: BlockKind) -> str | None:
     return "".join(block.text for block in blocks if block.kind is kind) or None
 
 
-def _call(id_: str, name: str, text: str, custom: bool) -> dict[str, object]:  # noqa: FBT001  as the block has it
+def _call(id_: str, name: str, text: str, custom: bool) -> dict[str, object]:  # noqa: FBT001  a block's member
     if custom:
         return {"id": id_, "type": "custom", "custom": {"name": name, "input": text}}
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": text}}
