@@ -1,4 +1,4 @@
-"""Converse, AWS's one way to speak to the models of many makers: a vendor's side only, for no client speaks it here."""
+"""Converse, AWS's API for many makers' models: only the vendor's side, as no client speaks it here."""
 
 from urllib.parse import quote
 
@@ -8,7 +8,7 @@ from tokenharbor.wire.neutral.chat import Feature
 
 
 class BedrockConverse:
-    """The dialect `bedrock_converse`; fulfils `ProviderDialect`."""
+    """The dialect `bedrock_converse`, a `ProviderDialect`."""
 
     name = DIALECT
     carries: frozenset[Feature] = requests.CARRIES
@@ -20,5 +20,5 @@ class BedrockConverse:
     reader = ConverseReader
 
     def path(self, model: str, *, stream: bool) -> str:
-        """The model may be an ARN: its colons and slashes are the name's, not the path's."""
+        """Return the path; the model may be an ARN, whose colons and slashes are escaped."""
         return f"/model/{quote(model, safe='')}/{'converse-stream' if stream else 'converse'}"

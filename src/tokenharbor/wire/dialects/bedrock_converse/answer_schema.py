@@ -1,4 +1,4 @@
-"""The shapes of Converse's answers, whole and as events: only what is looked at, the rest passes unread."""
+"""The shapes of Converse's answers, whole and as events: only the members that the gateway reads."""
 
 import msgspec
 
@@ -6,14 +6,14 @@ from tokenharbor.wire.framing.json_values import NULL
 
 
 class ReasoningText(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Reasoning in words, whole."""
+    """Readable reasoning, whole."""
 
     text: str = ""
     signature: str | None = None
 
 
 class ConverseReasoning(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Reasoning, whole (`reasoningText`) or what was added to it (`text`, `signature`); `redactedContent` is base64."""
+    """Reasoning: whole (`reasoningText`) or an addition (`text`, `signature`); `redactedContent` is base64."""
 
     reasoning_text: ReasoningText | None = None
     text: str | None = None
@@ -22,8 +22,8 @@ class ConverseReasoning(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class ConverseToolUse(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A call, as it starts, what was added to it (`input` is a string then), or whole (`input` is an object then).
-    `type` tells the tools that the vendor runs from the caller's, where it is set.
+    """A call: at its start, an addition (`input` is a string then), or whole (`input` is an object then). `type`, if
+    set, distinguishes the vendor's tools from the caller's.
     """
 
     tool_use_id: str | None = None
@@ -33,32 +33,32 @@ class ConverseToolUse(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class ConverseImageSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A picture's base64."""
+    """An image's base64."""
 
     bytes: str | None = None
 
 
 class ConverseImage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A picture, as it starts (`format`), a piece of it (`source`), or whole."""
+    """An image: at its start (`format`), a piece (`source`), or whole."""
 
     format: str | None = None
     source: ConverseImageSource | None = None
 
 
 class ConversePage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A page."""
+    """A web page."""
 
     url: str | None = None
 
 
 class CitationLocation(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Where a source stands; those in the caller's own documents are kept unread."""
+    """A source's location; those in the caller's own documents stay unread."""
 
     web: ConversePage | None = None
 
 
 class CitedText(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """The words of a source, or a piece of text that rests on sources."""
+    """The quoted text of a source, or a piece of text with sources."""
 
     text: str | None = None
 
@@ -79,7 +79,7 @@ class CitationsContent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class ConverseBlock(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A block of content, as it starts, what was added to it, or whole; one member is set."""
+    """A block of content: at its start, an addition, or whole; one member is set."""
 
     text: str | None = None
     reasoning_content: ConverseReasoning | None = None
@@ -98,7 +98,7 @@ class ConverseEvent(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     stop_reason: str | None = None
     additional_model_response_fields: msgspec.Raw = NULL
     usage: msgspec.Raw = NULL
-    message: str | None = None  # of an exception
+    message: str | None = None  # an exception's
 
 
 class ConverseMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -108,7 +108,7 @@ class ConverseMessage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class ConverseOutput(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Where a whole answer has its message."""
+    """The container of a whole answer's message."""
 
     message: ConverseMessage
 
@@ -136,7 +136,7 @@ _decode_stopped = msgspec.json.Decoder(_Stopped | None).decode
 
 
 def stop_sequence(fields: msgspec.Raw) -> str | None:
-    """Which stop sequence ended the answer, in the vendor's own fields that we ask for."""
+    """Return the stop sequence that ended the answer, from the vendor's additional fields that the request asks for."""
     try:
         stopped = _decode_stopped(fields)
     except msgspec.DecodeError:  # the model's own fields may be anything

@@ -1,4 +1,4 @@
-"""What Converse's exceptions mean: docs.aws.amazon.com/bedrock/latest/APIReference, Converse and CommonErrors, and
+"""The meaning of Converse's exceptions: docs.aws.amazon.com/bedrock/latest/APIReference, Converse and CommonErrors, and
 bedrock/latest/userguide/troubleshooting-api-error-codes.html.
 """
 
@@ -8,7 +8,7 @@ from tokenharbor.wire.neutral.failure import FailureKind
 CAUSES = CauseTable(
     (
         *SHARED,
-        # a model that this account or region does not have is refused as if the request were at fault
+        # for a model missing from the account or region, the vendor blames the request
         Cause(
             FailureKind.NOT_FOUND,
             words=("ResourceNotFoundException",),

@@ -1,4 +1,4 @@
-"""A conversation's parts as Converse's blocks of content."""
+"""Writer of a conversation's parts as Converse's content blocks."""
 
 import base64
 import binascii
@@ -55,18 +55,18 @@ _SOUNDS = {
     "audio/mp4": "mp4",
     "audio/pcm": "pcm",
 }
-_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9 ()\[\]-]+")  # of documents
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9 ()\[\]-]+")  # in documents' names
 _SPACES = re.compile(r" {2,}")
 _LONGEST_NAME = 200
 _NO_OUTPUT = "(no output)"
-_SEE = "(see the document)"  # a document must not stand alone
+_SEE = "(see the document)"  # a document requires text beside it
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class ConverseBlockWriter:
-    """Writes one request's blocks: `fields` names the caller's own field for each feature, `call_id` makes the ids of
-    calls fit, `caches` tells whether the model takes marks for its cache. Documents have distinct names.
+    """Writes one request's blocks: `fields` names the caller's field for each feature, `call_id` adapts calls' ids,
+    `caches` tells whether the model supports cache marks. Documents get distinct names.
     """
 
     def __init__(self, fields: dict[Feature, str], call_id: Callable[[str], str], *, caches: bool) -> None:
@@ -77,7 +77,7 @@ class ConverseBlockWriter:
 
     def blocks(self, parts: Iterable[Part]) -> list[Block]:
         written: list[Block] = []
-        for part in sorted(parts, key=lambda part: not isinstance(part, ToolResult)):  # results come first in a turn
+        for part in sorted(parts, key=lambda part: not isinstance(part, ToolResult)):  # results go first in a turn
             before = len(written)
             written += self._part(part)
             if len(written) > before:
@@ -87,7 +87,7 @@ class ConverseBlockWriter:
         return written
 
     def mark(self, cache: str | None) -> list[Block]:
-        """Where the vendor's cache is to end, if anywhere."""
+        """Return the vendor's cache mark, if any."""
         if cache is None or not self._caches:
             return []
         return [{"cachePoint": {"type": "default", **({"ttl": cache} if cache == "1h" else {})}}]
@@ -135,7 +135,7 @@ class ConverseBlockWriter:
         return {**written, "name": self._name(file.name), **context}
 
     def _name(self, name: str) -> str:
-        """The name in the characters that the vendor takes, and one that no other document of the request has."""
+        """Return the name in the vendor's characters, unique among the request's documents."""
         plain = _SPACES.sub(" ", _NOT_IN_NAMES.sub(" ", name)).strip()[: _LONGEST_NAME - 8] or "document"
         count = 1
         while (unique := plain if count == 1 else f"{plain} ({count})") in self._names:
@@ -154,7 +154,7 @@ class ConverseBlockWriter:
 
 
 def _input(call: ToolCall) -> object:
-    """The arguments as they were given; the vendor takes an object alone."""
+    """Return the arguments as given; text that is not an object, which the vendor requires, is wrapped in one."""
     try:
         _decode_object(call.arguments or "{}")
     except (msgspec.DecodeError, RecursionError):
@@ -163,7 +163,7 @@ def _input(call: ToolCall) -> object:
 
 
 def _reasoning(text: str, notes: list[Note]) -> Iterator[Block]:
-    """What the vendor has signed or sealed; it takes no other thoughts back."""
+    """Yield reasoning that the vendor signed or encrypted; it accepts no other reasoning back."""
     signature = b"".join(note.raw for note in notes if note.name == "signature").decode()
     if signature:
         yield {"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}}
@@ -173,10 +173,10 @@ def _reasoning(text: str, notes: list[Note]) -> Iterator[Block]:
 
 
 def _join(pieces: list[bytes]) -> str:
-    """Pieces that were base64 each, as one."""
+    """Join base64 pieces into one."""
     if len(pieces) <= 1:
         return b"".join(pieces).decode()
     try:
         return base64.b64encode(b"".join(base64.b64decode(piece) for piece in pieces)).decode()
-    except binascii.Error:  # a caller's changes: the vendor says what is wrong with them
+    except binascii.Error:  # altered by the caller: the vendor reports the error
         return b"".join(pieces).decode()

@@ -1,4 +1,4 @@
-"""What Converse's stop reasons mean: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html."""
+"""The meaning of Converse's stop reasons: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html."""
 
 from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import FinishReason

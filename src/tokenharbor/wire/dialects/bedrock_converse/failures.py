@@ -1,4 +1,4 @@
-"""Converse's errors: those that come instead of an answer, and those inside a stream."""
+"""Converse's errors: instead of an answer, and inside a stream."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,9 @@ from tokenharbor.wire.neutral.refusal import retry_after
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """The vendor's gateways write `message` in two ways, and the error's name here or in a header."""
+    """An error body; the vendor's gateways spell `message` in two ways, and put the error's name
+    here or in a header.
+    """
 
     message: str | None = None
     capital: str | None = msgspec.field(default=None, name="Message")
@@ -25,7 +27,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
-    """A non-2xx answer, whatever its body."""
+    """Read a non-2xx answer with any body."""
     try:
         read = _decode(body)
     except UNREADABLE:
@@ -38,7 +40,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
 
 
 def read_exception(event: EventMessage, message: str) -> Failure:
-    """A message of the stream that is an exception, or an error of the framing's own."""
+    """Read an exception or a framing error inside a stream."""
     name = event.word(":exception-type")
     if not name:
         return Failure(FailureKind.SERVER, message=event.word(":error-message"), type=event.word(":error-code"))

@@ -1,7 +1,7 @@
-"""What Converse leaves to each maker's models: how they are told to reason, to draw tokens and to cache.
+"""The fields that Converse leaves to each maker's models: reasoning, sampling and caching.
 
-The maker stands in the vendor's own ids (`us.maker.model-v1:0`). An ARN may hide it; what speaks there is taken for the
-kind that has the most to say.
+The maker is part of the vendor's ids (`us.maker.model-v1:0`). An ARN may hide it; such a model counts as the family
+with the most features.
 """
 
 import hashlib
@@ -31,9 +31,9 @@ Fields = dict[str, object]
 class ModelFamily(Enum):
     """Makers whose models take the same fields."""
 
-    SIGNING = "signing"  # reasons within a budget or adaptively, and signs its thoughts
-    MEASURED = "measured"  # takes a configuration of its reasoning, and names its sampling in its own way
-    EFFORT = "effort"  # takes a word for its effort
+    SIGNING = "signing"  # reasons within a budget or adaptively, and signs its reasoning
+    MEASURED = "measured"  # takes a reasoning configuration, and has different names for sampling
+    EFFORT = "effort"  # takes an effort word
     PLAIN = "plain"
 
 
@@ -44,19 +44,19 @@ _KINDS = (
 )
 _LEAST_BUDGET = 1024
 _OFF: Fields = {"type": "disabled"}
-_EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}  # in three words
+_EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}  # the vendor has three words
 
 
 def kind_of(model: str) -> ModelFamily:
     return next((kind for pattern, kind in _KINDS if pattern.search(model)), ModelFamily.PLAIN)
 
 
-_NINE_LETTERS = re.compile(r"(?:^|\.)mistral\.")  # makers whose models take no other ids of calls
+_NINE_LETTERS = re.compile(r"(?:^|\.)mistral\.")  # makers whose models require call ids of nine characters
 _NINE = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def call_id(model: str, id_: str) -> str:
-    """A call's id as the model takes it; the same each time, so that its result is found."""
+    """Return a call's id in the model's form; deterministic, so results still match."""
     if not _NINE_LETTERS.search(model):
         return fit(id_, SHORT)
     return id_ if _NINE.fullmatch(id_) else hashlib.blake2b(id_.encode("utf-8", "replace")).hexdigest()[:9]
@@ -71,13 +71,15 @@ def sampling(kind: ModelFamily, top_k: int) -> Fields:
 
 
 def lone(kind: ModelFamily, sampling: Sampling) -> Sampling:
-    """Newer models that sign their thoughts refuse `top_p` beside a temperature."""
+    """Drop `top_p` beside a temperature for newer signing models, which refuse both."""
     both = sampling.temperature is not None and sampling.top_p is not None
     return msgspec.structs.replace(sampling, top_p=None) if both and kind is ModelFamily.SIGNING else sampling
 
 
 class ReasoningFields(msgspec.Struct, frozen=True):
-    """How a model is told to reason: `fields` are its own, `effort` is Converse's, `max_output` must be said then."""
+    """A model's reasoning settings: `fields` are its own, `effort` is Converse's; `max_output`, if
+    set, must be sent.
+    """
 
     fields: Fields = {}
     effort: str | None = None
@@ -85,15 +87,15 @@ class ReasoningFields(msgspec.Struct, frozen=True):
 
     @property
     def lets_sample(self) -> bool:
-        """Models that sign their thoughts refuse to be told how to draw tokens while they think."""
+        """Whether sampling may be set: models that sign their reasoning refuse it while they think."""
         return self.fields.get("thinking") in (None, _OFF)
 
 
 def reasons(
     thinking: ReasoningRequest | None, order: VendorOptions, choice: ToolChoice | None, messages: tuple[Message, ...]
 ) -> ReasoningFields:
-    """Left out for models that do not reason, where forced calls, a given beginning or unsigned calls forbid it, and
-    where none is asked of a model that does so anyway.
+    """Return the reasoning settings. They are empty for models that do not reason, where a forced call, an assistant
+    prefix or unsigned calls forbid reasoning, and where no setting is needed.
     """
     kind = kind_of(order.model)
     if thinking is None or "reasoning" not in order.capabilities:
@@ -116,7 +118,7 @@ def reasons(
 
 
 def _off(kind: ModelFamily, order: VendorOptions) -> ReasoningFields:
-    """Some reason unless they are told not to; those that cannot but reason get the least that there is."""
+    """Return the settings for no reasoning; models that always reason get the least effort."""
     if kind is ModelFamily.EFFORT:
         return ReasoningFields({"reasoning_effort": "low"})
     if kind is not ModelFamily.SIGNING or "adaptive_reasoning" not in order.capabilities:
@@ -135,7 +137,7 @@ def _adaptive(thinking: ReasoningRequest) -> ReasoningFields:
 
 
 def _budgeted(thinking: ReasoningRequest, effort: str, order: VendorOptions) -> ReasoningFields:
-    """A budget that leaves room for an answer; none where there is no such room."""
+    """Return a budget that leaves room for an answer; empty if there is no room."""
     most = order.max_output or order.most_output
     asked = thinking.budget
     budget = budget_of(effort, most) if asked is None else min(max(asked, _LEAST_BUDGET), most - 1)
@@ -145,9 +147,7 @@ def _budgeted(thinking: ReasoningRequest, effort: str, order: VendorOptions) -> 
 
 
 def _goes_on_unsigned(messages: tuple[Message, ...]) -> bool:
-    """Whether the assistant is in the middle of calls that do not begin with thoughts of its own: it must not think
-    then.
-    """
+    """Return whether the assistant is amid calls without signed reasoning before them: then it must not think."""
     for message in reversed(messages):
         if message.role is Role.ASSISTANT:
             called = any(isinstance(part, ToolCall) for part in message.parts)

@@ -1,4 +1,4 @@
-"""Converse's answers read into events: its streams, and its whole bodies."""
+"""Reader of Converse's answers into events: streams and whole bodies."""
 
 from collections.abc import Sequence
 
@@ -39,15 +39,17 @@ def _note(name: str, raw: bytes) -> tuple[Note, ...]:
 
 
 class ConverseReader(FirstContentLimit):
-    """Fulfils `EventReader`. The usage comes after the stop reason: the answer is finished by the event that has it."""
+    """The `EventReader` of this dialect. Usage comes after the stop reason: the event with usage
+    finishes the answer.
+    """
 
     _framer: EventStreamFramer
 
     def __init__(self) -> None:
         self._framer = EventStreamFramer()
         self._blocks = BlockSequence()
-        self._places: dict[int, tuple[int, BlockKind]] = {}  # the vendor's index to ours
-        self._silent: set[int] = set()  # the vendor's indices of blocks that only this dialect has
+        self._places: dict[int, tuple[int, BlockKind]] = {}  # the vendor's block index to ours
+        self._silent: set[int] = set()  # the vendor's indices of blocks of kinds that only this dialect has
         self._reason: str | None = None
         self._stop_sequence: str | None = None
 
@@ -80,7 +82,7 @@ class ConverseReader(FirstContentLimit):
             self._blocks.garbage()
 
     def _tell(self, name: str, event: ConverseEvent) -> bool:
-        """False if the event breaks the dialect."""
+        """Add the event; return False if it breaks the dialect."""
         match name:
             case "contentBlockDelta":
                 return self._in_content and self._grow(event.content_block_index, event.delta)
@@ -111,7 +113,7 @@ class ConverseReader(FirstContentLimit):
             return self._call(index, start.tool_use)
         if start.image is not None:
             self._places[index] = (open_image(self._blocks, start.image.format), BlockKind.IMAGE)
-        elif len(raw) > 2:  # `{}` opens a block of text, which opens by itself
+        elif len(raw) > 2:  # `{}` starts a text block, which opens with its first text
             place = self._blocks.open(BlockKind.TEXT)
             self._blocks.grow(place, "", _note("start", bytes(raw)))
             self._places[index] = (place, BlockKind.TEXT)
@@ -140,7 +142,7 @@ class ConverseReader(FirstContentLimit):
         if len(delta.citation) > 4:
             place = self._place(index, BlockKind.TEXT)
             return place is not None and cite(self._blocks, place, delta.citation)
-        return True  # of a later version, or nothing at all
+        return True  # a later version's, or empty
 
     def _think(self, index: int, delta: ConverseReasoning) -> bool:
         text, notes = reasoning(delta)
@@ -155,7 +157,9 @@ class ConverseReader(FirstContentLimit):
         return place is not None
 
     def _place(self, index: int, kind: BlockKind) -> int | None:
-        """The block that grows: text and reasoning open with their first growth, all else has been opened."""
+        """Return the block that grows: text and reasoning open with their first growth, other kinds
+        are open already.
+        """
         found = self._places.get(index)
         if found is not None and found[1] is kind:
             return found[0] if self._blocks.is_open(found[0]) else None
@@ -167,7 +171,7 @@ class ConverseReader(FirstContentLimit):
         return place
 
     def _close(self, index: int) -> None:
-        """A block in which nothing was said has never been opened."""
+        """Close the block; an empty one was never opened."""
         if index in self._places:
             self._blocks.close(self._places[index][0])
 
@@ -197,7 +201,7 @@ def report(blocks: BlockSequence, raw: msgspec.Raw) -> None:
 
 
 def is_callers(call: ConverseToolUse) -> bool:
-    """Whether the caller is to carry it out; other types are of tools that the vendor runs."""
+    """Return whether the caller runs the tool; other types are the vendor's."""
     return call.type in (None, "tool_use")
 
 
@@ -206,7 +210,7 @@ def open_image(blocks: BlockSequence, format_: str | None) -> int:
 
 
 def reasoning(read: ConverseReasoning) -> tuple[str, tuple[Note, ...]]:
-    """Words, and what only this dialect can read."""
+    """Return readable reasoning, and notes for this dialect alone."""
     whole = read.reasoning_text
     text = (whole.text if whole else read.text) or ""
     signature = whole.signature if whole else read.signature
@@ -215,7 +219,7 @@ def reasoning(read: ConverseReasoning) -> tuple[str, tuple[Note, ...]]:
 
 
 def cite(blocks: BlockSequence, place: int, raw: msgspec.Raw) -> bool:
-    """A source: one on the web for everybody, and as it came for those who speak this dialect."""
+    """Add a source: web sources for all dialects, and any source unchanged for this dialect."""
     citation = decode_citation(raw)
     blocks.grow(place, "", _note("citation", bytes(raw)))
     if citation.location and citation.location.web and citation.location.web.url:
@@ -225,7 +229,7 @@ def cite(blocks: BlockSequence, place: int, raw: msgspec.Raw) -> bool:
 
 
 def add_whole(blocks: BlockSequence, raw: msgspec.Raw) -> None:
-    """A block of a whole answer. Kinds that only this dialect has ride along as a note on a silent block."""
+    """Add a block of a whole answer. A kind that only this dialect has becomes a note on an empty text block."""
     block = decode_block(raw)
     call = block.tool_use
     if block.text is not None:
@@ -258,7 +262,7 @@ def _add_other(blocks: BlockSequence, block: ConverseBlock, raw: msgspec.Raw) ->
 
 
 def read_reply(body: bytes) -> Reply:
-    """A whole answer; a failure if it is none."""
+    """Read a whole answer; an invalid one becomes a failure."""
     blocks = ReplyBuilder()
     try:
         check_text(body)

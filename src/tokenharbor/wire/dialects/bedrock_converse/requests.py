@@ -1,4 +1,4 @@
-"""A conversation as a Converse request."""
+"""Writer of any conversation as a Converse request."""
 
 from functools import partial
 
@@ -57,10 +57,10 @@ _HEEDS = frozenset(
 )
 
 _NO_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{}}')
-_BEGIN = "(the conversation begins)"  # the vendor takes none in which the user does not speak first
+_BEGIN = "(the conversation begins)"  # the vendor requires the user to speak first
 _NO_CALLS = "Do not call any tool: answer in words."
 _ONE_CALL = "Call at most one tool at a time."
-_STOPPED = ("/stop_sequence", "/delta/stop_sequence")  # where whole answers and streams say which sequence it was
+_STOPPED = ("/stop_sequence", "/delta/stop_sequence")  # where whole answers and streams report the sequence
 
 
 def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
@@ -82,7 +82,7 @@ def stops(chat: Chat) -> tuple[str, ...]:
 
 
 def write_chat(chat: Chat, order: VendorOptions) -> bytes:
-    """The body; the model and whether to stream stand in the path. Raises InvalidRequest."""
+    """Return the body; the path has the model and whether to stream. Raises InvalidRequest."""
     kind = models.kind_of(order.model)
     scribe = ConverseBlockWriter(chat.features, partial(models.call_id, order.model), caches=models.caches(kind))
     reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
@@ -103,12 +103,12 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
 
 
 def _some(**members: object) -> dict[str, object]:
-    """Those that say something."""
+    """Return the members that have a value."""
     return {name: value for name, value in members.items() if value is not None and value not in ({}, [], ())}
 
 
 def _messages(chat: Chat, scribe: ConverseBlockWriter) -> list[dict[str, object]]:
-    """The two sides in turn, the user first."""
+    """Return the turns, alternating, the user first."""
     turns: list[tuple[Role, list[Part]]] = []
     for message in unique_call_ids(chat.messages)[_leading(chat) :]:
         role = Role.ASSISTANT if message.role is Role.ASSISTANT else Role.USER
@@ -127,48 +127,48 @@ def _messages(chat: Chat, scribe: ConverseBlockWriter) -> list[dict[str, object]
 
 
 def _trim(written: list[dict[str, object]]) -> None:
-    """What the assistant is to go on with does not end in space: the vendor refuses that."""
+    """Strip trailing whitespace from an assistant prefix: the vendor refuses it."""
     if not written or written[-1]["role"] != Role.ASSISTANT.value:
         return
     content = written[-1]["content"]
-    assert isinstance(content, list)  # noqa: S101  as written above
+    assert isinstance(content, list)  # noqa: S101  written above
     if isinstance(text := content[-1].get("text"), str):
         content[-1] = {"text": text.rstrip()}
 
 
 def _leading(chat: Chat) -> int:
-    """How many messages the system begins with."""
+    """Return the number of system messages at the beginning."""
     return next((at for at, message in enumerate(chat.messages) if message.role is not Role.SYSTEM), len(chat.messages))
 
 
 def _reminder(message: Message) -> list[Part]:
-    """What the system says later is marked and said by the user: few models know the role in mid-conversation."""
+    """Write a later system message as marked text of the user: few models know the role in mid-conversation."""
     words = "\n\n".join(part.text for part in message.parts if isinstance(part, Text))
     return [Text(f"<system-reminder>\n{words}\n</system-reminder>")] if words.strip() else []
 
 
 def _shown(message: Message) -> list[Part]:
-    """The vendor takes pictures from the user alone."""
+    """Replace an assistant's images: the vendor accepts images only from the user."""
     if message.role is Role.USER:
         return list(message.parts)
     return [Text(NO_IMAGE) if isinstance(part, Image) else part for part in message.parts]
 
 
 def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> None:
-    """A turn in which nothing is said is none: those around it become one."""
+    """Append a turn; an empty one is skipped, and the turns around it are joined."""
     if not content:
         return
     last = written[-1] if written else None
     if last is not None and last["role"] == role:
         before = last["content"]
-        assert isinstance(before, list)  # noqa: S101  as written below
+        assert isinstance(before, list)  # noqa: S101  written below
         before += content
     else:
         written.append({"role": role, "content": content})
 
 
 def _system(chat: Chat, scribe: ConverseBlockWriter) -> list[Block]:
-    """What the system says at first, then what has no field of its own here."""
+    """Return the leading system messages, then instructions for which the vendor has no field."""
     leading = instruct_json(chat, chat.messages[: _leading(chat)])
     blocks = [block for message in leading for block in scribe.blocks(message.parts)]
     if _forbids_calls(chat):
@@ -179,7 +179,9 @@ def _system(chat: Chat, scribe: ConverseBlockWriter) -> list[Block]:
 
 
 def _forbids_calls(chat: Chat) -> bool:
-    """Tools that were called must be told even where none may be called again."""
+    """Return whether calls must be forbidden by text: tools of earlier calls must be listed even if no further call is
+    allowed.
+    """
     return bool(_called(chat)) and (not chat.tools or _is_none(chat.tool_choice))
 
 
@@ -188,7 +190,7 @@ def _is_none(choice: ToolChoice | None) -> bool:
 
 
 def _called(chat: Chat) -> dict[str, None]:
-    """The names of the tools that were called, in order; an empty one where only a result is there."""
+    """Return the names of called tools, in order; an empty name where only a result exists."""
     names: dict[str, None] = {}
     for message in chat.messages:
         for part in message.parts:
@@ -207,7 +209,7 @@ def _inference(chat: Chat, sampling: Sampling, max_output: int | None) -> dict[s
 
 
 def _share(value: float | None) -> float | None:
-    """The vendor takes 1 at most."""
+    """Limit a value to 1, the vendor's maximum."""
     return value if value is None else min(value, 1)
 
 

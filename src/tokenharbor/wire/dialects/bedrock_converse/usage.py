@@ -1,4 +1,4 @@
-"""How Converse counts, mapped to the disjoint vector."""
+"""The usage counts of Converse, mapped to `Usage`."""
 
 import msgspec
 
@@ -6,12 +6,12 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
-# `inputTokens` excludes what was read from and written to the cache; `outputTokens` includes reasoning, which is not
-# counted apart. `totalTokens` has the cached tokens in it for some models and not for others.
+# `inputTokens` excludes tokens read from and written to the cache; `outputTokens` includes reasoning, which has no
+# separate count. `totalTokens` includes the cached tokens for some models only.
 
 
 class _Detail(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What was written to the cache for one lifetime."""
+    """The tokens written to the cache for one lifetime."""
 
     ttl: str = ""
     input_tokens: int = 0
@@ -30,7 +30,7 @@ _decode = msgspec.json.Decoder(_Counts).decode
 
 
 def read_usage(raw: bytes | msgspec.Raw) -> Usage:
-    """The vector; raises BadUsageError."""
+    """Return the usage. Raises BadUsageError."""
     try:
         counts = _decode(raw)
     except UNREADABLE:
@@ -55,7 +55,7 @@ def read_usage(raw: bytes | msgspec.Raw) -> Usage:
 
 
 def _written(counts: _Counts) -> tuple[int, int]:
-    """Tokens written to the cache for five minutes and for an hour."""
+    """Return the tokens written to the cache for five minutes and for an hour."""
     details = counts.cache_details or []
     hour = sum(detail.input_tokens for detail in details if detail.ttl == "1h")
     five_minutes = sum(detail.input_tokens for detail in details) - hour

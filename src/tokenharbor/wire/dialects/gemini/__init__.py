@@ -18,7 +18,7 @@ from tokenharbor.wire.neutral.request import Request
 
 
 class Gemini:
-    """The dialect `gemini`. The model, and whether the answer is a stream, stand in the path."""
+    """The dialect `gemini`. The path has the model and whether to stream."""
 
     name = requests.NAME
     label = "Gemini"
@@ -54,5 +54,5 @@ class Gemini:
     def price_answer(self, body: bytes, cost_usd: str) -> bytes:
         return add_cost(body, cost_usd, USAGE) or body
 
-    def splice(self, request: Request, *, hide_usage: bool) -> GeminiSplicer:  # noqa: ARG002  never only ours
+    def splice(self, request: Request, *, hide_usage: bool) -> GeminiSplicer:  # noqa: ARG002  usage is never only ours
         return GeminiSplicer(request.choices)

@@ -1,4 +1,4 @@
-"""Gemini's whole answers: what the books need of them, and whether they are answers at all."""
+"""Gemini's whole answers: the facts for billing, and a check that the body is an answer."""
 
 from tokenharbor.wire.dialects.gemini.answer_schema import GeminiChunk, candidate_size, decode_chunk, is_blocked
 from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
@@ -11,8 +11,8 @@ from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
 
 
 def read_answer(body: bytes) -> AnswerFacts | Failure:
-    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect. A prompt that was
-    refused is answered.
+    """Return the answer's facts; a Failure if it is an error or no answer of this dialect. A refused prompt counts as
+    an answer.
     """
     if is_swollen(body):
         return GARBAGE_ANSWER
@@ -39,7 +39,7 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
 
 
 def measure(body: bytes) -> int:
-    """How much was generated, in bytes; 0 for what is no answer."""
+    """Return the number of bytes generated; 0 if the body is not an answer."""
     try:
         return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
     except UNREADABLE:

@@ -1,4 +1,4 @@
-"""What a cache must know of Gemini's API."""
+"""The cache reader of Gemini's API."""
 
 from typing import Literal
 
@@ -61,7 +61,7 @@ _decode_stamp = msgspec.json.Decoder(_Stamp).decode
 
 
 class GeminiCaching:
-    """Fulfils `CacheReader`."""
+    """The `CacheReader` of this dialect."""
 
     users: frozenset[str] = frozenset()
 
@@ -97,7 +97,7 @@ class GeminiCaching:
     def is_finished(self, ending: bytes) -> bool:
         return ends_with(_FINISHED, b'"finishReason"', ending)
 
-    def is_refusal(self, answer: bytes) -> bool:  # noqa: ARG002  its stop reason says so
+    def is_refusal(self, answer: bytes) -> bool:  # noqa: ARG002  its stop reason shows refusals
         return False
 
     def restamp(self, parts: Parts, stamp: Seen, *, stream: bool) -> Parts:

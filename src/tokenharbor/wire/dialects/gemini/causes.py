@@ -1,5 +1,5 @@
-"""What Google's status words and reasons mean: ai.google.dev/gemini-api/docs/troubleshooting, google.rpc.Code and the
-reasons of google.api.ErrorReason.
+"""The meaning of Google's status words and reasons: ai.google.dev/gemini-api/docs/troubleshooting, google.rpc.Code and
+the reasons of google.api.ErrorReason.
 """
 
 from tokenharbor.wire.neutral.causes import SHARED, Cause, CauseTable
@@ -9,7 +9,7 @@ CAUSES = CauseTable(
     (
         *SHARED,
         Cause(FailureKind.REQUEST, words=("INVALID_ARGUMENT", "OUT_OF_RANGE")),
-        # a precondition that fails is the account's: its region, its billing, a service that it has not enabled
+        # a failed precondition concerns our account: its region, its billing, a service that is not enabled
         Cause(
             FailureKind.CREDENTIAL,
             words=(

@@ -1,4 +1,4 @@
-"""Gemini's contents read into messages of the neutral conversation."""
+"""Reader of Gemini's contents for other dialects."""
 
 import base64
 import binascii
@@ -39,7 +39,7 @@ _decode_response = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _Waiting:
-    """Calls that wait for their results, found by id or by name however many there are."""
+    """Calls that wait for their results, looked up by id or name in constant time."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, deque[tuple[int, ToolCall]]] = {}
@@ -53,7 +53,7 @@ class _Waiting:
         self._by_name.setdefault(call.name, deque()).append((self._added, call))
 
     def take(self, id_: str, name: str) -> ToolCall | None:
-        """The first of the id, or of the name where there is no id."""
+        """Return the first call with the id, or with the name if there is no id."""
         calls = self._by_id.get(id_) if id_ else self._by_name.get(name)
         while calls:
             number, call = calls.popleft()
@@ -70,11 +70,11 @@ class GeminiContentReader:
         self._features = features
         self._request = request
         self._calls = 0
-        self._places: dict[str, int] = {}  # of the calls, by their ids
+        self._places: dict[str, int] = {}  # the order of calls, by id
         self._waiting = _Waiting()
 
     def read(self, contents: Sequence[request_schema.GeminiRequestContent]) -> tuple[Message, ...]:
-        """What the model said in a stream may come back as a content for each piece: they are one message again."""
+        """Return the messages. Clients may send back one content for each piece of a stream: these are joined."""
         messages: list[Message] = []
         spoken: list[Part] = []
         for at, content in enumerate(contents):
@@ -152,7 +152,7 @@ class GeminiContentReader:
 
     def _inlined(self, media: request_schema.GeminiMedia, place: str) -> Part:
         kind, name = media.mime_type.lower(), media.display_name
-        data = media.data.replace("-", "+").replace("_", "/")  # Google's libraries write the alphabet for URLs
+        data = media.data.replace("-", "+").replace("_", "/")  # Google's libraries write URL-safe base64
         if kind.startswith("image/"):
             self._features.note(Feature.IMAGE, place)
             return Image(MediaSource(kind, data))
@@ -178,7 +178,7 @@ class GeminiContentReader:
 
 
 def is_vendors(piece: request_schema.GeminiRequestPart) -> bool:
-    """Whether it is of tools that the vendor ran."""
+    """Return whether the part belongs to a tool that the vendor ran."""
     code, result = piece.executable_code, piece.code_execution_result
     return (code is not NULL or result is not NULL) and not (is_null(code) and is_null(result))
 
@@ -189,7 +189,7 @@ def _refuse_video(kind: str, place: str) -> None:
 
 
 def _public(url: str, place: str) -> str:
-    """Files that were kept at the vendor are nobody else's to read."""
+    """Return a public URL. Raises InvalidRequest for a file stored at the vendor, which no other vendor can read."""
     if not url.lower().startswith(("https://", "http://")) or _VENDORS_OWN in url[:120]:
         raise untranslatable_field(place)
     return url
@@ -203,7 +203,7 @@ def _decoded(data: str, place: str) -> str:
 
 
 def _joined(parts: Iterable[Part]) -> list[Part]:
-    """What the model said in a stream stands in pieces, the last of them signed: they are one part again."""
+    """Join adjacent pieces of a stream into one part; only the last of them is signed."""
     joined: list[Part] = []
     run: list[Text | Reasoning] = []
     for part in parts:
@@ -222,10 +222,10 @@ def _whole(run: list[Text | Reasoning]) -> Part:
 
 
 def _response(raw: msgspec.Raw, place: str) -> tuple[str, bool]:
-    """A result's words, and whether they are an error's. What has a form of its own stays JSON."""
+    """Return a result's text, and whether it is an error. A structured result stays JSON."""
     if is_null(raw):
         return "", False
-    if bytes(raw).startswith(b'"'):  # words without a name, as some clients send them
+    if bytes(raw).startswith(b'"'):  # some clients send a bare string
         return msgspec.json.decode(raw, type=str), False
     try:
         members = _decode_response(raw)

@@ -1,4 +1,4 @@
-"""Gemini's counting of tokens: the request may stand in a member of its own."""
+"""Gemini's token counting: the request may be nested in a member."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ _WRAPPERS = ("generateContentRequest", "generate_content_request")
 
 
 def read_count_request(body: bytes, place: ModelInPath | None) -> Request:
-    """Raises InvalidRequest."""
+    """Read a request to count. Raises InvalidRequest."""
     members = read_members(body)
     inner = next((bytes(members[name]) for name in _WRAPPERS if name in members), body)
     return read(inner, place)

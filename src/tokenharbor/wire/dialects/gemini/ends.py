@@ -1,7 +1,7 @@
-"""What Gemini's finish reasons mean: ai.google.dev/api/generate-content (FinishReason), and the longer list of
+"""The meaning of Gemini's finish reasons: ai.google.dev/api/generate-content (FinishReason), and the longer list of
 cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse.
 
-`OTHER` and `FINISH_REASON_UNSPECIFIED` are not listed: they say that the vendor does not say why.
+`OTHER` and `FINISH_REASON_UNSPECIFIED` are not listed, because they give no reason.
 """
 
 from tokenharbor.wire.dialects.gemini.answer_schema import GeminiCandidate
@@ -20,7 +20,7 @@ ENDS = FinishTable(
             ),
             FinishReason.REFUSAL,
         ),
-        # the model wrote what is no answer, and asking again may help
+        # the model's output is invalid; a retry may help
         **dict.fromkeys(
             (
                 *("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE"),
@@ -33,5 +33,5 @@ ENDS = FinishTable(
 
 
 def failure_of(candidate: GeminiCandidate, *, empty: bool) -> Failure | None:
-    """Why a candidate is no answer, whole or at the end of a stream; None if it is one."""
+    """Return why a candidate is not an answer, whole or at a stream's end; None if it is one."""
     return ENDS.failure(candidate.finish_reason or "", empty=empty, message=candidate.finish_message or "")

@@ -1,4 +1,4 @@
-"""Google's errors: a vendor's read, ours written."""
+"""Google's errors: reading a vendor's, writing ours."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from tokenharbor.wire.neutral.refusal import retry_after
 
 
 class _Detail(msgspec.Struct, frozen=True, rename={"type": "@type", "retry_delay": "retryDelay"}):
-    """One of several kinds of details, told apart by `@type`."""
+    """One detail; `@type` gives its kind."""
 
     type: str | None = None
     reason: str | None = None
@@ -31,14 +31,14 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """The dialect's shape, and the looser ones of proxies."""
+    """The dialect's error shape, and the looser ones of proxies."""
 
     error: _Error | str | None = None
     message: str | None = None
     detail: str | None = None
 
 
-_decode = msgspec.json.Decoder(_Body | list[_Body]).decode  # an array where no SSE was asked for
+_decode = msgspec.json.Decoder(_Body | list[_Body]).decode  # an array for streams without SSE
 _decode_error = msgspec.json.Decoder(_Error | str | None).decode
 _decode_details = msgspec.json.Decoder(list[_Detail] | None).decode
 _OVERLOADED = 529
@@ -58,11 +58,11 @@ WORDS: Mapping[int, str] = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-"""Each status's word, by which this dialect's clients tell errors apart."""
+"""Status words by status; this dialect's clients tell errors apart by them."""
 
 
 def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
-    """A non-2xx answer, whatever its body."""
+    """Read a non-2xx answer with any body."""
     try:
         read = _decode(body)
     except UNREADABLE:
@@ -87,7 +87,7 @@ def read_failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fa
 
 
 def read_stream_failure(raw: msgspec.Raw) -> Failure | None:
-    """The `error` of an event or of a body under a 200, if it has one."""
+    """Read the `error` of an event or of a body under a 200; None if it has none."""
     try:
         error = _decode_error(raw)
     except UNREADABLE:
@@ -99,7 +99,7 @@ def read_stream_failure(raw: msgspec.Raw) -> Failure | None:
     details = _details(error)
     code, message = _code(error, details), error.message or ""
     kind = CAUSES.kind(ErrorDetails(message, code or ("" if error.status else str(error.code)), error.status or ""))
-    if error.code == _OVERLOADED:  # which has no status word
+    if error.code == _OVERLOADED:  # 529 has no status word
         kind = FailureKind.OVERLOADED
     return Failure(kind, message=message, code=code, type=error.status or "", retry_after=_delay(details))
 
@@ -112,7 +112,7 @@ def _details(error: _Error) -> list[_Detail]:
 
 
 def _code(error: _Error, details: list[_Detail]) -> str:
-    """Google's own reason; the number is the status once more."""
+    """Return Google's reason; the numeric code only repeats the status."""
     reason = next((detail.reason for detail in details if detail.reason), None)
     return reason or (error.code if isinstance(error.code, str) else "")
 
@@ -125,7 +125,7 @@ def _delay(details: list[_Detail]) -> int | None:
 
 
 def error_of(status: int, code: str, message: str, metadata: Mapping[str, str]) -> dict[str, object]:
-    """An error as this dialect says it; our code stands where Google's reasons do."""
+    """Return an error object of this dialect, with our code in place of Google's reason."""
     info = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": code,
@@ -136,7 +136,7 @@ def error_of(status: int, code: str, message: str, metadata: Mapping[str, str]) 
     return {"code": status, "message": message, "status": word, "details": [info]}
 
 
-def write_refusal(refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG001  a header carries it
+def write_refusal(refusal: Refusal, request_id: str) -> bytes:  # noqa: ARG001  a header has it
     said = {"type": refusal.type, "param": refusal.param, "provider": refusal.provider}
     metadata = {name: value for name, value in said.items() if value}
     error = error_of(refusal.status, refusal.code, refusal.message, metadata)

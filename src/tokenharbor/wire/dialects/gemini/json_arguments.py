@@ -6,8 +6,8 @@ from tokenharbor.wire.framing.body import UnreadableError, scan
 
 
 def arguments(text: str) -> object:
-    """This dialect's arguments are an object. What a model wrote that is none (it may be cut off) is shown as it is,
-    under a name that no tool has.
+    """Return a call's arguments as an object, which this dialect requires. Other output of a model (which may be cut
+    off) is kept as text, under a name that no tool has.
     """
     if not text.strip():
         return {}

@@ -1,4 +1,4 @@
-"""How large a Gemini request's input is, without counting inlined media as text."""
+"""The size of a Gemini request's input, with inlined media counted apart from text."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class _Media(msgspec.Struct, frozen=True, gc=False):
-    """Media inlined (`data`) or elsewhere, in either spelling."""
+    """Media, inlined (`data`) or by URI, in either spelling."""
 
-    mimeType: str | None = None  # noqa: N815  the dialect's own two spellings
+    mimeType: str | None = None  # noqa: N815  this dialect has two spellings
     mime_type: str | None = None
     data: str | None = None
 
@@ -36,7 +36,7 @@ class _Result(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Content(msgspec.Struct, frozen=True, gc=False):
-    """Its vendor takes an object for a list of one, here and wherever a list may stand."""
+    """A content. The vendor accepts an object for a list of one, here and in any list."""
 
     parts: list[_Part] | _Part | None = None
 
@@ -48,7 +48,7 @@ _decode_content = msgspec.json.Decoder(_Content | None).decode
 
 
 def measure(body: bytes, members: Members) -> InputSize:
-    """Raises InvalidRequest where contents have the wrong shape."""
+    """Return the input's size. Raises InvalidRequest for contents of the wrong shape."""
     contents = _read(members, "contents", _decode_contents)
     listed = contents if isinstance(contents, list) else [contents]
     parts = [part for content in listed for part in _parts(content.parts) if part != _NO_MEDIA]
@@ -70,7 +70,7 @@ def _read(members: Members, name: str, decode: Callable[[msgspec.Raw], T]) -> T:
 
 
 def _tally(parts: list[_Part]) -> BodyMedia:
-    """Media stand in parts, and in the parts of results inside of them, however deep."""
+    """Count media in parts, and in the parts of results inside them, at any depth."""
     found = BodyMedia()
     while parts:
         part = parts.pop()
@@ -88,5 +88,5 @@ def _tally(parts: list[_Part]) -> BodyMedia:
             else:
                 found.files += 1
             found.add(media.data or "", of_file=not kind.startswith("image/"))
-    found.inlined.reverse()  # as they stand in the body
+    found.inlined.reverse()  # in the body's order
     return found

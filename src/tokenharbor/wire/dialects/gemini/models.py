@@ -1,4 +1,4 @@
-"""Models as Gemini's clients list them."""
+"""Model lists for Gemini's clients."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,9 @@ def write_models(models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def write_model(model: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The methods are those of these clients' paths: any model that chats is asked by them, others by other paths."""
+    """Return one model. Its methods are those of this dialect's paths, which serve any chat model; other models have
+    other paths.
+    """
     return {
         "name": f"models/{model['id']}",
         "displayName": model["display_name"],

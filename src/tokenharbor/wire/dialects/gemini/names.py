@@ -1,4 +1,6 @@
-"""The two spellings of this dialect's members, camelCase and snake_case: its vendor takes both, and so do we."""
+"""The two spellings of this dialect's members, camelCase and snake_case: its vendor accepts both, and so does the
+gateway.
+"""
 
 import re
 
@@ -11,7 +13,7 @@ _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _UNDERSCORE = re.compile(r"_([a-z0-9])")
 _BRACE = ord("{")
 _SHORT = 16
-_SHOWN = 60  # characters of a caller's own name that an error repeats
+_SHOWN = 60  # characters of a caller's key shown in an error
 
 
 def camel(name: str) -> str:
@@ -23,10 +25,10 @@ def snake(name: str) -> str:
 
 
 def to_known_spelling(members: Members, known: frozenset[str], within: str = "") -> Members:
-    """The members under their camelCase names; others than the `known` stay as they are. Raises InvalidRequest for one
-    that stands in both spellings, or in a spelling that only looks like one: two readers may see two requests.
+    """Return the members under their camelCase names; names outside `known` stay. Raises InvalidRequest for a name in
+    both spellings, or in one that only looks like them: two readers may see different requests.
     """
-    if known.issuperset(members):  # as nearly all clients write them
+    if known.issuperset(members):  # the usual case
         return members
     folded = {name.casefold(): name for name in known}
     found: Members = {}
@@ -45,18 +47,18 @@ def to_known_spelling(members: Members, known: frozenset[str], within: str = "")
 
 
 def as_list(raw: msgspec.Raw) -> msgspec.Raw:
-    """A list: its vendor takes an object for a list of one. An empty one is none."""
+    """Return a list of an object, which the vendor accepts for a list of one; null and an empty object stay."""
     if memoryview(raw)[0] != _BRACE or is_blank(raw):
         return raw
     return msgspec.Raw(b"[%b]" % bytes(raw))
 
 
 def is_blank(raw: msgspec.Raw) -> bool:
-    """Whether it is null or an empty object."""
+    """Return whether the value is null or an empty object."""
     return len(raw) < _SHORT and bytes(raw).translate(None, b" \t\n\r") in (b"null", b"{}")
 
 
 def name_in(members: Members, name: str) -> str:
-    """How the members spell a camelCase name; the name itself where they do not have it."""
+    """Return the spelling of a camelCase name in the members; the name itself if it is absent."""
     other = snake(name)
     return other if other in members else name

@@ -1,4 +1,4 @@
-"""The paths of Gemini's clients: most say the model and the method, and all stand under two versions."""
+"""The paths of Gemini's clients: most have the model and the method, and all exist in two versions."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from tokenharbor.wire.neutral.dialect import AnswerPath, ClientPath, CountPath, 
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
 _OWN = "/v1beta"
-_SHARED = "/v1"  # where other dialects' clients read models, too
+_SHARED = "/v1"  # other dialects' clients also list models here
 
 
 def _methods(version: str) -> Iterator[ClientPath]:

@@ -1,4 +1,4 @@
-"""Gemini's requests read for providers of other dialects."""
+"""Reader of Gemini's requests for providers of other dialects."""
 
 import msgspec
 
@@ -44,11 +44,11 @@ _JSON = "application/json"
 
 
 _USUAL_TOP_K = 64
-"""What Gemini does unless told otherwise. Its CLI says so in each request, and asks nothing of another vendor by it."""
+"""Gemini's default. Its CLI sends it in each request, so it is not advice for other vendors."""
 
 
 def read_chat(request: Request) -> Chat:
-    """Raises InvalidRequest."""
+    """Return the meaning of a request. Raises InvalidRequest."""
     features = FeatureCollector()
     body = request_schema.read_body(request, features.unknown)
     contents, config = body.contents, body.generation_config
@@ -77,7 +77,7 @@ def read_chat(request: Request) -> Chat:
 
 
 def _read_hints(body: request_schema.GeminiRequest, features: FeatureCollector) -> None:
-    """What only this dialect has, and what changes no meaning elsewhere."""
+    """Note the fields that only this dialect has and that do not change the meaning elsewhere."""
     config, tools = body.generation_config, body.tool_config
     resolution, retrieval = config.media_resolution, tools.retrieval_config if tools else NULL
     for name, raw in (

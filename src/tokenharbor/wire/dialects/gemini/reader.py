@@ -1,4 +1,4 @@
-"""Gemini's answers read into events: its streams, and its whole bodies."""
+"""Reader of Gemini's answers into events: streams and whole bodies."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,7 +28,7 @@ from tokenharbor.wire.neutral.translate import Reply
 
 
 class _EventBuilder:
-    """Tells the events of chunks; a whole answer is one. Only the first candidate is told."""
+    """Builds the events of the first candidate from chunks; a whole answer is one chunk."""
 
     def __init__(self, blocks: BlockSequence) -> None:
         self.blocks = blocks
@@ -72,10 +72,10 @@ class _EventBuilder:
             kind = BlockKind.REASONING if part.thought else BlockKind.TEXT
             self.blocks.speak(kind, part.text or "", notes)
             if notes:
-                self.blocks.pause()  # what is signed is whole
+                self.blocks.pause()  # a signature ends the part
 
     def _keep(self, raw: bytes) -> None:
-        """A part that only this dialect has rides along as a note on a silent block."""
+        """Keep a part that only this dialect has, as a note on an empty text block."""
         if raw.strip() == b"{}":
             return
         self.blocks.pause()
@@ -106,7 +106,7 @@ class _EventBuilder:
             self.blocks.speak(BlockKind.TEXT, "", (), cited)
 
     def finish(self) -> None:
-        """What comes of the answer, once no more can come."""
+        """End the answer, once no more can come."""
         if self._end is None and not self._blocked:
             self.blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without a finish reason"))
         elif self._end is None:
@@ -120,8 +120,8 @@ def _raw_part(data: bytes, place: int) -> bytes:
 
 
 class GeminiReader(FirstContentLimit):
-    """Fulfils `EventReader`. The dialect has no terminator, and usage may follow the stop reason: what finishes is told
-    when the bytes are over.
+    """The `EventReader` of this dialect, which has no terminator and may send usage after the stop reason: the answer
+    finishes when the bytes end.
     """
 
     _framer: SseFramer
@@ -134,7 +134,7 @@ class GeminiReader(FirstContentLimit):
     def feed(self, data: bytes) -> Sequence[Event]:
         return self._read(self._framer.feed(data))
 
-    def close(self, *, whole: bool = True) -> Sequence[Event]:  # noqa: ARG002  there is no terminator to miss
+    def close(self, *, whole: bool = True) -> Sequence[Event]:  # noqa: ARG002  there is no terminator
         events = list(self._read(self._framer.close()))
         if not self._blocks.ended:
             self._teller.finish()
@@ -167,7 +167,7 @@ def _tell(teller: _EventBuilder, data: bytes) -> None:
 
 
 def read_reply(body: bytes) -> Reply:
-    """A whole answer; a failure if it is none."""
+    """Read a whole answer; an invalid one becomes a failure."""
     blocks = ReplyBuilder()
     teller = _EventBuilder(blocks)
     _tell(teller, body)

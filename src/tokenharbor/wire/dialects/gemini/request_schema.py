@@ -1,5 +1,5 @@
-"""The shapes of a Gemini request, strictly: what it says to other dialects must be known. Whatever stands in it in the
-other spelling, or is null, is put right first.
+"""The strict shapes of a Gemini request: every member must be known before it is translated; other spellings and nulls
+are normalised first.
 """
 
 import msgspec
@@ -15,11 +15,11 @@ Absent = msgspec.UnsetType
 
 
 class GeminiShape(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, rename="camel"):
-    """The base of all of them."""
+    """The base of these shapes."""
 
 
 class GeminiMedia(GeminiShape, frozen=True):
-    """Media inlined (`data`) or elsewhere."""
+    """Media, inlined (`data`) or by URI."""
 
     mime_type: str = ""
     data: str = ""
@@ -28,7 +28,7 @@ class GeminiMedia(GeminiShape, frozen=True):
 
 
 class GeminiPastCall(GeminiShape, frozen=True):
-    """A call that the model made; its arguments stay as they are."""
+    """A call that the model made; its arguments stay unread."""
 
     id: str = ""
     name: str = ""
@@ -36,7 +36,7 @@ class GeminiPastCall(GeminiShape, frozen=True):
 
 
 class FunctionResponse(GeminiShape, frozen=True):
-    """What the caller's tool gave; `parts` are media."""
+    """A result of the caller's tool; `parts` are media."""
 
     id: str = ""
     name: str = ""
@@ -45,7 +45,7 @@ class FunctionResponse(GeminiShape, frozen=True):
 
 
 class GeminiRequestPart(GeminiShape, frozen=True):
-    """A piece of content; one of its members says what it is. The last four are the vendor's own."""
+    """A piece of content; one of its members is set and gives its kind. The last four members are the vendor's own."""
 
     text: str = ""
     thought: bool = False
@@ -61,20 +61,20 @@ class GeminiRequestPart(GeminiShape, frozen=True):
 
 
 class GeminiRequestContent(GeminiShape, frozen=True):
-    """What somebody says."""
+    """A content: one role's parts."""
 
     role: str = ""
     parts: list[GeminiRequestPart] = []
 
 
 class SystemText(GeminiShape, frozen=True):
-    """A piece of what the system says."""
+    """A part of the system instruction."""
 
     text: str = ""
 
 
 class SystemInstruction(GeminiShape, frozen=True):
-    """What the system says."""
+    """The system instruction."""
 
     role: msgspec.Raw = NULL
     parts: list[SystemText] = []
@@ -100,9 +100,9 @@ class GeminiTool(GeminiShape, frozen=True):
 
 
 class FunctionCallingConfig(GeminiShape, frozen=True):
-    """Whether tools are to be called, and which."""
+    """Whether to call tools, and which."""
 
-    mode: str | int = ""  # protobuf takes a name or its number
+    mode: str | int = ""  # protobuf accepts a name or its number
     allowed_function_names: list[str] = []
 
 
@@ -122,7 +122,7 @@ class ThinkingConfig(GeminiShape, frozen=True):
 
 
 class GenerationConfig(GeminiShape, frozen=True):
-    """`generationConfig`; what has been looked at before, or is no more than a number to check, stays unread."""
+    """`generationConfig`; members that are checked earlier, or only as a number, stay unread."""
 
     max_output_tokens: msgspec.Raw = NULL
     temperature: float | None = None
@@ -148,7 +148,7 @@ class GenerationConfig(GeminiShape, frozen=True):
 
 
 class GeminiRequest(GeminiShape, frozen=True):
-    """A request; what has been looked at before stays unread."""
+    """A request; members that are checked earlier stay unread."""
 
     contents: list[GeminiRequestContent]
     system_instruction: SystemInstruction | Absent = ABSENT
@@ -167,24 +167,24 @@ class GeminiRequest(GeminiShape, frozen=True):
 
 
 class _Unread(msgspec.Struct, frozen=True):
-    """Contents whose parts are as they came."""
+    """A content with unread parts."""
 
     parts: msgspec.Raw = msgspec.Raw(b"[]")
 
 
-_decode_body = msgspec.json.Decoder(GeminiRequest, strict=False).decode  # protobuf's JSON takes "0.5" for 0.5
+_decode_body = msgspec.json.Decoder(GeminiRequest, strict=False).decode  # protobuf's JSON accepts "0.5" for 0.5
 _decode_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_unread = msgspec.json.Decoder(list[_Unread]).decode
 
 
 def read_body(request: Request, unknown: dict[str, str]) -> GeminiRequest:
-    """Fields that are not known are left out and put into `unknown`. Raises InvalidRequest for one that has the wrong
-    type, and for one that stands in both spellings.
+    """Decode the body; unknown fields are removed and noted in `unknown`. Raises InvalidRequest for a wrong type, and
+    for a name in both spellings.
     """
     try:
         return _decode_body(request.body)
     except UNREADABLE:
-        pass  # it may be written in the other spelling, or hold nulls or what is not known
+        pass  # it may have the other spelling, nulls or unknown fields
     try:
         return decode(
             KnownMembers(unknown, to_known_spelling).write(msgspec.Raw(request.body), GeminiRequest, ""),
@@ -196,6 +196,6 @@ def read_body(request: Request, unknown: dict[str, str]) -> GeminiRequest:
 
 
 def unread_part(request: Request, content: int, part: int) -> bytes:
-    """A part as it came."""
+    """Return the bytes of a part."""
     said = _decode_unread(as_list(request.members["contents"]))[content]
     return bytes(_decode_parts(as_list(said.parts))[part])

@@ -1,4 +1,4 @@
-"""Gemini's requests: read for routing and money, edited for a vendor."""
+"""Gemini's requests: read for routing and billing, edited for a vendor."""
 
 import msgspec
 
@@ -48,7 +48,7 @@ def _text_only(raw: msgspec.Raw) -> str | None:
     return None if {word.upper() for word in words} <= {"TEXT", "MODALITY_UNSPECIFIED"} else _MEDIA_OUT
 
 
-# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+# Fields that change the price or the vendor's retention. All others, known or not, pass unchanged.
 _CHECKS: dict[str, Check] = {
     "cachedContent": refuse_if_set(
         "refers to content stored at the provider, which is not supported: send the content in the request."
@@ -90,7 +90,7 @@ _CALLER_RUN = frozenset({"functionDeclarations", "computerUse"})
 
 
 def read(body: bytes, place: ModelInPath | None = None) -> Request:
-    """Raises InvalidRequest."""
+    """Check and read a request. Raises InvalidRequest."""
     if place is None or not place.model:
         raise InvalidRequest("The path has no model: use /models/MODEL:generateContent.", param="model")
     members = read_members(body)
@@ -118,7 +118,7 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:
         max_output=_read_count(config, "maxOutputTokens", MOST_TOKENS),
         choices=_read_choices(config) if "candidateCount" in config else 1,
         thinking_budget=_read_budget(config) if "thinkingConfig" in config else 0,
-        wants_usage=True,  # this dialect always says it
+        wants_usage=True,  # this dialect always reports it
         size=measure(body, plain),
         rules=ours.rules,
         cache=ours.cache,
@@ -128,7 +128,7 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:
 
 
 def _need_contents(raw: msgspec.Raw) -> None:
-    """An array, or the one content itself."""
+    """Require contents: an array, or a single content."""
     if is_blank(raw):
         raise InvalidRequest("`contents` is missing.", param="contents")
 
@@ -142,13 +142,13 @@ def _read_count(config: Members, name: str, most: int) -> int | None:
 
 
 def _read_budget(config: Members) -> int:
-    """Below zero it is left to the model."""
+    """Return the thinking budget; 0 if it is negative, which leaves it to the model."""
     names = ("thinkingBudget", "thinking_budget")
     return max(read_budget(config["thinkingConfig"], name) for name in names)
 
 
 def read_config(members: Members) -> Members:
-    """`generationConfig` under the names of this dialect; empty where there is none."""
+    """Return `generationConfig` in camelCase; empty if absent."""
     raw = members.get(_CONFIG, NULL)
     if is_null(raw):
         return {}
@@ -166,7 +166,7 @@ def run_checks_within(config: Members) -> None:
 
 
 def _check_model(members: Members, model: str) -> None:
-    """Some clients repeat it in the body."""
+    """Check a model that the client repeats in the body."""
     raw = members.get("model", NULL)
     if is_null(raw):
         return
@@ -191,7 +191,7 @@ def _check_tools(raw: msgspec.Raw) -> None:
 
 
 def write(request: Request, change: Edit) -> bytes:
-    """The body for a vendor: the model stands in its path, unless the caller repeated it."""
+    """Return the body for a vendor: the path has the model, and the body only if the caller repeated it."""
     members = request.members
     changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     if change.model != request.model and not is_null(members.get("model")):
@@ -203,7 +203,7 @@ def write(request: Request, change: Edit) -> bytes:
 
 
 def _configured(config: bytes, most: int | None, effort: StatedEffort | None) -> bytes:
-    """The caller's `generationConfig` with a maximum, and with how much to think where it says nothing of that."""
+    """Return the caller's `generationConfig` with a maximum, and with a thinking setting if it has none."""
     members = scan(config) if config != b"null" else {}
     changes: dict[str, bytes | None] = {}
     if most is not None:

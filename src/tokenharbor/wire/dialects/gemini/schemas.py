@@ -1,4 +1,4 @@
-"""Google's own schemas, in which types are shouted and may be null by a flag, as standard JSON schemas."""
+"""Conversion of Google's schemas, with upper-case types and a flag for null, to standard JSON schemas."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ _decode = msgspec.json.decode
 _encode = msgspec.json.encode
 
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties")
-_LOST = ("propertyOrdering", "nullable")  # said otherwise, or only a wish
+_LOST = ("propertyOrdering", "nullable")  # converted, or only a hint
 
 
 def standard(raw: bytes | msgspec.Raw) -> bytes:
-    """Names of properties stay as they are; what is a JSON schema already comes out as one."""
+    """Convert a schema; property names stay, and a standard JSON schema keeps its meaning."""
     return _encode(_schema(_decode(raw)))
 
 

@@ -1,4 +1,4 @@
-"""Thought signatures: Google's own as they came, and other dialects' notes inside of ones that we make."""
+"""Thought signatures: Google's own unchanged, and other dialects' notes packed into ours."""
 
 import base64
 import binascii
@@ -11,11 +11,11 @@ DIALECT = "gemini"
 SIGNATURE, PART = "thoughtSignature", "part"
 
 SKIP = "skip_thought_signature_validator"
-"""What Google documents to stand for the signature of a call that its models did not make."""
+"""Google's documented placeholder for the signature of a call that its models did not make."""
 
 
 def write_signature(notes: Iterable[Note]) -> str | None:
-    """The field is base64 by its type: its clients decode it, and may write it in the other alphabet."""
+    """Return the signature for these notes. The field is base64: clients decode it, and may re-encode it URL-safe."""
     kept = tuple(note for note in notes if note.dialect != DIALECT or note.name == SIGNATURE)
     if any(note.dialect != DIALECT for note in kept):
         return base64.b64encode(carry.pack(kept).encode()).decode()
@@ -23,10 +23,10 @@ def write_signature(notes: Iterable[Note]) -> str | None:
 
 
 def read_signature(word: str | None) -> tuple[Note, ...]:
-    """The notes that a signature of ours carries; else the vendor's own. The placeholder is nobody's."""
+    """Return the notes packed in a signature of ours, else the vendor's own. The placeholder has none."""
     if not word or word == SKIP:
         return ()
-    if word.startswith("dGgxL"):  # "th1." in base64, in either alphabet
+    if word.startswith("dGgxL"):  # "th1." in either base64 alphabet
         padded = word.replace("-", "+").replace("_", "/").rstrip("=")
         try:
             inner = base64.b64decode(padded + "=" * (-len(padded) % 4)).decode()

@@ -1,4 +1,4 @@
-"""Gemini's streams passed on as they came: what each event means for the splice."""
+"""The splicer of Gemini's streams: the turn of each event."""
 
 from tokenharbor.wire.dialects.gemini.answer_schema import (
     GeminiCandidate,
@@ -20,8 +20,8 @@ USAGE = "usageMetadata"
 
 
 class GeminiSplicer(EventSplicer):
-    """The ending begins where the last candidate says why it stopped, or with a refusal of the prompt. The dialect has
-    no terminator, and events with more usage may follow: the answer is complete where the bytes are over.
+    """A splicer whose ending begins at the last candidate's finish reason, or at a refusal of the prompt. The dialect
+    has no terminator, and events with more usage may follow: the answer is complete when the bytes end.
     """
 
     __slots__ = ("_candidates",)
@@ -84,7 +84,7 @@ class GeminiSplicer(EventSplicer):
         return ENDING if self._candidates.finish(candidate.index) else KEPT
 
     def _note_usage(self, chunk: GeminiChunk) -> None:
-        """Each event may count all so far: the last one counts."""
+        """Record usage; each event may have cumulative counts, and the last one counts."""
         if len(chunk.usage_metadata) <= 4:
             return
         self.usage = usage = try_usage(chunk.usage_metadata)

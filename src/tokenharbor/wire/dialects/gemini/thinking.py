@@ -1,4 +1,4 @@
-"""How a model is told to think in Gemini's dialect: by a level, or by a budget."""
+"""The thinking settings in Gemini's dialect: a level, or a budget."""
 
 from collections.abc import Mapping
 
@@ -14,11 +14,11 @@ _LEVELS: Mapping[str, str] = {
     "xhigh": "HIGH",
     "max": "HIGH",
 }
-_LEAST_BUDGET = 128  # of models that cannot but think
+_LEAST_BUDGET = 128  # for models that always think
 
 
 def thinking_of(asked: ReasoningRequest, order: VendorOptions) -> dict[str, object]:
-    """`thinkingConfig`, with thoughts where they may be asked for: a model that has none may not be."""
+    """Return `thinkingConfig`, including thoughts where allowed: the vendor refuses this if thinking is off."""
     said = stated(asked, order)
     off = asked.effort == "none" or asked.budget == 0
     if not off and said.get("thinkingBudget") != 0:
@@ -27,7 +27,7 @@ def thinking_of(asked: ReasoningRequest, order: VendorOptions) -> dict[str, obje
 
 
 def stated(asked: ReasoningRequest, order: VendorOptions) -> dict[str, object]:
-    """How much to think. Newer models take a level, older ones a budget; none of them both."""
+    """Return how much to think. Newer models take a level, older ones a budget; none takes both."""
     always = "always_reasoning" in order.capabilities
     if "adaptive_reasoning" in order.capabilities:
         effort = asked.effort or (None if asked.budget is None else effort_of(asked.budget))
@@ -38,7 +38,7 @@ def stated(asked: ReasoningRequest, order: VendorOptions) -> dict[str, object]:
 
 
 def _budget(asked: ReasoningRequest, order: VendorOptions) -> int | None:
-    """The vendor refuses more than the model's own limit."""
+    """Return a budget within the model's own limit, which the vendor enforces."""
     if asked.effort == "none" or asked.budget == 0:
         return 0
     if asked.budget is not None:

@@ -1,4 +1,4 @@
-"""The tools that a Gemini request declares, by the names that its caller gave them."""
+"""The names that the caller gave to the tools of a Gemini request."""
 
 from contextlib import suppress
 
@@ -14,7 +14,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class _Tool(msgspec.Struct, frozen=True):
-    functionDeclarations: list[_Named] | None = None  # noqa: N815  the dialect's own two spellings
+    functionDeclarations: list[_Named] | None = None  # noqa: N815  this dialect has two spellings
     function_declarations: list[_Named] | None = None
 
 
@@ -22,7 +22,7 @@ _decode = msgspec.json.Decoder(list[_Tool] | None).decode
 
 
 def caller_names(request: Request | None) -> dict[str, str]:
-    """What the caller calls the tools whose names a vendor got made fit: see `ids.fit`."""
+    """Map tool names that were changed for the vendor to the caller's own: see `ids.fit`."""
     raw = request.members.get("tools") if request else None
     if raw is None:
         return {}

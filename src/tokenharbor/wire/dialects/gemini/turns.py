@@ -1,4 +1,4 @@
-"""Messages of any dialect as Gemini's system instruction and its contents of user and model."""
+"""Messages of any dialect as Gemini's system instruction and contents of user and model."""
 
 import mimetypes
 from collections.abc import Iterable
@@ -33,9 +33,8 @@ Turn = tuple[Role, list[Piece]]
 
 
 def system_and_contents(messages: tuple[Message, ...], *, signed: bool) -> tuple[list[Piece], list[dict[str, object]]]:
-    """What the system says at first stands apart; what it says later is marked and said by the user. Messages of one
-    role that follow one another are one content. `signed`: the model insists on signatures of the calls in the turn
-    that goes on.
+    """Return the system instruction and the contents. Later system messages become marked text of the user. Adjacent
+    messages of one role are one content. `signed`: the model requires signatures on the calls of the current turn.
     """
     system: list[Piece] = []
     turns: list[Turn] = []
@@ -56,14 +55,14 @@ def system_and_contents(messages: tuple[Message, ...], *, signed: bool) -> tuple
             turns.append((role, pieces))
     if not turns:
         turns, system = [(Role.USER, system)] if system else [], []
-    elif turns[0][0] is Role.ASSISTANT:  # the vendor wants a turn of the user's before calls
+    elif turns[0][0] is Role.ASSISTANT:  # the vendor requires a user's turn before calls
         turns.insert(0, (Role.USER, [{"text": _BEGINNING}]))
     said = {Role.USER: "user", Role.ASSISTANT: "model"}
     return system, [{"role": said[role], "parts": _results_first(pieces)} for role, pieces in turns]
 
 
 def _beginning_of_turn(messages: tuple[Message, ...]) -> int:
-    """The last message in which the user says something other than results."""
+    """Return the place of the user's last message that is not only results; -1 if there is none."""
     for place in reversed(range(len(messages))):
         message = messages[place]
         if message.role is Role.USER and any(not isinstance(part, ToolResult) for part in message.parts):
@@ -72,14 +71,14 @@ def _beginning_of_turn(messages: tuple[Message, ...]) -> int:
 
 
 def _sign(pieces: list[Piece]) -> None:
-    """The first call of a step must be signed; one that another vendor made bears the documented placeholder."""
+    """Sign the first call of a step, as required; another vendor's call gets the documented placeholder."""
     first = next((piece for piece in pieces if isinstance(piece, dict) and "functionCall" in piece), None)
     if first is not None:
         first.setdefault(SIGNATURE, SKIP)
 
 
 def _results_first(pieces: list[Piece]) -> list[Piece]:
-    """The vendor wants as many results as there were calls, at the beginning of the content behind them."""
+    """Put results first: the vendor requires one per call at the beginning of the next content."""
     return sorted(pieces, key=lambda piece: not (isinstance(piece, dict) and "functionResponse" in piece))
 
 
@@ -93,7 +92,7 @@ def _pieces(parts: Iterable[Part]) -> list[Piece]:
 
 
 def _piece(part: Part) -> list[Piece]:
-    """Nothing for what the vendor could not read: empty words, and what another vendor's model thought."""
+    """Write a part; nothing for empty text and another vendor's reasoning, which the vendor could not read."""
     match part:
         case Text() | RefusalText():
             return _text(part)
@@ -126,8 +125,8 @@ def _text(text: Text | RefusalText) -> list[Piece]:
 
 
 def _media(source: MediaSource, usual: str) -> Piece:
-    """Public addresses are fetched by the vendor, which wants to be told what stands there: a picture is one, whatever
-    its address looks like, for it was counted as one.
+    """Write media. The vendor fetches public URLs and requires their type: an image gets an image type whatever its URL
+    looks like, because it was counted as one.
     """
     if source.url:
         guessed, _ = mimetypes.guess_type(source.url.partition("?")[0])
@@ -145,7 +144,7 @@ def _file(file: File) -> list[Piece]:
 
 
 def _result(result: ToolResult) -> list[Piece]:
-    """Media stand behind the result: only few models read them inside of it."""
+    """Write a result. Its media come after it: only few models read media inside a result."""
     words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
     media = [piece for part in result.parts if not isinstance(part, Text) for piece in _piece(part)]
     said = {"error": words or "Error"} if result.failed else {"output": words}

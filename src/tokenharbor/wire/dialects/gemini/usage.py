@@ -1,4 +1,4 @@
-"""How Gemini's vendors count, mapped to the disjoint vector."""
+"""The usage counts of Gemini's dialect, mapped to `Usage`."""
 
 import msgspec
 
@@ -6,9 +6,11 @@ from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
-# Google's convention: `promptTokenCount` includes what was read from the cache, and media; `candidatesTokenCount` is
-# without `thoughtsTokenCount`; what the vendor's own tools read is counted apart and priced as input. Image tokens are
-# part of the prompt, at its price; of audio the modalities tell. A count of zero is left out.
+# Google's convention: `promptTokenCount` includes tokens read from the cache, and media; `candidatesTokenCount`
+# excludes
+# `thoughtsTokenCount`; tokens read by the vendor's own tools are counted apart and priced as input. Image tokens are
+# part
+# of the prompt, at its price; the modalities give the audio tokens. A count of zero is omitted.
 
 
 class _Modality(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -32,7 +34,7 @@ _decode = msgspec.json.Decoder(_Counts).decode
 
 
 def read_usage(raw: bytes | msgspec.Raw) -> Usage:
-    """A vendor's `usageMetadata`; raises BadUsageError."""
+    """Read a vendor's `usageMetadata`. Raises BadUsageError."""
     try:
         counts = _decode(raw)
     except UNREADABLE:
@@ -66,7 +68,9 @@ def _audio(details: list[_Modality] | None) -> int:
 
 
 def _includes_thoughts(counts: _Counts, before: int, said: int, thought: int) -> bool:
-    """A few vendors count thoughts among what was said; their total tells. So does whether it holds tools' tokens."""
+    """Return whether the output count includes thoughts, as with a few vendors; their total shows it. The total may or
+    may not include the tools' tokens.
+    """
     total = counts.total_token_count
     tools = counts.tool_use_prompt_token_count or 0
     if not total or total - before in (said + thought, said + thought - tools):
@@ -77,7 +81,7 @@ def _includes_thoughts(counts: _Counts, before: int, said: int, thought: int) ->
 
 
 def try_usage(raw: msgspec.Raw) -> Usage | None:
-    """The vector, or None if it does not add up."""
+    """Return the usage, or None if it is inconsistent."""
     try:
         return read_usage(raw)
     except BadUsageError:
@@ -85,7 +89,7 @@ def try_usage(raw: msgspec.Raw) -> Usage | None:
 
 
 def write_usage(usage: Usage) -> dict[str, object]:
-    """The vector in this dialect's shape. What was written to a cache has no place in it and counts as input."""
+    """Return the usage in this dialect's shape. Cache writes have no field and count as input."""
     fresh = usage.input + usage.cache_write_5m + usage.cache_write_1h + usage.image_in
     prompt, said = fresh + usage.cache_read + usage.audio_in, usage.output + usage.audio_out
     counts: dict[str, object] = {"promptTokenCount": prompt, "candidatesTokenCount": said}

@@ -1,4 +1,4 @@
-"""Any conversation written as a Gemini request."""
+"""Writer of any conversation as a Gemini request."""
 
 import msgspec
 
@@ -53,7 +53,7 @@ _CHOOSING = {
     ToolChoiceMode.REQUIRED: "ANY",
     ToolChoiceMode.NAMED: "ANY",
 }
-_BESIDE = frozenset({"description", "default"})  # what may stand next to a reference in a function's schema
+_BESIDE = frozenset({"description", "default"})  # allowed beside a `$ref` in a function's schema
 
 _encode = msgspec.json.Encoder().encode
 
@@ -72,7 +72,7 @@ def stops(chat: Chat) -> tuple[str, ...]:
 
 
 def write_chat(chat: Chat, order: VendorOptions) -> bytes:
-    """Raises InvalidRequest."""
+    """Return the body. Raises InvalidRequest."""
     system, contents = system_and_contents(chat.messages, signed="adaptive_reasoning" in order.capabilities)
     body: dict[str, object] = {"contents": contents}
     if system:

@@ -1,4 +1,4 @@
-"""Events written as Gemini's answers: as a stream, and whole."""
+"""Writer of events as Gemini's answers: as a stream, and whole."""
 
 from collections.abc import Iterable, Sequence
 
@@ -49,7 +49,7 @@ Part = dict[str, object] | msgspec.Raw
 
 
 class _Open:
-    """A block under way: what comes whole in this dialect gathers until it is."""
+    """An open block: content that this dialect sends whole gathers here until the block closes."""
 
     __slots__ = ("closed", "foreign", "notes", "opened", "text")
 
@@ -62,7 +62,7 @@ class _Open:
 
 
 class GeminiWriter:
-    """Fulfils `EventWriter`. Each event carries the usage as far as it is known; calls and pictures come whole."""
+    """The `EventWriter` of this dialect. Each event has the usage so far; calls and images are written whole."""
 
     cost_usd: str | None = None
 
@@ -102,7 +102,7 @@ class GeminiWriter:
         return b"".join([self._event([part]) for part in _spoken(block.opened.kind, event.text, own)])
 
     def _close(self, index: int) -> bytes:
-        """Calls that run side by side are said in the order in which they began."""
+        """Write closed blocks; parallel calls are written in the order in which they began."""
         self._open[index].closed = True
         out = b""
         while self._open and (first := next(iter(self._open.values()))).closed:
@@ -145,7 +145,7 @@ def _body(candidate: object, started: Started, usage: Usage | None, cost_usd: st
 
 
 def _spoken(kind: BlockKind, text: str, notes: Sequence[Note]) -> list[Part]:
-    """Text with its notes; parts that only this dialect has, as they came."""
+    """Return text with its notes; parts that only this dialect has come first, unchanged."""
     parts: list[Part] = []
     signature = None
     if notes:
@@ -167,7 +167,7 @@ def _signed(signature: str | None) -> dict[str, object]:
 
 
 def _parts(block: ReplyBlock, names: dict[str, str]) -> list[Part]:
-    """A whole block."""
+    """Return the parts of a whole block."""
     if block.kind in _PLAIN:
         return _spoken(block.kind, block.text, block.notes)
     signed = _signed(write_signature(block.notes))
@@ -196,7 +196,7 @@ def _error(failure: Failure) -> dict[str, object]:
 
 
 def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
-    """A whole answer's body, or an error's."""
+    """Return a whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode(_error(reply.failure or Failure(FailureKind.BROKEN)))

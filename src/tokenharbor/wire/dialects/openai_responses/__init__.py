@@ -1,4 +1,4 @@
-"""OpenAI's Responses, spoken by Codex and its kin; without anything stored."""
+"""OpenAI's Responses API, spoken by Codex and similar agents; without stored conversations."""
 
 from tokenharbor.wire.dialects.openai_chat.failures import read_failure, write_refusal
 from tokenharbor.wire.dialects.openai_chat.models import write_model, write_models
@@ -52,8 +52,8 @@ class OpenAIResponses:
     reader = ResponsesReader
     writer = ResponsesWriter
 
-    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both stand in the body
+    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002  both are in the body
         return "/responses"
 
-    def splice(self, request: Request, *, hide_usage: bool) -> ResponsesSplicer:  # noqa: ARG002  usage is always told
+    def splice(self, request: Request, *, hide_usage: bool) -> ResponsesSplicer:  # noqa: ARG002  usage is always reported
         return ResponsesSplicer(len(request.body))

@@ -1,4 +1,4 @@
-"""Whole Responses answers: what the books need of them, and whether they are answers at all."""
+"""Whole Responses answers: the facts for billing, and a check that the body is an answer."""
 
 from tokenharbor.wire.dialects.openai_responses.answer_schema import (
     ResponseObject,
@@ -20,7 +20,7 @@ OVER = frozenset({"completed", "incomplete"})
 
 
 def read_answer(body: bytes) -> AnswerFacts | Failure:
-    """The answer's facts; a Failure if it is an error after all, or no answer of this dialect."""
+    """Return the answer's facts; a Failure if it is an error or no answer of this dialect."""
     if is_swollen(body):
         return GARBAGE_ANSWER
     try:
@@ -42,7 +42,7 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
 
 
 def measure(body: bytes) -> int:
-    """How much was generated, in bytes; 0 for what is no answer."""
+    """Return the number of bytes generated; 0 if the body is not an answer."""
     try:
         return 0 if is_swollen(body) else _text_bytes(decode_response(body))
     except UNREADABLE:
@@ -50,7 +50,7 @@ def measure(body: bytes) -> int:
 
 
 def failure_of(response: ResponseObject) -> Failure | None:
-    """Why this is no answer that came to its end."""
+    """Return why this is not a finished answer; None if it is one."""
     if (failure := read_error(response.error)) is not None:
         return failure
     if response.status in ("failed", "cancelled"):
@@ -61,7 +61,7 @@ def failure_of(response: ResponseObject) -> Failure | None:
 
 
 def reason_of(response: ResponseObject) -> str:
-    """Why the answer is incomplete; "" if it is whole."""
+    """Return why the answer is incomplete; "" if it is complete."""
     details = response.incomplete_details
     return "" if response.status != "incomplete" or details is None else details.reason or ""
 
@@ -79,7 +79,7 @@ def _text_bytes(response: ResponseObject) -> int:
 
 
 def price_event(data: bytes, cost_usd: str) -> bytes | None:
-    """The closing event with its cost; None if its answer has no usage."""
+    """Return the closing event with its cost; None if its answer has no usage."""
     try:
         members = scan(data)
         response = members.get("response")

@@ -1,4 +1,4 @@
-"""What a cache must know of the Responses API."""
+"""The cache reader of the Responses API."""
 
 import re
 from typing import Literal
@@ -59,7 +59,7 @@ _decode_begun = msgspec.json.Decoder(_Begun).decode
 
 
 class ResponsesCaching:
-    """Fulfils `CacheReader`. Answers repeat whom the caller asks for."""
+    """The `CacheReader` of this dialect. `users` is empty because answers repeat the end user."""
 
     users: frozenset[str] = frozenset()
 
@@ -76,7 +76,7 @@ class ResponsesCaching:
                 return None
             tools = _tools(members["tools"]) if "tools" in members else ()
             if any(tool.strict is None for tool in tools):
-                return None  # here a tool is strict unless it says otherwise, in other dialects only if it says so
+                return None  # here tools are strict by default, in other dialects not
             system, rest = split_system(turns)
             return PlainChat(
                 system,

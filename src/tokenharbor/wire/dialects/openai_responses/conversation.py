@@ -1,4 +1,4 @@
-"""The items of a Responses request gathered into neutral messages."""
+"""Reader of a Responses request's items into neutral messages."""
 
 import msgspec
 
@@ -37,19 +37,19 @@ _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM,
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 _SILENT = frozenset({"web_search_call"})
-"""What the vendor did by itself: the conversation reads the same without it."""
+"""Items of the vendor's own actions, which can be omitted from the conversation."""
 
 
 class _Turn:
-    """What the assistant says until somebody else speaks. Everything is found by its place: a caller may send as much
-    as a body holds.
+    """The assistant's parts until another role speaks. Parts are looked up by place, since a caller may send as many as
+    a body holds.
     """
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
-        self._notes: dict[int, list[Note]] = {}  # to be added, by the part's place
-        self._calls: dict[str, int] = {}  # the last one of each id
-        self._text = -1  # the last one
+        self._notes: dict[int, list[Note]] = {}  # to be attached, by the part's place
+        self._calls: dict[str, int] = {}  # the place of the last call with each id
+        self._text = -1  # the place of the last text
 
     def add(self, part: Part) -> None:
         if isinstance(part, ToolCall):
@@ -59,7 +59,7 @@ class _Turn:
         self._parts.append(part)
 
     def attach(self, mark: Note, notes: tuple[Note, ...]) -> None:
-        """To what the mark names; nowhere, if that is not there."""
+        """Attach the notes to the marked part, if it exists."""
         call = self._calls.get(mark.raw.decode(errors="replace"), -1)
         place = max(call, self._text) if mark.name == "text" else call
         if place >= 0:
@@ -74,26 +74,26 @@ class _Turn:
 
 
 class ResponsesInputReader:
-    """Gathers messages: what the assistant said and called stands in one, the results of its calls in the next."""
+    """Builds messages: the assistant's text and calls become one, the results of the calls the next."""
 
-    _turn: _Turn | None = None  # the assistant's, if it spoke last
+    _turn: _Turn | None = None  # set while the assistant speaks
     _raw: msgspec.Raw
-    _unread: list[msgspec.Raw] | None = None  # the items as they came, once one of them is asked for
+    _unread: list[msgspec.Raw] | None = None  # the items' bytes, split on first use
 
     def __init__(self, features: FeatureCollector, instructions: str | None) -> None:
         self._features = features
         self.tools: list[
             tuple[str, list[request_schema.ResponsesTool]]
-        ] = []  # those that stand in items, with their places
+        ] = []  # lists of tools in items, with their places
         self._messages: list[Message] = []
         self._results: list[ToolResult] = []
         self._calls: dict[str, ToolCall] = {}
-        self._places: dict[str, int] = {}  # of the calls, by their ids
+        self._places: dict[str, int] = {}  # the order of calls, by id
         if instructions:
             self._messages.append(Message(Role.SYSTEM, (Text(instructions),)))
 
     def read(self, raw: msgspec.Raw) -> None:
-        """Raises InvalidRequest."""
+        """Read the `input` field. Raises InvalidRequest."""
         items = decode(raw, request_schema.decode_input, "input")
         if isinstance(items, str):
             self._messages.append(Message(Role.USER, (Text(items),)))
@@ -108,27 +108,27 @@ class ResponsesInputReader:
             self._features.note(Feature.ASSISTANT_PREFIX, f"input[{len(items) - 1}]")
 
     def messages(self) -> tuple[Message, ...]:
-        """Raises InvalidRequest if there is none."""
+        """Return the messages. Raises InvalidRequest if there is none."""
         self._end_turns()
         if not self._messages:
             raise InvalidRequest("`input` must not be empty.", param="input")
         return tuple(self._messages)
 
     def _gather(self) -> None:
-        """Results that follow one another are one message, in the order of their calls."""
+        """Join adjacent results into one message, in the order of their calls."""
         if self._results:
             self._end_turn()
             self._messages.append(Message(Role.USER, tuple(in_order_of_places(self._results, self._places))))
             self._results = []
 
     def _end_turn(self) -> None:
-        """What the assistant said, once somebody else speaks."""
+        """Complete the assistant's message, because another role speaks."""
         if self._turn is not None:
             self._messages.append(Message(Role.ASSISTANT, self._turn.parts()))
             self._turn = None
 
     def _end_turns(self) -> None:
-        """Whatever was said and done so far."""
+        """Complete pending results and the assistant's message."""
         if self._results:
             self._gather()
         if self._turn is not None:
@@ -165,7 +165,7 @@ class ResponsesInputReader:
             self._messages.append(Message(role, parts, "", item.role == "developer"))
 
     def _add(self, part: Part) -> None:
-        """To what the assistant said last, where nobody else spoke since."""
+        """Add a part to the assistant's current message, or begin one."""
         if self._results:
             self._gather()
         if self._turn is None:
@@ -179,8 +179,8 @@ class ResponsesInputReader:
         self._add(call)
 
     def _think(self, item: request_schema.InputItem, index: int) -> None:
-        """What another dialect noted is found in the encrypted content where we put it, and belongs to what it was
-        noted of; else it is this dialect's own.
+        """Read reasoning. Encrypted content that the gateway wrote holds another dialect's notes, which go back to
+        their part; any other is this dialect's own.
         """
         words = item.summary or (item.content if isinstance(item.content, list) else None) or ()
         text = "\n\n".join(part.text for part in words)
@@ -249,7 +249,7 @@ class ResponsesInputReader:
     def _file(self, part: request_schema.InputPart, place: str, cache: str | None) -> File:
         if part.file_data:
             source = _source(part.file_data, f"{place}.file_data")
-            if source.url:  # base64 alone, as older clients send it
+            if source.url:  # bare base64, as older clients send it
                 source = MediaSource("application/pdf", part.file_data)
         else:
             source = MediaSource(url=part.file_url or "")

@@ -1,4 +1,4 @@
-"""A count of tokens as clients of Responses read it."""
+"""The token count in the form of the Responses API."""
 
 from collections.abc import Mapping
 from typing import Any

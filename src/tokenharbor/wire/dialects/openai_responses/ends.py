@@ -1,4 +1,4 @@
-"""What the reasons of an incomplete Responses answer mean: the API reference of developers.openai.com."""
+"""The meaning of the reasons of an incomplete Responses answer: the API reference of developers.openai.com."""
 
 from tokenharbor.wire.neutral.ends import FinishTable
 from tokenharbor.wire.neutral.events import FinishReason
@@ -10,5 +10,5 @@ ENDS = FinishTable(
         "model_context_window_exceeded": FinishReason.LENGTH,
         "content_filter": FinishReason.REFUSAL,
     },
-    otherwise=FinishReason.LENGTH,  # whatever the reason: it is incomplete
+    otherwise=FinishReason.LENGTH,  # the answer is incomplete for any reason
 )

@@ -1,4 +1,4 @@
-"""The response object around an answer's items: what it repeats of the request, and the names of the caller's tools."""
+"""The response object around an answer's items: the request's repeated fields, and the caller's names of tools."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,7 +41,7 @@ _REPEATED: Json = {
     "truncation": "disabled",
     "user": None,
 }
-"""The fields that an answer repeats, and what stands there if the request has none."""
+"""The fields that an answer repeats, with the defaults for those absent from the request."""
 
 _NULL_SIZE = len(NULL)
 _NULL_KEPT = frozenset({"instructions", "max_output_tokens", "max_tool_calls", "prompt_cache_key", "user"})
@@ -62,10 +62,10 @@ class ResponseEnvelope:
             if name in _REPEATED and (len(raw) != _NULL_SIZE or raw != NULL or name in _NULL_KEPT):
                 self._repeated[name] = _filled(name, raw) if name in _FILLED else raw
         self.id = self._model = ""
-        self.stem = ""  # what its items' ids have in common
+        self.stem = ""  # the common part of its items' ids
 
     def start(self, id_: str, model: str) -> None:
-        """Ids of other dialects get this one's prefix."""
+        """Set the id, with this dialect's prefix, and the model."""
         self.id = fit_answer(id_, "resp_")
         self.stem = self.id[len("resp_") :][-40:]
         self._model = model
@@ -91,12 +91,12 @@ class ResponseEnvelope:
         return whole
 
     def _ended(self) -> int:
-        """Never before the beginning, whatever was done to the clock."""
+        """Return the end's time, never before the beginning, even if the clock was set back."""
         return self._created if self._now is None else max(self._created, self._now())
 
 
 def _filled(name: str, raw: msgspec.Raw) -> object:
-    """A field as the vendor repeats it, with null for what the caller left out; as it came where it cannot be read."""
+    """Return a field as the vendor repeats it, with null for omitted members; unchanged if it cannot be read."""
     with suppress(*UNREADABLE, UnreadableError):
         if name == "reasoning":
             return _with_nulls(raw, _LEAST_OF_REASONING)
@@ -115,7 +115,7 @@ def _with_nulls(raw: msgspec.Raw, least: tuple[str, ...], only: bytes | None = N
 def ending(
     reason: FinishReason, usage: Usage | None, cost_usd: str | None = None, *, in_words: bool = False
 ) -> tuple[str, Json]:
-    """The status of a finished answer, and what its response says of it; `in_words`: a refusal was written."""
+    """Return the status of a finished answer, and further members of its response; `in_words`: the refusal is text."""
     more: Json = {}
     if usage is not None:
         counts = write_usage(usage)
@@ -132,8 +132,8 @@ def ending(
 
 
 def own_names(request: Request | None) -> dict[str, tuple[str | None, str]]:
-    """What other dialects call the caller's tools, where that is another name: the namespace of each, if it has one,
-    and its own name.
+    """Map other dialects' names of the caller's tools, where they differ, to the namespace, if any, and the caller's
+    name.
     """
     names: dict[str, tuple[str | None, str]] = {}
     for made, own in caller_names(request).items():
@@ -147,7 +147,7 @@ def own_names(request: Request | None) -> dict[str, tuple[str | None, str]]:
 
 
 def _listed(members: Members) -> Iterator[request_schema.ResponsesTool]:
-    """The namespaces among the tools, and among those that stand in items of the input."""
+    """Yield the namespaces among the tools, and among the tools in input items."""
     with suppress(*UNREADABLE):
         raw = members.get("tools", NULL)
         if b'"namespace"' in bytes(raw):

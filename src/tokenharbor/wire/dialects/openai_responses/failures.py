@@ -1,4 +1,4 @@
-"""Errors of the Responses dialect: those in its streams and answers read, ours written."""
+"""Errors of the Responses dialect: reading those in streams and answers, writing ours."""
 
 import msgspec
 
@@ -38,7 +38,7 @@ _ANY = ("server_error", "server_error")
 
 
 def read_error(raw: msgspec.Raw) -> Failure | None:
-    """The `error` of an answer, None if it has none."""
+    """Read the `error` of an answer; None if it has none."""
     try:
         error = _decode_error(raw)
     except UNREADABLE:
@@ -49,7 +49,7 @@ def read_error(raw: msgspec.Raw) -> Failure | None:
 
 
 def read_error_event(event: ResponsesEvent) -> Failure:
-    """An `error` event: its members at the top, or within an object."""
+    """Read an `error` event: its members are at the top level, or in an object."""
     return read_error(event.error) or _judge(_Error(event.message, None, event.code, event.param))
 
 
@@ -63,20 +63,20 @@ def _judge(error: _Error) -> Failure:
 
 
 def write_failure(failure: Failure) -> dict[str, object]:
-    """A failure as an `error` object."""
+    """Return a failure as an `error` object."""
     type_, code = _WRITTEN.get(failure.kind, _ANY)
     message = scrub(failure.message) or "The answer is incomplete."
     return {"message": message, "type": type_, "code": code, "param": failure.param}
 
 
 def status_of(refusal: Refusal) -> int:
-    """Clients of this dialect know an empty purse by its code under a 429; a 402 they would ask again."""
+    """Return 429 for insufficient quota, which this dialect's clients recognise by its code: they would retry a 402."""
     return 429 if isinstance(refusal, InsufficientQuota) else refusal.status
 
 
 def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
-    """The SDKs raise at the `error` event and read no further. Codex passes over it, as if the stream had been cut: it
-    reads `response.failed`, shows what that says, and knows by its code whether asking again may help.
+    """Return both error events. The SDKs raise at the `error` event and read no further. Codex ignores it, as if the
+    stream were cut: it reads `response.failed`, shows its message, and decides by its code whether to retry.
     """
     error: dict[str, object] = {
         "message": refusal.message,
@@ -94,7 +94,7 @@ def write_stream_refusal(refusal: Refusal, request_id: str) -> bytes:
 
 
 def _code_of(refusal: Refusal) -> str:
-    """In the words of an answer's own error."""
+    """Return the code in the vocabulary of an answer's own error."""
     if isinstance(refusal, ContextLengthExceeded | InsufficientQuota) or refusal.code == "content_filter":
         return refusal.code
     if isinstance(refusal, RateLimited):
@@ -103,7 +103,7 @@ def _code_of(refusal: Refusal) -> str:
 
 
 def write_error_event(error: dict[str, object], number: int) -> bytes:
-    """The `error` event. The field has two shapes of it, each with readers of its own: both are written."""
+    """Return the `error` event. Two shapes are in use, with different readers: both are written."""
     flat = {name: error[name] for name in ("code", "message", "param")}
     return sse.write(
         msgspec.json.encode({"type": "error", "sequence_number": number, **flat, "error": error}), b"error"

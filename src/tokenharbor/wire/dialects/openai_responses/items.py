@@ -1,4 +1,4 @@
-"""The items of an answer as they are written: each knows the events that begin, grow and end it."""
+"""The items of an answer as they are written, each with the events that begin, grow and end it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -11,24 +11,24 @@ from tokenharbor.wire.neutral.events import BlockGrew, BlockKind, BlockOpened, C
 from tokenharbor.wire.neutral.translate import ReplyBlock
 
 ItemEvent = tuple[str, Json]
-"""An event's type without its `response.`, and its members beside those that every event of an item has."""
+"""An event's type without `response.`, and its members beside those that every item event has."""
 
 
 class WrittenItem(ABC):
-    """One item, begun, growing, or whole."""
+    """One item: begun, growing, or whole."""
 
     id: str
 
     @abstractmethod
     def whole(self, status: str) -> Json:
-        """The item as far as it has come."""
+        """Return the item in its current state."""
 
     def begin(self) -> Json:
-        """The item as it is announced."""
+        """Return the item as it is announced."""
         return self.whole("in_progress")
 
     def opened(self, block: BlockOpened) -> Iterator[ItemEvent]:
-        """A block began in the item."""
+        """Return the events for a block that began in the item."""
         del block
         return iter(())
 
@@ -36,13 +36,13 @@ class WrittenItem(ABC):
     def grew(self, block: BlockGrew) -> Iterator[ItemEvent]: ...
 
     def closed(self, index: int) -> Iterator[ItemEvent]:
-        """A block of the item is whole."""
+        """Return the events for a block of the item that is whole."""
         del index
         return iter(())
 
     @abstractmethod
     def take(self, block: ReplyBlock) -> None:
-        """A block of the item came at once."""
+        """Add a whole block to the item."""
 
 
 class _Words:
@@ -53,7 +53,7 @@ class _Words:
         self.refuses = kind is BlockKind.REFUSAL
         self.text = text
         self.annotations: list[Json] = []
-        self.cited = 0  # up to where a source was named
+        self.cited = 0  # where the last cited text ends
 
     def whole(self) -> Json:
         if self.refuses:
@@ -61,7 +61,7 @@ class _Words:
         return {"type": "output_text", "annotations": list(self.annotations), "logprobs": [], "text": self.text}
 
     def cite(self, citation: Citation) -> Json:
-        """The text since the last source rests on this one; several may follow one text."""
+        """Add a citation for the text since the previous one; several may cite the same text."""
         end = len(self.text)
         start = self.cited if self.cited < end or not self.annotations else _start(self.annotations[-1])
         self.cited = end
@@ -73,12 +73,12 @@ class _Words:
 
 def _start(annotation: Json) -> int:
     start = annotation["start_index"]
-    assert isinstance(start, int)  # noqa: S101  as it was written
+    assert isinstance(start, int)  # noqa: S101  written by `cite`
     return start
 
 
 class WrittenMessage(WrittenItem):
-    """Blocks of text and refusals that follow one another are parts of one message."""
+    """A message; adjacent blocks of text and refusals are its parts."""
 
     def __init__(self, id_: str) -> None:
         self.id = id_
@@ -130,14 +130,14 @@ class WrittenMessage(WrittenItem):
 
 
 class WrittenReasoning(WrittenItem):
-    """What was thought: in words as a summary, and what only its dialect can read as encrypted content."""
+    """A reasoning item: readable reasoning as a summary, notes as encrypted content."""
 
     def __init__(self, id_: str, notes: tuple[Note, ...] = ()) -> None:
         self.id = id_
         self._text = ""
         self._notes = notes
 
-    def whole(self, status: str) -> Json:  # noqa: ARG002  an item of this type has none in streams
+    def whole(self, status: str) -> Json:  # noqa: ARG002  reasoning items have no status in streams
         summary = [{"type": "summary_text", "text": self._text}] if self._text else []
         item: Json = {"id": self.id, "type": "reasoning", "summary": summary}
         if self._notes:
@@ -164,7 +164,7 @@ class WrittenReasoning(WrittenItem):
 
 
 def _sealed(notes: Iterable[Note]) -> str:
-    """This dialect's own content as it was; another's notes packed into it."""
+    """Return this dialect's own encrypted content, or other dialects' notes packed."""
     for note in notes:
         if note.dialect == DIALECT and note.name == "item":
             try:

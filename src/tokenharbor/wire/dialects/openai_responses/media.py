@@ -1,4 +1,4 @@
-"""How large a Responses request's input is, without counting inlined media as text, and what its items hide."""
+"""The size of a Responses request's input, with inlined media counted apart from text, and the tools in its items."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ class _Media(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Part(msgspec.Struct, frozen=True, gc=False):
-    """A part of a message or of a tool's output; an image's address may stand in an object in older clients."""
+    """A part of a message or of a tool's output; in older clients an image's URL may be in an object."""
 
     type: str | None = None
     image_url: str | dict[str, Any] | None = None
@@ -37,7 +37,7 @@ class _Item(msgspec.Struct, frozen=True, gc=False):
 
 
 _SEEN = frozenset({None, "input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text"})
-"""What is text."""
+"""The part types that are text."""
 
 _decode = msgspec.json.Decoder(str | list[_Item]).decode
 
@@ -45,14 +45,14 @@ _STATELESS = "The gateway stores no conversations: send the whole conversation i
 
 
 class InputMeasure(msgspec.Struct, frozen=True):
-    """What was seen of the input: its size, and the lists of tools that stand in items, by the items' places."""
+    """The size of the input, and the lists of tools in its items, with their places."""
 
     size: InputSize
     tools: tuple[tuple[str, msgspec.Raw], ...] = ()
 
 
 def measure_input(body: bytes, members: Members) -> InputMeasure:
-    """Raises InvalidRequest where the input has the wrong shape or refers to what is stored elsewhere."""
+    """Measure the input. Raises InvalidRequest if it has the wrong shape or refers to stored content."""
     try:
         items = _decode(members["input"])
     except UNREADABLE as error:
@@ -94,7 +94,7 @@ def _tally(parts: list[_Part]) -> BodyMedia:
         if part.image_url is not None or (part.file_id is not None and part.type != "input_file"):
             media.images += 1
             url = part.image_url.get("url") if isinstance(part.image_url, dict) else part.image_url
-            if isinstance(url, str) and url.startswith("data:"):  # an ordinary address is text
+            if isinstance(url, str) and url.startswith("data:"):  # an ordinary URL is text
                 media.add(url)
         if part.file_data is not None or part.file_url is not None or (part.file_id and part.type == "input_file"):
             media.files += 1

@@ -1,4 +1,4 @@
-"""A Responses request read into the neutral conversation."""
+"""Reader of Responses requests for providers of other dialects."""
 
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -35,7 +35,7 @@ from tokenharbor.wire.neutral.strict_read import (
 )
 
 _LEFT_OUT = ("web_search", "tool_search")
-"""Tools that a client lists by default: a search that nothing bounds, and one for tools that it has in reserve."""
+"""Tools that clients list by default: a search without a limit, and one for tools in reserve."""
 
 _WORDS = (ToolChoiceMode.AUTO.value, ToolChoiceMode.NONE.value, ToolChoiceMode.REQUIRED.value)
 
@@ -45,7 +45,7 @@ _decode_text = msgspec.json.Decoder(str).decode
 
 
 _HINTS = frozenset({"user", "safety_identifier", "metadata", "client_metadata", "prompt_cache_options"})
-"""What only this dialect has, and what changes no meaning elsewhere."""
+"""Fields that only this dialect has and that do not change the meaning elsewhere."""
 
 _SHAPES: Mapping[str, object] = {
     "input": list[request_schema.InputItem],
@@ -57,13 +57,13 @@ _SHAPES: Mapping[str, object] = {
 
 
 def read_chat(request: Request) -> Chat:
-    """Raises InvalidRequest that names the field which no other dialect could be told."""
+    """Return the meaning of a request. Raises InvalidRequest that names a field no other dialect can express."""
     return read_twice(partial(_read, request.web_search_uses), request.members, _SHAPES)
 
 
 def _read(searches: int, members: Members, features: FeatureCollector) -> Chat:
     conversation = ResponsesInputReader(features, decode_field(members, "instructions", _decode_text))
-    if _BARE.issuperset(members):  # most requests without tools: looking for all else would take a third of the time
+    if _BARE.issuperset(members):  # most requests without tools: skip the checks, a third of the time
         conversation.read(members["input"])
         sampling = features.sample(read_sampling(members))
         return Chat(conversation.messages(), features.found, features.advice, features.unknown, sampling=sampling)
@@ -169,7 +169,7 @@ def _format(form: request_schema.TextFormat | None, features: FeatureCollector) 
 def _thinking(
     reasoning: request_schema.ResponsesReasoning | None, features: FeatureCollector
 ) -> ReasoningRequest | None:
-    """A summary that is not asked for is not sent in this dialect."""
+    """Read how much to reason; without a requested summary, reasoning is not shown."""
     if reasoning is None:
         return None
     summary, effort = reasoning.summary or reasoning.generate_summary, reasoning.effort
@@ -191,7 +191,7 @@ def _logprobs(members: Members, features: FeatureCollector) -> int | None:
 
 
 def _search(tools: list[request_schema.ResponsesTool], uses: int, features: FeatureCollector) -> WebSearch | None:
-    """Only a search that is bounded; one that is merely listed is left out, as within this dialect."""
+    """Return a limited search; one without a limit is omitted, as within this dialect."""
     if not uses:
         return None
     features.note(Feature.WEB_SEARCH, "tools")

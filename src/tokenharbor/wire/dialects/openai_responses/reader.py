@@ -1,4 +1,4 @@
-"""Responses answers read into events: its streams, and its whole bodies."""
+"""Reader of Responses answers into events: streams and whole bodies."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,31 +35,31 @@ from tokenharbor.wire.neutral.failure import Failure, FailureKind
 from tokenharbor.wire.neutral.translate import Reply
 
 _CALLS = ("function_call", "custom_tool_call")
-_BETWEEN = "\n\n"  # the parts of a summary
+_BETWEEN = "\n\n"  # between the parts of a summary
 
 
 _Key = tuple[str, int]
-"""A part of an item: the list it stands in, and its place there."""
+"""A part of an item: the name of its list, and its place there."""
 
 _CALL: _Key = ("arguments", 0)
 
 
 class _Told:
-    """One item of the output, as far as it was told: its blocks, and how much each part has."""
+    """One item of the output so far: its blocks, and the length of each part."""
 
     __slots__ = ("blocks", "id", "sent", "type")
 
     def __init__(self, item: OutputItem) -> None:
         self.type, self.id = item.type, item.id
-        self.blocks: dict[int, int] = {}  # by the part's place; a call, a reasoning or an image has one, 0
-        self.sent: dict[_Key, tuple[int, str]] = {}  # by part: how many characters came, and the last piece of them
+        self.blocks: dict[int, int] = {}  # by the part's place; a call, reasoning or an image has only 0
+        self.sent: dict[_Key, tuple[int, str]] = {}  # by part: the number of characters so far, and the last piece
 
     def add(self, key: _Key, text: str) -> None:
         length = self.sent[key][0] if key in self.sent else 0
         self.sent[key] = (length + len(text), text)
 
     def rest(self, key: _Key, whole: str) -> str | None:
-        """What a part's whole text has beyond its pieces; None if it contradicts them."""
+        """Return the part of a whole text that did not come in pieces; None if it contradicts them."""
         length, last = self.sent.get(key, (0, ""))
         if len(whole) <= length:
             return ""
@@ -70,11 +70,11 @@ _UNKNOWN = OutputItem()
 
 
 class _EventBuilder:
-    """Tells the events of items, whether they come in pieces or whole.
+    """Builds the events of items, from pieces or whole.
 
     A later event may hold more of a part than its pieces did: the end of the part, of its item or of the whole answer.
-    The rest is told then. What contradicts the pieces, or comes after the end of its block, breaks the dialect: the
-    methods that take whole parts return False.
+    The rest is added then. Text that contradicts the pieces, or comes after the end of its block, breaks the dialect:
+    the methods that take whole parts return False.
     """
 
     def __init__(self, blocks: BlockSequence) -> None:
@@ -82,7 +82,7 @@ class _EventBuilder:
         self._items: dict[int, _Told] = {}
 
     def begin(self, index: int, item: OutputItem) -> None:
-        """An item was added."""
+        """Begin an item."""
         told = self._item(index, item)
         if item.type in _CALLS and 0 not in told.blocks:
             self._open_call(told, item)
@@ -103,7 +103,7 @@ class _EventBuilder:
             told.blocks[0] = self.blocks.open(BlockKind.TOOL_CALL, call_id, name, custom=custom)
 
     def grow(self, index: int, key: _Key, kind: BlockKind, text: str) -> None:
-        """A piece of a message's part, of a call's arguments or of a reasoning, whose parts are all one block."""
+        """Add a piece of a message's part, of a call's arguments or of reasoning, whose parts share one block."""
         told = self._item(index)
         place = 0 if kind is BlockKind.REASONING else key[1]
         block = told.blocks.get(place)
@@ -116,7 +116,7 @@ class _EventBuilder:
         told.add(key, text)
 
     def complete(self, index: int, key: _Key, kind: BlockKind, whole: str | None) -> bool:
-        """A part's whole text: what did not come in pieces is told now."""
+        """Add the rest of a part, given its whole text."""
         told = self._item(index)
         rest = told.rest(key, whole or "")
         if not rest:
@@ -132,7 +132,7 @@ class _EventBuilder:
             self.blocks.cite(block, Citation(annotation.url, annotation.title or ""))
 
     def end_part(self, index: int, place: int, part: ResponsesPart) -> bool:
-        """A part of a message is whole."""
+        """End a part of a message."""
         told = self._item(index)
         is_new = place not in told.blocks
         kind = BlockKind.REFUSAL if part.type == "refusal" else BlockKind.TEXT
@@ -146,7 +146,7 @@ class _EventBuilder:
         return True
 
     def end(self, index: int, item: OutputItem, raw: bytes) -> bool:
-        """An item is whole."""
+        """End an item."""
         told = self._item(index, item)
         fits = True
         match item.type:
@@ -181,7 +181,7 @@ class _EventBuilder:
         return True
 
     def whole(self, response: ResponseObject) -> bool:
-        """Every item of a whole answer: those that did not come before, and what is missing of those that did."""
+        """Add every item of a whole answer: new items, and the missing rest of earlier ones."""
         begun = dict(self._items)
         for place, raw in enumerate(response.output or ()):
             item = decode_item(raw)
@@ -205,8 +205,8 @@ class _EventBuilder:
 
 
 def _find(begun: Mapping[int, _Told], item: OutputItem, place: int) -> int:
-    """Which of the items that have begun this one is: by its id, else the first one of its type, since some vendors
-    leave items out of the whole answer or give them other ids there. Else a new one.
+    """Return the index of the item among those begun: by its id, else the first of its type, since some vendors omit
+    items from the whole answer or change their ids there; else a new index.
     """
     same = [index for index, told in begun.items() if told.type in (item.type, "")]
     for index in same:
@@ -218,15 +218,15 @@ def _find(begun: Mapping[int, _Told], item: OutputItem, place: int) -> int:
 
 
 def _notes(sealed: str, raw: bytes) -> tuple[Note, ...]:
-    """What another dialect noted and was packed on its way here; else the item itself, which only its vendor reads.
-    What was noted of a call or of words comes too late for it: that is closed.
+    """Return another dialect's packed notes, else the item itself as a note. Notes on a call or text come too late: its
+    block is closed.
     """
     packed = carry.unpack(sealed)
     return (Note(DIALECT, "item", raw),) if packed is None else packed
 
 
 class ResponsesReader(FirstContentLimit):
-    """Fulfils `EventReader`."""
+    """The `EventReader` of this dialect."""
 
     _framer: SseFramer
 
@@ -241,7 +241,7 @@ class ResponsesReader(FirstContentLimit):
     def feed(self, data: bytes) -> Sequence[Neutral]:
         return self._read(self._framer.feed(data))
 
-    def close(self, *, whole: bool = True) -> Sequence[Neutral]:  # noqa: ARG002  its last event is the answer itself
+    def close(self, *, whole: bool = True) -> Sequence[Neutral]:  # noqa: ARG002  the last event has the whole answer
         events = list(self._read(self._framer.close()))
         if not self._blocks.ended:
             self._blocks.fail(Failure(FailureKind.BROKEN, message="the stream ended without its final event"))
@@ -268,7 +268,7 @@ class ResponsesReader(FirstContentLimit):
             self._blocks.garbage()
 
     def _tell(self, event: ResponsesEvent, data: bytes) -> bool:
-        """False if the event breaks the dialect."""
+        """Add the event; return False if it breaks the dialect."""
         kind = event.type.removeprefix("response.")
         if kind == event.type:
             return kind in ("keepalive", "ping") or "." in kind
@@ -295,7 +295,7 @@ class ResponsesReader(FirstContentLimit):
             self._teller.grow(event.output_index, *part, text)
 
     def _frame_item(self, kind: str, event: ResponsesEvent, data: bytes) -> bool:
-        """The events around the items' growth."""
+        """Add an event other than an item's growth."""
         index = event.output_index
         match kind:
             case "output_item.added" if len(event.item) > 4:
@@ -332,7 +332,7 @@ class ResponsesReader(FirstContentLimit):
 
 
 def _part_of(kind: str, event: ResponsesEvent) -> tuple[_Key, BlockKind] | None:
-    """Which part an event is about; None if it is none that other dialects know."""
+    """Return the part of an event; None if other dialects have no such part."""
     match kind:
         case "output_text":
             return ("content", event.content_index), BlockKind.TEXT
@@ -353,7 +353,7 @@ def _whole_text(data: bytes) -> str | None:
 
 
 def read_reply(body: bytes) -> Reply:
-    """A whole answer; a failure if it is none."""
+    """Read a whole answer; an invalid one becomes a failure."""
     blocks = ReplyBuilder()
     teller = _EventBuilder(blocks)
     try:

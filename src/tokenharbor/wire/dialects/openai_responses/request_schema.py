@@ -1,4 +1,4 @@
-"""The shapes of a Responses request as other dialects must understand it: items, parts, tools, settings."""
+"""The strict shapes of a Responses request: items, parts, tools, settings."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from tokenharbor.wire.neutral.strict_read import StrictShape
 
 
 class CacheBreakpoint(StrictShape, frozen=True):
-    """A mark that what comes up to here is worth caching."""
+    """A mark that the content up to here is worth caching."""
 
     mode: str | None = None
     ttl: str | None = None
@@ -21,8 +21,8 @@ class ResponsesAudio(StrictShape, frozen=True):
 
 
 class InputPart(StrictShape, frozen=True):
-    """A part of a message or of a tool's output. Annotations, log probabilities and what an SDK read for its caller are
-    an answer's, not read again.
+    """A part of a message or of a tool's output. Annotations, log probabilities and SDKs' parsed values come from
+    answers and stay unread.
     """
 
     type: str = ""
@@ -42,8 +42,8 @@ class InputPart(StrictShape, frozen=True):
 
 
 class InputItem(StrictShape, frozen=True):
-    """One item of the input. A message may leave out its type. The last ones are notes of vendors, which say nothing
-    to others.
+    """One item of the input. A message may omit its type. The last members are vendors' own and have no meaning
+    elsewhere.
     """
 
     type: str | None = None
@@ -57,7 +57,7 @@ class InputItem(StrictShape, frozen=True):
     arguments: str = ""
     input: str = ""
     output: str | list[InputPart] | None = None
-    tools: "list[ResponsesTool] | None" = None  # that may be called from here on
+    tools: "list[ResponsesTool] | None" = None  # callable from here on
     id: msgspec.Raw = NULL
     status: msgspec.Raw = NULL
     phase: msgspec.Raw = NULL
@@ -66,7 +66,7 @@ class InputItem(StrictShape, frozen=True):
 
 
 class ResponsesTool(StrictShape, frozen=True):
-    """A tool; a namespace has tools of its own. The last four are the vendor's own ways with tools."""
+    """A tool; a namespace has nested tools. The members from `defer_loading` on are the vendor's own."""
 
     type: str = ""
     name: str = ""
@@ -88,14 +88,14 @@ class ResponsesTool(StrictShape, frozen=True):
 
 
 class SearchFilters(StrictShape, frozen=True):
-    """Where a search may look."""
+    """The domains of a search."""
 
     allowed_domains: list[str] | None = None
     blocked_domains: list[str] | None = None
 
 
 class ResponsesToolChoice(StrictShape, frozen=True):
-    """A tool choice that is no single word."""
+    """A tool choice that is an object."""
 
     type: str = ""
     name: str = ""
@@ -115,19 +115,19 @@ class TextFormat(StrictShape, frozen=True):
 
 
 class TextSettings(StrictShape, frozen=True):
-    """How the answer's text is to be."""
+    """The settings of the answer's text."""
 
     format: TextFormat | None = None
     verbosity: str | None = None
 
 
 class ResponsesReasoning(StrictShape, frozen=True):
-    """How much to reason, and whether to tell of it."""
+    """How much to reason, and whether to show it."""
 
     effort: str | None = None
     summary: str | None = None
     generate_summary: str | None = None
-    context: str | None = None  # which of its own earlier reasoning a vendor looks at
+    context: str | None = None  # which earlier reasoning the vendor uses
 
 
 decode_item = msgspec.json.Decoder(InputItem).decode
@@ -142,5 +142,5 @@ _BETWEEN = "__"
 
 
 def full_name(name: str, namespace: str | None) -> str:
-    """A tool's name in dialects without namespaces."""
+    """Return a tool's name for dialects without namespaces."""
     return f"{namespace}{_BETWEEN}{name}" if namespace else name

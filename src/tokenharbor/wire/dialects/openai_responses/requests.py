@@ -1,4 +1,4 @@
-"""Responses requests: read for routing and money, edited for a vendor."""
+"""Responses requests: read for routing and billing, edited for a vendor."""
 
 from collections.abc import Mapping
 
@@ -51,7 +51,7 @@ _STORED = "needs a conversation stored at the provider, which is not supported: 
 _DEFERRED = "defers the answer, which is not supported: remove it."
 _OTHER_MODEL = "lets another model serve the request, which is not supported: use `model` and remove this field."
 
-# Fields that change the price or what the vendor keeps. The rest, known or not, passes as it is.
+# Fields that change the price or the vendor's retention. All others, known or not, pass unchanged.
 _CHECKS: Mapping[str, Check] = {
     "service_tier": only("auto", "default", "standard"),
     "speed": only("standard"),
@@ -79,8 +79,8 @@ _EXTENSIONS = frozenset(extensions.NAMES)
 KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools", "max_tool_calls"} | _EXTENSIONS)
 
 
-def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both stand in the body
-    """Raises InvalidRequest."""
+def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
+    """Check and read a request. Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)
     if "input" not in members:
@@ -103,9 +103,9 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG
         model=model,
         stream=read_flag(members, "stream"),
         max_output=read_count(members, "max_output_tokens", 1) if "max_output_tokens" in members else None,
-        wants_usage=True,  # this dialect always says it
+        wants_usage=True,  # this dialect always reports it
         size=looked.size,
-        cache_writes=True,  # vendors of this dialect cache by themselves; some price the write
+        cache_writes=True,  # vendors of this dialect cache automatically; some charge for the write
         web_search_uses=searches,
         rules=ours.rules,
         cache=ours.cache,
@@ -115,7 +115,7 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG
 
 
 def _read_tools(members: Members) -> int:
-    """The most searches that the vendor may make."""
+    """Return the most searches that the vendor may run."""
     most = most_searches(members)
     if "tools" not in members or not check_tools(members["tools"], "tools"):
         return 0
@@ -125,7 +125,7 @@ def _read_tools(members: Members) -> int:
 
 
 def write(request: Request, change: Edit) -> bytes:
-    """The body for a vendor: nothing is stored there, and no search is made that nothing bounds."""
+    """Return the body for a vendor: with `store` false, and without web searches that have no limit."""
     changes: dict[str, bytes | None] = dict(extensions.REMOVED) if request.extended else {}
     members = request.members
     if bytes(members.get("store", NULL)) != b"false":

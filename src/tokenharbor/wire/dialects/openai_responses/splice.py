@@ -1,4 +1,4 @@
-"""Responses streams passed on as they came: what each event means for the splice."""
+"""The splicer of Responses streams: the turn of each event."""
 
 from tokenharbor.wire.dialects.openai_responses.answer import failure_of, price_event, unknown_end
 from tokenharbor.wire.dialects.openai_responses.answer_schema import (
@@ -21,32 +21,32 @@ from tokenharbor.wire.neutral import unseen
 from tokenharbor.wire.neutral.failure import GARBAGE_EVENT, Failure, FailureKind
 
 MOST_EVENT = 2 << 20
-"""Bytes of one event: the first ones and the last repeat the request's instructions and tools."""
+"""The size limit of one event, in bytes: the first events and the last repeat the request's instructions and tools."""
 
 _REPEATS = 2  # `response.created` and `response.in_progress`
-_ESCAPED = 3  # times as long as UTF-8 is what a vendor may make of it with an escape for every letter
+_ESCAPED = 3  # the growth of UTF-8 if a vendor escapes every letter
 
 CLOSING = ("response.completed", "response.incomplete", "response.failed")
 
 
 def most_waiting(sent: int) -> int:
-    """The most bytes before the first content: beside the usual, the request as the stream's first events repeat it."""
+    """Return the most bytes before the first content: the usual limit plus the repeated request."""
     return MOST_WAITING + _REPEATS * min(MOST_EVENT, _ESCAPED * sent)
 
 
 class ResponsesSplicer(EventSplicer):
-    """The ending begins with the event that closes the answer."""
+    """A splicer whose ending begins with the event that closes the answer."""
 
     __slots__ = ("_grew",)
 
     def __init__(self, sent: int = 0) -> None:
         super().__init__(most_waiting(sent))
         self._framer = sse.SseFramer(MOST_EVENT)
-        self._grew: set[int] = set()  # the items whose words came in pieces
+        self._grew: set[int] = set()  # indices of items that came in pieces
 
     def _judge(self, name: bytes, data: bytes | None) -> int:
         if self.complete:
-            return HIDDEN  # how much of it is here yet is chance
+            return HIDDEN  # bytes after the end vary with the split
         if not data or name == b"ping":
             return IDLE
         if data.startswith(b"[DONE]"):
@@ -60,7 +60,7 @@ class ResponsesSplicer(EventSplicer):
             return self._fail(GARBAGE_EVENT)
 
     def _judge_done(self) -> int:
-        """The older dialect's end is none here: only the closing event is."""
+        """Return the turn of `[DONE]`, which does not end this dialect: only the closing event does."""
         if not self.started:
             return self._fail(Failure(FailureKind.BROKEN, message="the stream ended before any content"))
         return IDLE
@@ -78,7 +78,7 @@ class ResponsesSplicer(EventSplicer):
         return CONTENT
 
     def _judge_frame(self, event: ResponsesEvent, name: bytes) -> int:
-        """The events around the items' growth."""
+        """Return the turn of an event other than an item's growth."""
         kind = event.type
         if kind == "error" or (name == b"error" and not kind):
             return self._fail(read_error_event(event))
@@ -96,7 +96,7 @@ class ResponsesSplicer(EventSplicer):
         return self._fail(GARBAGE_EVENT)
 
     def _close(self, event: ResponsesEvent) -> int:
-        """An item is whole; what of it came in no piece before counts now."""
+        """Return the turn of a whole item, and count content that did not come in pieces."""
         item = decode_item(event.item)
         if item.type not in OWN_KINDS:
             return IDLE

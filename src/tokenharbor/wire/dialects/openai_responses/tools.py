@@ -1,4 +1,4 @@
-"""The tools that a Responses request lists: those that the caller runs, and the vendor's searches."""
+"""The tools of a Responses request: those that the caller runs, and the vendor's searches."""
 
 import msgspec
 
@@ -16,7 +16,9 @@ _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def check_tools(raw: msgspec.Raw, name: str) -> bool:
-    """Refuse what the vendor would run without a bound or a price; says whether a search is among the tools."""
+    """Return whether a search is among the tools. Raises InvalidRequest for tools that the vendor would run without a
+    limit or a price.
+    """
     searches = False
     for index, tool in enumerate(read_objects(raw, name)):
         param = f"{name}[{index}]"
@@ -55,12 +57,12 @@ def _vendor_run(param: str) -> InvalidRequest:
 
 
 def most_searches(members: Members) -> int | None:
-    """The bound that the caller set on what the vendor runs."""
+    """Return the caller's limit on the vendor's tool calls."""
     return read_count(members, "max_tool_calls", 1, _MOST_SEARCHES)
 
 
 def refuse_forced_search(members: Members) -> None:
-    """A search that is only listed is left out where nothing bounds it; one that must be made cannot be."""
+    """Raise InvalidRequest for a forced search without a limit; one that is only listed is omitted."""
     if b'"web_search' in bytes(members.get("tool_choice", NULL)):
         raise InvalidRequest(
             "`tool_choice` asks for web searches, and each one is billed: set the maximum number in `max_tool_calls`.",
@@ -69,7 +71,9 @@ def refuse_forced_search(members: Members) -> None:
 
 
 def without_searches(raw: msgspec.Raw) -> bytes | None:
-    """The list of tools without its web searches, every other tool's bytes as they were; None if it has none."""
+    """Return the list of tools without its web searches, every other tool's bytes unchanged; None
+    if it has no search.
+    """
     tools = read_objects(raw, "tools")
     kept = [not _type(tool, "tools").startswith(_SEARCH) for tool in tools]
     if all(kept):

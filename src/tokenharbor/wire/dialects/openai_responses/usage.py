@@ -1,4 +1,4 @@
-"""How vendors of the Responses dialect count, mapped to the disjoint vector."""
+"""The usage counts of the Responses dialect, mapped to `Usage`."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ from tokenharbor.wire.dialects.openai_chat.usage import (
 from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.usage import BadUsageError, check_range
 
-# The convention is the older dialect's under other names. Searches are counted outside of the usage.
+# The convention is that of chat completions, with other names. Searches are counted outside the usage.
 
 
 class _Counts(OpenAICounts, frozen=True, gc=False, kw_only=True):
@@ -26,7 +26,7 @@ _decode = msgspec.json.Decoder(_Counts).decode
 
 
 def read_usage(raw: bytes | msgspec.Raw, searches: int = 0) -> Usage:
-    """A vendor's `usage` object, and the searches that its answer shows; raises BadUsageError."""
+    """Read a vendor's `usage` object, and add the searches of its answer. Raises BadUsageError."""
     try:
         counts = _decode(raw)
     except UNREADABLE:
@@ -41,7 +41,7 @@ def read_usage(raw: bytes | msgspec.Raw, searches: int = 0) -> Usage:
 
 
 def write_usage(usage: Usage) -> dict[str, object]:
-    """The vector in this dialect's shape. Audio has no place in it and counts as input or output."""
+    """Return the usage in this dialect's shape. Audio has no field and counts as input or output."""
     written = usage.cache_write_5m + usage.cache_write_1h
     before = usage.input + usage.cache_read + written + usage.audio_in + usage.image_in
     after = usage.output + usage.reasoning + usage.audio_out

@@ -1,4 +1,4 @@
-"""The neutral conversation written as a Responses request."""
+"""Writer of any conversation as a Responses request."""
 
 from collections.abc import Iterable, Iterator
 
@@ -70,19 +70,19 @@ _HEEDS = frozenset(
 Json = dict[str, object]
 
 _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
-_LONGEST_ID = 64  # of a call
+_LONGEST_ID = 64  # of a call, in characters
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  as `ProviderDialect` has it
+def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  the signature of `ProviderDialect`
     return _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
 
 
-def stops(chat: Chat) -> tuple[str, ...]:  # noqa: ARG001  likewise: this dialect has none
+def stops(chat: Chat) -> tuple[str, ...]:  # noqa: ARG001  likewise; this dialect has no stop sequences
     return ()
 
 
 def write_chat(chat: Chat, order: VendorOptions) -> bytes:
-    """Raises InvalidRequest where a value has no form in this dialect."""
+    """Return the body. Raises InvalidRequest for a value that has no form in this dialect."""
     body: Json = {
         "model": order.model,
         "input": list(_items(mention_json(chat, unique_call_ids(chat.messages)))),
@@ -123,7 +123,7 @@ def _items(messages: Iterable[Message]) -> Iterator[object]:
 
 
 def _item(part: Part) -> Iterator[object]:
-    """A part that is an item of its own. Of what was thought only this dialect's own is understood."""
+    """Yield a part that is a separate item. Of reasoning, only this dialect's own is passed on."""
     match part:
         case ToolCall(custom=True):
             id_ = fit_call(part.id, _LONGEST_ID)
@@ -147,7 +147,7 @@ def _own(notes: Iterable[Note]) -> Iterator[object]:
 
 
 def _output(result: ToolResult) -> object:
-    """This dialect has no mark for a failure: it is said in words."""
+    """Return a result's output; this dialect marks a failure only by text."""
     if all(isinstance(part, Text) for part in result.parts):
         words = "\n".join(part.text for part in result.parts if isinstance(part, Text))
         fails = result.failed and not words.lower().startswith("error")
@@ -162,7 +162,7 @@ def _part(part: Text | Image | File | Audio | RefusalText, *, assistant: bool) -
             return {"type": "output_text" if assistant else "input_text", "text": part.text}
         case RefusalText():
             return {"type": "refusal", "refusal": part.text}
-        case Image() if assistant:  # the vendor takes none from it
+        case Image() if assistant:  # the vendor refuses images from the assistant
             return {"type": "output_text", "text": NO_IMAGE}
         case Image():
             detail = {"detail": part.detail} if part.detail else {}
@@ -184,7 +184,7 @@ def _file(file: File) -> Json:
 
 
 def thinking_of(chat: Chat, order: VendorOptions) -> Json:
-    """How much to think, where the chat says so and the model does."""
+    """Return how much to think, if the chat states it and the model can reason."""
     thinking = chat.thinking
     if thinking is None or "reasoning" not in order.capabilities:
         return {}
@@ -193,7 +193,7 @@ def thinking_of(chat: Chat, order: VendorOptions) -> Json:
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
     if effort == "none" and "always_reasoning" in order.capabilities:
-        effort = "low"  # a model that cannot but reason refuses to be told so
+        effort = "low"  # a model that always reasons refuses "none"
     if effort is not None:
         settings["effort"] = effort
     if thinking.shown:
@@ -228,7 +228,7 @@ def _tool(tool: Tool) -> Json:
     if tool.custom:
         form: Json = {"format": msgspec.Raw(tool.grammar)} if tool.grammar else {}
         return {"type": "custom", "name": fit(tool.name, SHORT), **described, **form}
-    # Here a function is strict unless it says otherwise, in other dialects only if it says so.
+    # Here functions are strict by default, in other dialects not.
     parameters = msgspec.Raw(fill_parameters(tool.schema)) if tool.schema else _NO_PARAMETERS
     strict = bool(tool.strict) and is_strict(tool.schema)
     return {"type": "function", "name": fit(tool.name, SHORT), **described, "parameters": parameters, "strict": strict}

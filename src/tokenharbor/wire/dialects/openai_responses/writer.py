@@ -1,4 +1,4 @@
-"""Events written as Responses answers: as a stream, and whole."""
+"""Writer of events as Responses answers: as a stream, and whole."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -41,7 +41,7 @@ _SPOKEN = (BlockKind.TEXT, BlockKind.REFUSAL)
 
 
 class _Items:
-    """The items of one answer, made one after the other, in the response object around them."""
+    """The items of one answer, built in order, and the response object around them."""
 
     _refused = False
 
@@ -52,7 +52,7 @@ class _Items:
 
     @cached_property
     def _names(self) -> dict[str, tuple[str | None, str]]:
-        """Most answers call no tool."""
+        """Other dialects' names of tools; computed on first use, as most answers call none."""
         return own_names(self._request)
 
     def _make(self, block: BlockOpened | ReplyBlock, place: int) -> WrittenItem:
@@ -69,14 +69,14 @@ class _Items:
                 return WrittenImage(f"ig_{stem}", block)
 
     def _seal(self, block: BlockOpened | ReplyBlock, notes: tuple[Note, ...], *, silent: bool) -> WrittenItem:
-        """What only another dialect understands of a block, in a reasoning item of its own after it."""
+        """Return a reasoning item that carries another dialect's notes on a block, to be written after it."""
         words = "opaque" if silent else "text"
         kind = "call" if block.kind is BlockKind.TOOL_CALL else words
         id_ = f"rs_{self._envelope.stem}_{len(self._items)}"
         return WrittenReasoning(id_, (Note(DIALECT, kind, block.call_id.encode()), *notes))
 
     def whole(self, reply: Reply, reason: FinishReason) -> Json:
-        """The response object of a whole answer, which is told at once."""
+        """Return the response object of a whole answer."""
         self._envelope.start(reply.id, reply.model)
         items, message = self._items, None
         for block in reply.blocks:
@@ -97,12 +97,12 @@ class _Items:
 
 
 class ResponsesWriter(_Items):
-    """Fulfils `EventWriter`. Blocks that may grow side by side are items, each with its place in the output; a message
-    ends when something else begins.
+    """The `EventWriter` of this dialect. Blocks that may grow side by side are items, each with its place in the
+    output; a message ends when another item begins.
     """
 
     cost_usd: str | None = None
-    _message: int | None = None  # the place of the message that goes on
+    _message: int | None = None  # the place of the open message
     _number = 0
     _started = False
     _usage: Usage | None = None
@@ -110,9 +110,9 @@ class ResponsesWriter(_Items):
     def __init__(self, recipient: ReplyContext = NO_CONTEXT) -> None:
         super().__init__(recipient)
         self._blocks: dict[int, BlockOpened] = {}
-        self._notes: dict[int, tuple[Note, ...]] = {}  # of blocks whose items have no place for them
-        self._places: dict[int, int] = {}  # a block's index to its item's place
-        self._done: dict[int, Json] = {}  # whole items by their place
+        self._notes: dict[int, tuple[Note, ...]] = {}  # by block, for items without a field for notes
+        self._places: dict[int, int] = {}  # block index to its item's place
+        self._done: dict[int, Json] = {}  # whole items by place
 
     def write(self, event: Event) -> bytes:
         match event:
@@ -139,7 +139,7 @@ class ResponsesWriter(_Items):
         return self._event("created", response=response) + self._event("in_progress", response=response)
 
     def _open(self, block: BlockOpened) -> bytes:
-        """Words begin with the first of them: a block may hold nothing but notes."""
+        """Open the block; a text block's item begins with its first text, because the block may have only notes."""
         self._blocks[block.index] = block
         return b"" if block.kind in _SPOKEN else self._begin(block)
 
@@ -155,7 +155,7 @@ class ResponsesWriter(_Items):
         return begun + self._tell(place, self._items[place].grew(event))
 
     def _begin(self, block: BlockOpened) -> bytes:
-        """A new item, or a part of the message that goes on."""
+        """Begin a new item, or a part of the open message."""
         self._refused = self._refused or block.kind is BlockKind.REFUSAL
         begun = b""
         if block.kind not in _SPOKEN or self._message is None:
@@ -166,7 +166,7 @@ class ResponsesWriter(_Items):
         return begun + self._tell(place, self._items[place].opened(block))
 
     def _add(self, item: WrittenItem) -> bytes:
-        """A message that has no part under way is whole once something else begins."""
+        """Add an item; it ends a message that has no open part."""
         before = self._end_message()
         self._items.append(item)
         return before + self._event("output_item.added", output_index=len(self._items) - 1, item=item.begin())
@@ -202,7 +202,9 @@ class ResponsesWriter(_Items):
         return self._event("output_item.done", output_index=place, item=item)
 
     def _finish(self, event: Finished) -> bytes:
-        """Leaves the writer as it was: an ending is written for its caller, and again as it is kept."""
+        """Write the ending without changing the writer's state: it is written for the caller, and
+        again for the cache.
+        """
         before = self._message, self._number
         status, more = ending(event.reason, self._usage, self.cost_usd, in_words=self._refused)
         out = self._end_message(status)
@@ -220,7 +222,7 @@ class ResponsesWriter(_Items):
         return out + self._event("failed", response=self._envelope.write("failed", self._output(), error=said))
 
     def _output(self) -> list[object]:
-        """The whole items, in the order of their places."""
+        """Return the whole items in order."""
         return [self._done[place] for place in sorted(self._done)]
 
     def _tell(self, place: int, told: Iterable[ItemEvent]) -> bytes:
@@ -235,7 +237,7 @@ class ResponsesWriter(_Items):
 
 
 def write_reply(events: Iterable[Event], recipient: ReplyContext = NO_CONTEXT) -> bytes:
-    """A whole answer's body, or an error's."""
+    """Return a whole answer's body, or an error's."""
     reply = collect(events)
     if reply.reason is None:
         return _encode({"error": write_failure(reply.failure or Failure(FailureKind.BROKEN))})
