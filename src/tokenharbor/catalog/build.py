@@ -1,4 +1,4 @@
-"""From what the files state to the checked, frozen catalogue."""
+"""Construction of the checked, frozen catalogue from the files' tables."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -42,8 +42,8 @@ V = TypeVar("V")
 def build_catalog(
     stated: MergedTables, usual: Mapping[str, WireTable], wires: Collection[str], faults: ConfigFaults
 ) -> Catalog:
-    """`usual` is each wire's usual way; `wires` are those that are spoken here. With a fault the catalogue is not to be
-    used.
+    """Build the catalogue. `usual` has each wire's defaults; `wires` are the supported wires. If `faults` gets any
+    fault, do not use the result.
     """
     providers = {
         name: _providers_by_wire(name, table, _TableChecks(stated.places[f"providers.{name}"], faults), usual, wires)
@@ -66,7 +66,7 @@ def build_catalog(
 def _providers_by_wire(
     name: str, table: ProviderTable, check: "_TableChecks", usual: Mapping[str, WireTable], wires: Collection[str]
 ) -> tuple[Provider, ...]:
-    """A company in each of its wires, the one that it names first in front."""
+    """Return a company in each of its wires, its main wire first."""
     check.matches(_PROVIDER_NAME, name, "the name of a provider must be lower-case letters, digits, '.', '_' and '-'")
     first = check.needed(table.wire, "wire") or ""
     further = table.wires or {}
@@ -83,7 +83,7 @@ def _providers_by_wire(
 
 
 class _ProviderInWire(msgspec.Struct, frozen=True):
-    """One wire of a company: what the file states, and the wire's usual way for what it does not."""
+    """One wire of a company: the file's values, and the wire's defaults for the rest."""
 
     wire: str
     stated: WireTable
@@ -93,7 +93,7 @@ class _ProviderInWire(msgspec.Struct, frozen=True):
 def _provider(
     name: str, table: ProviderTable, in_wire: _ProviderInWire, check: "_TableChecks", here: "_TableChecks"
 ) -> Provider:
-    """`check` is for what the company states, `here` for what it states of this wire."""
+    """Build a provider. `check` reports faults in the company's table, `here` those in the wire's."""
     auth = in_wire.stated.auth or in_wire.usual.auth or "bearer"
     headers = in_wire.stated.headers if in_wire.stated.headers is not None else in_wire.usual.headers or {}
     return Provider(
@@ -120,7 +120,9 @@ def _provider(
 
 
 def _usual_limit(in_wire: _ProviderInWire, check: "_TableChecks") -> OutputLimit:
-    """A wire with one field for the maximum has no other; a vendor may obey none."""
+    """Return the provider's limit. A wire with one field for the maximum allows no other, but a
+    vendor may ignore it.
+    """
     field, usual = check.max_field(in_wire.stated), in_wire.usual.max_field
     if field and usual is not None and field != usual:
         check.fault(f"max_field must be {usual!r} for this wire, or {_NO_FIELD!r} if the provider ignores it")
@@ -128,7 +130,7 @@ def _usual_limit(in_wire: _ProviderInWire, check: "_TableChecks") -> OutputLimit
 
 
 def _limit(stated: EndpointTable, provider: Provider, check: "_TableChecks") -> OutputLimit:
-    """The provider's, with what is stated here. Only one wire has several fields for the maximum."""
+    """Return the provider's limit with the endpoint's changes. Only one wire has several fields for the maximum."""
     field, base = check.max_field(stated), provider.limit
     if field is None or (field and provider.wire != CONVENTION):
         field = base.max_field
@@ -152,7 +154,7 @@ def _model(
     endpoints = tuple(_endpoints(name, table, providers, check))
     if len({endpoint.free for endpoint in endpoints if endpoint.price is not None}) > 1:
         own = f"{name}:free"
-        check.fault(f"it is free at some providers only: sell it there as a model of its own, such as {own!r}")
+        check.fault(f"it is free at some providers only: sell it there as a separate model, such as {own!r}")
     return Model(
         name=name,
         vendor=check.optional(_PROVIDER_NAME, table.vendor, "vendor must be a word such as 'acme'") or "",
@@ -179,7 +181,7 @@ def _midnight(day: date) -> datetime:
 
 
 def _sizes(table: ModelTable, surfaces: tuple[str, ...], check: "_TableChecks") -> tuple[int, int]:
-    """Context and maximum of the output; 0, none, where a model that does not chat has no such thing."""
+    """Return context and maximum output; 0 if a model that does not chat has none."""
     if CHAT in surfaces and len(surfaces) > 1:
         check.fault("a model must not have both chat and other surfaces: configure two models")
     if CHAT not in surfaces:
@@ -190,7 +192,7 @@ def _sizes(table: ModelTable, surfaces: tuple[str, ...], check: "_TableChecks") 
 def _endpoints(
     model: str, table: ModelTable, providers: Mapping[str, tuple[Provider, ...]], check: "_TableChecks"
 ) -> Iterator[Endpoint]:
-    """An endpoint in each wire of each company that sells the model."""
+    """Yield an endpoint for each wire of each company that sells the model."""
     for name, stated in (table.endpoints or {}).items():
         here = check.within(f"endpoint at {name[:64]!r}")
         upstream_model = stated.upstream_model or model
@@ -210,14 +212,14 @@ def _endpoints(
 
 
 def _variants(stated: EndpointTable, surfaces: tuple[str, ...], check: "_TableChecks") -> tuple[PriceVariant, ...]:
-    """Its prices; none where it states none."""
+    """Return the endpoint's prices; none if it states none."""
     if stated.free:
         return (PriceVariant(None, None, free_price(surfaces)),)
     return () if stated.price is None else read_variants(stated.price, check.within("price"), surfaces)
 
 
 def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "_TableChecks") -> tuple[Provider, ...]:
-    """A model that does not chat is sold in the wire of its convention only."""
+    """Return the providers that can serve the surfaces: a model that does not chat needs OpenAI's wire."""
     if CHAT in surfaces:
         return selling
     speaking = tuple(provider for provider in selling if provider.wire == CONVENTION)
@@ -234,7 +236,7 @@ def _speaking(surfaces: tuple[str, ...], selling: tuple[Provider, ...], check: "
 
 
 def _selling(wires: Sequence[str], providers: tuple[Provider, ...], check: "_TableChecks") -> tuple[Provider, ...]:
-    """The company in these wires; one that was moved may no longer be there in all of them."""
+    """Return the company in these wires; a moved company may lack some of them."""
     spoken = {provider.wire: provider for provider in providers}
     for wire in wires:
         if wire not in spoken and not providers[0].moved:
@@ -243,7 +245,7 @@ def _selling(wires: Sequence[str], providers: tuple[Provider, ...], check: "_Tab
 
 
 def _refuse_clashes(models: Mapping[str, Model], places: Mapping[str, str], faults: ConfigFaults) -> None:
-    """A name that two models bear would sell one for the other."""
+    """Refuse a name that two models share: one would be sold for the other."""
     bearer = {name: name for name in models}
     for model in models.values():
         for alias in model.aliases:
@@ -261,7 +263,7 @@ def _timeouts(table: ProviderTable) -> Timeouts:
 
 
 class _TableChecks(TableLocation):
-    """What is checked of one table: each answers with the value as it goes on, faulty or not."""
+    """Checks of one table; each returns the value, faulty or not."""
 
     def needed(self, value: V | None, field: str) -> V | None:
         if value is None and not self.faults.was_misread(self.name, field):
@@ -278,7 +280,7 @@ class _TableChecks(TableLocation):
         return text
 
     def max_field(self, stated: LimitTable) -> str | None:
-        """Empty: the vendor obeys none."""
+        """Return the field; empty if the vendor ignores every one."""
         field = self.optional(_FIELD, stated.max_field, f"max_field must be the name of a field, or {_NO_FIELD!r}")
         return "" if field == _NO_FIELD else field
 
@@ -297,7 +299,7 @@ class _TableChecks(TableLocation):
         return text.rstrip("/")
 
     def credential(self, text: str | None) -> str | None:
-        """The message never holds the value: it may be the secret itself."""
+        """Check a reference; the message never has the value, which may be the secret itself."""
         if text is not None and _CREDENTIAL.fullmatch(text) is None:
             self.fault("credential must be a reference to the key: env:NAME, file:PATH or store:NAME")
         return text

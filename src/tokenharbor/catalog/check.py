@@ -1,4 +1,4 @@
-"""What is doubtful in a catalogue that loads: for the operator's eyes, before a caller finds it."""
+"""Checks of a valid catalogue for doubtful entries, so that the operator sees them before a caller does."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,19 +14,19 @@ from tokenharbor.catalog.types import Catalog, Endpoint, Model
 
 
 class FindingKind(StrEnum):
-    """What is doubtful."""
+    """The kind of a finding."""
 
-    NO_PRICE = "no_price"  # it cannot be sold there: listed and refused, never billed at 0
-    NO_ENDPOINT = "no_endpoint"  # nobody sells it
-    NO_CREDENTIAL = "no_credential"  # nothing says where the provider's key is
-    SHADOWED = "shadowed"  # a name of one model leads to another
-    NO_MAX_FIELD = "no_max_field"  # nothing says which field for the maximum the provider obeys
-    RETIRED = "retired"  # its announced end has come
-    PRICE = "price"  # classes of a price in an unusual order: a slip of the pen, most likely
+    NO_PRICE = "no_price"  # not for sale there: listed but refused, never billed at 0
+    NO_ENDPOINT = "no_endpoint"  # no provider sells it
+    NO_CREDENTIAL = "no_credential"  # no reference to the provider's key
+    SHADOWED = "shadowed"  # a name of one model selects another
+    NO_MAX_FIELD = "no_max_field"  # the provider's field for the maximum is not stated
+    RETIRED = "retired"  # its announced end has passed
+    PRICE = "price"  # an unusual order of a price's classes: probably a typing error
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One doubt. `fault`: something cannot be sold as it stands; else only worth a look."""
+    """One doubtful entry. `fault`: something cannot be sold as configured; otherwise it is only a warning."""
 
     kind: FindingKind
     where: str
@@ -35,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def check_catalog(catalog: Catalog, at: datetime) -> tuple[Finding, ...]:
-    """Every finding, faults first, at the prices of `at` (aware UTC)."""
+    """Return all findings, faults first, at the prices of `at` (aware UTC)."""
     found = [
         *_providers(catalog),
         *(finding for model in catalog.models.values() for finding in _model(model, at)),
@@ -62,15 +62,15 @@ def _model(model: Model, at: datetime) -> Iterator[Finding]:
     where = f"model {model.name}"
     if not model.endpoints:
         yield Finding(
-            FindingKind.NO_ENDPOINT, where, "no provider has it, so every request for it is refused", fault=True
+            FindingKind.NO_ENDPOINT, where, "no provider sells it, so every request for it is refused", fault=True
         )
     elif all(endpoint.price is None for endpoint in model.endpoints):
         yield Finding(FindingKind.NO_PRICE, where, "no price, so every request for it is refused", fault=True)
     if model.retires is not None and model.retires <= at:
-        message = f"its end was announced for {model.retires:%Y-%m-%d}: take it off, or correct retires"
+        message = f"its end was announced for {model.retires:%Y-%m-%d}: remove it, or correct retires"
         yield Finding(FindingKind.RETIRED, where, message)
     seen = set()
-    for endpoint in model.endpoints:  # a company's wires share its price: one word on it is enough
+    for endpoint in model.endpoints:  # a company's wires share one price: report it once
         if endpoint.provider.name not in seen:
             seen.add(endpoint.provider.name)
             yield from _endpoint(endpoint, model.surfaces, at)

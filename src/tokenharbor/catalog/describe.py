@@ -1,9 +1,9 @@
 """The catalogue as the API shows it: one object per model, with the fields of OpenAI's and Anthropic's clients.
 
-Prices are what a caller pays at that moment, with markup and discount and without the service fee, which is stated
-beside them, as is what holds from a later time on (`coming`): decimal strings in USD per 1M tokens, and for one image,
-second, search or tool use. `prompt` and `completion` are the same input and output prices in USD per token, under the
-names that OpenRouter's clients know.
+Prices are the caller's at that moment, with markup and discount and without the service fee, which is stated beside
+them, as are later prices (`coming`): decimal strings in USD per 1M tokens, and per image, second, search or tool use.
+`prompt` and `completion` are the same input and output prices in USD per token, under the names of OpenRouter's
+clients.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,24 +24,24 @@ OTHER_UNITS: Mapping[str, str] = {
     "search_unit": "a search",
     "character": "for 1M characters",
 }
-"""What is sold otherwise than by tokens: fields of a price, and the words that follow the amount."""
+"""The fields of prices for units other than tokens, and the words after the amount."""
 
 MayUse = Callable[[str], bool]
-"""Whether a caller may use a provider."""
+"""Returns whether a caller may use a provider."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class PricedEndpoint:
-    """An endpoint that is sold, its price under the terms of whom it is shown to."""
+    """An endpoint with its price, under the terms of the account that sees it."""
 
     endpoint: Endpoint
     rates: Rates
 
 
 class ModelDocuments:
-    """Every model's object, worked out anew only when a minute has passed, for prices may change with time."""
+    """The objects of all models, computed again for each minute, since prices may change with time."""
 
     def __init__(self, catalog: Catalog, selling: SellingPolicy, plan: AccountPlan = STANDARD_PLAN) -> None:
         self._models = catalog.models
@@ -52,8 +52,8 @@ class ModelDocuments:
         self._objects: dict[str, dict[str, Any]] = {}
 
     def model(self, name: str, at: datetime, may: MayUse | None = None) -> dict[str, Any]:
-        """The object of a model by its canonical name, at the prices of `at` (aware UTC), with those providers alone
-        that the caller may use.
+        """Return a model's object by its canonical name, at the prices of `at` (aware UTC); with `may`, only with the
+        providers that the caller may use.
         """
         minute = at.replace(second=0, microsecond=0)
         if may is not None:
@@ -68,11 +68,11 @@ class ModelDocuments:
         return found
 
     def catalog_model(self, name: str) -> Model:
-        """A model by its canonical name, as the catalogue has it."""
+        """Return the catalogue's model by its canonical name."""
         return self._models[name]
 
     def priced(self, model: Model) -> Sequence[PricedEndpoint]:
-        """Its endpoints that have a price."""
+        """Return the model's endpoints that have a price."""
         terms = self.terms(model)
         return [
             PricedEndpoint(endpoint, self._tariff.rates(endpoint.price, terms))
@@ -81,7 +81,7 @@ class ModelDocuments:
         ]
 
     def terms(self, model: Model) -> Terms:
-        """What is put on the prices of its vendors."""
+        """Return the terms on the model's vendor prices."""
         return account_terms(self._selling, self._plan, model.name)
 
     def _describe(self, model: Model, at: datetime) -> dict[str, Any]:
@@ -135,7 +135,7 @@ class ModelDocuments:
 
 @dataclass(frozen=True, slots=True)
 class ModelsOnSale:
-    """The documents of models, and the names of those that somebody can serve, in order."""
+    """The models' documents, and the names of the models that some provider can serve, in order."""
 
     documents: ModelDocuments
     names: Sequence[str]
@@ -147,14 +147,14 @@ def _steps(rates: Rates, at: datetime) -> dict[str, Any]:
 
 
 def _coming(rates: Rates, at: datetime) -> dict[str, Any]:
-    """What holds from later times on, the next first."""
+    """Return later prices, the next first."""
     changes = rates.changes(at)
     coming = [{"from": show_time(since), **unit_prices(rates, since, 0), **_steps(rates, since)} for since in changes]
     return {"coming": coming} if coming else {}
 
 
 def describe_price(price: Price) -> list[dict[str, Any]]:
-    """Each line of a provider's price, without anybody's terms: USD for so many, and when it holds."""
+    """Return each line of a provider's price without terms: USD, the unit's number, and the time in force."""
     fields = {unit: (field, "1M", show_million) for field, unit in PER_MILLION.items()}
     fields |= {unit: (field, "1", show_one) for field, unit in PER_ONE.items()}
     return [
@@ -171,13 +171,13 @@ def describe_price(price: Price) -> list[dict[str, Any]]:
 
 
 def show_hours(hours: PriceHours) -> str:
-    """As prices state them, UTC."""
+    """Return hours in the form of prices, UTC."""
     times = (f"{minute // 60:02}:{minute % 60:02}" for minute in (hours.start, hours.end))
     return f"{'-'.join(times)} {','.join(DAYS[day] for day in hours.days)}"
 
 
 def unit_prices(rates: Rates, at: datetime, threshold: int) -> dict[str, str]:
-    """The priced units under the names that the catalogue's files use, for an input just above the threshold."""
+    """Return the prices by the catalogue's field names, for an input just above the threshold."""
     sold = rates.terms.sold
     millions = {
         field: show_million(rates.pico(unit, at, threshold + 1) * sold, BP * BP)
@@ -193,7 +193,7 @@ def unit_prices(rates: Rates, at: datetime, threshold: int) -> dict[str, str]:
 
 
 def _providers(model: Model, pricing: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each company once, with the wires in which it sells the model."""
+    """Return each company once, with the wires in which it sells the model."""
     found: dict[str, dict[str, Any]] = {}
     for endpoint in model.endpoints:
         row = found.setdefault(endpoint.provider.name, _provider(endpoint, pricing))
@@ -224,7 +224,7 @@ def _plain_price(rates: Rates, at: datetime) -> int:
 
 
 def worst_retention(retentions: Iterable[str | None]) -> str | None:
-    """The longest that any of them keeps data; None, unknown, counts as the worst."""
+    """Return the longest retention; None, unknown, counts as the worst."""
     known = list(retentions)
     return None if None in known or not known else max((each for each in known if each), key=retention_days)
 

@@ -1,4 +1,4 @@
-"""The shape of a model's document, which `catalog/describe.py` writes: for whoever reads or describes it."""
+"""The shape of a model's document, which `catalog/describe.py` writes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,8 +10,8 @@ from tokenharbor.kernel.documents import Document
 
 
 class UnitPrices(Document, frozen=True, kw_only=True):
-    """Decimal strings of USD: per 1M tokens or characters; for one image, second, search, tool use, search unit. What
-    is not priced is not there.
+    """Decimal strings of USD: per 1M tokens or characters; per image, second, search, tool use, search unit. Units
+    without a price are absent.
     """
 
     input: str | UnsetType = UNSET
@@ -32,20 +32,20 @@ class UnitPrices(Document, frozen=True, kw_only=True):
 
 
 class PriceStep(UnitPrices, frozen=True, kw_only=True):
-    """What holds for an input above so many tokens."""
+    """Prices for inputs above this number of tokens."""
 
     above_input: int
 
 
 class ComingPrices(UnitPrices, frozen=True, kw_only=True):
-    """What holds from a later time on."""
+    """Prices from a later time on."""
 
     since: str = msgspec.field(name="from")
     steps: Sequence[PriceStep] | UnsetType = UNSET
 
 
 class VariantPrices(UnitPrices, frozen=True, kw_only=True):
-    """What an image or a video of a size and a quality costs."""
+    """Prices of an image or a video by size and quality."""
 
     size: str | None
     quality: str | None
@@ -53,8 +53,8 @@ class VariantPrices(UnitPrices, frozen=True, kw_only=True):
 
 
 class ModelPricing(UnitPrices, frozen=True, kw_only=True):
-    """What a caller pays now, without the service fee, which is stated in basis points. `prompt` and `completion` are
-    the input and output prices for one token.
+    """The caller's current prices, without the service fee, which is stated in basis points. `prompt` and `completion`
+    are the input and output prices per token.
     """
 
     currency: str
@@ -67,7 +67,7 @@ class ModelPricing(UnitPrices, frozen=True, kw_only=True):
 
 
 class ModelProvider(Document, frozen=True):
-    """A provider that sells a model. `retention` None: not known."""
+    """A provider that sells a model. `retention` is None if unknown."""
 
     name: str
     display_name: str
@@ -78,7 +78,7 @@ class ModelProvider(Document, frozen=True):
 
 
 class ModelDocument(Document, frozen=True):
-    """A model on sale: `pricing` is that of its cheapest provider, `retention` the longest of them all."""
+    """A model on sale: `pricing` is that of its cheapest provider, `retention` the longest of all its providers."""
 
     id: str
     object: str

@@ -1,15 +1,15 @@
-"""Names: from what a caller writes to the model, and to the provider if the name pins one.
+"""Resolution of a caller's model name to the model, and to the provider if the name pins one.
 
-| written | means |
-|---|---|
-| `name` | the model |
-| an alias, such as a dated id | the model |
-| `provider/name` | the model at that provider and nowhere else |
-| `vendor/name` | the model; the prefix only says who made it |
+    | written | means |
+    |---|---|
+    | `name` | the model |
+    | an alias, such as a dated id | the model |
+    | `provider/name` | the model at that provider and nowhere else |
+    | `vendor/name` | the model; the prefix only names its maker |
 
-Where a vendor also sells (`anthropic/claude-…`, `deepseek/deepseek-…`), both of the last two read the same, and the
-pin wins. A caller who meant a boundary must get it; a caller who wants failover leaves the prefix out. Where the vendor
-does not sell the model here, its prefix pins nothing, so that names copied from other gateways work.
+If a vendor is also a provider (`anthropic/claude-…`, `deepseek/deepseek-…`), the last two look the same, and the pin
+wins. A caller who meant a boundary must get it; a caller who wants failover omits the prefix. If the vendor does not
+sell the model here, its prefix pins nothing, so that names copied from other gateways work.
 """
 
 import difflib
@@ -17,11 +17,11 @@ from collections.abc import Collection, Iterator
 
 from tokenharbor.catalog.types import Catalog, Model, ResolvedName
 
-_LONGEST = 128  # of a name that is compared with the known ones
+_LONGEST = 128  # characters of a name that are compared with the known ones
 
 
 class NameIndex:
-    """Every name of every model; a pure look-up, built once."""
+    """The names of all models; a pure look-up, built once."""
 
     __slots__ = ("_found", "_grams")
 
@@ -36,11 +36,11 @@ class NameIndex:
         ]
 
     def find(self, name: str) -> ResolvedName | None:
-        """What a name means; None if it means nothing."""
+        """Return the meaning of a name; None if it is unknown."""
         return self._found.get(name)
 
     def nearest(self, name: str, count: int = 3) -> tuple[str, ...]:
-        """The canonical names most like an unknown one, best first; none if none is much like it."""
+        """Return the canonical names most similar to an unknown one, best first; empty if none is similar."""
         name = name[:_LONGEST].lower().rpartition("/")[2]
         grams = _grams(name)
         likeness: dict[str, float] = {}
@@ -49,11 +49,11 @@ class NameIndex:
             likeness[model] = max(score, likeness.get(model, 0.0))
         best = sorted(likeness, key=lambda model: (-likeness[model], model))
         alike = tuple(model for model in best[:count] if likeness[model] > 0.3)
-        return alike or close_names(name, likeness, count)  # a slip in a short name
+        return alike or close_names(name, likeness, count)  # a typing error in a short name
 
 
 def close_names(name: str, known: Collection[str], count: int = 3) -> tuple[str, ...]:
-    """Those that differ from a name by a slip, the closest first."""
+    """Return the names that differ by a typing error, the closest first."""
     return tuple(difflib.get_close_matches(name[:_LONGEST], known, n=count, cutoff=0.6))
 
 
@@ -82,13 +82,13 @@ _RANKS = (_own_names, _aliases, _pins, _vendor_names)
 
 
 def claimed_names(model: Model) -> Iterator[str]:
-    """Every name that a model claims, whether or not another has a better claim to it."""
+    """Yield every name that a model claims, even if it selects another model."""
     for rank in _RANKS:
         for name, _ in rank(model):
             yield name
 
 
 def _grams(name: str) -> frozenset[str]:
-    """A name's pairs of letters, its edges included."""
+    """Return a name's letter pairs, including its edges."""
     edged = f"^{name.lower()}$"
     return frozenset(edged[place : place + 2] for place in range(len(edged) - 1))

@@ -1,4 +1,4 @@
-"""The catalogue, loaded: the files that come with the program, then the operator's own tables over them."""
+"""Loading of the catalogue: the shipped files, then the operator's own tables over them."""
 
 import tomllib
 from collections.abc import Collection, Mapping
@@ -15,11 +15,11 @@ from tokenharbor.kernel.tables import ConfigFaults
 
 
 def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str = "tokenharbor.toml") -> Catalog:
-    """What is on sale. `operator` is the operator's file, parsed: of it only `providers` and `models` are read, and
-    they add to or override what comes with the program, field by field, an endpoint by its provider, a price as a
-    whole. `wires` are those spoken here; `file` names the operator's file in messages.
+    """Load the catalogue. From the operator's parsed file, `operator`, only `providers` and `models` are read; they
+    extend or override the shipped ones: field by field, an endpoint by its provider, a price as a whole. `wires` are
+    the supported wires; `file` names the operator's file in messages.
 
-    Raises Misconfigured with one line that says what is wrong and where, for every fault of every table.
+    Raises Misconfigured with one line for each fault of every table, which says what is wrong and where.
     """
     here = files(__package__)
     shipped = [_parsed(entry) for folder in ("providers", "models") for entry in _tomls(here / folder)]
@@ -32,13 +32,13 @@ def load_catalog(operator: Mapping[str, Any], wires: Collection[str], file: str 
 
 
 def shipped_names(kind: str) -> frozenset[str]:
-    """The names of the `providers` or `models` that come with the program."""
+    """Return the names of the shipped `providers` or `models`."""
     tables = [_parsed(entry)[1].get(kind, {}) for entry in _tomls(files(__package__) / kind)]
     return frozenset(name for table in tables for name in table)
 
 
 def relocate(catalog: Catalog, base_url: str) -> Catalog:
-    """The catalogue with the built-in provider, in all its wires, at the address at which it now runs."""
+    """Return the catalogue with the running address of the built-in provider in all its wires."""
 
     def moved(provider: Provider) -> Provider:
         return replace(provider, base_url=base_url) if provider.builtin else provider

@@ -1,4 +1,4 @@
-"""A price: read from its table, in its canonical form, and as people read it.
+"""Prices: read from their table, in canonical form, and in readable form.
 
     price = { input = "2", output = "10", cache_read = "0.2", cache_write = "2.5", search = "0.01",
               steps = [{ above_input = 272000, input = "4", output = "15" }],
@@ -9,8 +9,8 @@ Tokens are priced in USD per 1M, as decimal strings of at most six places, which
 token, and so are characters; `image`, `second`, `search`, `tool_use` and `search_unit` in USD for one. A step, an hour
 or a later price states only what differs.
 
-Where what is made has sizes or qualities, `variants = [{ size = "1024x1024", quality = "hd", image = "0.08" }, …]`:
-each is the price with its own lines added, a price by itself.
+For products with sizes or qualities, `variants = [{ size = "1024x1024", quality = "hd", image = "0.08" }, …]`: each
+is a complete price, the table's with its own lines added.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ PER_MILLION: Mapping[str, str] = {
     "image_in": "image_in",
     "character": "characters",
 }
-"""Fields in USD per 1M tokens (or characters), and the units of the usage vector that they price."""
+"""Fields in USD per 1M tokens (or characters), and the units of `Usage` that they price."""
 
 PER_ONE: Mapping[str, str] = {
     "image": "images_out",
@@ -49,7 +49,7 @@ PER_ONE: Mapping[str, str] = {
     "tool_use": "tool_uses",
     "search_unit": "search_units",
 }
-"""Fields in USD for one, likewise."""
+"""Likewise, fields in USD per unit."""
 
 _PICO_PLACES = 12
 _MILLION_PLACES = 6
@@ -90,7 +90,7 @@ class _Hours(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
 
 
 class _Later(_Units, frozen=True, kw_only=True, rename={"from_": "from"}):
-    from_: Any  # a date or a moment; msgspec knows no union of the two
+    from_: Any  # a date or a datetime; msgspec has no union of them
     steps: Sequence[object] = ()
     hours: Sequence[object] = ()
 
@@ -110,7 +110,7 @@ class _Which(msgspec.Struct, frozen=True, kw_only=True, eq=True):
 
 
 def read_variants(table: object, place: TableLocation, surfaces: Collection[str]) -> tuple[PriceVariant, ...]:
-    """The prices that a table states for its sizes and qualities; one, for all of them, where it has no `variants`."""
+    """Return the prices for sizes and qualities; a single price if the table has no `variants`."""
     rows = table.get("variants") if isinstance(table, Mapping) else None
     if not isinstance(table, Mapping) or rows is None:
         return (PriceVariant(None, None, _read_price(table, place, surfaces)),)
@@ -135,10 +135,10 @@ def read_variants(table: object, place: TableLocation, surfaces: Collection[str]
 
 
 def read_price(table: object, where: str, surfaces: Collection[str] = (CHAT,)) -> Price:
-    """The price that a table states. Raises Misconfigured with one line that says what is wrong and where.
+    """Return the table's price. Raises Misconfigured with one line that says what is wrong and where.
 
-    What the surfaces are billed by must be stated (for chat: input and output), for what is not stated would be given
-    away; and not all of it may be "0".
+    The units that the surfaces are billed by must be priced (for chat: input and output), since unpriced units would be
+    free; and not all of them may be "0".
     """
     faults = ConfigFaults()
     price = _read_price(table, TableLocation(where, faults), surfaces)
@@ -174,20 +174,20 @@ def _read_price(table: object, place: TableLocation, surfaces: Collection[str]) 
 
 
 def free_price(surfaces: Collection[str]) -> Price:
-    """What these surfaces can be billed by, at 0."""
+    """Return a price of 0 for all units that these surfaces can be billed by."""
     fields = frozenset[str]().union(*(group for surface in surfaces for group in NEEDS[surface]))
     return make_price([PriceComponent(PER_MILLION.get(field) or PER_ONE[field], 0) for field in fields])
 
 
 def _can_cost_nothing(components: Collection[PriceComponent], surfaces: Collection[str]) -> bool:
-    """Whether there may be a time or a size at which a request is given away by a slip of the pen."""
+    """Return whether a request may be free at some time or size, probably by a typing error."""
     lines = [line for line in components if surfaces != (CHAT,) or line.unit in ("input", "output")]
     free = {line.unit for line in lines if line.pico == 0}
     return bool(lines) and free == {line.unit for line in lines}
 
 
 def _varied(read: _Table | _Later, place: TableLocation, since: datetime | None) -> Iterator[PriceComponent]:
-    """The lines of steps and hours."""
+    """Yield the lines of steps and hours."""
     for count, row in enumerate(read.steps):
         here = place.within(f"steps[{count}]")
         step = _read_row(_Step, row, here)
@@ -218,7 +218,7 @@ def _components(
 
 
 def _pico(text: str, places: int, place: TableLocation) -> int:
-    """USD per 10^(12 − places) as whole pico-USD for one; 1 for a fault."""
+    """Return USD per 10^(12 − places) as whole pico-USD per unit; 1 for a fault."""
     match = _DECIMAL.fullmatch(text)
     if match is None:
         place.fault(f'not a decimal string such as "0.28": {text[:40]!r}')
@@ -231,7 +231,7 @@ def _pico(text: str, places: int, place: TableLocation) -> int:
 
 
 def _read_row(kind: type[R], table: object, place: TableLocation) -> R | None:
-    """A number where a decimal string belongs is said as such, for it is the likeliest slip."""
+    """Read a row; report a number in place of a decimal string, the likeliest error."""
     if isinstance(table, Mapping):
         table = dict(table)
         for field in (*PER_MILLION, *PER_ONE):
@@ -241,7 +241,7 @@ def _read_row(kind: type[R], table: object, place: TableLocation) -> R | None:
 
 
 def _minute(text: str, place: TableLocation) -> int:
-    """Minutes since midnight; -1 for a fault."""
+    """Return minutes since midnight; -1 for a fault."""
     match = _TIME.fullmatch(text)
     if match is None:
         place.fault(f'not a UTC time of day such as "16:30": {text[:20]!r}')
@@ -250,7 +250,7 @@ def _minute(text: str, place: TableLocation) -> int:
 
 
 def _midnight(day: date) -> datetime:
-    """A date's first moment, or the moment itself, in UTC."""
+    """Return a date's first moment, or the datetime itself, in UTC."""
     if not isinstance(day, datetime):
         return datetime(day.year, day.month, day.day, tzinfo=UTC)
     return day.replace(tzinfo=UTC) if day.tzinfo is None else day.astimezone(UTC)
@@ -261,9 +261,9 @@ _DECODER = msgspec.json.Decoder(tuple[PriceComponent, ...])
 
 
 def make_price(components: Sequence[PriceComponent], where: str = "a price") -> Price:
-    """A price of these lines, whatever their order, with its version.
+    """Return a price of these lines in canonical order, with its version.
 
-    Raises Misconfigured for two lines of which neither comes before the other.
+    Raises Misconfigured if two lines have the same unit, size and time.
     """
     lines = tuple(sorted(components, key=_order))
     for line, following in pairwise(lines):
@@ -273,12 +273,12 @@ def make_price(components: Sequence[PriceComponent], where: str = "a price") -> 
 
 
 def write_price(price: Price) -> bytes:
-    """The canonical form: what `version` is the SHA-256 of; JSON."""
+    """Return the canonical form as JSON; `version` is its SHA-256."""
     return _ENCODER.encode(price.components)
 
 
 def load_price(text: bytes) -> Price:
-    """The price behind what `write_price` wrote."""
+    """Return the price that `write_price` wrote."""
     return make_price(_DECODER.decode(text))
 
 
@@ -289,12 +289,14 @@ def _order(line: PriceComponent) -> tuple[int, datetime, tuple[int, int, tuple[i
 
 
 def show_million(pico: int, per: int = 1) -> str:
-    """Pico-USD per token as USD per 1M tokens: the shortest decimal string. `per`: a power of ten that divides it."""
+    """Convert pico-USD per token to USD per 1M tokens, as the shortest decimal string. `per`: a power of ten by which
+    `pico` is divided.
+    """
     return _decimal(pico, _MILLION_PLACES + len(str(per)) - 1)
 
 
 def show_one(pico: int, per: int = 1) -> str:
-    """Pico-USD as USD, likewise."""
+    """Likewise, convert pico-USD to USD."""
     return _decimal(pico, _PICO_PLACES + len(str(per)) - 1)
 
 

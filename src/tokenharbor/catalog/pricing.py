@@ -1,12 +1,12 @@
-"""Rating: a usage becomes a charge, exactly; a bound becomes the most that it can cost.
+"""Rating: the exact charge for a usage, and the highest cost within a bound.
 
-What a price leaves out is charged as its nearest plain class: cache reads and writes, audio and images in as
-`input` (an hour's cache write as the five minutes' one, where that is priced), reasoning and audio out as
-`output`. What is counted rather than measured in tokens (images out, seconds, searches, tool uses) has no
-such class: where it is not in `Rates.priced` it costs nothing, so whoever sells must refuse it first.
+A class without a price is charged as its nearest plain class: cache reads and writes, audio and images in as `input`
+(an hour's cache write as the five minutes' one, if that is priced), reasoning and audio out as `output`. Units other
+than tokens (images out, seconds, searches, tool uses) have no such class: a unit outside `Rates.priced` costs nothing,
+so the seller must refuse it first.
 
-The step in force is decided by the whole input's size and holds for the whole request. The time in force is
-the one passed in: for a request, when it was quoted.
+The step in force is decided by the whole input's size and applies to the whole request. The time in force is passed in:
+for a request, the time of its quote.
 """
 
 from bisect import bisect_left, bisect_right
@@ -37,7 +37,7 @@ _DAY = 24 * 60  # minutes
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What is put on a vendor's price, in basis points: + markup, then − discount, then + service fee."""
+    """The changes to a vendor's price, in basis points: + markup, then − discount, then + service fee."""
 
     markup_bp: int = 0
     discount_bp: int = 0
@@ -49,14 +49,15 @@ class Terms(msgspec.Struct, frozen=True):
 
     @property
     def sold(self) -> int:
-        """What a model costs before the service fee, in parts of `BP` times `BP` of the vendor's price."""
+        """The factor from the vendor's price to the model's price before the service fee, in units of 1 / `BP`²."""
         return (BP + self.markup_bp) * (BP - self.discount_bp)
 
 
 class Charge(msgspec.Struct, frozen=True, gc=False):
-    """What a usage costs: `total` to the caller, of which `fee` is the service fee; `vendor_cost` to us.
+    """The cost of a usage: `total` for the caller, which includes the service fee `fee`; `vendor_cost` for the
+    operator.
 
-    All rounded up to the nano. The model part is `total − fee`.
+    All are rounded up to the nano-dollar. The model part is `total − fee`.
     """
 
     total: Usd
@@ -65,9 +66,9 @@ class Charge(msgspec.Struct, frozen=True, gc=False):
 
 
 class CostLine(msgspec.Struct, frozen=True, gc=False):
-    """One component of a cost, for a receipt: `count` units at `pico` each, `cost_pico` in all.
+    """One component of a cost, for a receipt: `count` units at `pico` each, `cost_pico` in total.
 
-    At the vendor's price and exact: rounding happens once, on the sum.
+    It has the vendor's exact price: rounding happens once, on the sum.
     """
 
     unit: str
@@ -79,8 +80,8 @@ class CostLine(msgspec.Struct, frozen=True, gc=False):
 class UsageBound(msgspec.Struct, frozen=True, gc=False):
     """The most that a request can use.
 
-    `input` and `output` are tokens of all their classes together; the flags say which of the dearer classes
-    can apply at all: cache writes for minutes or for an hour, images, audio. `pieces` has what is not tokens.
+    `input` and `output` are tokens of all classes together; the flags tell which of the dearer classes can occur: cache
+    writes for minutes or for an hour, images, audio. `pieces` has the units other than tokens.
     """
 
     input: int
@@ -93,14 +94,14 @@ class UsageBound(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Picos(Usage, frozen=True, gc=False):
-    """The usage vector with pico-USD for one in each place."""
+    """The price of each unit in pico-USD, in the fields of `Usage`."""
 
 
 class _Ceiling(msgspec.Struct, frozen=True, gc=False):
-    """The dearest prices over a range of steps, in pico-USD.
+    """The highest prices over a range of steps, in pico-USD.
 
-    `inputs` is indexed by the sum of the flags cache_writes (1), cache_writes_1h (2), images (4), audio (8);
-    `outputs` by audio.
+    `inputs` is indexed by the sum of the flags cache_writes (1), cache_writes_1h (2), images (4), audio (8); `outputs`
+    by audio.
     """
 
     inputs: tuple[int, ...]
@@ -109,9 +110,9 @@ class _Ceiling(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Steps(msgspec.Struct, frozen=True, gc=False):
-    """Prices at one time.
+    """The prices at one time.
 
-    `tables[i]` holds where the input is above `thresholds[i − 1]`; `ceilings[i]` covers the tables up to i.
+    `tables[i]` applies to inputs above `thresholds[i − 1]`; `ceilings[i]` covers the tables up to i.
     """
 
     thresholds: tuple[int, ...]
@@ -120,7 +121,7 @@ class _Steps(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rates:
-    """A price under terms, worked out once so that rating is a few multiplications; frozen once made.
+    """A price under terms, precomputed so that rating takes a few multiplications; immutable.
 
     Times are aware UTC.
     """
@@ -149,7 +150,7 @@ class Rates:
         self._by_time = [[_steps(price, since, mark) for mark in self._marks] for since in self._sinces]
         self._always = self._by_time[0][0] if len(self._sinces) == len(self._marks) == 1 else None
         only = None if self._always is None or self._always.thresholds else self._always
-        self._only_table = only and only.tables[0]  # of a price that neither time nor size changes, as most are
+        self._only_table = only and only.tables[0]  # for a price that depends on neither time nor size, as most
         self._only_ceiling = only and only.ceilings[0]
         sold = terms.sold
         self._plain = sold == BP * BP and terms.fee_bp == 0
@@ -158,7 +159,7 @@ class Rates:
         self._total = (model * Fraction(BP + terms.fee_bp, BP)).as_integer_ratio()
 
     def rate(self, usage: Usage, at: datetime) -> Charge:
-        """What `usage` costs at the prices of `at`."""
+        """Return the charge for `usage` at the prices of `at`."""
         vendor_pico = _VENDOR_PICO(usage, self._only_table or self._table(usage, at))
         vendor_cost = round_up(vendor_pico, PICO_PER_NANO)
         if self._plain:
@@ -170,7 +171,9 @@ class Rates:
         return Charge(total, total - model, vendor_cost)
 
     def saved_by_vendor(self, usage: Usage, at: datetime, total: Usd) -> Usd:
-        """How much less `usage`, rated at `total`, costs than without its vendor's cache; negative if it only wrote."""
+        """Return how much the vendor's cache reduced the cost of `usage`, rated at `total`; negative if it was only
+        written.
+        """
         prices = self._only_table or self._table(usage, at)
         whole = prices.input
         pico = _VENDOR_PICO(usage, prices) + usage.cache_read * (whole - prices.cache_read)
@@ -180,15 +183,14 @@ class Rates:
         return Usd(round_up(pico * self._total[0], self._total[1]) - int(total))
 
     def upper_bound(self, bound: UsageBound, at: datetime) -> Usd:
-        """The most that a usage within `bound` can cost at the prices of `at`."""
+        """Return the highest cost of a usage within `bound` at the prices of `at`."""
         ceiling = self._only_ceiling or self._ceiling(bound, at)
         pico = _bound_pico(bound, ceiling) + bound.output * ceiling.outputs[bound.audio]
         return round_up(pico * self._total[0], self._total[1])
 
     def most_output(self, bound: UsageBound, budget: Usd, at: datetime) -> int:
-        """The most output tokens, up to `bound.output`, whose upper bound is within `budget`.
-
-        −1 if not even the input is.
+        """Return the most output tokens, up to `bound.output`, whose upper bound is within `budget`; −1 if even the
+        input exceeds it.
         """
         ceiling = self._ceiling(bound, at)
         left = budget * self._total[1] // self._total[0] - _bound_pico(bound, ceiling)
@@ -198,28 +200,28 @@ class Rates:
         return min(bound.output, left // each) if each else bound.output
 
     def cost_lines(self, usage: Usage, at: datetime) -> tuple[CostLine, ...]:
-        """Each component of what `usage` costs at the vendor's price, for a receipt."""
+        """Return each component of the cost of `usage` at the vendor's price, for a receipt."""
         rows = zip(UNITS, astuple(usage), astuple(self._table(usage, at)), strict=True)
         return tuple(CostLine(unit, count, pico, count * pico) for unit, count, pico in rows if count)
 
     def pico(self, unit: str, at: datetime, input_size: int = 0) -> int:
-        """The vendor's pico-USD for one of `unit` in an input of this size."""
+        """Return the vendor's pico-USD per `unit` in an input of this size."""
         steps = self._always or self._at(at)
         price: int = getattr(steps.tables[bisect_left(steps.thresholds, input_size)], unit)
         return price
 
     def highest_pico(self, unit: str, at: datetime) -> int:
-        """The vendor's pico-USD for one of `unit` at its dearest step."""
+        """Return the vendor's pico-USD per `unit` at its dearest step."""
         steps = self._always or self._at(at)
         picos: list[int] = [getattr(table, unit) for table in steps.tables]
         return max(picos)
 
     def thresholds(self, at: datetime) -> tuple[int, ...]:
-        """The input sizes above which prices change at `at`; the first is 0."""
+        """Return the input sizes above which prices change at `at`; the first is 0."""
         return 0, *(self._always or self._at(at)).thresholds
 
     def changes(self, at: datetime) -> Sequence[datetime]:
-        """The times after `at` from which other prices hold."""
+        """Return the times after `at` at which prices change."""
         return self._sinces[bisect_right(self._sinces, at) :]
 
     def _table(self, usage: Usage, at: datetime) -> _Picos:
@@ -237,7 +239,7 @@ class Rates:
 
 
 class RatesCache:
-    """Rates by price and terms, each worked out when it is first asked for."""
+    """Rates by price and terms, computed on first use."""
 
     def __init__(self) -> None:
         self._rates: dict[tuple[bytes, Terms], Rates] = {}
@@ -251,12 +253,12 @@ class RatesCache:
 
 
 def _unrolled_cost() -> Callable[[Usage, _Picos], int]:
-    """The exact cost: a line of code for each unit, since a loop over them takes twice the time. Most counts of most
-    usages are zero, and asking is cheaper than multiplying.
+    """Return a function for the exact cost: one line of code per unit, since a loop takes twice the time. Most counts
+    are zero, and a test is cheaper than a multiplication.
     """
     sums = [f" if usage.{unit}: pico += usage.{unit} * price.{unit}" for unit in UNITS]
     names: dict[str, Callable[[Usage, _Picos], int]] = {}
-    exec("\n".join(["def cost(usage, price):", " pico = 0", *sums, " return pico"]), names)  # noqa: S102  names of ours
+    exec("\n".join(["def cost(usage, price):", " pico = 0", *sums, " return pico"]), names)  # noqa: S102  only our own names
     return names["cost"]
 
 
@@ -264,7 +266,7 @@ _VENDOR_PICO = _unrolled_cost()
 
 
 def _bound_pico(bound: UsageBound, ceiling: _Ceiling) -> int:
-    """All of a bound's cost but its output tokens'."""
+    """Return a bound's cost without its output tokens."""
     flags = bound.cache_writes + 2 * bound.cache_writes_1h + 4 * bound.images + 8 * bound.audio
     pico = bound.input * ceiling.inputs[flags]
     if bound.pieces is not NO_USAGE:
@@ -273,7 +275,7 @@ def _bound_pico(bound: UsageBound, ceiling: _Ceiling) -> int:
 
 
 def _marks(price: Price) -> list[int]:
-    """The minutes of the week, from Monday's first, at which prices change."""
+    """Return the minutes of the week, from Monday 00:00, at which prices change."""
     marks = {0}
     for hours in {line.hours for line in price.components if line.hours is not None}:
         for day in range(7):
@@ -282,7 +284,7 @@ def _marks(price: Price) -> list[int]:
 
 
 def _steps(price: Price, since: datetime, minute: int) -> _Steps:
-    """The price as it stands from `since` on at `minute` of the week."""
+    """Return the prices in force from `since` on, at `minute` of the week."""
     lines = [line for line in price.components if (line.since or _START) <= since and _holds(line, minute)]
     thresholds = sorted({line.above_input for line in lines if line.above_input})
     tables = [_table(lines, threshold) for threshold in (0, *thresholds)]
@@ -301,9 +303,9 @@ def _holds(line: PriceComponent, minute: int) -> bool:
 
 
 def _table(lines: Sequence[PriceComponent], threshold: int) -> _Picos:
-    """Each unit's price where the input is just above `threshold`."""
+    """Return each unit's price for inputs just above `threshold`."""
     in_force = sorted((line for line in lines if line.above_input <= threshold), key=_rank)
-    picos = {line.unit: line.pico for line in in_force}  # the last, of the highest rank, stays
+    picos = {line.unit: line.pico for line in in_force}  # the last one has the highest rank and wins
     return _Picos(**{unit: _or_fallback(picos, unit) for unit in UNITS})
 
 

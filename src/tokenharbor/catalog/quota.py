@@ -1,4 +1,4 @@
-"""The providers' quotas together: what all of them grant us, which limits of accounts can be a share of."""
+"""The total of the providers' quotas, of which accounts' limits can be a share."""
 
 from collections.abc import Collection
 
@@ -6,7 +6,7 @@ from tokenharbor.catalog.types import Provider, ProviderQuota
 
 
 def total_quota(providers: Collection[Provider]) -> ProviderQuota:
-    """The sum of what is stated; 0, unlimited, where one of them is; None where none of them states it."""
+    """Return the sum of the stated quotas; 0 (unlimited) if one is unlimited; None if none is stated."""
     quotas = [provider.quota for provider in providers]
     return ProviderQuota(
         rpm=_total([quota.rpm for quota in quotas]),

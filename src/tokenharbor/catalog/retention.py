@@ -1,4 +1,4 @@
-"""Retention: how long a provider may keep what it is sent: `none`, `days:N`, or `training`, which is for ever."""
+"""Retention: how long a provider may keep requests: `none`, `days:N`, or `training`, which is for ever."""
 
 import re
 
@@ -7,7 +7,7 @@ _FOR_EVER = 1_000_000  # more than any number of days that can be stated
 
 
 def retention_days(text: str) -> int:
-    """As days, to compare. ValueError for what is none of the three."""
+    """Return a retention in days, for comparison. Raises ValueError for any other text."""
     if text == "none":
         return 0
     if text == "training":
@@ -19,5 +19,5 @@ def retention_days(text: str) -> int:
 
 
 def keeps_no_longer(has: str | None, bound: str) -> bool:
-    """Whether a provider's retention lies within the bound; what is unknown is taken for the worst."""
+    """Return whether a provider's retention is within the bound; unknown counts as the worst."""
     return retention_days(has or "training") <= retention_days(bound)

@@ -1,4 +1,4 @@
-"""A price over time: what holds from when until when, with its steps and hours, under somebody's terms."""
+"""A price over time: its periods, with their steps and hours, under given terms."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ _A_WEEKDAY = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
 
 @dataclass(frozen=True, slots=True)
 class PriceLine:
-    """Decimal strings by field, as the catalogue's files name them, for inputs above so many tokens. `hours` "": at
-    any hour that has no line of its own.
+    """Decimal strings by the catalogue's field names, for inputs above `above_input` tokens. `hours` "": all hours
+    without a line of their own.
     """
 
     prices: Mapping[str, str]
@@ -26,7 +26,7 @@ class PriceLine:
 
 @dataclass(frozen=True, slots=True)
 class PricePeriod:
-    """What holds from `since` on until `until`; None: without a beginning or an end. The plain line comes first."""
+    """Prices from `since` until `until`; None: without a beginning or an end. The plain line comes first."""
 
     since: datetime | None
     until: datetime | None
@@ -36,7 +36,7 @@ class PricePeriod:
         return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
 
     def within(self, since: datetime | None, until: datetime | None) -> "PricePeriod | None":
-        """The part of it that lies between two times; None if there is none."""
+        """Return the part between two times; None if it is empty."""
         begins = max((each for each in (self.since, since) if each), default=None)
         ends = min((each for each in (self.until, until) if each), default=None)
         empty = begins is not None and ends is not None and begins >= ends
@@ -45,14 +45,14 @@ class PricePeriod:
 
 @dataclass(frozen=True, slots=True)
 class OfferedPrice:
-    """A price that an endpoint had, and from when on."""
+    """A price that an endpoint had, and its beginning."""
 
     since: datetime
     price: Price
 
 
 def price_periods(price: Price, terms: Terms) -> Sequence[PricePeriod]:
-    """In order of time, without gaps."""
+    """Return the periods in order of time, without gaps."""
     sinces = sorted({line.since or _START for line in price.components})
     ends = [*sinces[1:], None]
     return [
@@ -62,8 +62,8 @@ def price_periods(price: Price, terms: Terms) -> Sequence[PricePeriod]:
 
 
 def price_history(offered: Sequence[OfferedPrice], current: Price, terms: Terms) -> Sequence[PricePeriod]:
-    """What a price was, is and will be, in order of time, under today's terms. `offered` are the prices that were
-    written down, the oldest first; the last of them is taken for `current`.
+    """Return past, present and coming prices in order of time, under today's terms. `offered` are the recorded prices,
+    the oldest first; the last of them is replaced by `current`.
     """
     prices = [*(each.price for each in offered[:-1]), current]
     sinces = [None, *(each.since for each in offered[1:])]
@@ -76,7 +76,7 @@ def price_history(offered: Sequence[OfferedPrice], current: Price, terms: Terms)
 
 
 def _joined(periods: Sequence[PricePeriod]) -> Iterator[PricePeriod]:
-    """Without borders at which nothing changes."""
+    """Join adjacent periods with the same prices."""
     last: PricePeriod | None = None
     for period in periods:
         if last is not None and last.lines == period.lines:
@@ -90,7 +90,7 @@ def _joined(periods: Sequence[PricePeriod]) -> Iterator[PricePeriod]:
 
 
 def _lines(price: Price, terms: Terms, since: datetime) -> Iterator[PriceLine]:
-    """What holds from `since` on, until the price changes again."""
+    """Yield the price lines in force at `since`."""
     begun = [line for line in price.components if (line.since or _START) <= since]
     plain = Rates(make_price([line for line in begun if line.hours is None]), terms)
     steps = plain.thresholds(since)
@@ -110,7 +110,7 @@ def _windows(lines: Sequence[PriceComponent]) -> Sequence[PriceHours]:
 
 
 def _moment_in(hours: PriceHours, since: datetime) -> datetime:
-    """A moment in these hours at which all that begins at `since` has begun."""
+    """Return a moment in these hours after `since`."""
     base = _A_WEEKDAY if since < _A_WEEKDAY else since.replace(hour=0, minute=0, second=0, microsecond=0)
     days = (base + timedelta(days=count) for count in range(1, 8))
     day = next(each for each in days if each.weekday() in hours.days)

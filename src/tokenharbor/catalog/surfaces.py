@@ -1,10 +1,10 @@
-"""What a model can be asked for beside chat, and which prices each of these surfaces needs to be sold."""
+"""The surfaces of models: chat and others, and the prices that each needs to be sold."""
 
 from collections.abc import Collection, Mapping, Sequence
 
 CHAT = "chat"
 CONVENTION = "openai_chat"
-"""The wire whose providers speak the other surfaces, too."""
+"""The wire whose providers also offer the other surfaces."""
 
 FORMS = frozenset({"image_edits", "transcriptions", "videos"})
 """Surfaces with forms that are forwarded while they arrive, so that their body cannot be signed as a whole."""
@@ -21,11 +21,11 @@ NEEDS: Mapping[str, Sequence[frozenset[str]]] = {
     "transcriptions": (frozenset({"second"}), _BY_TOKENS),
     "videos": (frozenset({"second"}),),
 }
-"""Each surface, and the fields of a price of which one group must be stated: what is not would be given away."""
+"""For each surface, groups of price fields of which one group must be stated: unpriced units would be free."""
 
 
 def uncovered_surface(surfaces: Collection[str], stated: Collection[str]) -> tuple[str, str] | None:
-    """The first surface that these fields of a price do not cover, and the words for what it needs."""
+    """Return the first surface that these price fields do not cover, and what it needs, in words."""
     for surface in sorted(surfaces):
         groups = NEEDS[surface]
         if not any(group <= set(stated) for group in groups):

@@ -1,6 +1,7 @@
-"""The shapes of the catalogue's TOML: what `[providers.*]` and `[models.*]` may say, and how a later file overrides.
+"""The shapes of the catalogue's TOML: the fields of `[providers.*]` and `[models.*]`, and how a later file overrides
+them.
 
-Nothing is required here: a later file may state only what it changes. What a whole needs is asked for in build.py.
+Nothing is required here: a later file may state only its changes. build.py requires the fields of the merged tables.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,21 +21,21 @@ Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x
 CAPABILITIES = frozenset(
     {"tools", "json_schema", "vision", "pdf", "audio"}
     | {"reasoning", "adaptive_reasoning", "always_reasoning"}
-    | {"no_sampling", "no_prefill", "no_forced_tools"}  # what the model refuses
+    | {"no_sampling", "no_prefill", "no_forced_tools"}  # not supported by the model
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 
 class LimitTable(msgspec.Struct, frozen=True):
-    """How a vendor limits an answer: the field that it obeys, and whether reasoning is outside of that limit."""
+    """A vendor's limit on an answer: the field that it obeys, and whether reasoning is outside that limit."""
 
     max_field: str | None = None
     reasoning_apart: bool | None = None
 
 
 class WireTable(LimitTable, frozen=True, kw_only=True):
-    """What a company's API in one wire says beside its address; a wire's own usual values stand in wires.toml."""
+    """A company's API in one wire; wires.toml has the wire's defaults."""
 
     base_url: str | None = None
     auth: Auth | None = None
@@ -44,7 +45,7 @@ class WireTable(LimitTable, frozen=True, kw_only=True):
 
 
 class TimeoutsTable(msgspec.Struct, frozen=True):
-    """Seconds."""
+    """Timeouts in seconds."""
 
     connect: Seconds | None = None
     first_event: Seconds | None = None
@@ -53,7 +54,7 @@ class TimeoutsTable(msgspec.Struct, frozen=True):
 
 
 class QuotaTable(msgspec.Struct, frozen=True):
-    """What a provider grants us: requests a minute, tokens a minute, requests open at once. 0: unlimited."""
+    """A provider's quota: requests a minute, tokens a minute, requests open at once. 0: unlimited."""
 
     rpm: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
     tpm: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
@@ -61,7 +62,7 @@ class QuotaTable(msgspec.Struct, frozen=True):
 
 
 class ProviderTable(WireTable, frozen=True, kw_only=True):
-    """`[providers.NAME]`. `wires` are the same company's APIs in further wires, each a WireTable."""
+    """`[providers.NAME]`. `wires` are the company's APIs in further wires, each a WireTable."""
 
     wire: str | None = None
     credential: str | None = None
@@ -75,8 +76,8 @@ class ProviderTable(WireTable, frozen=True, kw_only=True):
 
 
 class EndpointTable(LimitTable, frozen=True, kw_only=True):
-    """`[[models.NAME.endpoints]]`. `wires` leaves out those of the company's wires in which it does not sell. A limit
-    that is stated here goes before the provider's. `free` stands in place of a price.
+    """`[[models.NAME.endpoints]]`. `wires` restricts the company's wires to those that sell the model. A limit here
+    overrides the provider's. `free` replaces a price.
     """
 
     provider: str
@@ -105,12 +106,12 @@ class ModelTable(msgspec.Struct, frozen=True):
     bytes_per_second: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
     max_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] | None = None
     tokenizer: Text | None = None
-    endpoints: Mapping[str, EndpointTable] | None = None  # by provider; an array in the file
+    endpoints: Mapping[str, EndpointTable] | None = None  # by provider; in the file, an array
 
 
 class MergedTables(msgspec.Struct, frozen=True):
-    """What the files state together, and for each name the place that spoke last. `moved` are the companies to which a
-    later file gives another address or wire: they speak only the wires that it states.
+    """The merged files; `places` has the last place of each name. `moved` are companies for which a later file gives
+    another address or wire: they have only the wires that it states.
     """
 
     providers: Mapping[str, ProviderTable]
@@ -120,8 +121,8 @@ class MergedTables(msgspec.Struct, frozen=True):
 
 
 def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: ConfigFaults) -> MergedTables:
-    """The tables of files (name and content), in order: a later one adds to and overrides an earlier one, field by
-    field, and an endpoint by its provider. Of a table with faults it is what could be read.
+    """Merge the tables of files (name and content): a later file extends and overrides earlier ones, field by field,
+    and an endpoint by its provider. Tables with faults are read as far as possible.
     """
     providers: dict[str, ProviderTable] = {}
     models: dict[str, ModelTable] = {}
@@ -131,7 +132,7 @@ def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: ConfigF
         for name, table, place in _named(file, content, "providers", faults):
             provider = _read_provider(table, TableLocation(place, faults))
             if name in providers and (provider.base_url is not None or provider.wire is not None):
-                # A request must not go to the old address because its client speaks another dialect.
+                # A request in another dialect must not go to the old address.
                 providers[name] = msgspec.structs.replace(providers[name], wires=None)
                 moved.add(name)
             providers[name] = _override(providers[name], provider) if name in providers else provider
@@ -144,7 +145,7 @@ def read_layers(layers: Sequence[tuple[str, Mapping[str, Any]]], faults: ConfigF
 
 
 def read_wires(content: Mapping[str, Any], file: str, faults: ConfigFaults) -> Mapping[str, WireTable]:
-    """Each wire's usual ways."""
+    """Return each wire's defaults."""
     return {name: read_table(WireTable, table, place) for name, table, place in _named(file, content, "wires", faults)}
 
 
@@ -200,16 +201,16 @@ def _by_provider(rows: object, place: TableLocation) -> Mapping[str, object]:
         if endpoint.provider in found:
             here.fault(f"provider {endpoint.provider!r} already has an endpoint")
         if endpoint.free and endpoint.price is not None:
-            here.fault("free = true stands in place of a price: state one of the two")
+            here.fault("free = true replaces a price: state only one of them")
         found[endpoint.provider] = msgspec.structs.asdict(endpoint)
     return found
 
 
 def _override(base: T, over: T) -> T:
-    """`base` with what `over` states; tables inside likewise, but a price, which is one thing, as a whole."""
+    """Return `base` with the fields of `over`; nested tables likewise, except a price, which is replaced as a whole."""
     changes: dict[str, Any] = {}
     if isinstance(over, EndpointTable) and (over.free or over.price is not None):
-        changes = {"price": None, "free": None}  # the later word on what it costs
+        changes = {"price": None, "free": None}  # a later price replaces an earlier one
     for field in over.__struct_fields__:
         new, old = getattr(over, field), getattr(base, field)
         if new is not None:

@@ -1,4 +1,4 @@
-"""The terms of an account: what its edition and its plan put on vendors' prices, for what is sold and what is shown."""
+"""The terms of an account: its edition's and its plan's changes to vendors' prices, for sales and for display."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from tokenharbor.catalog.pricing import Terms
 
 
 class SellingPolicy(Protocol):
-    """What the policy in force says of prices, in basis points."""
+    """The price policy in force, in basis points."""
 
     @property
     def service_fee_bp(self) -> int: ...
@@ -20,8 +20,8 @@ class SellingPolicy(Protocol):
 
 
 class AccountPlan(msgspec.Struct, frozen=True):
-    """What an account pays in place of its edition's terms: a discount on marked-up prices, and a service fee (None:
-    the edition's); and the discount of the volume tier that it has reached. In basis points.
+    """An account's terms in place of its edition's, in basis points: a discount on marked-up prices, a service fee
+    (None: the edition's), and the discount of the volume tier that it has reached.
     """
 
     name: str
@@ -34,7 +34,7 @@ STANDARD_PLAN = AccountPlan("standard")
 
 
 def account_terms(selling: SellingPolicy, plan: AccountPlan, model: str) -> Terms:
-    """On a model, by its canonical name. Of two discounts the larger one holds; they do not add up."""
+    """Return the terms on a model, by its canonical name. The larger of two discounts applies; they do not add up."""
     fee_bp = selling.service_fee_bp if plan.service_fee_bp is None else plan.service_fee_bp
     discount_bp = selling.discount_bp if plan.discount_bp is None else plan.discount_bp
     return Terms(selling.markup_of(model), max(discount_bp, plan.volume_discount_bp), fee_bp)

@@ -1,4 +1,4 @@
-"""What is sold and by whom: providers, models, endpoints, prices; all frozen."""
+"""The catalogue's types: providers, models, endpoints, prices; all frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tokenharbor.catalog.surfaces import CHAT
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. A non-stream obeys `connect` and `total` only."""
+    """Timeouts in seconds. Only `connect` and `total` apply to an answer that is not a stream."""
 
     connect: float = 5
     first_event: float = 300
@@ -19,7 +19,7 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class ProviderQuota:
-    """What a provider grants us: requests a minute, tokens a minute, requests open at once. None: not stated; 0:
+    """A provider's quota for us: requests a minute, tokens a minute, requests open at once. None: not stated; 0:
     unlimited.
     """
 
@@ -33,7 +33,7 @@ class OutputLimit:
     """How a vendor limits the tokens of an answer.
 
     `max_field` is the body's member that it obeys; empty: it obeys none; None: not stated, and the wire has several.
-    `reasoning_apart`: that limit does not hold for reasoning, which comes on top of it.
+    `reasoning_apart`: the limit excludes reasoning, which comes on top of it.
     """
 
     max_field: str | None = None
@@ -42,18 +42,18 @@ class OutputLimit:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A company's API as we reach it, in one wire.
+    """A company's API in one wire.
 
-    `credential` is a reference (`env:NAME`, `file:PATH`, `store:`), never the secret itself. A company that
-    speaks two wires is two of these under one name, and its models have an endpoint in each: boundaries and
-    bills know the company, routes the wire.
+    `credential` is a reference (`env:NAME`, `file:PATH`, `store:`), never the secret itself. A company with two wires
+    is two providers under one name, and its models have an endpoint in each: boundaries and bills use the company,
+    routes the wire.
     """
 
     name: str
     wire: str
     base_url: str
     credential: str | None = None
-    auth: str = "bearer"  # how the credential is shown: bearer | x-api-key | x-goog-api-key | sigv4 | none
+    auth: str = "bearer"  # how the credential is sent: bearer | x-api-key | x-goog-api-key | sigv4 | none
     headers: tuple[tuple[str, str], ...] = ()  # sent with each request, such as a vendor's version header
     region: str | None = None
     retention: str | None = None  # none | days:N | training
@@ -61,10 +61,10 @@ class Provider:
     quota: ProviderQuota = ProviderQuota()
     label: str = ""  # for people
     limit: OutputLimit = OutputLimit()
-    least_output: int = 1  # the least maximum of output tokens that it takes
-    service: str | None = None  # what signatures call the API, where requests are signed
-    moved: bool = False  # by the operator, to another address or wire than it ships with
-    builtin: bool = False  # played by the program itself: its address is known only once it runs
+    least_output: int = 1  # the least maximum of output tokens that it accepts
+    service: str | None = None  # the API's name in signatures, if requests are signed
+    moved: bool = False  # the operator gave it another address or wire than the shipped one
+    builtin: bool = False  # served by the program itself: its address is known only once it runs
 
 
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
@@ -72,9 +72,9 @@ EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 
 @dataclass(frozen=True, slots=True)
 class PriceHours:
-    """Some hours of some days, in UTC: minutes of the day, `start` included; past midnight if start > end.
+    """Hours of some days, in UTC: minutes of the day, `start` included; past midnight if start > end.
 
-    `days` count from Monday, 0; what lies past midnight belongs to its own day.
+    `days` count from Monday, 0; minutes past midnight belong to the later day.
     """
 
     start: int
@@ -84,10 +84,10 @@ class PriceHours:
 
 @dataclass(frozen=True, slots=True)
 class PriceComponent:
-    """One line of a price: whole pico-USD per unit, in force where the input is above `above_input` tokens.
+    """One line of a price: whole pico-USD per unit, in force for inputs above `above_input` tokens.
 
-    Some vendors announce a price for later (`since`, UTC) or sell dearer at some hours. Of the lines in force,
-    the latest `since` wins, then the one with hours, then the highest step.
+    Some vendors announce a later price (`since`, UTC) or charge more at some hours. Of the lines in force, the latest
+    `since` wins, then the one with hours, then the highest step.
     """
 
     unit: str
@@ -99,7 +99,7 @@ class PriceComponent:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A vendor's price, in full. `version` is the SHA-256 of its canonical form (see price.py)."""
+    """A vendor's complete price. `version` is the SHA-256 of its canonical form (see price.py)."""
 
     components: tuple[PriceComponent, ...]
     version: bytes
@@ -107,7 +107,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class PriceVariant:
-    """The price of one size and quality of what is made; None: of any."""
+    """The price of one size and quality; None: any."""
 
     size: str | None
     quality: str | None
@@ -116,8 +116,8 @@ class PriceVariant:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model at a provider: what a route is made of. `price` None: it cannot be sold. Where sizes or qualities have
-    prices of their own, they are the `variants`, and `price` is the first one's. `free`: its price is 0 on purpose.
+    """A model at a provider, the element of routes. `price` None: it cannot be sold. `variants` are separate prices by
+    size or quality, and `price` is then the first one's. `free`: its price is 0 on purpose.
     """
 
     model: str
@@ -131,11 +131,11 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """Unique: a company that speaks two wires sells a model at an endpoint in each."""
+        """A unique name: a company with two wires has an endpoint in each."""
         return f"{self.provider.name}/{self.model}:{self.provider.wire}"
 
     def prices(self) -> tuple[tuple[str, Price], ...]:
-        """Each of its prices under a name of its own: one, or one for each size and quality."""
+        """Return each price under a unique name: one, or one for each size and quality."""
         if len(self.variants) > 1:
             return tuple((f"{self.name} {each.size} {each.quality}", each.price) for each in self.variants)
         return () if self.price is None else ((self.name, self.price),)
@@ -143,10 +143,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model as it is sold, under its canonical name."""
+    """A model on sale, under its canonical name."""
 
     name: str
-    vendor: str  # who made it: `anthropic/claude-…` names it too
+    vendor: str  # the maker: `anthropic/claude-…` is also a name
     context: int  # tokens
     max_output: int  # tokens
     capabilities: frozenset[str]
@@ -154,13 +154,15 @@ class Model:
     aliases: tuple[str, ...] = ()
     label: str = ""  # for people
     created: int = 0  # Unix seconds, for /v1/models
-    retires: datetime | None = None  # when its vendor or the operator ends it, as announced
-    bytes_per_token: int | None = None  # of text, for quotes: at most a token for so many; None: by kind of character
+    retires: datetime | None = None  # its end, as the vendor or the operator announced it
+    bytes_per_token: int | None = (
+        None  # of text, for quotes: at most one token per this many bytes; None: by kind of character
+    )
     image_tokens: int = 5_000  # the most that one image can count for
-    surfaces: tuple[str, ...] = (CHAT,)  # what it can be asked for, sorted
-    bytes_per_second: int = 500  # audio: at most a second for so many bytes, for quotes
-    max_seconds: int = 86_400  # the longest audio that it takes
-    max_thinking: int | None = None  # the most tokens of reasoning, where there is such a limit of their own
+    surfaces: tuple[str, ...] = (CHAT,)  # sorted
+    bytes_per_second: int = 500  # of audio, for quotes: at most one second per this many bytes
+    max_seconds: int = 86_400  # the longest audio that it accepts
+    max_thinking: int | None = None  # the most reasoning tokens, if they have a separate limit
     tokenizer: str = "default"  # the family by which tokens are estimated (wire/count/families.toml)
 
     @property
@@ -171,7 +173,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedName:
-    """A name resolved: the model, and the provider it pins if it does."""
+    """A resolved name: the model, and the provider if the name pins one."""
 
     model: Model
     provider: str | None = None
@@ -181,7 +183,7 @@ class ResolvedName:
 class Catalog:
     """Everything on sale, by canonical name.
 
-    `providers` are in the wire that each names first; `also` are the same companies in their other wires.
+    `providers` are the companies in their main wire; `other_wires` are the same companies in their other wires.
     """
 
     models: Mapping[str, Model]

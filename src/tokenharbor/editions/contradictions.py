@@ -1,4 +1,4 @@
-"""What an edition's fields must not say together, although each for itself is well-formed."""
+"""Contradictions between the fields of an edition that are each valid."""
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
@@ -14,7 +14,7 @@ _ALL = 10_000  # basis points
 
 
 class Contradiction(NamedTuple):
-    """A field that says what others do not allow."""
+    """A field that contradicts others."""
 
     section: str
     field: str
@@ -25,7 +25,7 @@ Found = Iterator[Contradiction]
 
 
 def find_contradictions(stated: Sections) -> Sequence[Contradiction]:
-    """All of an edition's."""
+    """Return all contradictions of an edition."""
     return [each for check in _CHECKS for each in check(stated)]
 
 
@@ -57,10 +57,10 @@ def _of_topups(stated: Sections) -> Found:
     if not all(low < high for low, high in pairwise(topups.packs)):
         yield Contradiction("topups", "packs_usd", "must rise from each to the next")
     if not topups.packs and not topups.custom:
-        yield Contradiction("topups", "packs_usd", "no amount can be paid: state packs, or custom = true")
+        yield Contradiction("topups", "packs_usd", "no amount can be paid: set packs, or custom = true")
     for field in ("currencies", "processors", "methods"):
         if not getattr(topups, field):
-            yield Contradiction("topups", field, "must name one at least")
+            yield Contradiction("topups", field, "must have at least one entry")
 
 
 def _of_cny_rates(stated: Sections) -> Found:
@@ -85,16 +85,18 @@ def _of_grants(stated: Sections) -> Found:
 def _of_match(stated: Sections) -> Found:
     match = stated.match
     if match.share_bp and match.maximum == ZERO:
-        yield Contradiction("match", "share_bp", 'max_usd is "0", so there is no match: state 0')
+        yield Contradiction("match", "share_bp", 'must be 0 because max_usd is "0", so there is no match')
     if match.maximum > ZERO and not match.share_bp:
-        yield Contradiction("match", "max_usd", 'share_bp is 0, so there is no match: state "0"')
+        yield Contradiction("match", "max_usd", 'must be "0" because share_bp is 0, so there is no match')
     if match.share_bp and not match.within_days:
         yield Contradiction("match", "within_days", "must be above 0 where there is a match")
 
 
 def _of_referral(stated: Sections) -> Found:
     if stated.referral.unpaid_referrals and stated.referral.reward == ZERO:
-        yield Contradiction("referral", "unpaid_referrals", 'reward_usd is "0", so there is no referral: state 0')
+        yield Contradiction(
+            "referral", "unpaid_referrals", 'must be 0 because reward_usd is "0", so there is no referral reward'
+        )
 
 
 def _of_cashback(stated: Sections) -> Found:
@@ -103,17 +105,17 @@ def _of_cashback(stated: Sections) -> Found:
         yield Contradiction("cashback", "max_bp", f"must be no less than base_bp, {cashback.base_bp}")
     for field, most in (("max_bp", cashback.max_bp), ("chat_tiers", max(cashback.chat_tiers.values(), default=0))):
         if most >= _ALL:
-            yield Contradiction("cashback", field, f"gives back all that is spent, or more: at most {_ALL - 1}")
+            yield Contradiction("cashback", field, f"must be at most {_ALL - 1}: more would give back all spending")
     if not cashback.max_bp and cashback.step_bp:
-        yield Contradiction("cashback", "step_bp", "max_bp is 0, so there is none: state 0")
+        yield Contradiction("cashback", "step_bp", "must be 0 because max_bp is 0, so there is no cashback")
     if cashback.pays and cashback.day == ZERO:
         yield Contradiction("cashback", "day_usd", 'must be above "0" where there is cashback')
     if not cashback.pays and cashback.trial_life > ZERO:
-        yield Contradiction("cashback", "trial_life_usd", 'there is no cashback: state "0"')
+        yield Contradiction("cashback", "trial_life_usd", 'must be "0" because there is no cashback')
 
 
 def _of_incentives(stated: Sections) -> Found:
-    """Each of them must fit below the cap for life."""
+    """Check that each incentive fits below the cap for life."""
     life = stated.incentives.life
     amounts = (
         ("grants", "welcome_usd", stated.grants.welcome),
@@ -125,12 +127,14 @@ def _of_incentives(stated: Sections) -> Found:
         if amount > life:
             yield Contradiction(section, field, f"is above [incentives] life_usd, {stated.incentives.life_usd}")
     if life == ZERO and (stated.grants.codes or stated.cashback.pays):
-        yield Contradiction("incentives", "life_usd", 'is "0", but codes are taken or cashback is paid')
+        yield Contradiction(
+            "incentives", "life_usd", 'must be above "0" because codes are accepted or cashback is paid'
+        )
 
 
 def _of_refunds(stated: Sections) -> Found:
     if stated.refunds.customer and not stated.refunds.days:
-        yield Contradiction("refunds", "days", "is 0, but customers may ask for refunds")
+        yield Contradiction("refunds", "days", "must be above 0 because customers may request refunds")
 
 
 def _of_withdrawals(stated: Sections) -> Found:
@@ -152,11 +156,11 @@ def _of_orchestra(stated: Sections) -> Found:
     orchestra = stated.orchestra
     for stage, pool in orchestra.pools().items():
         if orchestra.name and not pool:
-            yield Contradiction("orchestra", stage, "an empty pool: name a model")
+            yield Contradiction("orchestra", stage, "must have at least one model")
         if not orchestra.name and pool:
-            yield Contradiction("orchestra", stage, 'name is "", so there are no pools: state []')
+            yield Contradiction("orchestra", stage, 'must be [] because name is "", so there are no pools')
         if len(set(pool)) < len(pool):
-            yield Contradiction("orchestra", stage, "names a model twice")
+            yield Contradiction("orchestra", stage, "has a model twice: remove one of the entries")
     for stage in orchestra.effort:
         if stage not in orchestra.pools():
             yield Contradiction("orchestra", "effort", f"no stage {stage!r}{did_you_mean(stage, orchestra.pools())}")

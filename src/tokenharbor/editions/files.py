@@ -1,4 +1,4 @@
-"""The files of an edition: its own, and those that it extends; and where each field of the whole is stated."""
+"""The files of an edition: its own, and those that it extends, with the place of each field."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ PLANS = "plans"
 
 
 def edition_names() -> tuple[str, ...]:
-    """The editions that come with the program."""
+    """Return the names of the shipped editions."""
     return tuple(sorted(entry.name[:-5] for entry in files(__package__).iterdir() if entry.name.endswith(".toml")))
 
 
 def find_edition(name_or_path: str, folder: Path) -> Path:
-    """The file of an edition that comes with the program, or another (what holds a `/` or ends in `.toml`), from a
-    folder. Raises Misconfigured.
+    """Return the file of a shipped edition, or of a path (with a `/` or ending in `.toml`) relative to `folder`. Raises
+    Misconfigured.
     """
     if name_or_path.isprintable() and ("/" in name_or_path or name_or_path.endswith(".toml")):
         return folder / name_or_path
@@ -33,24 +33,24 @@ def find_edition(name_or_path: str, folder: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class StatedTables:
-    """What an edition's files state together. `origins` has the file and line of each field, by its path."""
+    """The merged tables of an edition's files. `origins` has the file and line of each field, by its path."""
 
     path: Path
     tables: Mapping[str, Any]
     origins: Mapping[TomlPath, str]
 
     def origin(self, path: TomlPath) -> str:
-        """Where that is stated, or the nearest table around it."""
+        """Return the place of a field, or of the nearest table around it."""
         around = (path[:length] for length in range(len(path), 0, -1))
         return next((self.origins[each] for each in around if each in self.origins), f"edition {self.path}")
 
     def place(self, faults: ConfigFaults, *path: str) -> TableLocation:
-        """A table of it, whose faults name the file and line that state the field."""
+        """Return a table's location, whose faults name the file and line of the field."""
         return TableLocation(f"[{'.'.join(path)}]" if path else "", faults, lambda field: self.origin((*path, field)))
 
 
 def read_stated(path: Path) -> StatedTables:
-    """All that the file at `path` states, over what the edition that it extends states. Raises Misconfigured."""
+    """Return the merged tables of the file at `path` and the edition that it extends. Raises Misconfigured."""
     chain = _read_chain(path)
     tables: dict[str, Any] = {}
     origins: dict[TomlPath, str] = {}
@@ -61,7 +61,7 @@ def read_stated(path: Path) -> StatedTables:
 
 
 def _read_chain(path: Path) -> Sequence[StatedTables]:
-    """The file, what it extends, what that extends, and so on."""
+    """Return the file, the one that it extends, and so on."""
     chain = [_read_file(path)]
     while EXTENDS in chain[-1].tables:
         last = chain[-1]
@@ -87,7 +87,7 @@ def _read_file(path: Path) -> StatedTables:
 
 
 def _merge(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections, and plans, field by field. What a field holds is replaced as a whole."""
+    """Merge sections, and plans, field by field; a field's value is replaced as a whole."""
     merged = dict(base)
     for name, table in own.items():
         if name == PLANS and isinstance(table, Mapping):

@@ -1,4 +1,4 @@
-"""An edition as its policy: loaded from its files and checked, and written as a file."""
+"""Loading of an edition's files as a checked policy, and writing of a policy as a file."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,9 +19,9 @@ _SECTIONS: Mapping[str, type[msgspec.Struct]] = {
 
 
 def load_edition(name_or_path: str) -> Policy:
-    """The policy of an edition that comes with the program, or of a file (what holds a `/` or ends in `.toml`).
+    """Return the policy of a shipped edition, or of a file (a name with a `/` or ending in `.toml`).
 
-    Raises Misconfigured, with a line for each fault that says what is wrong, in which file and on which of its lines.
+    Raises Misconfigured with one line for each fault, which says what is wrong, in which file and line.
     """
     stated = read_stated(find_edition(name_or_path, Path()))
     faults = ConfigFaults()
@@ -35,12 +35,12 @@ def load_edition(name_or_path: str) -> Policy:
 
 
 def sections(policy: Policy) -> dict[str, dict[str, Any]]:
-    """Every field by section and name."""
+    """Return all fields by section and name."""
     return {name: msgspec.to_builtins(getattr(policy, name)) for name in Sections.__struct_fields__}
 
 
 def write_edition(policy: Policy) -> str:
-    """The policy as a file that `load_edition` reads."""
+    """Return the policy as a file that `load_edition` reads."""
     tables = sections(policy)
     plans = {f"{PLANS}.{name}": fields for name, fields in tables[PLANS].items()}
     if plans:
@@ -89,7 +89,7 @@ def _find_faults_of_plans(stated: StatedTables, faults: ConfigFaults) -> None:
     for name, table in plans.items():
         place = stated.place(faults, PLANS, name)
         if name == DEFAULT_PLAN:
-            place.fault("this name is taken: it means the plan in [accounts] default_plan")
+            place.fault("this name is reserved for the plan in [accounts] default_plan")
         if PLAN_NAME.fullmatch(name) is None:
             place.fault("the name of a plan must be lower-case letters, digits, '.', '_' and '-'")
         read_fields(PlanPolicy, table, place)

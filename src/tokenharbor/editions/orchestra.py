@@ -1,4 +1,4 @@
-"""The policy of Orchestra: one name for many models, and which of them are asked for which stage of work."""
+"""The policy of Orchestra: one name for many models, and the models for each stage of work."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -9,28 +9,30 @@ from tokenharbor.editions.fields import Count, Effort, Limit, ModelName, PublicN
 
 
 class OrchestraPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[orchestra]`: the name of a choice of models by stage, and the pool of each stage, preferred first."""
+    """`[orchestra]`: the name of a choice of models by stage, and each stage's pool, preferred first."""
 
-    name: PublicName  # what callers ask for as a model; "": there is none
+    name: PublicName  # the model name that callers use; "": none
     plan: tuple[ModelName, ...]
     code: tuple[ModelName, ...]
     review: tuple[ModelName, ...]
     summarise: tuple[ModelName, ...]
     general: tuple[ModelName, ...]
-    effort: Mapping[Word, Effort]  # of reasoning by stage, where the caller states none
-    gate_bp: Annotated[int, msgspec.Meta(ge=0, le=10_000)]  # a classifier that is less sure of a stage means general
-    pin_minutes: Limit  # after its last request a session's executor is forgotten
-    warm_minutes: Limit  # after its last request a provider's prompt cache is taken for cold
-    stage_requests: Count  # that a stage is taken to last: over so many, a switch has to earn what it costs
-    switch_bp: Annotated[int, msgspec.Meta(ge=0, le=10_000)]  # of what a stage costs, a switch may cost in any case
+    effort: Mapping[Word, Effort]  # of reasoning by stage, if the caller states none
+    gate_bp: Annotated[
+        int, msgspec.Meta(ge=0, le=10_000)
+    ]  # below this confidence of the classifier, the stage is general
+    pin_minutes: Limit  # after the last request, how long a session keeps its executor
+    warm_minutes: Limit  # after the last request, how long a provider's prompt cache counts as warm
+    stage_requests: Count  # the assumed length of a stage, over which a switch must pay for itself
+    switch_bp: Annotated[int, msgspec.Meta(ge=0, le=10_000)]  # of a stage's cost, always allowed for a switch
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that callers may ask for: the name itself, and with each stage that it pins."""
+        """All names that callers may use: the name itself, and the name with each stage."""
         return (self.name, *(f"{self.name}/{stage}" for stage in self.pools())) if self.name else ()
 
     def pools(self) -> Mapping[str, tuple[str, ...]]:
-        """By stage."""
+        """Return the pools by stage."""
         return {
             "plan": self.plan,
             "code": self.code,

@@ -1,4 +1,6 @@
-"""Policy: what the four reference services do differently, as typed fields in sections; an edition states them all."""
+"""Policy: the differences between the four reference services as typed fields in sections; an
+edition sets all of them.
+"""
 
 import re
 from collections.abc import Mapping
@@ -28,11 +30,11 @@ from tokenharbor.kernel.money import Usd
 
 PLAN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 DEFAULT_PLAN: Final = "default"
-"""What an account's plan is called where its row states none; so no plan has this name."""
+"""The plan name of accounts whose row states none; reserved, so that no plan has it."""
 
 
 class VolumeTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of `[price] volume_tiers`: from this spend on, this discount."""
+    """One of `[price] volume_tiers`: this discount from this spend on."""
 
     from_usd: Amount
     discount_bp: Discount
@@ -43,50 +45,50 @@ class VolumeTier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PricePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[price]`: what a request costs beside the vendor's price."""
+    """`[price]`: additions to the vendor's price."""
 
-    service_fee_bp: BasisPoints  # on top of the model fee, its own posting
+    service_fee_bp: BasisPoints  # on top of the model fee, as a separate posting
     markup_bp: BasisPoints  # on the vendor's price, for models not in the table below
     markup_bp_by_model: Mapping[str, BasisPoints]
-    discount_bp: Discount  # on marked-up prices, of an account without a plan
-    volume_tiers: tuple[VolumeTier, ...]  # by what was spent of top-ups since the month began; lowest first
+    discount_bp: Discount  # on marked-up prices, for an account without a plan
+    volume_tiers: tuple[VolumeTier, ...]  # by spending of top-ups in this month; lowest first
 
     def volume_discount_of(self, spent: Usd) -> int:
-        """The discount of the tier that this spend has reached, in basis points; 0: of none."""
+        """Return the discount in basis points of the tier that this spend has reached; 0: none."""
         return max((tier.discount_bp for tier in self.volume_tiers if tier.threshold <= spent), default=0)
 
     def markup_of(self, model: str) -> int:
-        """The markup on a model, by its canonical name, in basis points."""
+        """Return the markup on a model, by its canonical name, in basis points."""
         return self.markup_bp_by_model.get(model, self.markup_bp)
 
 
 class FailoverPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[failover]`: whether a failed provider is followed by another of the same model."""
+    """`[failover]`: whether another provider of the same model is tried after a failure."""
 
     enabled: bool
     max_providers: Count  # tried for one request, the first included
 
     @property
     def at_most(self) -> int:
-        """How many providers are tried for one request."""
+        """The number of providers tried for one request."""
         return self.max_providers if self.enabled else 1
 
 
 class CapPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[cap]`: the output's maximum where the caller set none and the balance does not cover the model's."""
+    """`[cap]`: the maximum output if the caller set none and the balance does not cover the model's."""
 
     share_bp: Share  # of the available balance
-    min_tokens: Count  # of output: below it the request is refused rather than capped
+    min_tokens: Count  # of output: the request is refused instead of capped below this
 
 
 class BillingPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[billing]`: what is billed beside complete answers."""
+    """`[billing]`: billing beside complete answers."""
 
-    broken_streams: bool  # what was delivered before an upstream broke
+    broken_streams: bool  # bill content delivered before an upstream failed
 
 
 class RatePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests a minute, tokens a minute, requests open at once: of each key, and of the account. 0: unlimited."""
+    """Requests a minute, tokens a minute, requests open at once: per key, and per account. 0: unlimited."""
 
     key_rpm: Limit
     key_tpm: Limit
@@ -97,65 +99,63 @@ class RatePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LimitPolicy(RatePolicy, frozen=True, kw_only=True):
-    """`[limits]`: the rates of an account that has no plan."""
+    """`[limits]`: the rates of an account without a plan."""
 
-    account_quota_share_bp: Annotated[
-        int, msgspec.Meta(ge=0, le=10_000)
-    ]  # of the providers' quotas; 0: not bound to them
-    read_rpm: Limit  # lists, receipts, balances, videos, dry runs: of each key, and of each address without one
-    count_rpm: Limit  # token counts of each key
+    account_quota_share_bp: Annotated[int, msgspec.Meta(ge=0, le=10_000)]  # of the providers' quotas; 0: no such limit
+    read_rpm: Limit  # lists, receipts, balances, videos, dry runs: per key, and per address without a key
+    count_rpm: Limit  # token counts, per key
 
 
 class PlanPolicy(RatePolicy, frozen=True, kw_only=True):
-    """`[plans.NAME]`: the rates, terms and boundaries of an account that has this plan, in place of the edition's."""
+    """`[plans.NAME]`: the rates, terms and boundaries of an account with this plan, in place of the edition's."""
 
     label: Line  # for people
     service_fee_bp: BasisPoints
     discount_bp: Discount  # on marked-up prices
-    regions: tuple[Word, ...]  # where its requests may go; empty: anywhere
+    regions: tuple[Word, ...]  # allowed for its requests; empty: any
     providers: tuple[Word, ...]  # likewise
-    retention: Retention  # the most that its requests' providers may keep; "": any
-    sla: Line  # what is promised of availability, in words: it is shown, the program neither measures nor refunds by it
-    support: Line  # likewise, of help
+    retention: Retention  # the longest retention of its requests' providers; "": any
+    sla: Line  # the promised availability as text: only shown, neither measured nor refunded by the program
+    support: Line  # likewise, the promised support
 
 
 class AccountPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[accounts]`: what an account has that the operator gave nothing else."""
+    """`[accounts]`: defaults of accounts."""
 
     default_plan: str  # "": none
 
 
 class SignUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[sign_up]`: who may open an account without the operator."""
+    """`[sign_up]`: sign-up without the operator."""
 
-    enabled: bool  # whether anybody may
-    disposable_mail: bool  # whether with an address of a service of throw-away mail, too
+    enabled: bool  # whether anyone may sign up
+    disposable_mail: bool  # whether disposable mail addresses are accepted
 
 
 class FreePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[free]`: how many requests of free models an account has in a window, which begins with its first one."""
+    """`[free]`: the requests of free models that an account has per window, which begins with its first one."""
 
-    window_hours: Annotated[int, msgspec.Meta(ge=5, le=5)]  # what the books count by; stated, so that it is shown
+    window_hours: Annotated[int, msgspec.Meta(ge=5, le=5)]  # fixed in the database; stated so that it is shown
     requests: Count
-    topped_up_requests: Count  # of an account whose top-ups, net of refunds and disputes, are the smallest pack or more
-    consent: Line  # what who turns free models on agrees to
+    topped_up_requests: Count  # for an account with top-ups, net of refunds and disputes, of at least the smallest pack
+    consent: Line  # the text to agree to before free models are turned on
 
 
 class TopUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[topups]`: what customers may pay in, by what, and how long it stays valid."""
+    """`[topups]`: the amounts and ways of payment, and how long the credit is valid."""
 
     packs_usd: tuple[Amount, ...]  # offered; lowest first
-    custom: bool  # whether any amount from min_usd to max_usd may be paid
+    custom: bool  # whether any amount from min_usd to max_usd is allowed
     min_usd: Amount  # of one top-up
     max_usd: Amount
     currencies: tuple[Currency, ...]
-    processors: tuple[Word, ...]  # those that are configured among them are offered
+    processors: tuple[Word, ...]  # only the configured ones of them are offered
     methods: tuple[Word, ...]  # of those processors
     expires_months: Months  # 0: never
-    cny_rate_minutes: Limit  # how long the rate of an open checkout in CNY holds; 0 without CNY
-    cny_rate_least: Rate  # the least CNY for a US dollar that an operator may set; "0" without CNY
-    cny_rate_most: Rate  # likewise, the most
-    second_person_usd: Amount  # a payment that an operator enters needs another operator's approval above it
+    cny_rate_minutes: Limit  # how long an open checkout in CNY keeps its rate; 0 without CNY
+    cny_rate_least: Rate  # the lowest CNY per US dollar that an operator may set; "0" without CNY
+    cny_rate_most: Rate  # likewise, the highest
+    second_person_usd: Amount  # above it, a payment entered by an operator needs another operator's approval
 
     @property
     def packs(self) -> tuple[Usd, ...]:
@@ -163,7 +163,7 @@ class TopUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def smallest_pack(self) -> Usd:
-        """What makes an account one that has topped up."""
+        """The top-ups from which an account counts as topped up."""
         return min(self.packs, default=self.minimum)
 
     @property
@@ -180,14 +180,14 @@ class TopUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrantPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[grants]`: credit that is given to whoever claims it. An amount of 0: none."""
+    """`[grants]`: credit for those who claim it. An amount of 0: none."""
 
     welcome_usd: Amount
     welcome_days: Days  # from the grant to its expiry
-    claim_days: Days  # after sign-up, in which it can be claimed; 0: at any time
+    claim_days: Days  # after sign-up, to claim it; 0: no deadline
     daily_usd: Amount  # for each UTC day with a billed request
     daily_days: Days  # from the grant to its expiry
-    codes: bool  # whether redemption codes are taken
+    codes: bool  # whether redemption codes are accepted
 
     @property
     def welcome(self) -> Usd:
@@ -199,7 +199,7 @@ class GrantPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MatchPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[match]`: what an account's first top-up is matched by, locked until the top-up is spent."""
+    """`[match]`: the credit that matches an account's first top-up, locked until the top-up is spent."""
 
     share_bp: BasisPoints  # of the top-up; 0: no match
     max_usd: Amount
@@ -212,10 +212,10 @@ class MatchPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReferralPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[referral]`: what a referrer gets when a referred account makes its first billed request."""
+    """`[referral]`: the referrer's reward when a referred account makes its first billed request."""
 
     reward_usd: Amount  # 0: nothing
-    unpaid_referrals: Limit  # spendable at once; later ones wait for the referred account's first payment
+    unpaid_referrals: Limit  # rewards spendable at once; later ones wait for the referred account's first payment
     maturity_days: Maturity  # until it is withdrawable, at least
 
     @property
@@ -224,14 +224,16 @@ class ReferralPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CashbackPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[cashback]`: what comes back of spent top-ups. The API's rate rises with what an account spent in its life."""
+    """`[cashback]`: the part of spent top-ups that is paid back. The API's rate rises with the account's total
+    spending.
+    """
 
     base_bp: BasisPoints
     step_bp: BasisPoints  # for each whole dollar
     max_bp: BasisPoints  # 0: none for the API
-    day_usd: Amount  # at most, in a UTC day
-    trial_life_usd: Amount  # at most, from trial credit, for life
-    chat_tiers: Mapping[str, BasisPoints]  # of web chat, by the tier of the model; not in force yet
+    day_usd: Amount  # the most in a UTC day
+    trial_life_usd: Amount  # the most from trial credit, for life
+    chat_tiers: Mapping[str, BasisPoints]  # for web chat, by the model's tier; not in force yet
     maturity_days: Maturity  # until it is withdrawable, at least
 
     @property
@@ -240,7 +242,7 @@ class CashbackPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pays(self) -> bool:
-        """Whether there is cashback at all."""
+        """Whether there is any cashback."""
         return self.max_bp > 0 or any(self.chat_tiers.values())
 
     @property
@@ -249,7 +251,7 @@ class CashbackPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncentivePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[incentives]`: the most that an account gets for life of all incentives together, gross. 0: no incentives."""
+    """`[incentives]`: the most that an account gets for life from all incentives together, gross. 0: no incentives."""
 
     life_usd: Amount
 
@@ -259,22 +261,22 @@ class IncentivePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefundPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[refunds]`: of a top-up's unused part, to what it was paid by."""
+    """`[refunds]`: refunds of a top-up's unused part, to its payment method."""
 
     days: Days  # after the top-up; 0: no window
-    customer: bool  # whether a customer may ask for one; otherwise an operator decides
-    review_from: Count  # this many refunds of an account in review_days, and every further one, wait for an operator
+    customer: bool  # whether a customer may request one; otherwise an operator decides
+    review_from: Count  # from this number on, an account's refunds within review_days wait for an operator
     review_days: Count
 
 
 class WithdrawalPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[withdrawals]`: credit that is paid out."""
+    """`[withdrawals]`: payouts of credit."""
 
     enabled: bool
     min_usd: Amount
-    day_usd: Amount  # at most, in a UTC day
-    approval: bool  # whether an operator approves each
-    payee_days: Limit  # after which a payee is paid that no operator has verified; 0: none is
+    day_usd: Amount  # the most in a UTC day
+    approval: bool  # whether an operator must approve each
+    payee_days: Limit  # after which an unverified payee is paid; 0: never
 
     @property
     def minimum(self) -> Usd:
@@ -286,13 +288,13 @@ class WithdrawalPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AutoTopUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[auto_topup]`: what a customer who turns automatic top-ups on may choose, and what stops them."""
+    """`[auto_topup]`: the limits of a customer's automatic top-ups, and the brakes that stop them."""
 
-    enabled: bool  # whether customers may turn it on; it is off for each account until then
+    enabled: bool  # whether customers may turn it on; off by default for each account
     min_threshold_usd: Amount
-    month_usd: Amount  # at most, in a UTC month
-    cooldown_minutes: Count  # from one to the next
-    theft_factor: Count  # a key that spends so many times its usual stops it
+    month_usd: Amount  # the most in a UTC month
+    cooldown_minutes: Count  # between two of them
+    theft_factor: Count  # a key that spends this many times its usual amount stops it
 
     @property
     def min_threshold(self) -> Usd:
@@ -304,30 +306,30 @@ class AutoTopUpPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DisputePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[disputes]`: until when a payer can dispute a payment."""
+    """`[disputes]`: the time in which a payer can dispute a payment."""
 
-    deadline_days: Mapping[Word, Count]  # by processor; one that is not in it knows no disputes
+    deadline_days: Mapping[Word, Count]  # by processor; an absent one has no disputes
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[retention]`: how long what is known of a request beside its money is kept."""
+    """`[retention]`: how long a request's metadata, other than its amounts, is kept."""
 
     metadata_days: Limit  # 0: for ever
 
 
 class CachePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[cache]`: answers that are given again, at no charge."""
+    """`[cache]`: cached answers, which are free of charge."""
 
-    exact: bool  # whether an identical request has the same answer
+    exact: bool  # whether an identical request gets the same answer
     seconds: Count  # for which an answer is kept
-    memory_mib: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # of sealed answers, in each worker
-    replay_mib_s: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # the most that a worker gives of them in a second
-    semantic: bool  # whether accounts may turn on that a question in other words has the same answer
-    semantic_minutes: Annotated[int, msgspec.Meta(ge=1, le=60)]  # for which an answer is kept for that
-    semantic_memory_mib: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # of such answers, in each worker
-    semantic_trial: Count  # hits of an account that are compared with the provider's answer before the first is given
-    semantic_compared_in: Count  # of so many hits that are given, one is compared
-    semantic_compared_usd: Amount  # the most that such comparisons cost the operator in a UTC day
+    memory_mib: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # of sealed answers, per worker
+    replay_mib_s: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # the most that a worker replays per second
+    semantic: bool  # whether accounts may turn on cached answers to questions in other words
+    semantic_minutes: Annotated[int, msgspec.Meta(ge=1, le=60)]  # how long an answer is kept for these
+    semantic_memory_mib: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # of such answers, per worker
+    semantic_trial: Count  # an account's first hits, which are only compared with the provider's answer
+    semantic_compared_in: Count  # one of this many given hits is compared
+    semantic_compared_usd: Amount  # the operator's highest cost of such comparisons in a UTC day
 
     @property
     def semantic_compared(self) -> Usd:
@@ -335,14 +337,14 @@ class CachePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SupportLink(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of `[pages] support`: where help is."""
+    """One of `[pages] support`: a link for help."""
 
     label: Line
     url: SupportUrl
 
 
 class PagePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """`[pages]`: what the dashboard calls its pages, and where its reader finds help."""
+    """`[pages]`: the dashboard's names of its pages, and its links for help."""
 
     home: Literal["home", "console"]
     requests: Literal["requests", "logs"]
@@ -351,7 +353,7 @@ class PagePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sections(msgspec.Struct, frozen=True, kw_only=True):
-    """An edition's file. Every field of every section is stated in it, so that nothing is policy by default."""
+    """An edition's file. It sets every field of every section, so that no policy is implicit."""
 
     price: PricePolicy
     failover: FailoverPolicy
@@ -379,19 +381,19 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(Sections, frozen=True, kw_only=True):
-    """The policy in force, under its edition's name."""
+    """The policy in force, with its edition's name."""
 
     name: str
 
     @property
     def rewards(self) -> bool:
-        """Whether anything is given here: within the cap for life, or by codes."""
+        """Whether there are any rewards: incentives within the cap for life, or codes."""
         return self.incentives.life > Usd(0) or self.grants.codes
 
     def plan_name(self, stated: str) -> str:
-        """The plan that an account has: the one that its row states, else the default one. "" is none."""
+        """Return an account's plan: the one of its row, else the default. "" is none."""
         return stated if stated in self.plans else self.accounts.default_plan
 
     def plan(self, stated: str) -> PlanPolicy | None:
-        """Likewise, what this plan says."""
+        """Likewise, return the plan's policy."""
         return self.plans.get(self.plan_name(stated))

@@ -1,1 +1,1 @@
-"""Floor 2: HTTP/1.1, server and client."""
+"""Floor 2: the HTTP/1.1 server and client."""

@@ -1,4 +1,4 @@
-"""An upstream's answer, as it arrives."""
+"""An upstream's answer as it arrives."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _LOOK_AGAIN = 1.0  # seconds
 
 
 class AnswerConnection(Protocol):
-    """What an answer needs of the connection it comes on."""
+    """The connection of an answer, as the answer uses it."""
 
     def set_deadline(self, deadline: float) -> None: ...
 
@@ -23,10 +23,10 @@ class AnswerConnection(Protocol):
 
 
 class HttpAnswer:
-    """`status` and headers are there from the start; the body comes by `read` or by `next`.
+    """An answer with its status and headers; `read` or `next` returns its body.
 
-    The answer holds its connection until the last byte has come, which returns it to the pool by itself. Whoever
-    opened the answer calls `close` in the end, always: on an incomplete answer it aborts the connection at once.
+    The answer holds its connection until the last byte has come, which returns it to the pool automatically. The opener
+    of the answer must always call `close` in the end: on an incomplete answer it aborts the connection at once.
     """
 
     __slots__ = (
@@ -52,19 +52,19 @@ class HttpAnswer:
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines, ends_at: float, *, stream: bool) -> None:
-        self.status = 0  # until the head has come
-        self.head = b""  # what came until the head was complete, perhaps with some of the body
-        self.interim = 0  # how many 1xx heads stand before the answer's own
+        self.status = 0  # 0 until the head has come
+        self.head = b""  # the bytes up to the complete head, perhaps with some of the body
+        self.interim = 0  # the number of 1xx heads before the answer's own
         self.pieces: list[bytes] = []
         self.unread = 0  # bytes in the pieces
-        self.complete = False  # the last byte has come, if perhaps not been read
-        self.framed = True  # its end is told by a length or a last chunk, not by the end of the connection
-        # Why the last byte will never come. Made anew whenever it is raised: an error that is kept holds, by its
-        # traceback, frames that hold this answer. Such a ring waits for the collector, which seldom runs.
+        self.complete = False  # the last byte has come, but may be unread
+        self.framed = True  # a length or a last chunk marks the end, not the end of the connection
+        # Makes the error for an answer that will never be complete. Made anew for each raise: the traceback of a stored
+        # error would reference frames that reference this answer, a cycle that only the rare garbage collection frees.
         self.make_error: Callable[[], HarborError] | None = None
-        self.decoder: ContentDecoder | None = None  # of a body that came compressed
-        self.reading_paused = False  # the upstream waits for us to read
-        self.never_received = False  # it is certain that the upstream never had the whole request
+        self.decoder: ContentDecoder | None = None  # set for a compressed body
+        self.reading_paused = False  # reading from the upstream is paused
+        self.never_received = False  # the upstream certainly did not receive the whole request
         self.connection: AnswerConnection | None = None
         self.waiter: asyncio.Future[None] | None = None
         self._loop = loop
@@ -76,7 +76,7 @@ class HttpAnswer:
 
     @property
     def header_map(self) -> HeaderMap:
-        """Made when first asked for: of most answers nobody asks."""
+        """The headers, parsed on first use: most answers' headers are never needed."""
         known = self._header_map
         if known is None:
             known = self._header_map = map_headers(self.head, skip=self.interim)
@@ -87,18 +87,20 @@ class HttpAnswer:
         return list_headers(self.header_map)
 
     def header(self, name: bytes) -> bytes | None:
-        """The first value of a header, by its lower-case name."""
+        """Return the first value of a header, by its lower-case name."""
         return first_value(self.header_map, name)
 
     def received_body(self, limit: int) -> bytes | None:
-        """The whole body if all of it has come, in one piece and not compressed, as most do; else `read` has it."""
+        """Return the whole body if it has come in one uncompressed piece, as most do; else None,
+        and `read` returns it.
+        """
         if not self.complete or len(self.pieces) != 1 or self.unread > limit or self.decoder is not None:
             return None
         self.unread = 0
         return self.pieces.pop()
 
     async def read(self, limit: int) -> bytes:
-        """The rest of the body. Raises AnswerTooLarge over `limit` bytes, BrokenAnswer, TimedOut."""
+        """Return the rest of the body. Raises AnswerTooLarge over `limit` bytes, BrokenAnswer, TimedOut."""
         body = self.received_body(limit)
         if body is not None:
             return body
@@ -113,7 +115,7 @@ class HttpAnswer:
         return b"".join(parts)
 
     async def next(self) -> bytes:
-        """What has come since the last time, at least one byte; b"" at the end. Raises Broken, TimedOut."""
+        """Return the bytes since the last call, at least one; b"" at the end. Raises BrokenAnswer, TimedOut."""
         if self.decoder is not None:
             return await self._decoded(self.decoder)
         pieces = self.pieces
@@ -146,28 +148,28 @@ class HttpAnswer:
         return piece
 
     def content_arrived(self) -> None:
-        """The reader saw content: from this moment the time to the next content counts."""
+        """Restart the timer: the reader saw content, so the time to the next content counts from now."""
         connection = self.connection
         if connection is not None and self._stream:
             self._phase = "between_events"
             connection.set_deadline(min(self._loop.time() + self._deadlines.between_events, self._ends_at))
 
     def close(self) -> None:
-        """Give up what has not come: the upstream sees a hang-up at once. Nothing to do on a complete answer."""
+        """Abort an incomplete answer: the upstream sees a disconnect at once. Does nothing on a complete answer."""
         connection = self.connection
         if connection is not None:
             self.connection = None
             connection.abandon()
 
-    # What the client and the connection call
+    # Called by the client and the connection
 
     def request_sent(self, connection: AnswerConnection, now: float) -> float:
-        """The request is on its way; until when the answer's first content, or its end, is awaited."""
+        """Note that the request is sent; return the deadline of the first content or, without a stream, of the end."""
         self.connection = connection
         return min(now + self._deadlines.first_event, self._ends_at) if self._stream else self._ends_at
 
     def wake_reader(self) -> None:
-        """Wake whoever waits, if there is something to see; what is no stream is not shown in parts."""
+        """Wake the waiting reader, if there is news; only a stream is shown in parts."""
         waiter = self.waiter
         if waiter is None or waiter.done():
             return
@@ -175,8 +177,8 @@ class HttpAnswer:
             waiter.set_result(None)
 
     def expired_phase(self, now: float) -> Phase | None:
-        """Which timer ran out; None while bytes wait to be read, for then the silence may be ours. It is looked at soon
-        again: if they are content, there is another deadline by then.
+        """Return which timer ran out; None while bytes wait to be read, as the gateway may be the slow side. Checks
+        again soon: if the bytes are content, there will be another deadline.
         """
         if now >= self._ends_at:
             return "total"

@@ -1,4 +1,4 @@
-"""A request's body as it arrives: of a known length, or chunked. Strict: what is doubtful is refused."""
+"""A request's body as it arrives, with a known length or chunked. Strict: ambiguous framing is refused."""
 
 import re
 
@@ -6,9 +6,9 @@ from tokenharbor.kernel.errors import InvalidRequest
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
-_LONGEST_LINE = 4096  # a chunk's size with its extensions, or one trailer
+_LONGEST_LINE = 4096  # bytes of a chunk's size with its extensions, or of one trailer
 _LONGEST_TRAILERS = 16 << 10
-_FREE_CHUNKS = 1024  # from here on chunks must have this size on average: each costs as much as a short request
+_FREE_CHUNKS = 1024  # after these, chunks must have the average size: each costs as much as a short request
 _AVERAGE_CHUNK = 32
 
 
@@ -25,7 +25,7 @@ class FixedBody:
         self._missing = length
 
     def feed(self, data: bytes) -> int:
-        """Take what belongs to the body; how many bytes that was."""
+        """Take the bytes that belong to the body; return their number."""
         piece = data[: self._missing]
         self.pieces.append(piece)
         self.size += len(piece)
@@ -42,16 +42,16 @@ class ChunkedBody:
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
         self.size = 0
-        self.expected = 0  # nobody knows
+        self.expected = 0  # unknown
         self.done = False
         self._chunks = 0
-        self._held = b""  # the beginning of a line whose end has not come
+        self._held = b""  # an incomplete line
         self._missing = 0  # of the chunk being read
         self._trailer_bytes = 0
         self._where = "size"
 
     def feed(self, data: bytes) -> int:
-        """Take what belongs to the body; how many bytes that was. Raises InvalidRequest."""
+        """Take the bytes that belong to the body; return their number. Raises InvalidRequest."""
         at = 0
         while at < len(data) and not self.done:
             at = self._feed_data(data, at) if self._where == "data" else self._feed_line(data, at)
@@ -67,7 +67,7 @@ class ChunkedBody:
         return at + len(piece)
 
     def _feed_line(self, data: bytes, at: int) -> int:
-        """One line, up to its LF; the part of a line is held for the next time."""
+        """Read one line up to its LF; hold an incomplete line."""
         end = data.find(b"\n", at) + 1
         line = self._held + (data[at:end] if end else data[at:])
         if len(line) > _LONGEST_LINE:

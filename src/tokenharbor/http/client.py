@@ -1,4 +1,4 @@
-"""The client: one pool of connections for each origin, and requests sent on them."""
+"""The client: a connection pool for each origin, and requests sent on them."""
 
 import asyncio
 import errno
@@ -15,14 +15,14 @@ from tokenharbor.kernel.errors import Unavailable
 
 __all__ = ["Client", "Connector", "Deadlines", "HttpAnswer", "Origin", "connect_by_sockets", "origin_of"]
 
-_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)  # a shortage of our own, and no fault of the upstream
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)  # the gateway's own shortage, not the upstream's fault
 
 Connector = Callable[[Origin, Callable[[], UpstreamConnection]], Awaitable[UpstreamConnection]]
-"""Opens a connection whose protocol the second argument makes. Raises OSError."""
+"""Opens a connection with the protocol that the second argument makes. Raises OSError."""
 
 
 def connect_by_sockets(ca_file: str | None = None) -> Connector:
-    """The operating system's sockets; TLS is verified against the system's authorities, and those of `ca_file`."""
+    """Return a connector that uses sockets; TLS is verified against the system's authorities and those of `ca_file`."""
     context: ssl.SSLContext | None = None
 
     async def connect(origin: Origin, protocol: Callable[[], UpstreamConnection]) -> UpstreamConnection:
@@ -48,7 +48,7 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class _OriginPool:
-    """The idle connections to one origin; the one used last is used next, so that the others can age out."""
+    """The idle connections to one origin; the last used is taken first, so that the others can age out."""
 
     __slots__ = ("_idle", "_idle_seconds", "_most", "loop", "origin", "sweeper")
 
@@ -85,7 +85,9 @@ class _OriginPool:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A body sent in pieces: `first`, then what `more` gives until b"". `length` of all of it, None: chunked."""
+    """A body sent in pieces: `first`, then the results of `more` until b"". `length` is that of the whole body; None:
+    chunked.
+    """
 
     first: bytes
     more: Callable[[], Awaitable[bytes]]
@@ -93,7 +95,7 @@ class Upload:
 
 
 class Client:
-    """Sends requests to any origins. Made inside the running loop. Redirects are answers like any other."""
+    """Sends requests to any origins. Must be created inside the running loop. Does not follow redirects."""
 
     __slots__ = ("_connect", "_pools", "idle_seconds", "loop", "max_idle_per_origin", "sweeper")
 
@@ -108,12 +110,12 @@ class Client:
         self._pools: dict[Origin, _OriginPool] = {}
 
     async def send(self, origin: Origin, head: bytes, body: bytes, deadlines: Deadlines, *, stream: bool) -> HttpAnswer:
-        """Send a request; its answer once the head is there (the whole, if it is not a `stream`).
+        """Send a request; return its answer once the head has come (the whole answer, if not `stream`).
 
-        `head` is the request line and header lines, each with its CRLF, without length and final blank line.
-        Raises ConnectFailed, TimedOut, Broken, Unavailable. On a reused connection that the upstream had closed before
-        it can have had the whole request, it is sent once more on a fresh one; a request that may have been read is
-        not, unless it is a GET or HEAD: a model would be paid twice.
+        `head` is the request line and header lines, each with its CRLF, without length and final blank line. Raises
+        ConnectFailed, TimedOut, BrokenAnswer, Unavailable. If a reused connection was closed by the upstream before it
+        can have received the whole request, the request is sent once more on a fresh one. A request that may have been
+        read is not repeated, unless it is a GET or HEAD: a model would be paid twice.
         """
         request = _frame_request(head, body)
         loop = self.loop
@@ -129,7 +131,7 @@ class Client:
             answer = HttpAnswer(loop, deadlines, ends_at, stream=stream)
             try:
                 await connection.send(answer, request, now)
-            except BaseException:  # a hang-up: the upstream must not go on
+            except BaseException:  # cancelled: the upstream must stop
                 answer.close()
                 raise
             make_error = answer.make_error
@@ -140,8 +142,8 @@ class Client:
             connection, fresh = None, True
 
     async def upload(self, origin: Origin, head: bytes, upload: Upload, deadlines: Deadlines) -> HttpAnswer:
-        """As `send` does what is no stream, always on a fresh connection: what was sent in pieces cannot be sent again.
-        An answer that comes before the end of the body ends the sending. What `more` raises is raised.
+        """Send like `send` without a stream, but always on a fresh connection, because the pieces cannot be sent again.
+        An answer before the end of the body stops the upload. Errors of `more` propagate.
         """
         loop = self.loop
         ends_at = loop.time() + deadlines.total
@@ -152,7 +154,7 @@ class Client:
             waiter = connection.send(answer, (_head_of(head, upload),), loop.time())
             await _send_upload(connection, answer, upload)
             await waiter
-        except BaseException:  # a hang-up, or a body that is refused: the upstream must not go on
+        except BaseException:  # cancelled, or the body was refused: the upstream must stop
             answer.close()
             raise
         if answer.make_error is not None:
@@ -160,7 +162,7 @@ class Client:
         return answer
 
     def close(self) -> None:
-        """Close what is idle; open answers stay with their readers."""
+        """Close idle connections; open answers keep theirs."""
         for pool in self._pools.values():
             pool.close()
         self.sweeper.stop()
@@ -170,16 +172,16 @@ class Client:
         return pool
 
     async def _open(self, pool: _OriginPool, deadlines: Deadlines) -> UpstreamConnection:
-        """A fresh connection. Raises ConnectFailed, TimedOut, Unavailable."""
+        """Return a fresh connection. Raises ConnectFailed, TimedOut, Unavailable."""
         try:
             async with asyncio.timeout(min(deadlines.connect, deadlines.total)):
                 return await self._connect(pool.origin, lambda: UpstreamConnection(pool))
         except TimeoutError as error:
             raise TimedOut("connect") from error
-        except OSError as error:  # TLS's errors are among them
+        except OSError as error:  # includes TLS errors
             if error.errno in _NO_DESCRIPTOR:
                 raise Unavailable("Too many connections are open: try again shortly.", retry_after=1) from error
-            raise ConnectFailed(f"no connection to {pool.origin.authority}: {error}") from error
+            raise ConnectFailed(f"cannot connect to {pool.origin.authority}: {error}") from error
 
 
 def _head_of(head: bytes, upload: Upload) -> bytes:
@@ -189,7 +191,7 @@ def _head_of(head: bytes, upload: Upload) -> bytes:
 
 
 async def _send_upload(connection: UpstreamConnection, answer: HttpAnswer, upload: Upload) -> None:
-    """The body, as fast as the upstream reads it, until it is over or answered."""
+    """Send the body, as fast as the upstream reads it, until its end or the answer."""
     chunked = upload.length is None
     piece = upload.first
     while not answer.status and answer.make_error is None:
@@ -212,5 +214,5 @@ def _frame_request(head: bytes, body: bytes) -> tuple[bytes, ...]:
 
 
 def _is_safe(head: bytes) -> bool:
-    """Whether sending it twice does no harm."""
+    """Return whether the request can be sent twice without harm."""
     return head.startswith((b"GET ", b"HEAD "))

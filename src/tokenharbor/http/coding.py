@@ -1,4 +1,4 @@
-"""Content codings: what an upstream compressed, although it was asked not to, is decompressed piece by piece."""
+"""Content codings: decompression, piece by piece, of answers that an upstream compressed although not asked to."""
 
 import re
 import zlib
@@ -7,29 +7,29 @@ from tokenharbor.http.head import END
 from tokenharbor.http.message import BrokenAnswer
 
 _CODED = re.compile(rb"\r\ncontent-encoding:[ \t]*(?:x-)?(?:gzip|deflate)[ \t]*\r\n", re.IGNORECASE)
-_PIECE = 256 << 10  # bytes at a time, so that a small body cannot take much memory
+_PIECE = 256 << 10  # output bytes per step, so that a small body cannot take much memory
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _BARE = -zlib.MAX_WBITS
 
 
 class ContentDecoder:
-    """Of one body: gzip, zlib, or what some send as `deflate` without zlib's head."""
+    """A decoder of one body: gzip, zlib, or raw deflate, which some send as `deflate`."""
 
     __slots__ = ("_began", "_full", "_inflate", "_pending")
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._pending = b""
-        self._began = False  # something was decompressed
-        self._full = False  # the last piece was as large as pieces may be: more may follow without more input
+        self._began = False  # some output has come
+        self._full = False  # the last piece had the full size: more output may come without more input
 
     def feed(self, data: bytes) -> None:
         self._pending += data
 
     def take(self) -> bytes:
-        """The next bytes, b"" if more input must come first. Raises Broken."""
+        """Return the next bytes; b"" if more input is needed. Raises BrokenAnswer."""
         while self._pending or self._full:
-            if self._inflate.eof:  # another member follows
+            if self._inflate.eof:  # another gzip member follows
                 self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
             piece = self._decompress()
             self._pending = self._inflate.unconsumed_tail or self._inflate.unused_data
@@ -40,7 +40,7 @@ class ContentDecoder:
         return b""
 
     def end(self) -> None:
-        """The input is over. Raises Broken if it was cut."""
+        """End the input. Raises BrokenAnswer if it was cut."""
         if not self._inflate.eof:
             raise BrokenAnswer("the upstream's compressed answer is incomplete")
 
@@ -56,7 +56,7 @@ class ContentDecoder:
 
 
 def decoder_for(head: bytes) -> ContentDecoder | None:
-    """What undoes the coding that a head declares; None for none, and for those that we do not know."""
+    """Return a decoder for the coding that a head declares; None if there is none, or an unknown one."""
     if head.find(b"ncoding") < 0 and head.find(b"NCODING") < 0:
-        return None  # as most heads say, at a tenth of the search
+        return None  # most heads; a tenth of the cost of the search
     return ContentDecoder() if _CODED.search(head, 0, head.find(END) + 2) else None

@@ -13,18 +13,18 @@ CLOSE = b"connection: close\r\n"
 _CLOSE_FOR_HTTP = b"connection: close, upgrade\r\nupgrade: HTTP/1.1\r\n"
 
 OPEN, STARTED, DONE = range(3)
-"""How far an answer is: nothing of it, its head and perhaps some of its body, all of it."""
+"""The progress of an answer: not begun; its head and perhaps some of its body; complete."""
 
 
 class ExchangeConnection(Protocol):
-    """What an exchange needs of its connection."""
+    """The connection of an exchange, as the exchange uses it."""
 
     transport: asyncio.Transport
     shared: ServerState
-    paused: bool  # the client reads slower than we write
-    lost: bool  # the client is gone
+    paused: bool  # the client reads too slowly
+    lost: bool  # the client disconnected
     stopped: bool  # the server must end the request
-    held_back: float  # seconds for which nothing of the next request is read
+    held_back: float  # seconds during which the next request is not read
 
     def peer(self) -> str: ...
 
@@ -38,10 +38,10 @@ class ExchangeConnection(Protocol):
 
 
 class Exchange:
-    """A request whose head is complete, and the means to answer it.
+    """A request with a complete head, and the methods to answer it.
 
-    `path` and `query` are as they came (percent-encoded, ASCII), without the `?`. The answering methods take
-    `headers` as ready lines, each with its CRLF, without those of the framing, which are added here.
+    `path` and `query` are as they came (percent-encoded, ASCII), without the `?`. The answering methods take `headers`
+    as ready lines, each with its CRLF, without the framing headers, which are added here.
     """
 
     __slots__ = (
@@ -65,16 +65,16 @@ class Exchange:
     def __init__(self, line: ExchangeConnection, request_line: RequestLine, headers: HeaderMap) -> None:
         self.method, self.path, self.query, self.http11 = request_line
         self.keep_alive = self.http11
-        self.body: bytes | None = None  # None until all of it is here
-        self.buffer_owner: Hashable = None  # whose share its body takes; None: the peer's
+        self.body: bytes | None = None  # None until all of it has come
+        self.buffer_owner: Hashable = None  # the owner whose share the body takes; None: the peer
         self.reserved = 0  # bytes counted in `ServerState.buffered`
         self.stage = OPEN
-        self.work: object = None  # what the handler says it works on, for `Server.stop_requests`
+        self.work: object = None  # set by the handler, for `Server.stop_requests`
         self._line = line
         self._headers = headers
         self._chunked = False
-        self._endless = False  # the end of the answer is the connection's: HTTP/1.0
-        self._head = b""  # a started answer's head that waits for the first write
+        self._endless = False  # the connection's end ends the answer: HTTP/1.0
+        self._head = b""  # a started answer's unsent head
 
     @property
     def headers(self) -> Headers:
@@ -82,56 +82,58 @@ class Exchange:
 
     @property
     def header_map(self) -> HeaderMap:
-        """The headers as they are kept: see HeaderMap. Not to be changed."""
+        """The headers in their stored form: see HeaderMap. Do not change it."""
         return self._headers
 
     def header(self, name: bytes) -> bytes | None:
-        """The first value of a header, by its lower-case name."""
+        """Return the first value of a header, by its lower-case name."""
         return first_value(self._headers, name)
 
     @property
     def peer(self) -> str:
-        """The client's address, "" on a unix socket; behind trusted proxies, the one they vouch for."""
+        """The client's address, "" on a unix socket; behind trusted proxies, the address that they forward."""
         peer = self._line.peer()
         proxies = self._line.shared.hooks.proxies
         return proxies.client(peer, self.headers) if proxies else peer
 
     @property
     def owner_or_peer(self) -> Hashable:
-        """Whose share of the buffers its body takes."""
+        """The owner whose share of the buffers the body takes."""
         return self.peer if self.buffer_owner is None else self.buffer_owner
 
     @property
     def behind_proxy(self) -> bool:
-        """Whether a trusted proxy brought it, whose other headers may be believed, too."""
+        """Whether a trusted proxy sent the request, so that its other headers can be trusted, too."""
         proxies = self._line.shared.hooks.proxies
         return bool(proxies) and proxies.trusts(self._line.peer())
 
     @property
     def disconnected(self) -> bool:
-        """Whether the client has hung up."""
+        """Whether the client has disconnected."""
         return self._line.lost
 
     @property
     def stopped(self) -> bool:
-        """Whether its handler was cancelled because the server must end it: the client may still be told."""
+        """Whether the server cancelled the handler; the client can still get an answer."""
         return self._line.stopped
 
     async def read_body(self) -> bytes:
-        """The whole body. Raises RequestTooLarge, Unavailable (too much buffered in all), InvalidRequest (chunks)."""
+        """Return the whole body. Raises RequestTooLarge, Unavailable (too much buffered in total), InvalidRequest
+        (chunks).
+        """
         body = self.received_body()
         return await self._line.receive(self) if body is None else body
 
     def received_body(self) -> bytes | None:
-        """The whole body if it came with the head, as small ones do. Raises Unavailable."""
+        """Return the whole body if it came with the head, as small ones do; else None. Raises Unavailable."""
         body = self.body
         if body and not self.reserved:
             self._line.shared.reserve(self, len(body))
         return body
 
     async def read_piece(self) -> bytes:
-        """What has come of the body since the last time, b"" at its end; the client waits where we are slow. What is
-        kept of it is to be counted by `keep`. Not to be mixed with `read_body`. Raises as that does.
+        """Return the part of the body since the last call, b"" at its end; a slow reader slows the client down. Count
+        kept bytes with `keep`. Do not mix with `read_body`; raises the same errors.
         """
         if self.body is None:
             return await self._line.receive_piece(self)
@@ -139,17 +141,19 @@ class Exchange:
         return piece
 
     def keep(self, size: int) -> None:
-        """Count so many more bytes of the body as held until the exchange is over. Raises Unavailable."""
+        """Count `size` more bytes of the body as held until the exchange ends. Raises Unavailable."""
         self._line.shared.reserve(self, size)
 
     @property
     def body_bound(self) -> int:
-        """The most bytes that the body can have."""
+        """The largest possible size of the body in bytes."""
         length = self.header(b"content-length")
         return self._line.shared.limits.body if length is None else int(length)
 
     def respond(self, status: int, headers: bytes, body: bytes, *, length: int | None = None) -> None:
-        """The whole answer, in one write; dropped after a hang-up. `length`: what HEAD is told instead."""
+        """Send the whole answer in one write; dropped if the client has disconnected. `length`: for HEAD, the length to
+        announce.
+        """
         if self.stage != OPEN:
             raise RuntimeError("this exchange already has an answer")
         self.stage = DONE
@@ -169,7 +173,7 @@ class Exchange:
             line.transport.write(b"".join((self._status_and_date(status), headers, framing, body)))
 
     def start(self, status: int, headers: bytes, *, length: int | None = None) -> None:
-        """An answer begins, chunked or of a `length` known before; its head leaves with the first write."""
+        """Begin an answer, chunked or with a known `length`; its head is sent with the first write."""
         if self.stage != OPEN:
             raise RuntimeError("this exchange already has an answer")
         self.stage = STARTED
@@ -185,9 +189,9 @@ class Exchange:
         self._head = b"".join((self._status_and_date(status), headers, framing))
 
     def send(self, data: bytes) -> bool:
-        """Write a piece at once; False asks to wait for `drained`: the client reads slowly. Raises Disconnected.
+        """Write a piece at once; return False if the client reads slowly, to wait for `drained`. Raises Disconnected.
 
-        An empty piece sends what is held back of the head, and nothing else.
+        An empty piece only sends the held head.
         """
         line = self._line
         if line.lost:
@@ -209,7 +213,7 @@ class Exchange:
             await self._line.drained()
 
     def end(self, data: bytes = b"") -> None:
-        """The last piece and the end of the answer, in one write; dropped after a hang-up."""
+        """Send the last piece and the end of the answer in one write; dropped if the client has disconnected."""
         if self.stage != STARTED:
             raise RuntimeError("this answer has not started, or has already ended")
         self.stage = DONE
@@ -220,31 +224,31 @@ class Exchange:
             self._line.transport.write(last)
 
     def abort(self) -> None:
-        """Close after what has been written, without the mark that says the answer is complete."""
+        """Close after the written bytes, without the mark that makes the answer complete."""
         self.stage = DONE
         self.keep_alive = False
         if self._endless:
-            self._line.reset()  # an orderly end would mean success
+            self._line.reset()  # a normal close would mean success
         else:
             self._line.transport.close()
 
     def hold_back(self, seconds: float) -> None:
-        """The server has too much to do: after this answer it reads nothing more of this client, nor of new ones, for
-        so long, or until `Server.read_held`.
+        """Throttle an overloaded server: after this answer, do not read from this client, nor from new ones, for
+        `seconds` or until `Server.read_held`.
         """
         shared = self._line.shared
         self._line.held_back = seconds
         shared.crowded_until = shared.loop.time() + seconds
 
     def retract(self) -> bool:
-        """Take back a start of which nothing has been sent; whether the exchange can be answered (anew)."""
+        """Take back a started answer of which nothing was sent; return whether the exchange can still be answered."""
         if self.stage == STARTED and self._head:
             self.stage = OPEN
             self._head = b""
         return self.stage == OPEN
 
     def _status_and_date(self, status: int) -> bytes:
-        """Status line, date, and `connection: close` where this answer is the connection's last."""
+        """Return the status line, date, and `connection: close` if this is the connection's last answer."""
         shared = self._line.shared
         if self.keep_alive and self.body is not None and not shared.draining:
             return shared.status_and_date(status)
@@ -263,11 +267,13 @@ class Exchange:
 
 
 Handler = Callable[[Exchange], Awaitable[None]]
-"""Answers one exchange. It is cancelled at once if the client hangs up before the answer is complete, and when the
-server must end it (`Exchange.stopped`).
+"""Answers one exchange. Cancelled at once if the client disconnects before the answer is complete, or if the server
+must end it (`Exchange.stopped`).
 """
 
 
 def closing_lines(refusal: Refusal) -> bytes:
-    """Of an answer after which the connection closes; a 426 must name the protocol to use instead (RFC 9110)."""
+    """Return the header lines of an answer after which the connection closes; a 426 must name the protocol to use (RFC
+    9110).
+    """
     return _CLOSE_FOR_HTTP if isinstance(refusal, UpgradeRequired) else CLOSE

@@ -1,4 +1,4 @@
-"""Who the client is when proxies stand before us: the right-most untrusted address of X-Forwarded-For."""
+"""The client's address behind proxies: the right-most untrusted address of X-Forwarded-For."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -7,11 +7,11 @@ from tokenharbor.http.message import Headers
 from tokenharbor.kernel.errors import Misconfigured
 
 UNIX = "unix"
-"""Stands in the list of trusted proxies for whoever connects over a unix socket."""
+"""In the list of trusted proxies, any peer on a unix socket."""
 
 
 class TrustedProxies:
-    """The addresses whose word about the client is believed: addresses, networks, or `unix`."""
+    """The proxies whose X-Forwarded-For is trusted: addresses, networks, or `unix`."""
 
     __slots__ = ("_networks", "_unix")
 
@@ -26,9 +26,9 @@ class TrustedProxies:
         return self._unix or bool(self._networks)
 
     def client(self, peer: str, headers: Headers) -> str:
-        """The client's address; `peer` is the socket's, "" on a unix socket.
+        """Return the client's address; `peer` is the socket's, "" on a unix socket.
 
-        An entry that is no address ends the walk: nobody vouches for what stands left of it.
+        An invalid entry ends the search: no trusted proxy confirms the entries to its left.
         """
         if not self.trusts(peer):
             return peer
@@ -43,7 +43,7 @@ class TrustedProxies:
         return peer
 
     def trusts(self, peer: str) -> bool:
-        """Whether this is one of them; "" is whoever came over a unix socket."""
+        """Return whether the address is a trusted proxy; "" is a unix socket."""
         if not peer:
             return self._unix
         address = _plain(ip_address(peer))
@@ -51,14 +51,14 @@ class TrustedProxies:
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """An IPv4 address that came in IPv6's clothes, as itself."""
+    """Return an IPv4-mapped IPv6 address as IPv4."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
 
 
 def _read_address(entry: bytes) -> str | None:
-    """`1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` or `[::1]:5`; None for anything else."""
+    """Read `1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` or `[::1]:5`; None for anything else."""
     text = entry.strip().decode("latin-1")
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,7 +1,7 @@
-"""A message's head: what llhttp let pass is read into plain values, and what may be read in two ways is refused.
+"""Message heads: those that llhttp accepted are read into plain values, and ambiguous ones are refused.
 
-llhttp has already refused lines that end in a bare LF or CR, folded lines, control characters, spaces before the
-colon, lengths that are not one row of digits or come twice, and a length beside a transfer encoding.
+llhttp has already refused lines that end in a bare LF or CR, folded lines, control characters, spaces before the colon,
+lengths that are not all digits or come twice, and a length beside a transfer encoding.
 """
 
 import re
@@ -12,22 +12,22 @@ from tokenharbor.kernel.errors import InvalidRequest, MethodNotAllowed
 END = b"\r\n\r\n"
 
 HeaderMap = dict[bytes, bytes]
-"""Lower-case name → value; the values of a name that came several times are joined by LF, which no value can hold."""
+"""Lower-case name → value; values of a repeated name are joined by LF, which no value can contain."""
 
 RequestLine = tuple[str, str, str, bool]
 """Method, path, query, and whether it is HTTP/1.1 (else 1.0)."""
 
 _HOST = re.compile(rb"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\])(?::([0-9]{0,5}))?")
 _MOST_PORT = 65_535
-_LONGEST_KNOWN = 4 << 10  # bytes of a head that are kept for as long as its connection
-_MOST_DIGITS = 15  # of a length that is known without llhttp
+_LONGEST_KNOWN = 4 << 10  # bytes; longer heads are not remembered for their connection
+_MOST_DIGITS = 15  # of a length that llhttp does not check
 
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
 
 class KnownHead:
-    """A request's head that was read, checked and found good. On a connection that is kept, most heads are the same
-    bytes again but for the digits of the body's length: what was read of the first is true of all of them.
+    """A request head that was read, checked and accepted. On a kept connection, most heads are the same bytes except
+    for the digits of the body's length, so that the results for the first head apply to all.
     """
 
     __slots__ = ("_at", "_headers", "_raw", "_rest", "request_line")
@@ -36,12 +36,14 @@ class KnownHead:
         self.request_line = request_line
         self._headers = headers
         self._raw = raw
-        self._at = at  # where the length stands
-        self._rest = at + len(headers[b"content-length"]) - len(raw)  # where it ends, from the end of the head
+        self._at = at  # the position of the length
+        self._rest = (
+            at + len(headers[b"content-length"]) - len(raw)
+        )  # the length's end, counted from the end of the head
 
     @classmethod
     def of(cls, raw: bytes, request_line: RequestLine, headers: HeaderMap) -> "KnownHead | None":
-        """None for a head that announces no length, and for one that is too long to be kept."""
+        """Remember a head; None if it has no length or is too long."""
         length = headers.get(b"content-length")
         if length is None or len(raw) > _LONGEST_KNOWN:
             return None
@@ -49,7 +51,7 @@ class KnownHead:
         return cls(raw, raw.index(length, name), request_line, headers)
 
     def headers_of(self, raw: bytes) -> HeaderMap | None:
-        """The headers of another head; None if it has to be read."""
+        """Return the headers of a similar head; None if it must be read."""
         known = self._raw
         if raw == known:
             return self._headers
@@ -63,7 +65,7 @@ class KnownHead:
 
 
 def map_headers(head: bytes, *, skip: int = 0) -> HeaderMap:
-    """The headers of a head that llhttp has let pass, after `skip` others; what follows the blank line is left."""
+    """Return the headers of a head that llhttp accepted, after `skip` others; ignores bytes after the blank line."""
     start = 0
     for _ in range(skip):
         start = head.index(END, start) + 4
@@ -76,12 +78,12 @@ def map_headers(head: bytes, *, skip: int = 0) -> HeaderMap:
 
 
 def list_headers(headers: HeaderMap) -> Headers:
-    """One pair for each header line."""
+    """Return one pair for each header line."""
     return [(name, value.rstrip(b" \t")) for name, joined in headers.items() for value in joined.split(b"\n")]
 
 
 def first_value(headers: HeaderMap, name: bytes) -> bytes | None:
-    """The value of a lower-case name, the first if there are several; None if there is none."""
+    """Return the first value of a lower-case name; None if absent."""
     value = headers.get(name)
     if value is None:
         return None
@@ -89,13 +91,13 @@ def first_value(headers: HeaderMap, name: bytes) -> bytes | None:
 
 
 def refuse_repeated(value: bytes, name: str) -> None:
-    """Raises InvalidRequest for the joined values of a header that may stand once only."""
+    """Raise InvalidRequest for the joined values of a header that must not be repeated."""
     if value.find(b"\n") >= 0:
         raise InvalidRequest(f"The header {name} is repeated: send it once.", param=name)
 
 
 def has_token(headers: HeaderMap, name: bytes, token: bytes) -> bool:
-    """Whether a comma-separated header, in any of its lines, holds this lower-case token."""
+    """Return whether a comma-separated header, in any of its lines, has this lower-case token."""
     value = headers.get(name)
     if value is None:
         return False
@@ -103,7 +105,7 @@ def has_token(headers: HeaderMap, name: bytes, token: bytes) -> bool:
 
 
 def is_host(value: bytes) -> bool:
-    """Whether this is a Host header's value: a name or an address, and perhaps a port (RFC 9110, 7.2). It may be
+    """Return whether this is a valid Host value: a name or an address, and optionally a port (RFC 9110, 7.2). It may be
     empty, where the target has no host.
     """
     match = _HOST.fullmatch(value.rstrip(b" \t"))
@@ -111,12 +113,12 @@ def is_host(value: bytes) -> bool:
 
 
 def is_chunked(headers: HeaderMap) -> bool:
-    """Whether chunked is the one transfer encoding."""
+    """Return whether chunked is the only transfer encoding."""
     return headers.get(b"transfer-encoding", b"").strip(b" \t").lower() == b"chunked"
 
 
 def read_request_line(line: bytes) -> RequestLine:
-    """Raises InvalidRequest or MethodNotAllowed."""
+    """Read a request line. Raises InvalidRequest or MethodNotAllowed."""
     parts = line.split(b" ")
     if len(parts) != 3:
         raise InvalidRequest("The request line must be a method, a path and a version, separated by one space.")
@@ -138,7 +140,7 @@ def read_request_line(line: bytes) -> RequestLine:
 
 
 def _origin_form(method: str, target: bytes) -> bytes:
-    """The path of an absolute target (`http://host/path`), as RFC 9112 asks; `*` of OPTIONS stays."""
+    """Return the path of an absolute target (`http://host/path`), as RFC 9112 requires; `*` of OPTIONS stays."""
     if target == b"*" and method == "OPTIONS":
         return target
     scheme, found, rest = target.partition(b"://")

@@ -1,4 +1,4 @@
-"""What server and client share: headers, limits, deadlines, and the errors of a connection."""
+"""Shared parts of server and client: headers, limits, deadlines, and connection errors."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,19 +6,19 @@ from typing import Literal
 from tokenharbor.kernel.errors import HarborError
 
 Headers = list[tuple[bytes, bytes]]
-"""In order, names in lower case."""
+"""Name and value pairs in order, names in lower case."""
 
 Phase = Literal["connect", "first_event", "between_events", "total"]
-"""Which of the four upstream timers ran out."""
+"""The four upstream timers."""
 
 
 LARGE = 32 << 10
-"""Bytes from which a body is handed to the transport beside its head rather than copied behind it."""
+"""From this size in bytes, a body is passed to the transport separately instead of copied behind its head."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What the server takes, in bytes, counts and seconds."""
+    """The server's limits, in bytes, counts and seconds."""
 
     request_line: int = 8 << 10
     headers: int = 64 << 10
@@ -26,30 +26,30 @@ class ServerLimits:
     body: int = 32 << 20
     buffered: int = 512 << 20  # request bodies of all connections together
     head_seconds: float = 30.0  # from the first byte of a request to its whole head
-    body_seconds: float = 20.0  # in which a body that is read grows by `body_rate` bytes a second
+    body_seconds: float = 20.0  # over which an awaited body must grow by `body_rate` bytes a second on average
     body_rate: int = 4 << 10
     idle_seconds: float = 75.0  # keep-alive
-    write_seconds: float = 120.0  # without any progress while an answer is written
-    linger_seconds: float = 5.0  # how long a refused request's rest is read and thrown away
+    write_seconds: float = 120.0  # without progress while an answer is written
+    linger_seconds: float = 5.0  # reading and discarding the rest of a refused request
     connections: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """The four upstream timers, in seconds. An answer that is not a stream obeys `connect` and `total` only."""
+    """The four upstream timers, in seconds. Only `connect` and `total` apply to an answer that is not a stream."""
 
     connect: float = 5.0
-    first_event: float = 300.0  # from the request sent to the first content
+    first_event: float = 300.0  # from the sent request to the first content
     between_events: float = 120.0  # from one content to the next
     total: float = 900.0  # from the call to the end of the answer
 
 
 class Disconnected(HarborError):
-    """The peer is gone."""
+    """The peer has disconnected."""
 
 
 class ConnectFailed(HarborError):
-    """No connection to the origin: refused, unreachable, unresolvable, or its certificate does not hold."""
+    """No connection to the origin: refused, unreachable, unresolvable, or an invalid certificate."""
 
 
 class TimedOut(HarborError):
@@ -61,8 +61,8 @@ class TimedOut(HarborError):
 
 
 class BrokenAnswer(HarborError):
-    """The upstream closed or reset before the end of its answer, or did not speak HTTP/1.1."""
+    """The upstream closed or reset the connection before the end of its answer, or sent invalid HTTP/1.1."""
 
 
 class AnswerTooLarge(BrokenAnswer):
-    """The upstream's answer is longer than the reader's limit."""
+    """The upstream's answer exceeds the reader's limit."""

@@ -1,4 +1,4 @@
-"""Where an upstream is: host, port and transport, read from a base URL."""
+"""An upstream's location: host, port and transport, read from a base URL."""
 
 from urllib.parse import unquote, urlsplit
 
@@ -8,7 +8,7 @@ from tokenharbor.kernel.errors import Misconfigured
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
-    """One origin; connections to it are pooled. With `unix`, the path of a socket, host and port only name it."""
+    """An origin, for which connections are pooled. With `unix`, the path of a socket, host and port are only names."""
 
     host: str
     port: int
@@ -23,7 +23,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
 
 
 def origin_of(url: str) -> tuple[Origin, str]:
-    """A base URL's origin and the path before every path, without a slash at its end. Raises Misconfigured.
+    """Return a base URL's origin and its path prefix, without a trailing slash. Raises Misconfigured.
 
     `http://127.0.0.1:9101/v1` → port 9101 and `/v1`; `http+unix://%2Frun%2Fconsole.sock` → that socket.
     """

@@ -1,4 +1,4 @@
-"""The phases of a client's connection: how much of a request is here, and whether another may come.
+"""The phases of a client's connection: how much of a request has come, and whether another may follow.
 
 ```
 IDLE ──a byte──▶ HEAD ──the blank line──▶ ACCEPTED ──its task runs──▶ HANDLING
@@ -8,8 +8,8 @@ IDLE ──a byte──▶ HEAD ──the blank line──▶ ACCEPTED ──its
 IDLE, HEAD ──refused, or the server drains──▶ LINGERING ◀──the last answer is out
 ```
 
-A hang-up is no phase: it may come in each, and a handler ends after it. In IDLE and HEAD what comes begins a request;
-in ACCEPTED and HANDLING it is more of a body, or kept for later; in LINGERING it is thrown away until the end.
+A disconnect is not a phase: it may come in each, and ends the handler. In IDLE and HEAD, bytes begin a request;
+in ACCEPTED and HANDLING they extend a body or are kept for later; in LINGERING they are discarded.
 """
 
 IDLE, HEAD, ACCEPTED, HANDLING, LINGERING = range(5)

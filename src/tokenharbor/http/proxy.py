@@ -1,4 +1,4 @@
-"""Passes an exchange on to another server and its answer back: how the console stands behind the same port."""
+"""Proxying of an exchange to another server: how the console is served on the gateway's port."""
 
 from tokenharbor.http.answer import HttpAnswer
 from tokenharbor.http.client import Client
@@ -28,8 +28,8 @@ _OF_THE_ANSWER = frozenset({b"date"})
 async def forward(exchange: Exchange, client: Client, origin: Origin, deadlines: Deadlines) -> None:
     """Pass one exchange to `origin` and stream the answer back. Raises Unavailable if it does not answer.
 
-    Hop-by-hop headers stay on their side. `x-forwarded-for` is the client's address as we know it; host and
-    protocol are what the client, or a proxy that is trusted, said. An answer that breaks off breaks off here, too.
+    Hop-by-hop headers are not passed on. `x-forwarded-for` is the client's address as the gateway knows it; host and
+    protocol are those that the client, or a trusted proxy, sent. An answer that is cut is cut here, too.
     """
     body = await exchange.read_body()
     try:
@@ -43,7 +43,7 @@ async def forward(exchange: Exchange, client: Client, origin: Origin, deadlines:
 
 
 async def _relay(exchange: Exchange, answer: HttpAnswer) -> None:
-    answer.decoder = None  # the client undoes the coding that it asked for
+    answer.decoder = None  # pass compressed bytes on: the client asked for the coding
     headers = _lines(_passing(answer.headers, _OF_THE_ANSWER))
     length = answer.header(b"content-length")
     if exchange.method == "HEAD" or answer.status in (204, 304):
@@ -61,7 +61,7 @@ async def _relay(exchange: Exchange, answer: HttpAnswer) -> None:
 
 
 def _request_head(exchange: Exchange) -> bytes:
-    method = "GET" if exchange.method == "HEAD" else exchange.method  # of the answer, only its head goes back
+    method = "GET" if exchange.method == "HEAD" else exchange.method  # only the answer's head goes back
     target = f"{exchange.path}?{exchange.query}" if exchange.query else exchange.path
     trusted = exchange.behind_proxy
     host = exchange.header(b"host") or b""
@@ -76,7 +76,9 @@ def _request_head(exchange: Exchange) -> bytes:
 
 
 def _passing(headers: Headers, others: frozenset[bytes]) -> Headers:
-    """Without what belongs to one connection: the known headers, those that `connection` names, and `others`."""
+    """Return the headers without those of one connection: the known ones, those that `connection`
+    names, and `others`.
+    """
     named = {
         token.strip(b" \t").lower() for name, value in headers if name == b"connection" for token in value.split(b",")
     }

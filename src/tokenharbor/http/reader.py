@@ -1,4 +1,4 @@
-"""Reads one client's bytes into requests, one at a time; no socket, clock or await here."""
+"""Reader of one client's bytes into requests, one at a time; without socket, clock or await."""
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -16,8 +16,8 @@ from tokenharbor.kernel.errors import (
 
 
 class RequestReader:
-    """Heads are read by llhttp, which is fed exactly what belongs to one message, so that it never runs ahead into
-    the next. Bodies are framed here: after a refusal nobody guesses where the next request begins.
+    """Reads requests. llhttp reads the heads and gets exactly the bytes of one message, so it never runs into the next.
+    Bodies are framed here: after a refusal, the start of the next request is never guessed.
     """
 
     __slots__ = (
@@ -34,22 +34,22 @@ class RequestReader:
     )
 
     def __init__(self, shared: ServerState) -> None:
-        self.rest = b""  # an incomplete head, or what came after the request under way
-        self.body: Body | None = None  # a body that did not come whole with its head
-        self.expects_continue = False  # of that body's sender
+        self.rest = b""  # an incomplete head, or bytes after the current request
+        self.body: Body | None = None  # a body that did not come completely with its head
+        self.expects_continue = False  # the sender of that body waits for 100 Continue
         self._shared = shared
         self._parser = HttpRequestParser(self)
         self._headers: HeaderMap = {}
-        self._known: KnownHead | None = None  # the last one, if it is fit to be compared with
-        self._fed = 0  # how much of the incomplete head the parser has seen
-        self._follows = True  # the parser is fed what `body` takes, too
+        self._known: KnownHead | None = None  # the last head, if it can be compared
+        self._fed = 0  # bytes of the incomplete head that the parser has seen
+        self._follows = True  # the parser also gets the bytes that `body` takes
         self._largest_body = shared.limits.body
 
     def begin(self, line: ExchangeConnection, data: bytes) -> Exchange | None:
-        """Read a request; None while its head is incomplete. Raises Refusal, and is then done.
+        """Read a request; None while its head is incomplete. Raises Refusal, after which the reader is finished.
 
-        `data` begins where the request does: what was kept in `rest` stands before what has come. The body, if all
-        of it is there, is the exchange's; else `body` takes what follows. What comes after the request is in `rest`.
+        `data` must start where the request does: prepend `rest` to new bytes. A complete body goes to the exchange;
+        otherwise `body` takes the next bytes. Bytes after the request go to `rest`.
         """
         fed, known = self._fed, self._known
         end = data.find(END) + 4
@@ -58,7 +58,7 @@ class RequestReader:
             return None
         raw = data[:end]
         headers = None if known is None or fed else known.headers_of(raw)
-        if known is not None and headers is not None:  # the parser saw nothing of it, and need not see its body
+        if known is not None and headers is not None:  # the parser saw nothing of it and need not see its body
             exchange, follows = Exchange(line, known.request_line, headers), False
         elif data[0] in b"\r\n":  # RFC 9112: blank lines before a request are ignored
             return self.begin(line, data.lstrip(b"\r\n"))
@@ -75,7 +75,7 @@ class RequestReader:
         return exchange
 
     def path_of(self, data: bytes) -> str:
-        """The path of the request that these bytes begin, as far as it can be told; for refusals."""
+        """Return the path of the request that these bytes begin, "" if unknown; for refusals."""
         data = data.lstrip(b"\r\n")
         try:
             return self._shared.read_request_line(data)[1] if b"\r\n" in data else ""
@@ -83,17 +83,17 @@ class RequestReader:
             return ""
 
     def feed_body(self, body: Body, data: bytes) -> None:
-        """More of the request under way. Raises InvalidRequest."""
+        """Add bytes of the current request. Raises InvalidRequest."""
         used = body.feed(data)
         if self._follows:
             self._parser.feed_data(data[:used])
         self.rest += data[used:]
 
     def close(self) -> None:
-        """Nothing more will be read. The parser and its reader hold each other: only this lets them go."""
+        """Free the parser: it and its reader reference each other."""
         del self._parser
 
-    # What the parser calls
+    # Called by the parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
@@ -107,7 +107,7 @@ class RequestReader:
     # Heads
 
     def _read_head(self, line: ExchangeConnection, raw: bytes, fed: int) -> tuple[Exchange, HeaderMap, bool]:
-        """A head of which the parser has seen `fed` bytes; whether it has to see the body, too."""
+        """Read a head of which the parser has seen `fed` bytes; return also whether the parser must see the body."""
         request_line = self._shared.request_lines.get(raw[: raw.find(b"\r")])
         if request_line is None:
             request_line = self._shared.read_request_line(raw)
@@ -125,7 +125,7 @@ class RequestReader:
         return exchange, headers, follows
 
     def _hold(self, data: bytes, fed: int) -> None:
-        """A head that is not complete: what came is checked all the same, so that no garbage waits for its end."""
+        """Hold an incomplete head; its bytes are checked now, so that invalid ones do not wait for its end."""
         limits = self._shared.limits
         end = data.find(b"\r\n")
         if len(data) > limits.headers or (end < 0 and len(data) > limits.request_line):
@@ -140,20 +140,20 @@ class RequestReader:
         self._fed = len(data)
 
     def _explain(self, error: HttpParserError | HttpParserUpgrade) -> None:
-        """Raise what llhttp found, or what we refused; an upgrade is no error, but the parser is lost to it."""
+        """Raise the error of llhttp or of our callback. An upgrade is no error, but needs a new parser."""
         if isinstance(error, HttpParserUpgrade):
-            self._replace_parser()  # it takes the body for another protocol's
+            self._replace_parser()  # it would take the body for another protocol
             return
         if isinstance(error.__context__, Refusal):
             raise error.__context__
         raise InvalidRequest(f"Invalid HTTP/1.1: {error}.")
 
     def _replace_parser(self) -> None:
-        """From here on the body is framed by us alone, and the next head is a new parser's."""
+        """Use a new parser for the next head; the current body is framed here alone."""
         self._parser = HttpRequestParser(self)
 
     def _check(self, exchange: Exchange, headers: HeaderMap, size: int) -> None:
-        """What cannot be served is refused."""
+        """Refuse requests that cannot be served."""
         limits = self._shared.limits
         if len(headers) > limits.header_count or size > limits.headers:
             raise RequestTooLarge("The request has too many headers, or they are too long.")
@@ -171,7 +171,7 @@ class RequestReader:
     # Bodies
 
     def _take_body(self, exchange: Exchange, headers: HeaderMap, data: bytes, *, follows: bool) -> None:
-        """A body that is not whole yet, or not plain."""
+        """Begin a body that is incomplete or chunked."""
         body: Body
         if b"transfer-encoding" in headers:
             if not exchange.http11 or not is_chunked(headers):

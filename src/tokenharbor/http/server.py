@@ -1,4 +1,4 @@
-"""The server: listens, lends its connections what they share, and drains."""
+"""The server: listens, holds its connections' shared state, and drains."""
 
 import asyncio
 import itertools
@@ -18,18 +18,18 @@ from tokenharbor.kernel.errors import Refusal
 
 __all__ = ["Handler", "Server", "WriteRefusal", "log_crash", "plain_refusal"]
 
-_MOST_WAITING = 2048  # connections that wait in the kernel to be accepted
+_MOST_WAITING = 2048  # connections in the kernel's accept queue
 _LEAST_WAITING = 16
-_UNWINDING = 5.0  # seconds that cancelled handlers have to tidy up
+_UNWINDING = 5.0  # seconds for cancelled handlers to clean up
 
 
 def plain_refusal(_path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
-    """A refusal as one line of text, for servers that speak no dialect."""
+    """Return a refusal as one line of text, for servers that speak no dialect."""
     return refusal.status, b"content-type: text/plain; charset=utf-8\r\n", refusal.message.encode() + b"\n"
 
 
 def log_crash(path: str, error: Exception) -> None:
-    """Where it happened and what kind it was; never the message, which may quote a caller's content."""
+    """Log an error's place and type, but never its message, which may quote a caller's content."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
     logging.getLogger(__name__).error(
@@ -38,7 +38,7 @@ def log_crash(path: str, error: Exception) -> None:
 
 
 class Server:
-    """Serves one handler on any number of addresses of one loop. Made inside the running loop."""
+    """Serves one handler on any number of addresses in one loop. Must be created inside the running loop."""
 
     __slots__ = ("_handler", "_listeners", "_shared")
 
@@ -58,18 +58,18 @@ class Server:
         self._listeners: list[asyncio.Server] = []
 
     def accept(self) -> asyncio.Protocol:
-        """A new connection's protocol, for whichever transport brings it."""
+        """Return the protocol for a new connection on any transport."""
         return ServerConnection(self._shared, self._handler)
 
     async def start(self, host: str, port: int) -> int:
-        """Listen on TCP; the port, which is a free one if 0 was asked for. Raises OSError."""
+        """Listen on TCP; return the port (a free one for 0). Raises OSError."""
         listener = await self._shared.loop.create_server(self.accept, host, port, backlog=self._backlog)
         self._listeners.append(listener)
         bound: int = listener.sockets[0].getsockname()[1]
         return bound
 
     async def start_on(self, bound: socket.socket) -> asyncio.Server:
-        """Listen on a socket that is bound, which stays its owner's; what stops listening when it is closed."""
+        """Listen on a bound socket, which its owner keeps; close the result to stop listening."""
         listener = await self._shared.loop.create_server(self.accept, sock=bound.dup(), backlog=self._backlog)
         self._listeners.append(listener)
         return listener
@@ -80,23 +80,27 @@ class Server:
 
     @property
     def _backlog(self) -> int:
-        """As many as may be accepted in one turn of the loop, before those over the limit have been closed."""
+        """The accept queue's length: as many as one turn of the loop may accept before those over
+        the limit are closed.
+        """
         return min(_MOST_WAITING, max(_LEAST_WAITING, self._shared.limits.connections // 2))
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """The number of open connections."""
         return len(self._shared.connections)
 
     def read_held(self, most: int) -> None:
-        """There is room again: read so many of those that are held back, and whoever connects."""
+        """End the overload: read up to `most` of the held connections, and all new ones."""
         shared = self._shared
         shared.crowded_until = 0.0
         for connection in list(itertools.islice(shared.held, most)):
             shared.read_on(connection)
 
     async def drain(self, seconds: float) -> int:
-        """Accept nothing more, close what is idle, let open requests finish; how many had to be stopped after that."""
+        """Stop accepting, close idle connections, and let open requests finish for `seconds`; return how many were
+        stopped then.
+        """
         shared = self._shared
         shared.draining = True
         for listener in self._listeners:
@@ -115,7 +119,7 @@ class Server:
         return len(late)
 
     def stop_requests(self, which: Callable[[object], bool]) -> int:
-        """End open requests by their `Exchange.work`, as at the end of a drain; how many there were."""
+        """Stop the open requests whose `Exchange.work` matches, as at the end of a drain; return their number."""
         stopped = 0
         for connection in list(self._shared.connections):
             exchange = connection.exchange

@@ -1,4 +1,4 @@
-"""One client's connection: exchanges one after the other, from the bytes that come to the answers that leave."""
+"""One client's connection: its exchanges in sequence, from received bytes to sent answers."""
 
 import asyncio
 
@@ -12,14 +12,13 @@ from tokenharbor.http.sockets import peer_of, reset_on_close
 from tokenharbor.http.sweeper import NEVER
 from tokenharbor.kernel.errors import InvalidRequest, Refusal, Unavailable
 
-_AHEAD = 64 << 10  # bytes that a client may send before they are wanted: a body unasked, or the next requests
+_AHEAD = 64 << 10  # bytes accepted before they are needed: of a body, or of the next requests
 
 
 class ServerConnection(asyncio.Protocol):
-    """Handles one request at a time; what a client sends meanwhile is kept, and past `_AHEAD` left in the socket.
-
-    Reading goes on while a request is handled: that is how a hang-up is seen at once. An end of the client's
-    stream before its answer counts as a hang-up, as it does in the field's proxies.
+    """Handles one request at a time; bytes received meanwhile are kept, and beyond `_AHEAD` left in the socket. Reading
+    continues while a request is handled, so that a disconnect is noticed at once. If the client ends its stream before
+    its answer, this counts as a disconnect, as in common proxies.
     """
 
     __slots__ = (
@@ -53,22 +52,22 @@ class ServerConnection(asyncio.Protocol):
         self._handler = handler
         self.phase = IDLE
         self.deadline = NEVER
-        self.held_back = 0.0  # seconds for which nothing of the next request is read
+        self.held_back = 0.0  # seconds during which the next request is not read
         self.paused = self.lost = self.stopped = False
         self._reader = RequestReader(shared)
         self.exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
-        self._fault: Refusal | None = None  # what is wrong with the body
+        self._fault: Refusal | None = None  # the error in the body
         self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
-        self._piecewise = False  # and any piece of it will do
-        self._enough = 0  # of the body's bytes, for its sender to have more time
+        self._piecewise = False  # and accepts any piece of it
+        self._enough = 0  # bytes of the body that extend its deadline
         self._taken = 0  # bytes of the body that the handler has
         self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
         self._holding = False  # reading is paused
         self._unsent = 0
         self._peer: str | None = None
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # asyncio types every transport by its base
@@ -89,7 +88,7 @@ class ServerConnection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         if self.exchange is None:
-            self.phase = LINGERING  # the transport closes itself once all is sent
+            self.phase = LINGERING  # the transport closes once all is sent
         elif self.exchange.stage == DONE:
             self.exchange.keep_alive = False
         else:
@@ -107,7 +106,7 @@ class ServerConnection(asyncio.Protocol):
             self.shared.connection_closed(self)
         elif self.exchange.stage != DONE and self._task is not None:
             self._task.cancel()
-            if self.phase == ACCEPTED:  # it will never run, not even to its own end
+            if self.phase == ACCEPTED:  # the task will never run, not even its `finally`
                 self._finish(self.exchange)
         self._reader.close()
 
@@ -125,7 +124,7 @@ class ServerConnection(asyncio.Protocol):
         elif self.phase != LINGERING and not self.transport.is_closing():
             self.read_next()
 
-    # What the exchange calls
+    # Called by the exchange
 
     def peer(self) -> str:
         if self._peer is None:
@@ -133,7 +132,7 @@ class ServerConnection(asyncio.Protocol):
         return self._peer
 
     def reset(self) -> None:
-        """Close at once, and not in order where the transport can say so."""
+        """Close at once, with a reset if the transport supports it."""
         reset_on_close(self.transport)
         self.transport.abort()
 
@@ -185,16 +184,16 @@ class ServerConnection(asyncio.Protocol):
             self._wanted, self._piecewise = None, False
             self.shared.body_arrived(exchange)
 
-    # What the sweeper and the server call
+    # Called by the sweeper and the server
 
     @property
     def idle(self) -> bool:
-        """Nothing of a request is here, no more than a piece of its head, or the rest of one whose answer is out."""
+        """Whether there is no request: nothing, an incomplete head, or the rest of a request whose answer was sent."""
         return self.phase < ACCEPTED or (self.phase == LINGERING and not self.transport.get_write_buffer_size())
 
     def expire(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()
-        if unsent and unsent != self._unsent:  # slow, but it reads
+        if unsent and unsent != self._unsent:  # the client reads, if slowly
             self._unsent = unsent
             self.deadline = now + self.shared.limits.write_seconds
         elif self.held_back and self.phase == IDLE and not unsent:
@@ -207,7 +206,7 @@ class ServerConnection(asyncio.Protocol):
             self.transport.close()
 
     def stop(self) -> None:
-        """The server's time is over: a request under way is cancelled, and its handler may still say so."""
+        """Stop for the server: a current request is cancelled, and its handler may still answer."""
         exchange, task = self.exchange, self._task
         if exchange is None or exchange.stage == DONE or task is None or self.phase != HANDLING:
             self.abort()
@@ -216,14 +215,14 @@ class ServerConnection(asyncio.Protocol):
             task.cancel()
 
     def abort(self) -> None:
-        """Close at once; a request under way is cancelled."""
+        """Close at once; a current request is cancelled."""
         self.deadline = NEVER
         self.transport.abort()
 
     # Reading
 
     def _begin(self, data: bytes) -> None:
-        """The beginning of a request, perhaps all of it."""
+        """Begin a request, perhaps a complete one."""
         reader = self._reader
         if reader.rest:
             data = reader.rest + data
@@ -244,7 +243,7 @@ class ServerConnection(asyncio.Protocol):
         self._task = asyncio.Task(self._serve(exchange), loop=self.shared.loop, name="exchange")
 
     def _receive(self, data: bytes) -> None:
-        """What comes while a request is under way: more of its body, or the next requests."""
+        """Take bytes during a request: more of its body, or the next requests."""
         reader = self._reader
         body = reader.body
         if self._fault is not None:
@@ -280,7 +279,7 @@ class ServerConnection(asyncio.Protocol):
             self._await_body(body)
 
     def _fail_body(self, fault: Refusal) -> None:
-        """From here on the start of the next request is unknown."""
+        """Refuse the body; after this, the start of the next request is unknown."""
         self._fault = fault
         self._reader.body = None
         self._reader.rest = b""
@@ -289,18 +288,18 @@ class ServerConnection(asyncio.Protocol):
             self._wanted.set_exception(fault)
 
     def _reserve(self, exchange: Exchange, body: Body) -> None:
-        """Count what has come: who only announces much must not keep others out."""
+        """Count received bytes only: a client that announces much must not block others."""
         self.shared.check_body_size(max(body.expected, body.size))
         self.shared.reserve(exchange, body.size - exchange.reserved)
 
     def _await_body(self, body: Body) -> None:
-        """So much of it must come before the time is over; a drip is as slow as silence."""
+        """Set the deadline for the next bytes of the body; a trickle is treated like silence."""
         limits = self.shared.limits
         self._enough = body.size + int(limits.body_rate * limits.body_seconds)
         self._wait(limits.body_seconds)
 
     def _hold(self) -> None:
-        """What comes next stays in the socket."""
+        """Pause reading: further bytes stay in the socket."""
         if not self._holding:
             self._holding = True
             self.transport.pause_reading()
@@ -317,12 +316,12 @@ class ServerConnection(asyncio.Protocol):
         try:
             await self._handler(exchange)
             if exchange.stage != DONE:
-                raise RuntimeError("the handler returned before it ended its answer")  # noqa: TRY301  it ends like any fault of a handler
+                raise RuntimeError("the handler returned before it ended its answer")  # noqa: TRY301  handled like any handler's error
         except Refusal as refusal:
             self._answer_refusal(exchange, refusal)
         except Disconnected:
             self.transport.abort()
-        except Exception as error:  # noqa: BLE001  told to the caller, and to whoever logs
+        except Exception as error:  # noqa: BLE001  answered and logged
             self.shared.hooks.report_crash(exchange.path, error)
             exchange.keep_alive = False
             self._answer_refusal(exchange, Refusal("Internal error. It was logged; try again."))
@@ -330,14 +329,14 @@ class ServerConnection(asyncio.Protocol):
             self._finish(exchange)
 
     def _answer_refusal(self, exchange: Exchange, refusal: Refusal) -> None:
-        """An answer that has started cannot become an error: the connection is closed."""
+        """Answer with a refusal; if an answer has started, close the connection instead."""
         if not self.lost and exchange.retract():
             exchange.respond(*self.shared.hooks.refuse(exchange.path, refusal))
         elif exchange.stage != DONE:
             exchange.abort()
 
     def _finish(self, exchange: Exchange) -> None:
-        """The handler has ended: the next request, or good-bye."""
+        """Go on after the handler: read the next request, or close."""
         if exchange.reserved:
             self.shared.release(exchange)
         self.exchange = self._task = None
@@ -352,7 +351,9 @@ class ServerConnection(asyncio.Protocol):
             self._leave(unread=exchange.body is None)
 
     def read_next(self) -> None:
-        if self.paused:  # `resume_writing` comes back here: a client that reads nothing is asked nothing more
+        if (
+            self.paused
+        ):  # `resume_writing` calls this again: a client that does not read gets no further requests served
             return
         shared = self.shared
         if shared.draining:
@@ -371,15 +372,15 @@ class ServerConnection(asyncio.Protocol):
             self._release()
 
     def _refuse(self, path: str, refusal: Refusal, *, unread: bool = True) -> None:
-        """Answer what could not become an exchange, and close."""
+        """Answer a request that could not become an exchange, and close."""
         status, headers, body = self.shared.hooks.refuse(path, refusal)
         head = self.shared.status_and_date(status) + closing_lines(refusal) + headers
         self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self._leave(unread=unread)
 
     def _leave(self, *, unread: bool) -> None:
-        """Close after the last answer. What the client still sends is read and thrown away for a while: closing
-        over unread bytes would reset the connection, and the client could lose the answer.
+        """Close after the last answer. First read and discard the client's bytes for a while: closing with unread bytes
+        would reset the connection, and the client could lose the answer.
         """
         self.phase = LINGERING
         if self.transport.is_closing() or not (unread or self._reader.rest):
@@ -393,7 +394,7 @@ class ServerConnection(asyncio.Protocol):
         self._wait(self.shared.limits.linger_seconds)
 
     def _wait(self, seconds: float) -> None:
-        """At most so long until the next step."""
+        """Set the deadline of the next step."""
         shared = self.shared
         self.deadline = at = shared.loop.time() + seconds
         if at < shared.sweeper.due:

@@ -1,4 +1,4 @@
-"""What all connections of one server share: its hooks, its limits, and the counts that the limits bound."""
+"""The shared state of a server's connections: hooks, limits, and the counts that the limits apply to."""
 
 import asyncio
 import heapq
@@ -17,21 +17,21 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import InvalidRequest, RateLimited, Refusal, RequestTooLarge, Unavailable
 
 WriteRefusal = Callable[[str, Refusal], tuple[int, bytes, bytes]]
-"""(path, refusal) → (status, ready header lines, body). The path is "" where it could not be read."""
+"""(path, refusal) → (status, ready header lines, body). The path is "" if it could not be read."""
 
 ReportCrash = Callable[[str, Exception], None]
-"""(path, error): a handler's error that is not a Refusal; the one who logs leaves out the message."""
+"""(path, error): logs a handler's error that is not a Refusal, without its message."""
 
 _PHRASES = {int(status): status.phrase for status in HTTPStatus}
 _LINES_REMEMBERED = 1024
-_SMALL = 64 << 10  # bytes of a body that takes nobody's room
-_SHARE_AWAITED = 4  # one owner's bodies may be awaited on one in so many of the connections
-_SHARE_CLOSED = 16  # of the idle connections one in so many, so that not each newcomer needs a search
+_SMALL = 64 << 10  # bytes; smaller bodies do not count against their owner
+_SHARE_AWAITED = 4  # one owner may await bodies on at most 1/4 of the connections
+_SHARE_CLOSED = 16  # 1/16 of the idle connections at once, so that not every new one needs a search
 
 
 @dataclass(frozen=True, slots=True)
 class ServerHooks:
-    """How the server behaves beside its handler."""
+    """The server's behaviour beside its handler."""
 
     refuse: WriteRefusal
     report_crash: ReportCrash
@@ -40,7 +40,7 @@ class ServerHooks:
 
 
 class BufferedRequest(Protocol):
-    """A request with a body, as far as its bytes are counted."""
+    """A request with a body, for the counting of bytes."""
 
     reserved: int
 
@@ -49,7 +49,7 @@ class BufferedRequest(Protocol):
 
 
 class StoppableRequest(Protocol):
-    """A request under way, as far as the server ends it; see `Exchange`."""
+    """A current request that the server can stop; see `Exchange`."""
 
     keep_alive: bool
     stage: int
@@ -57,7 +57,7 @@ class StoppableRequest(Protocol):
 
 
 class ManagedConnection(Protocol):
-    """A connection, as the server sees it."""
+    """A connection as the server sees it."""
 
     deadline: float
     held_back: float
@@ -79,7 +79,7 @@ class ManagedConnection(Protocol):
 
 
 class ServerState:
-    """Belongs to one server on one loop."""
+    """The state of one server on one loop."""
 
     __slots__ = (
         "_clock",
@@ -108,20 +108,20 @@ class ServerState:
         self.sweeper = DeadlineSweeper(self.loop)
         self.connections: set[ManagedConnection] = set()
         self.all_closed: asyncio.Future[None] | None = None  # resolved when the last connection closes
-        self.buffered_by_owner: dict[Hashable, int] = {}  # of `buffered`, without small bodies
-        self.awaited_by_owner: dict[Hashable, int] = {}  # requests whose body has not come
+        self.buffered_by_owner: dict[Hashable, int] = {}  # the parts of `buffered`, without small bodies
+        self.awaited_by_owner: dict[Hashable, int] = {}  # numbers of requests with an incomplete body
         self.buffered = 0  # bytes of request bodies that handlers hold
         self.draining = False
-        self.held: dict[ManagedConnection, None] = {}  # of which nothing is read, the one that waits longest first
-        self.crowded_until = 0.0  # until then new connections are not read, in the loop's time
-        self.request_lines: dict[bytes, RequestLine] = {}  # the same few come again and again
-        self.hosts: set[bytes] = set()  # likewise: those that have been checked
+        self.held: dict[ManagedConnection, None] = {}  # unread connections, the longest waiting first
+        self.crowded_until = 0.0  # new connections are not read until then, in the loop's time
+        self.request_lines: dict[bytes, RequestLine] = {}  # a cache: few lines repeat often
+        self.hosts: set[bytes] = set()  # likewise: checked values
         self._clock = clock
         self._openings: dict[int, bytes] = {}
         self._openings_until = float("-inf")
 
     def read_request_line(self, data: bytes) -> RequestLine:
-        """The first line, read and remembered. Raises InvalidRequest, MethodNotAllowed, RequestTooLarge."""
+        """Read and remember the first line. Raises InvalidRequest, MethodNotAllowed, RequestTooLarge."""
         line = data[: data.find(b"\r\n")]
         if len(line) > self.limits.request_line:
             raise RequestTooLarge(f"The request line is longer than {self.limits.request_line} bytes.")
@@ -132,7 +132,7 @@ class ServerState:
         return read
 
     def check_host(self, host: bytes | None) -> None:
-        """Remember a Host header's value. Raises InvalidRequest if it is not one, or missing."""
+        """Check and remember a Host header's value. Raises InvalidRequest if it is invalid or missing."""
         if host is None or not is_host(host):
             raise InvalidRequest("The request must have exactly one Host header: a host with an optional port.")
         if len(self.hosts) >= _LINES_REMEMBERED:
@@ -140,7 +140,7 @@ class ServerState:
         self.hosts.add(host)
 
     def status_and_date(self, status: int) -> bytes:
-        """Status line and `date` header; the same for a second."""
+        """Return the status line and the `date` header; cached for a second."""
         now = self.loop.time()
         if now >= self._openings_until:
             self._openings.clear()
@@ -154,39 +154,39 @@ class ServerState:
         return opening
 
     def check_body_size(self, size: int) -> None:
-        """Raises RequestTooLarge for a body of so many bytes."""
+        """Raise RequestTooLarge if a body of `size` bytes exceeds the limit."""
         most = min(self.limits.body, self.limits.buffered)
         if size > most:
             raise RequestTooLarge(f"The body is larger than {most} bytes.")
 
     def reserve(self, exchange: BufferedRequest, size: int) -> None:
-        """Count so many more bytes of an exchange's body. Raises Unavailable when all bodies together would be too
-        many, RateLimited when its owner's would; the last eighth of the room is for small bodies.
+        """Count `size` more bytes of an exchange's body. Raises Unavailable if all bodies together exceed the limit,
+        RateLimited if the owner's do; the last eighth of the room is for small bodies.
         """
         limits, before = self.limits, exchange.reserved
         after = before + size
-        if after <= _SMALL and self.buffered + size <= limits.buffered:  # as nearly always
+        if after <= _SMALL and self.buffered + size <= limits.buffered:  # the usual case
             self.buffered += size
             exchange.reserved = after
             return
         room = limits.buffered if after <= _SMALL else limits.buffered - limits.buffered // 8
         if self.buffered + size > max(room, limits.body if not self.buffered else 0):
             if size > limits.buffered:
-                raise RequestTooLarge("The body is larger than the limit for all bodies together.")
+                raise RequestTooLarge("The body is larger than the total limit of all request bodies.")
             raise Unavailable("Too many large requests at the same time: try again shortly.", retry_after=1)
         if after > _SMALL:
             more = size if before > _SMALL else after
             held = self.buffered_by_owner.get(exchange.owner_or_peer, 0) + more
             if held > max(limits.body, limits.buffered // 4):
                 raise RateLimited(
-                    "Too many large requests of this account at the same time: try again shortly.", retry_after=1
+                    "Too many large requests from this account at the same time: try again shortly.", retry_after=1
                 )
             self.buffered_by_owner[exchange.owner_or_peer] = held
         self.buffered += size
         exchange.reserved = after
 
     def release(self, exchange: BufferedRequest) -> None:
-        """The exchange is over, and its body gone."""
+        """Free the bytes of a finished exchange."""
         self.buffered -= exchange.reserved
         if exchange.reserved > _SMALL:
             left = self.buffered_by_owner.pop(exchange.owner_or_peer) - exchange.reserved
@@ -194,31 +194,31 @@ class ServerState:
                 self.buffered_by_owner[exchange.owner_or_peer] = left
 
     def body_awaited(self, exchange: BufferedRequest) -> None:
-        """Its body is awaited. Raises RateLimited when its owner's others take a share of the connections."""
+        """Count a request with an incomplete body. Raises RateLimited if its owner has too many."""
         owner = exchange.owner_or_peer
         awaited = self.awaited_by_owner.get(owner, 0)
         if awaited >= max(self.limits.connections // _SHARE_AWAITED, 1):
-            raise RateLimited("Too many unfinished requests of this account: send their bodies first.", retry_after=1)
+            raise RateLimited("Too many unfinished requests from this account: send their bodies first.", retry_after=1)
         self.awaited_by_owner[owner] = awaited + 1
 
     def body_arrived(self, exchange: BufferedRequest) -> None:
-        """It has come, or never will."""
+        """Uncount a request whose body has come or failed."""
         owner = exchange.owner_or_peer
         left = self.awaited_by_owner.pop(owner) - 1
         if left:
             self.awaited_by_owner[owner] = left
 
     def read_on(self, connection: ManagedConnection) -> None:
-        """It is held back no longer."""
+        """Resume a held connection."""
         connection.held_back = 0.0
         self.held.pop(connection, None)
         connection.read_next()
 
     def close_idlest(self) -> bool:
-        """Close the connections that have been idle for longest, a few at once; whether there was one."""
+        """Close the connections idle for longest, several at once; return whether there was one."""
         idle = [connection for connection in self.connections if connection.idle]
         for connection in heapq.nsmallest(1 + len(idle) // _SHARE_CLOSED, idle, key=_idleness):
-            self.connections.discard(connection)  # it is gone in the loop's next turn
+            self.connections.discard(connection)  # it closes in the loop's next turn
             connection.abort()
         return bool(idle)
 
@@ -230,5 +230,5 @@ class ServerState:
 
 
 def _idleness(connection: ManagedConnection) -> tuple[bool, float]:
-    """Those without a byte of a request come first, the one idle for longest before the others."""
+    """Sort connections without any byte of a request first, then by the longest idle time."""
     return connection.phase == HEAD, connection.deadline

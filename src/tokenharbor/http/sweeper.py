@@ -1,4 +1,4 @@
-"""Deadlines by the thousand on one timer: members carry their deadline, and a sweep finds those that passed."""
+"""Thousands of deadlines on one timer: members hold their deadline, and a sweep finds those that passed."""
 
 import asyncio
 from math import inf
@@ -8,19 +8,19 @@ NEVER = inf
 
 
 class HasDeadline(Protocol):
-    """Whatever has a deadline, in the loop's time; `NEVER` while it has none."""
+    """An object with a deadline in the loop's time; `NEVER` if it has none."""
 
     deadline: float
 
     def expire(self, now: float) -> None:
-        """The deadline passed: close, or set a later deadline."""
+        """Handle a passed deadline: close, or set a later one."""
 
 
 class DeadlineSweeper:
     """Sweeps its members when the earliest deadline passes, at most once per `resolution` seconds.
 
-    Setting a deadline is an assignment and a comparison: `member.deadline = at; if at < sweeper.due:
-    sweeper.arm(at)`. Deadlines that moved on before the sweep cost nothing.
+    Setting a deadline is an assignment and a comparison: `member.deadline = at; if at < sweeper.due: sweeper.arm(at)`.
+    A deadline that is postponed before the sweep costs nothing.
     """
 
     __slots__ = ("_loop", "_members", "_resolution", "_timer", "due")
@@ -30,7 +30,7 @@ class DeadlineSweeper:
         self._members: set[HasDeadline] = set()
         self._resolution = resolution
         self._timer: asyncio.TimerHandle | None = None
-        self.due = NEVER  # when the next sweep is
+        self.due = NEVER  # the time of the next sweep
 
     def add(self, member: HasDeadline) -> None:
         self._members.add(member)

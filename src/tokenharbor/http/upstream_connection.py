@@ -1,4 +1,4 @@
-"""One connection to an upstream: a request out, its answer in, then idle until the next."""
+"""One connection to an upstream: sends a request, receives its answer, then is idle until the next."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,13 +14,13 @@ from tokenharbor.http.sockets import has_unacknowledged
 from tokenharbor.http.sweeper import NEVER, DeadlineSweeper
 from tokenharbor.kernel.errors import HarborError
 
-_UNREAD = 256 << 10  # bytes that may wait to be read before the upstream has to wait
+_UNREAD = 256 << 10  # unread bytes at which reading pauses
 _HEAD_BYTES = 64 << 10
-_INTERIM_ANSWERS = 8  # 1xx before the answer
+_INTERIM_ANSWERS = 8  # 1xx heads before the answer
 
 
 class ConnectionPool(Protocol):
-    """Where a connection goes between requests."""
+    """The owner of a connection between requests."""
 
     loop: asyncio.AbstractEventLoop
     sweeper: DeadlineSweeper
@@ -31,7 +31,9 @@ class ConnectionPool(Protocol):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """Carries one answer at a time. While idle it is still read, so that a close by the upstream is seen at once."""
+    """Carries one answer at a time. An idle connection is still read, so that the upstream's close
+    is noticed at once.
+    """
 
     __slots__ = (
         "_answer",
@@ -54,19 +56,19 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._answer: HttpAnswer | None = None
         self._complete = False  # the answer's last byte has been parsed
-        self._keeps = True  # the connection can be used again
+        self._keeps = True  # the connection can be reused
         self._without_body = False  # the request was HEAD
-        self.sending = False  # the request's body is on its way in pieces
-        self._room: asyncio.Future[None] | None = None  # its sender waits until the upstream reads
+        self.sending = False  # the request's body is being sent in pieces
+        self._room: asyncio.Future[None] | None = None  # resolved when the upstream reads again
 
     def send(self, answer: HttpAnswer, request: Sequence[bytes], now: float) -> asyncio.Future[None]:
-        """One request, whole, in one write; the future is done when the answer is open."""
+        """Send one whole request in one write; the future is done when the answer is open."""
         self._answer = answer
         self._complete = False
         self._without_body = request[0].startswith(b"HEAD ")
         transport = self.transport
         transport.writelines(request)
-        if transport.is_closing():  # the write itself failed
+        if transport.is_closing():  # the write failed
             answer.never_received = True
         self.deadline = at = answer.request_sent(self, now)
         if at < self._pool.sweeper.due:
@@ -75,12 +77,12 @@ class UpstreamConnection(asyncio.Protocol):
         return waiter
 
     async def feed(self, data: bytes) -> None:
-        """More of the request; waits while the upstream reads slowly and has not answered yet."""
+        """Send more of the request; wait while the upstream reads slowly and has not answered."""
         self.transport.write(data)
         if self._room is not None and self._answer is not None:
             await self._room
 
-    # What the transport calls
+    # Called by the transport
 
     def pause_writing(self) -> None:
         self._room = self._pool.loop.create_future()
@@ -95,7 +97,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         answer = self._answer
-        if answer is None:  # nobody asked
+        if answer is None:  # unsolicited data
             self._drop()
             return
         if not answer.status:
@@ -134,9 +136,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self._answer is not None:
             reason = type(exc).__name__ if exc else "closed"
             self._fail(self._answer, partial(BrokenAnswer, f"the connection to the upstream was lost: {reason}"))
-        del self._parser  # they hold each other
+        del self._parser  # it and the connection reference each other
 
-    # What the parser calls
+    # Called by the parser
 
     def on_message_begin(self) -> None:
         if self._complete:
@@ -154,9 +156,9 @@ class UpstreamConnection(asyncio.Protocol):
             return
         answer.status = status
         answer.decoder = decoder_for(answer.head)
-        self._keeps = self._parser.should_keep_alive()  # False, too, where the end of the connection is the body's
+        self._keeps = self._parser.should_keep_alive()  # also False if the connection's end ends the body
         if self._without_body:
-            self._keeps = False  # the parser waits for the body that the length announces
+            self._keeps = False  # the parser would wait for the announced body
             self._complete = True
 
     def on_body(self, data: bytes) -> None:
@@ -169,7 +171,7 @@ class UpstreamConnection(asyncio.Protocol):
         answer = self._answer
         self._complete = answer is None or answer.status != 0
 
-    # What the answer calls
+    # Called by the answer
 
     def set_deadline(self, deadline: float) -> None:
         self.deadline = deadline
@@ -184,7 +186,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._answer = None
         self._drop()
 
-    # What the sweeper calls
+    # Called by the sweeper
 
     def expire(self, now: float) -> None:
         answer = self._answer
@@ -207,7 +209,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._room.set_result(None)
 
     def _finish(self, answer: HttpAnswer) -> None:
-        """The last byte has come."""
+        """Complete the answer after its last byte."""
         self._answer = answer.connection = None
         answer.complete = True
         if self._room is not None:
@@ -235,13 +237,13 @@ class UpstreamConnection(asyncio.Protocol):
 
 
 def _ends_by_close(answer: HttpAnswer) -> bool:
-    """Whether the end of the connection is the end of the body."""
+    """Return whether the connection's end ends the body."""
     headers = answer.header_map
     return b"content-length" not in headers and b"transfer-encoding" not in headers
 
 
 def _explain(error: HttpParserError | HttpParserUpgrade) -> Callable[[], BrokenAnswer]:
-    """What llhttp found, or what our callbacks did."""
+    """Return a maker of the error from llhttp, or from our callbacks."""
     if isinstance(error.__context__, BrokenAnswer):
         return partial(BrokenAnswer, str(error.__context__))
     return partial(BrokenAnswer, f"the upstream sent invalid HTTP/1.1: {error}")

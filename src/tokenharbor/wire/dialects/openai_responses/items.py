@@ -156,7 +156,7 @@ class WrittenReasoning(WrittenItem):
         self._text += block.text
         yield "reasoning_summary_text.delta", {"summary_index": 0, "delta": block.text}
 
-    def closed(self, index: int) -> Iterator[ItemEvent]:  # noqa: ARG002  it has one block
+    def closed(self, index: int) -> Iterator[ItemEvent]:  # noqa: ARG002  it has only one block
         if self._text:
             yield "reasoning_summary_text.done", {"summary_index": 0, "text": self._text}
             part = {"type": "summary_text", "text": self._text}
@@ -202,7 +202,7 @@ class WrittenCall(WrittenItem):
             self._text += block.text
             yield f"{self._word}.delta", {"delta": block.text}
 
-    def closed(self, index: int) -> Iterator[ItemEvent]:  # noqa: ARG002  it has one block
+    def closed(self, index: int) -> Iterator[ItemEvent]:  # noqa: ARG002  it has only one block
         self._end()
         field = "input" if self._custom else "arguments"
         yield f"{self._word}.done", {field: self._text}
