@@ -173,14 +173,14 @@ def test_a_whole_edition_says_the_lines_of_its_own_faults(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("stated", "said"),
     [
-        ("code = []", "code: an empty pool: name a model"),
-        ('code = ["a", "b", "a"]', "code: names a model twice"),
+        ("code = []", "code: must have at least one model"),
+        ('code = ["a", "b", "a"]', "code: has a model twice"),
         ('effort = { coding = "low" }', "effort: no stage 'coding'"),
         ('effort = { code = "lots" }', "effort[...]: not one of the allowed values"),
         ('coding = ["a"]', "unknown field 'coding'; did you mean 'code'?"),
         ('name = "Not A Name"', "name: "),
         ("warm_minutes = 61", "warm_minutes: must be no more than pin_minutes"),
-        ('name = ""', 'plan: name is "", so there are no pools: state []'),
+        ('name = ""', 'plan: must be [] because name is ""'),
     ],
 )
 def test_th_o1_pools_that_cannot_be_asked_are_refused_at_their_line(tmp_path: Path, stated: str, said: str) -> None:

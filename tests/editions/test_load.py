@@ -147,7 +147,7 @@ def test_sections_are_all_shown_with_every_field(tmp_path: Path) -> None:
         ('min_usd = "10"', 'min_usd = "10 USD"', "[topups]", "min_usd: expected a string"),
         ('default_plan = ""', 'default_plan = "por"', "[accounts]", "default_plan: no plan 'por'; did you mean 'pro'"),
         ("[plans.pro]", "[plans.Pro]", "[plans.Pro]", "the name of a plan must be lower-case letters"),
-        ("[plans.pro]", "[plans.default]", "[plans.default]", "this name is taken"),
+        ("[plans.pro]", "[plans.default]", "[plans.default]", "this name is reserved"),
         ("discount_bp = 57", "discont_bp = 57", "[plans.pro]", "unknown field 'discont_bp'; did you mean"),
         ("discount_bp = 57", "discount_bp = 10000", "[plans.pro]", "discount_bp: expected an integer <= 9999"),
         ("discount_bp = 57", "", "[plans.pro]", "missing required field discount_bp"),

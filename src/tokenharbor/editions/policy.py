@@ -321,7 +321,7 @@ class CachePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """`[cache]`: cached answers, which are free of charge."""
 
     exact: bool  # whether an identical request gets the same answer
-    seconds: Count  # for which an answer is kept
+    seconds: Count  # how long an answer is kept
     memory_mib: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # of sealed answers, per worker
     replay_mib_s: Annotated[int, msgspec.Meta(ge=1, le=65_536)]  # the most that a worker replays per second
     semantic: bool  # whether accounts may turn on cached answers to questions in other words

@@ -17,8 +17,8 @@ _AHEAD = 64 << 10  # bytes accepted before they are needed: of a body, or of the
 
 class ServerConnection(asyncio.Protocol):
     """Handles one request at a time; bytes received meanwhile are kept, and beyond `_AHEAD` left in the socket. Reading
-    continues while a request is handled, so that a disconnect is noticed at once. If the client ends its stream before
-    its answer, this counts as a disconnect, as in common proxies.
+    continues during a request, so that a disconnect is noticed at once. A client that ends its stream before its answer
+    counts as disconnected, as in common proxies.
     """
 
     __slots__ = (
@@ -380,7 +380,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _leave(self, *, unread: bool) -> None:
         """Close after the last answer. First read and discard the client's bytes for a while: closing with unread bytes
-        would reset the connection, and the client could lose the answer.
+        would reset the connection, which could lose the answer.
         """
         self.phase = LINGERING
         if self.transport.is_closing() or not (unread or self._reader.rest):

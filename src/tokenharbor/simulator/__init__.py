@@ -1,1 +1,1 @@
-"""Floor 5: a provider that speaks every wire and fails on script."""
+"""Floor 5: a simulated provider that speaks every wire and fails by script."""

@@ -1,4 +1,4 @@
-"""Anthropic's messages as their vendor speaks them."""
+"""Anthropic's Messages API, from the vendor's side."""
 
 import base64
 from typing import Any
@@ -66,7 +66,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 class SimulatedAnthropicMessages:
-    """Stateless; see dialect.SimulatedDialect."""
+    """The simulated dialect `anthropic_messages`; stateless."""
 
     name = "anthropic_messages"
     stream_type = EVENT_STREAM
@@ -78,7 +78,7 @@ class SimulatedAnthropicMessages:
         return request
 
     def read_counted(self, body: bytes) -> SimulatedRequest:
-        """As `read`, without the need of a maximum: what counting tokens takes."""
+        """Read like `read`, but without requiring a maximum, for token counts."""
         try:
             request = _decode(body)
         except UNREADABLE as error:
@@ -172,7 +172,7 @@ def _message(reply: SimulatedReply) -> dict[str, Any]:
 
 
 def _ending(reply: SimulatedReply | None) -> dict[str, Any]:
-    """Why it ended, if it has."""
+    """Return the reason of the end, or nulls before it."""
     refused = reply is not None and reply.finish == "refusal"
     return {
         "stop_reason": _FINISH[reply.finish] if reply else None,
@@ -183,12 +183,12 @@ def _ending(reply: SimulatedReply | None) -> dict[str, Any]:
 
 
 def _signature(reply: SimulatedReply) -> str:
-    """What a vendor signs its thinking with; here only bytes to be carried whole."""
+    """Return a signature of thinking, which the gateway must carry unchanged."""
     return base64.b64encode(f"simulated signature of {reply.id}".encode()).decode()
 
 
 def _blocks_deltas_by_block(reply: SimulatedReply) -> list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]]:
-    """Each block as it opens, with its deltas and the generated text in each."""
+    """Return each block as it opens, with its deltas and their generated text."""
     size = reply.chunk_chars
     deltas_by_block: list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = []
     if reply.reasoning:
@@ -210,13 +210,13 @@ def _blocks_deltas_by_block(reply: SimulatedReply) -> list[tuple[dict[str, Any],
 
 
 def _closed(block: dict[str, Any], deltas: list[tuple[dict[str, Any], str]]) -> dict[str, Any]:
-    """A block as it stands in a whole answer."""
+    """Return a block as in a whole answer."""
     text = "".join(text for _, text in deltas)
     match block["type"]:
         case "thinking":
             return block | {"thinking": text, "signature": deltas[-1][0]["signature"]}
         case "tool_use":
-            # Cut short by the maximum, arguments are no JSON: the vendor leaves such a call's input empty.
+            # Arguments cut by the maximum are not JSON: the vendor leaves the call's input empty.
             return block | {"input": msgspec.Raw(text.encode()) if _is_json(text) else {}}
         case _:
             return block | {"text": text}
@@ -236,7 +236,7 @@ def _input_only(usage: Usage) -> dict[str, int]:
 
 
 def _report(reply: SimulatedReply, usage: Usage, *, closing: bool = False) -> ReportedUsage | None:
-    """At a stream's close the vendor repeats the totals, without their breakdown by lifetime."""
+    """Return the usage. At a stream's end the vendor repeats the totals, without their breakdown by lifetime."""
     if reply.usage_fault == "none":
         return None
     written = usage.cache_write_5m + usage.cache_write_1h

@@ -1,4 +1,4 @@
-"""Converse as its vendor speaks it: the model in the path, streams in a framing of their own."""
+"""AWS's Converse API, from the vendor's side: the model is in the path, streams use AWS's framing."""
 
 import re
 import struct
@@ -77,7 +77,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 class SimulatedBedrockConverse:
-    """One request's path as a wire; see dialect.SimulatedDialect."""
+    """The simulated dialect `bedrock_converse`, for one request's path."""
 
     name = "bedrock_converse"
     stream_type = b"application/vnd.amazon.eventstream"
@@ -88,7 +88,7 @@ class SimulatedBedrockConverse:
 
     @classmethod
     def at(cls, path: str) -> Self | None:
-        """None for a path that is another's."""
+        """Return the dialect for a path; None if the path is not Converse's."""
         match = _PATH.search(path)
         return cls(unquote(match[1]), stream=bool(match[2])) if match else None
 
@@ -113,7 +113,7 @@ class SimulatedBedrockConverse:
         )
 
     def fold(self, usage: Usage) -> Usage:
-        """Reasoning is not counted apart."""
+        """Return the usage without a separate count of reasoning."""
         return msgspec.structs.replace(usage, output=usage.output + usage.reasoning, reasoning=0)
 
     def stream(self, reply: SimulatedReply) -> list[AnswerPiece]:
@@ -141,7 +141,7 @@ class SimulatedBedrockConverse:
         counted = {"usage": report.raw} if report else {}
         return AnswerPiece(_encode(body | counted), "whole", len("".join(texts).encode()), report)
 
-    def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:  # noqa: ARG002  it stands in a header
+    def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:  # noqa: ARG002  a header has it
         usual = _ERRORS[status] if status in _ERRORS else _ERRORS[400 if status < 500 else 500]
         message = fields.message if fields.message is not None else usual[1]
         return _encode({"__type": fields.type or usual[0], "message": message})
@@ -153,7 +153,7 @@ class SimulatedBedrockConverse:
         return _frame({":exception-type": kind, ":message-type": "exception"}, _encode({"message": message}))
 
     def ping(self) -> bytes:
-        """The vendor has none: an event that nobody knows says as little."""
+        """Return an event of an unknown type, since the vendor has no ping."""
         return self.padding(0)
 
     def padding(self, size: int) -> bytes:
@@ -207,7 +207,7 @@ def _stopped(reply: SimulatedReply, within: str | None) -> dict[str, Any]:
 
 
 def _deltas_by_block(reply: SimulatedReply) -> list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]]:
-    """Each block's start, if it has one, with its deltas and the generated text in each."""
+    """Return each block's start, if any, with its deltas and their generated text."""
     size = reply.chunk_chars
     deltas_by_block: list[tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = []
     if reply.reasoning:
@@ -224,10 +224,10 @@ def _deltas_by_block(reply: SimulatedReply) -> list[tuple[dict[str, Any], list[t
 
 
 def _closed(start: dict[str, Any], deltas: list[tuple[dict[str, Any], str]]) -> dict[str, Any]:
-    """A block as it stands in a whole answer."""
+    """Return a block as in a whole answer."""
     text = "".join(text for _, text in deltas)
     if start:
-        # Cut short by the maximum, arguments are no JSON: such a call's input is left empty.
+        # Arguments cut by the maximum are not JSON: the call's input stays empty.
         return {"toolUse": start["toolUse"] | {"input": msgspec.Raw(text.encode()) if _is_json(text) else {}}}
     if "text" in deltas[0][0]:
         return {"text": text}

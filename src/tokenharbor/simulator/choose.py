@@ -1,4 +1,4 @@
-"""Which rule of the script a request falls under."""
+"""The choice of the script's rule for a request."""
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
@@ -22,7 +22,7 @@ class RequestFacts(msgspec.Struct, frozen=True):
 
 
 class RuleChooser:
-    """A script's rules with their counts."""
+    """A script's rules with their counts of matches."""
 
     def __init__(self, script: Script) -> None:
         self._seed = script.seed
@@ -30,7 +30,7 @@ class RuleChooser:
         self._counts = [0] * len(script.rules)
 
     def choose(self, facts: RequestFacts) -> tuple[int, ScriptRule] | None:
-        """The first rule that matches, with its place in the script."""
+        """Return the first rule that matches, with its place in the script."""
         for index, rule in enumerate(self._rules):
             if _fits(rule.match, facts):
                 self._counts[index] += 1

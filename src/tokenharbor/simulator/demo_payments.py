@@ -1,4 +1,4 @@
-"""The demo's payment processor: a simulated one in this process, for servers that have none; its money is pretended."""
+"""The demo's payment processor, simulated in this process for servers without a real one; its money is pretended."""
 
 from typing import Final
 
@@ -9,13 +9,13 @@ from tokenharbor.payments.stripe import StripeConfig, StripeProcessor
 from tokenharbor.simulator.stripe import WEBHOOK_SECRET
 
 DEMO_PROCESSOR: Final = "demo"
-"""What the books call it: every row that names it is about pretended money."""
+"""Its name in the database: every row with this name is pretended money."""
 
 _KEY: Final = "sk_simulated"
 
 
 def demo_processor(url: str, clock: Clock, hash_instrument: HashInstrument) -> StripeProcessor:
-    """What asks the SimulatedStripe that listens at `url`. What that knows ends with its process."""
+    """Return a processor that calls the SimulatedStripe at `url`, whose state ends with its process."""
     config = StripeConfig(
         name=DEMO_PROCESSOR,
         secret=_KEY,

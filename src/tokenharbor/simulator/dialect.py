@@ -1,4 +1,4 @@
-"""What the simulated dialects share: the request as read, the reply, its pieces, the protocol that each fulfils."""
+"""The types that the simulated dialects share: requests, replies, pieces of answers, and their protocol."""
 
 from typing import Literal, Protocol
 
@@ -13,7 +13,7 @@ UsageFault = Literal["none", "negative", "not_adding_up", "huge", "text"]
 
 
 class VendorError(HarborError):
-    """The simulated vendor refuses the request itself."""
+    """A refusal of the request by the simulated vendor."""
 
     def __init__(self, status: int, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -21,19 +21,19 @@ class VendorError(HarborError):
 
 
 class SimulatedRequest(msgspec.Struct, frozen=True):
-    """What the canned model needs to know of a request."""
+    """The facts of a request that the canned model needs."""
 
     model: str
     stream: bool = False
-    wants_usage: bool = True  # whether a stream is to report usage
+    wants_usage: bool = True  # whether a stream reports usage
     max_output: int | None = None  # tokens
     choices: int = 1
-    tools: tuple[str, ...] = ()  # the names offered, empty if the request forbids their use
-    tool_turns: int = 0  # answers with calls so far
-    tool_result: str | None = None  # the last one's text
+    tools: tuple[str, ...] = ()  # names of the offered tools; empty if the request forbids calls
+    tool_turns: int = 0  # number of earlier answers with calls
+    tool_result: str | None = None  # the last result's text
     input_tokens: int = 0
-    sealed: bool = False  # whether reasoning is asked for as its vendor alone can read it
-    repeated: dict[str, object] = {}  # what of the request the answer repeats, where the dialect does that
+    sealed: bool = False  # whether encrypted reasoning is requested
+    repeated: dict[str, object] = {}  # fields of the request that the answer repeats
 
 
 class SimulatedToolCall(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class SimulatedToolCall(msgspec.Struct, frozen=True):
 
 
 class SimulatedReply(msgspec.Struct, frozen=True):
-    """What will be said, whatever the dialect. `usage` is what is honestly counted for it."""
+    """The content of a reply in any dialect. `usage` is the correct usage."""
 
     id: str
     created: int  # Unix seconds
@@ -66,16 +66,16 @@ class SimulatedReply(msgspec.Struct, frozen=True):
 
 
 class ReportedUsage(msgspec.Struct, frozen=True):
-    """Usage as it was put on the wire, and what it means if it is sound."""
+    """Usage as sent, and its meaning; `usage` is None if it is inconsistent."""
 
     usage: Usage | None
     raw: msgspec.Raw
 
 
 class AnswerPiece(msgspec.Struct, frozen=True):
-    """A stretch of an answer's bytes: one event of a stream, or a whole body.
+    """A piece of an answer's bytes: one event of a stream, or a whole body.
 
-    `text_bytes` counts generated text, reasoning and arguments in it, in UTF-8.
+    `text_bytes` counts its generated text, reasoning and arguments, in UTF-8.
     """
 
     data: bytes
@@ -85,7 +85,7 @@ class AnswerPiece(msgspec.Struct, frozen=True):
 
 
 class ErrorFields(msgspec.Struct, frozen=True):
-    """What a scripted error says; None: what the dialect usually says for the status."""
+    """The fields of a scripted error; None: the dialect's usual value for the status."""
 
     message: str | None = None
     code: str | None = None
@@ -94,38 +94,38 @@ class ErrorFields(msgspec.Struct, frozen=True):
 
 
 class SimulatedDialect(Protocol):
-    """A dialect as its vendor speaks it. Written here once more, apart from the product's own wires, so that
-    one mistake cannot hide behind itself.
+    """A dialect from the vendor's side. Written independently of the product's own wires, so that a mistake in them is
+    not repeated here.
     """
 
     name: str
     stream_type: bytes  # the content type of its streams
 
     def read(self, body: bytes) -> SimulatedRequest:
-        """Raises VendorError."""
+        """Read a request. Raises VendorError."""
 
     def fold(self, usage: Usage) -> Usage:
-        """The vector as far as this dialect can tell its kinds apart."""
+        """Return the usage with kinds merged that this dialect does not distinguish."""
 
     def stream(self, reply: SimulatedReply) -> list[AnswerPiece]: ...
 
     def whole(self, reply: SimulatedReply) -> AnswerPiece: ...
 
     def error(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
-        """The body of a refusal."""
+        """Return the body of a refusal."""
 
     def error_event(self, status: int, fields: ErrorFields, request_id: str) -> bytes:
-        """An error inside a stream."""
+        """Return an error inside a stream."""
 
     def ping(self) -> bytes: ...
 
     def padding(self, size: int) -> bytes:
-        """An event of about so many bytes that says nothing."""
+        """Return an event of about `size` bytes without content."""
 
     def request_id_header(self) -> bytes:
-        """In lower case."""
+        """Return the header's name in lower case."""
 
 
 def split_text(text: str, size: int) -> list[str]:
-    """The text in pieces of so many characters."""
+    """Split the text into pieces of `size` characters."""
     return [text[start : start + size] for start in range(0, len(text), size)]

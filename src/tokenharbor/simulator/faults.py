@@ -1,8 +1,8 @@
-"""The ways in which the simulated provider can fail, as checked, frozen types.
+"""The simulated provider's faults, as checked, frozen types.
 
-Positions inside a stream are given by `after_events` (events of any sort sent before) or by `after_content`
-(events with text, reasoning or arguments sent before); with neither, the fault comes after the first content.
-In an answer that is no stream, the same faults fall into the middle of the body.
+Positions inside a stream are given by `after_events` (the number of events sent before) or by `after_content` (the
+number of events with text, reasoning or arguments sent before); with neither, the fault comes after the first content.
+In an answer without a stream, the same faults come in the middle of the body.
 """
 
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class ScriptedFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
-    """The root; `kind` in the script tells which."""
+    """The base of all faults; `kind` in the script selects one."""
 
 
 class RefuseConnection(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="refuse"):
@@ -25,7 +25,7 @@ class RefuseConnection(ScriptedFault, frozen=True, forbid_unknown_fields=True, t
 
 
 class ErrorStatus(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="status"):
-    """An error status with a body in the vendor's shape; `body`, if given, is sent as it stands."""
+    """An error status with a body in the vendor's shape; `body`, if given, is sent unchanged."""
 
     status: Annotated[int, msgspec.Meta(ge=400, le=599)]
     message: str | None = None
@@ -38,8 +38,8 @@ class ErrorStatus(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="s
 
 
 class Stall(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="stall"):
-    """Silence for `ms`, then the answer goes on; without `ms`, until the peer leaves. `mid`: see the positions
-    above. With `pings_ms` the dialect's pings are sent at that pace meanwhile.
+    """Silence for `ms`, after which the answer continues; without `ms`, until the peer disconnects. `mid`: see the
+    positions above. With `pings_ms` the dialect's pings are sent at that interval.
     """
 
     where: Literal["before_head", "after_head", "before_content", "mid"] = "before_head"
@@ -54,7 +54,7 @@ class Stall(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="stall")
 
 
 class BreakConnection(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="break"):
-    """The connection dies inside the answer: reset, or closed without the framing's end."""
+    """The connection ends inside the answer: reset, or closed without the end of its framing."""
 
     how: Literal["reset", "close"] = "reset"
     after_events: Count | None = None
@@ -64,7 +64,7 @@ class BreakConnection(ScriptedFault, frozen=True, forbid_unknown_fields=True, ta
 class ErrorEvent(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="error_event"):
     """The dialect's own error inside a 200: as the first event (`after_events = 0`) or later."""
 
-    status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 529  # whose words and codes the event carries
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 529  # the status whose message and code the event has
     message: str | None = None
     code: str | None = None
     type: str | None = None
@@ -73,32 +73,32 @@ class ErrorEvent(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="er
 
 
 class NoTerminator(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="no_terminator"):
-    """The stream ends in good order, but its terminator never comes; with `finish`, nor the stop reason."""
+    """The stream ends normally but without its terminator; with `finish`, also without the stop reason."""
 
     finish: bool = False
 
 
 class BadUsage(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="usage"):
-    """Usage that is missing (`none`), below zero, not adding up, beyond any number of tokens, or no number."""
+    """Usage that is missing (`none`), negative, inconsistent, impossibly large, or not a number."""
 
     how: Literal["none", "negative", "not_adding_up", "huge", "text"] = "none"
 
 
 class Drip(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="drip"):
-    """The answer comes `bytes` at a time, `ms` apart, whatever is cut in two by it."""
+    """The answer comes `bytes` at a time, `ms` apart, cut anywhere."""
 
     bytes: Positive = 1
     ms: Count = 1
 
 
 class Garbage(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="garbage"):
-    """A 200 that is not the dialect: a page, text, JSON of another shape, broken JSON, bad UTF-8, or nothing."""
+    """A 200 that is not of the dialect: a page, text, JSON of another shape, broken JSON, bad UTF-8, or nothing."""
 
     how: Literal["html", "text", "other_json", "broken_json", "bad_utf8", "empty"] = "html"
 
 
 class ReplaceBody(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="body"):
-    """A 200 with these bytes as they stand, whatever was asked."""
+    """A 200 with these bytes, for any request."""
 
     body: str = ""
     content_type: str | None = None
@@ -106,20 +106,20 @@ class ReplaceBody(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="b
 
 
 class ReplaceText(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="altered"):
-    """The usual answer, but with `new` wherever `old` stands in one of its pieces."""
+    """The usual answer with `new` in place of `old` in each piece."""
 
     old: str
     new: str
 
 
 class TruncateBody(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="truncated"):
-    """A whole body with its content-length, of which only `bytes` (else half) are sent before the close."""
+    """A whole body with its content-length, of which only `bytes` (default: half) are sent before the close."""
 
     bytes: Count | None = None
 
 
 class HugeEvent(ScriptedFault, frozen=True, forbid_unknown_fields=True, tag="huge_event"):
-    """One event of `bytes`: before the content one that says nothing, else one of generated text."""
+    """One event of `bytes`: before the content an empty one, otherwise one of generated text."""
 
     bytes: Positive = 1 << 20
     where: Literal["before_content", "content"] = "content"

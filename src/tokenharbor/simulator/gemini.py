@@ -1,4 +1,4 @@
-"""Google's Gemini API as its vendor speaks it: the model in the path, usage in every event, signatures on calls."""
+"""Google's Gemini API, from the vendor's side: the model is in the path, usage in every event, signatures on calls."""
 
 import base64
 import re
@@ -27,7 +27,7 @@ _SNAKE = re.compile(
     rb'"(function_call|function_response|function_declarations|tool_config|function_calling_config'
     rb'|generation_config|max_output_tokens)"(?=\s*:)'
 )
-"""The other spelling of the members that are read here: its vendor takes both."""
+"""The other spelling of members that are read here: the vendor accepts both."""
 _FINISH = {"length": "MAX_TOKENS", "refusal": "SAFETY"}
 _ERRORS = {  # status: word, message
     400: ("INVALID_ARGUMENT", "Simulated fault: invalid request."),
@@ -78,7 +78,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 class SimulatedGemini:
-    """One request's path as a wire; see dialect.SimulatedDialect."""
+    """The simulated dialect `gemini`, for one request's path."""
 
     name = "gemini"
     stream_type = EVENT_STREAM
@@ -89,7 +89,7 @@ class SimulatedGemini:
 
     @classmethod
     def at(cls, path: str) -> Self | None:
-        """None for a path that is another's."""
+        """Return the dialect for a path; None if the path is not Gemini's."""
         match = _PATH.search(path)
         return cls(unquote(match[1]), stream=match[2].startswith("stream")) if match else None
 
@@ -113,7 +113,7 @@ class SimulatedGemini:
         )
 
     def fold(self, usage: Usage) -> Usage:
-        """What is written to the cache is not counted apart."""
+        """Return the usage without separate counts of cache writes."""
         fresh = usage.input + usage.cache_write_5m + usage.cache_write_1h
         return msgspec.structs.replace(usage, input=fresh, cache_write_5m=0, cache_write_1h=0)
 
@@ -198,7 +198,7 @@ def _finish(reply: SimulatedReply) -> dict[str, Any]:
 
 
 def _parts(reply: SimulatedReply) -> list[tuple[dict[str, Any], str]]:
-    """Each part, and the generated text in it. The first call of a step is signed."""
+    """Return each part and its generated text. The first call of a step is signed."""
     size = reply.chunk_chars
     parts: list[tuple[dict[str, Any], str]] = [
         ({"text": t, "thought": True}, t) for t in split_text(reply.reasoning, size)
@@ -206,7 +206,7 @@ def _parts(reply: SimulatedReply) -> list[tuple[dict[str, Any], str]]:
     parts += [({"text": t}, t) for t in split_text(reply.text or reply.refusal, size)]
     signature = base64.b64encode(f"simulated signature of {reply.id}".encode()).decode()
     for index, call in enumerate(reply.calls):
-        arguments = call.arguments if _is_json(call.arguments) else "{}"  # cut short by the maximum
+        arguments = call.arguments if _is_json(call.arguments) else "{}"  # cut by the maximum
         part = {"functionCall": {"name": call.name, "args": msgspec.Raw(arguments.encode()), "id": call.id}}
         parts.append((part | ({} if index else {"thoughtSignature": signature}), arguments))
     return parts

@@ -1,4 +1,4 @@
-"""The canned model: a script's answer and a request make a reply, the same one every time."""
+"""The canned model: a script's answer and a request make a reply, always the same one."""
 
 import msgspec
 
@@ -8,14 +8,14 @@ from tokenharbor.simulator.draw import draw_between
 from tokenharbor.simulator.script import Amount, CannedAnswer, CannedToolCall, CannedUsage
 
 TOKEN_CHARS = 4
-"""The canned model's tokens have four characters each, the last one fewer."""
+"""The characters in each of the canned model's tokens; the last one may have fewer."""
 
 _FILLER = ("sea", "tug", "oar", "fog", "bay", "rig", "sky", "tar", "net", "cod", "ebb", "fin", "bow", "log", "sun")
-_RESULT_CHARS = 200  # of a tool's result in the answer after it
+_RESULT_CHARS = 200  # of a tool's result that the next answer repeats
 
 
 class RequestSeed(msgspec.Struct, frozen=True):
-    """What sets one request apart from the others: the script's seed, its number from 1, the time."""
+    """The values that distinguish a request: the script's seed, its number from 1, the time."""
 
     seed: int
     request: int
@@ -28,7 +28,7 @@ class RequestSeed(msgspec.Struct, frozen=True):
 
 
 def make_reply(answer: CannedAnswer, request: SimulatedRequest, number: RequestSeed, answer_id: str) -> SimulatedReply:
-    """What the canned model says to this."""
+    """Return the canned model's reply."""
     calls = _calls(answer, request, answer_id)
     text = "" if calls else _text(answer, request, number)
     content = _capped(_ReplyContent(answer.reasoning, text, "" if calls else answer.refusal, calls), request.max_output)
@@ -97,13 +97,13 @@ def _text(answer: CannedAnswer, request: SimulatedRequest, number: RequestSeed) 
 
 
 def filler_text(tokens: int) -> str:
-    """Text of exactly so many tokens."""
+    """Return text of exactly `tokens` tokens."""
     words = " ".join(_FILLER[index % len(_FILLER)] for index in range(tokens))
     return words and words + "."
 
 
 def _capped(content: _ReplyContent, most: int | None) -> _ReplyContent:
-    """At most so many tokens, in the order in which they would be said."""
+    """Cut the content to `most` tokens, in the order of its parts."""
     if most is None or content.output_tokens() + tokens_in(content.reasoning) <= most:
         return content
     left = most * TOKEN_CHARS

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions as their vendor speaks them."""
+"""OpenAI's chat completions API, from the vendor's side."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ _decode = msgspec.json.Decoder(_Body).decode
 
 
 class SimulatedOpenAIChat:
-    """Stateless; see dialect.SimulatedDialect."""
+    """The simulated dialect `openai_chat`; stateless."""
 
     name = "openai_chat"
     stream_type = EVENT_STREAM
@@ -172,7 +172,7 @@ def _last_result(messages: list[_Message]) -> str | None:
 
 
 def plain_text(content: Any) -> str:
-    """The text of a content that is a string or a list of parts, in either dialect."""
+    """Return the text of a content that is a string or a list of parts, in either dialect."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -181,7 +181,7 @@ def plain_text(content: Any) -> str:
 
 
 def _frame(reply: SimulatedReply) -> tuple[bytes, bytes]:
-    """What stands before and after a chunk's choices."""
+    """Return the bytes before and after a chunk's choices."""
     head = {
         "id": f"chatcmpl-{reply.id}",
         "object": "chat.completion.chunk",
@@ -207,7 +207,7 @@ def _delta(head: bytes, tail: bytes, index: int, delta: bytes, text_bytes: int) 
 
 
 def _deltas(reply: SimulatedReply) -> list[tuple[dict[str, Any], str]]:
-    """Each delta, and the generated text in it."""
+    """Return each delta and its generated text."""
     size = reply.chunk_chars
     deltas: list[tuple[dict[str, Any], str]] = [
         ({"reasoning_content": t}, t) for t in split_text(reply.reasoning, size)

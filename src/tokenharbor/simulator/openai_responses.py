@@ -1,4 +1,4 @@
-"""OpenAI's Responses as their vendor speaks them, with nothing stored."""
+"""OpenAI's Responses API, from the vendor's side, without stored responses."""
 
 import base64
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _encode = msgspec.json.encode
 
 Json = dict[str, Any]
 
-_LEAST_OUTPUT = 16  # the vendor takes no smaller maximum
+_LEAST_OUTPUT = 16  # the vendor refuses a smaller maximum
 _REPEATED = (
     "instructions",
     "max_output_tokens",
@@ -70,7 +70,7 @@ _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class SimulatedOpenAIResponses:
-    """Stateless; see dialect.SimulatedDialect."""
+    """The simulated dialect `openai_responses`; stateless."""
 
     name = "openai_responses"
     stream_type = EVENT_STREAM
@@ -143,19 +143,19 @@ class SimulatedOpenAIResponses:
 
 
 class _ItemEvents(msgspec.Struct, frozen=True):
-    """An item as it begins and as it ends, and what comes in between: events before, pieces, events after."""
+    """An item at its beginning and end, and the events between: before the pieces, pieces, after them."""
 
     begun: Json
     whole: Json
     before: tuple[tuple[str, Json], ...]
-    kind: str  # of the pieces' event
-    place: Json  # the members that each piece has
+    kind: str  # the type of the pieces' events
+    place: Json  # the members of each piece
     texts: tuple[str, ...]
     after: tuple[tuple[str, Json], ...]
 
 
 class _EventNumberer:
-    """Numbers the events."""
+    """Builds numbered events."""
 
     def __init__(self) -> None:
         self.pieces: list[AnswerPiece] = []
@@ -179,7 +179,7 @@ class _EventNumberer:
 
 
 def _repeated(name: str, raw: msgspec.Raw) -> Any:
-    """A field as the vendor repeats it, with what the caller left out."""
+    """Return a field as the vendor repeats it, with defaults for omitted members."""
     if name == "reasoning":
         return {"effort": None, "summary": None} | (msgspec.json.decode(raw) or {})
     if name == "tools":
@@ -193,7 +193,7 @@ def _functions(tools: list[_Tool]) -> tuple[str, ...]:
 
 
 def _turns(items: list[_Item]) -> int:
-    """Answers with calls so far: calls that stand together are one's."""
+    """Count the answers with calls so far; adjacent calls belong to one answer."""
     turns, calling = 0, False
     for item in items:
         if item.type in _CALLS:
@@ -304,7 +304,7 @@ def _response(reply: SimulatedReply, status: str, output: list[Json], **more: An
 
 
 def _closing(reply: SimulatedReply, output: list[Json]) -> tuple[str, Json, ReportedUsage | None]:
-    """The status, the whole response, and the usage in it."""
+    """Return the status, the whole response, and its usage."""
     report = None if reply.usage_fault == "none" else _report(reply)
     more: Json = {"usage": report.raw} if report else {}
     status = "completed"

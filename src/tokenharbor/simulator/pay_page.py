@@ -1,4 +1,4 @@
-"""The page on which a person pays a simulated processor: pretended money, and it says so."""
+"""The payment page of a simulated processor, which says that the money is pretended."""
 
 import re
 from html import escape
@@ -19,7 +19,7 @@ _STYLE = (
 
 
 def pay_page(processor: str, description: str, amount: str, action: str) -> str:
-    """Three buttons; each posts its `outcome` and the name of the payer to `action`."""
+    """Return a page with three buttons; each posts its `outcome` and the payer's name to `action`."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Pretended payment</title>'
@@ -35,7 +35,7 @@ def pay_page(processor: str, description: str, amount: str, action: str) -> str:
 
 
 def read_decision(body: bytes) -> tuple[str, str]:
-    """The outcome and the payer that the page posts."""
+    """Return the outcome and the payer from the page's form."""
     form = parse_qs(body.decode())
     payer = re.sub(r"\W", "", form.get("payer", [""])[0], flags=re.ASCII)
     return form.get("outcome", ["cancel"])[0], payer or _PAYER

@@ -1,6 +1,6 @@
-"""A simulated PayPal: stateful, speaks what our code uses of it, signs its webhooks, and is hostile on request.
+"""A simulated PayPal: stateful, limited to the calls that our code makes, with signed webhooks and faults on request.
 
-It signs the very bytes of an event, as PayPal does, with a key whose certificate it serves.
+It signs the exact bytes of an event, as PayPal does, with a key whose certificate it serves.
 """
 
 import re
@@ -41,7 +41,7 @@ class _Refused(Exception):
 
 
 class SimulatedPayPal(ProcessorServer):
-    """Takes one client, and knows one webhook."""
+    """A PayPal with one client and one webhook."""
 
     name = "paypal"
 
@@ -56,7 +56,7 @@ class SimulatedPayPal(ProcessorServer):
         self.tokens: set[str] = set()
         self.return_urls: dict[str, dict[str, Any]] = {}
         self._signer = SimulatedSigner()
-        self.capture_status = "COMPLETED"  # of the next captures: COMPLETED, PENDING, DECLINED
+        self.capture_status = "COMPLETED"  # the next captures' status: COMPLETED, PENDING, DECLINED
 
     @property
     def now(self) -> str:
@@ -200,7 +200,7 @@ class SimulatedPayPal(ProcessorServer):
         return {"batch_header": payout["batch_header"]}
 
     def _list_events(self, query: Mapping[str, str]) -> SimulatedAnswer:
-        """The newest first, in pages that link to the next one."""
+        """List events, the newest first, in pages that link to the next one."""
         begin, size = datetime.fromisoformat(query["start_time"]), int(query.get("page_size", 10))
         found = [each for each in reversed(self.events) if datetime.fromisoformat(each["create_time"]) >= begin]
         place = int(query.get("from", 0))
@@ -211,13 +211,13 @@ class SimulatedPayPal(ProcessorServer):
             links = [objects.link(f"{self.url}/v1/notifications/webhooks-events?{rest}", "next")]
         return SimulatedAnswer(200, {"events": shown, "count": len(shown), "links": links})
 
-    # ---- what people and banks do
+    # ---- actions of payers, PayPal and banks
 
     def pay(
         self, order_id: str, outcome: str = "paid", payer: str = "payer1", account_status: str = "VERIFIED"
     ) -> dict[str, Any]:
-        """The payer approves; the money is taken when the order is captured: `capture_status` says how that goes. Who
-        pays as a guest is UNVERIFIED.
+        """Approve an order as the payer. The order's capture takes the money, with the result of `capture_status`.
+        Guests are UNVERIFIED.
         """
         order = self.orders[order_id]
         if outcome == "paid":
@@ -227,7 +227,7 @@ class SimulatedPayPal(ProcessorServer):
         return order
 
     def settle(self, capture_id: str, status: str = "COMPLETED") -> dict[str, Any]:
-        """A pending capture becomes COMPLETED or DECLINED."""
+        """Change a pending capture to COMPLETED or DECLINED."""
         capture = self.captures[capture_id]
         capture.update(status=status, update_time=self.now)
         self.announce(f"PAYMENT.CAPTURE.{status}", capture)
@@ -241,7 +241,7 @@ class SimulatedPayPal(ProcessorServer):
         return str(self.orders[order_id]["purchase_units"][0]["payments"]["captures"][0]["id"])
 
     def refund(self, capture_id: str, value: str) -> dict[str, Any]:
-        """On its own site: without any id of ours."""
+        """Refund on PayPal's own site, without any id of ours."""
         capture = self.captures[capture_id]
         return self._refund(capture, {"amount": objects.amount(capture["amount"]["currency_code"], value)})
 
@@ -265,7 +265,7 @@ class SimulatedPayPal(ProcessorServer):
         return dispute
 
     def move_funds(self, dispute_id: str, kind: str = "DEBIT") -> dict[str, Any]:
-        """From us (DEBIT), or back to us (CREDIT)."""
+        """Move a dispute's money from us (DEBIT), or back to us (CREDIT)."""
         dispute = self.disputes[dispute_id]
         moved = {"affected_party": "SELLER", "type": kind, "amount": dispute["dispute_amount"]}
         dispute["money_movements"].append({**moved, "initiated_time": self.now})
@@ -273,7 +273,7 @@ class SimulatedPayPal(ProcessorServer):
         return dispute
 
     def resolve(self, dispute_id: str, outcome: str) -> dict[str, Any]:
-        """RESOLVED_BUYER_FAVOUR, RESOLVED_SELLER_FAVOUR and so on; money moves by `move_funds`."""
+        """Resolve a dispute: RESOLVED_BUYER_FAVOUR, RESOLVED_SELLER_FAVOUR and so on; `move_funds` moves the money."""
         dispute = self.disputes[dispute_id]
         dispute.update(status="RESOLVED", dispute_outcome={"outcome_code": outcome})
         self.announce("CUSTOMER.DISPUTE.RESOLVED", dispute)
@@ -282,7 +282,7 @@ class SimulatedPayPal(ProcessorServer):
     # ---- events
 
     def announce(self, kind: str, about: Mapping[str, Any]) -> dict[str, Any]:
-        """An event, into the list and to the webhook."""
+        """Add an event to the list and post it to the webhook."""
         event = self._event(kind, about)
         self.events.append(event)
         self.webhooks.add(self.signed(event))
@@ -294,7 +294,7 @@ class SimulatedPayPal(ProcessorServer):
         return {**made, "resource": resource, "links": []}
 
     def signed(self, event: Mapping[str, Any], *, right: bool = True) -> SimulatedDelivery:
-        """With blanks between the members, as no writer of ours would repeat them."""
+        """Return a signed delivery, with spaces between members that none of our writers would reproduce."""
         body = re.sub(rb'","', b'" ,  "', msgspec.json.encode(event))
         sent = self.now
         transmission = self.new_id("t-")
@@ -313,7 +313,7 @@ class SimulatedPayPal(ProcessorServer):
         return b64encode(self._signer.sign(f"{transmission}|{sent}|{WEBHOOK_ID}|{zlib.crc32(body)}".encode())).decode()
 
     async def forge(self, kind: str, about: dict[str, Any], *, right: bool = False) -> int:
-        """Post an event that did not happen; what the receiver answered. `right`: with a true signature."""
+        """Post an event that did not happen; return the receiver's status. `right`: with a valid signature."""
         await self.webhooks.post([self.signed(self._event(kind, about), right=right)])
         return self.webhooks.statuses[-1]
 

@@ -1,4 +1,6 @@
-"""The simulated PayPal's objects, in the shapes of its published OpenAPI descriptions, as far as clients read them."""
+"""The simulated PayPal's objects, in the shapes of its published OpenAPI descriptions, with the members that clients
+read.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Carrying out a plan on a connection, keeping the record as it goes."""
+"""Execution of a plan on a connection, with a record of each step."""
 
 import asyncio
 import socket
@@ -9,12 +9,12 @@ from tokenharbor.simulator.dialect import AnswerPiece
 from tokenharbor.simulator.record import SimulatorRecord
 from tokenharbor.simulator.steps import CloseConnection, EndBody, Pause, SendHead, SendPiece, SendWhole, Step
 
-_RESET = struct.pack("ii", 1, 0)  # linger for no time at all: the close is a reset
+_RESET = struct.pack("ii", 1, 0)  # linger for zero seconds: the close is a reset
 _FOREVER_SECONDS = 3600.0
 
 
 async def perform(exchange: Exchange, steps: list[Step], record: SimulatorRecord) -> None:
-    """Raises Disconnected, or is cancelled, when the peer leaves."""
+    """Execute the steps. Raises Disconnected, or is cancelled, when the peer disconnects."""
     answer = _Answer(exchange, record)
     for step in steps:
         match step:
@@ -36,14 +36,14 @@ async def perform(exchange: Exchange, steps: list[Step], record: SimulatorRecord
 
 
 class _Answer:
-    """One answer under way. With a declared length it writes past the exchange, which frames only chunks and
-    would never send less than it has promised.
+    """One answer in progress. With a declared length it writes past the exchange, which only frames chunks and would
+    never send less than announced.
     """
 
     def __init__(self, exchange: Exchange, record: SimulatorRecord) -> None:
         self._exchange = exchange
         self._record = record
-        self._transport = exchange._line.transport  # noqa: SLF001  a provider that misbehaves reaches below HTTP
+        self._transport = exchange._line.transport  # noqa: SLF001  faults are injected below HTTP
         self._raw = False
         self._ended = False
 
@@ -67,7 +67,7 @@ class _Answer:
         self._ended = self._ended or piece.role in {"end", "whole"}
 
     def note(self, piece: AnswerPiece) -> None:
-        """Count before it leaves: the record may say too much, never too little."""
+        """Count a piece before it is sent: the record may count too much, never too little."""
         record = self._record
         record.events += 1
         record.text_bytes += piece.text_bytes
@@ -89,7 +89,7 @@ class _Answer:
     def cut(self, cut: CloseConnection) -> None:
         if cut.how == "reset":
             connection: socket.socket | None = self._transport.get_extra_info("socket")
-            if connection is not None:  # a simulated transport has none
+            if connection is not None:  # absent in a simulated transport
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
         self._exchange.abort()

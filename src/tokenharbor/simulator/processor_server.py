@@ -1,6 +1,6 @@
-"""What the simulated payment processors share: their HTTP server, faults on request, idempotency and webhooks.
+"""The shared server of the simulated payment processors: HTTP, faults on request, idempotency and webhooks.
 
-A fault is for the next so many requests of a path. "down" does nothing and answers 500; the others do what is asked
+A fault applies to a path's next `times` requests. "down" does nothing and answers 500; the others process the request
 first: "lost" then closes the connection, "late_500" answers 500, "null" answers null, "nulls" nulls in all fields.
 """
 
@@ -27,7 +27,7 @@ _WEBHOOK_SECONDS = 10
 
 
 class ProcessorFault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the next `times` requests to a path (which may have `*`) go wrong."""
+    """A fault of the next `times` requests to a path (which may have `*`)."""
 
     path: str
     kind: Literal["down", "lost", "late_500", "null", "nulls"]
@@ -46,7 +46,7 @@ class ProcessorRequest(msgspec.Struct, frozen=True):
 
 
 class SimulatedAnswer(msgspec.Struct, frozen=True):
-    """JSON, a page, or an address to go on to."""
+    """An answer: JSON, a page, or a redirect."""
 
     status: int
     json: Any = None
@@ -62,14 +62,14 @@ class SimulatedDelivery(msgspec.Struct, frozen=True):
 
 
 class SimulatedWebhooks:
-    """Posts events to `url` in order, as long as it is not held back; keeps what was posted."""
+    """Posts events to `url` in order, unless they are held back; keeps the receiver's statuses."""
 
     def __init__(self) -> None:
         self.url: str | None = None
-        self.times = 1  # how often each is delivered
+        self.times = 1  # deliveries of each event
         self.held = False
         self.waiting: list[SimulatedDelivery] = []
-        self.statuses: list[int] = []  # what the receiver answered, 0 if nothing
+        self.statuses: list[int] = []  # the receiver's statuses; 0 without an answer
         self._tasks: set[asyncio.Task[None]] = set()
 
     def add(self, delivery: SimulatedDelivery) -> None:
@@ -87,12 +87,12 @@ class SimulatedWebhooks:
         task.add_done_callback(self._tasks.discard)
 
     async def flush(self, *, backwards: bool = False) -> None:
-        """Deliver what was held back, the newest first if asked."""
+        """Deliver the events held back; with `backwards`, the newest first."""
         deliveries = self._take()
         await self.post(deliveries[::-1] if backwards else deliveries)
 
     async def post(self, deliveries: list[SimulatedDelivery]) -> None:
-        import httpx  # noqa: PLC0415  servers with the demo's processor never post
+        import httpx  # noqa: PLC0415  servers with the demo's processor never need it
 
         if self.url is None:
             return
@@ -105,7 +105,7 @@ class SimulatedWebhooks:
                     self.statuses.append(0)
 
     async def settled(self) -> None:
-        """Wait until what has been started is delivered."""
+        """Wait until all started deliveries are done."""
         while self._tasks:
             await asyncio.gather(*self._tasks)
 
@@ -116,7 +116,7 @@ class SimulatedWebhooks:
 
 
 class ProcessorServer(ABC):
-    """A simulated processor that listens; `url` is without a path."""
+    """A simulated processor that listens; `url` has no path."""
 
     name: ClassVar[str]
 
@@ -131,7 +131,7 @@ class ProcessorServer(ABC):
         self._server = Server(self._handle, ServerLimits(), world.clock)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Raises Misconfigured if the address is taken."""
+        """Start listening. Raises Misconfigured if the address is taken."""
         try:
             bound = await self._server.start(host, port)
         except OSError as error:
@@ -151,11 +151,11 @@ class ProcessorServer(ABC):
 
     @abstractmethod
     def answer(self, request: ProcessorRequest) -> SimulatedAnswer:
-        """The processor's own interface."""
+        """Answer a request to the processor's own interface."""
 
     @abstractmethod
     def controls(self) -> Mapping[str, Callable[..., Any]]:
-        """What `POST /simulator/NAME` calls, with the members of its JSON as arguments."""
+        """Return the functions behind `POST /simulator/NAME`, whose JSON members are their arguments."""
 
     async def _handle(self, exchange: Exchange) -> None:
         request = await _read(exchange)
@@ -174,7 +174,7 @@ class ProcessorServer(ABC):
             _respond(exchange, self._spoilt(answer, fault))
 
     def failure(self) -> Any:
-        """What it says when it is down."""
+        """Return the body of a failure."""
         return {"error": {"type": "api_error", "message": "simulated fault"}, "name": "INTERNAL_SERVER_ERROR"}
 
     def _spoilt(self, answer: SimulatedAnswer, fault: str | None) -> SimulatedAnswer:

@@ -1,4 +1,4 @@
-"""The simulated provider's handler: a request in, a scripted answer out, a record kept."""
+"""The simulated provider's handler: answers each request by the script and records it."""
 
 import asyncio
 import re
@@ -54,8 +54,8 @@ _decode_quickly = msgspec.json.Decoder(_RequestGlance).decode
 
 
 class _FixedAnswers:
-    """For benches: fixed whole answers, given before anything else is looked at, so that the simulator costs
-    next to nothing beside what is measured.
+    """Fixed whole answers for benchmarks, sent before any other processing, so that the simulator's own cost is
+    negligible.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class _FixedAnswers:
 
 
 class SimulatedProvider:
-    """Answers exchanges by the script in force."""
+    """Answers exchanges by the current script."""
 
     def __init__(self, world: World, script: Script) -> None:
         self._world = world
@@ -88,7 +88,7 @@ class SimulatedProvider:
         self.set_script(script)
 
     def set_script(self, script: Script) -> None:
-        """From the next request on; numbers begin anew, ids and records go on."""
+        """Use another script from the next request on; numbers restart, ids and records continue."""
         self.script = script
         self._chooser = RuleChooser(script)
         self._number = 0
@@ -193,7 +193,7 @@ class SimulatedProvider:
         spec = AnswerSpec(wire, request.stream, reply, answer.first_ms, answer.delay_ms if request.stream else 0)
         return plan_steps(spec, rule.fault)
 
-    # Beside the wires
+    # Other paths
 
     async def _serve_rest(self, exchange: Exchange) -> None:
         body = await exchange.read_body()
@@ -254,7 +254,7 @@ _NO_RULE = ScriptRule()
 
 
 def _wire(path: str) -> SimulatedDialect | None:
-    """By the path's end: vendors have all kinds of prefixes before it. Some say the model in it."""
+    """Return the wire by the path's end, since vendors have various prefixes; some paths have the model."""
     for end, wire in _WIRES.items():
         if path.endswith(end):
             return wire
@@ -265,7 +265,7 @@ def _credential(exchange: Exchange) -> str:
     value = exchange.header(b"x-api-key") or exchange.header(b"x-goog-api-key")
     if value is None:
         value = (exchange.header(b"authorization") or b"").removeprefix(b"Bearer ")
-    signed = _SIGNED_BY.match(value)  # a signature shows only whose it is
+    signed = _SIGNED_BY.match(value)  # a signature only has the key's id
     return (signed[1] if signed else value).decode("latin-1")
 
 

@@ -1,4 +1,4 @@
-"""What the simulator saw and sent, for tests and auditors: one record a request."""
+"""The simulator's records for tests and auditors: what it received and sent, one record per request."""
 
 import asyncio
 import hashlib
@@ -10,12 +10,11 @@ from tokenharbor.kernel.usage import Usage
 
 
 class SimulatorRecord(msgspec.Struct, omit_defaults=False):
-    """One request and what became of it; it changes until it has ended.
+    """One request and its result, updated until it ends.
 
-    `usage` is the last one reported, as disjoint kinds, None if none was sent or it was unsound; `reported` are
-    the objects on the wire, in order. `text_bytes` counts text, reasoning and arguments (UTF-8) handed to the
-    connection. `completed`: all of a good answer, its ending included, was handed over. `hung_up`: the peer left
-    before that.
+    `usage` is the last reported usage, in disjoint kinds; None if none was sent or it was inconsistent. `reported` are
+    the objects as sent, in order. `text_bytes` counts text, reasoning and arguments (UTF-8) written to the connection.
+    `completed`: all of a good answer, its ending included, was written. `hung_up`: the peer disconnected before that.
     """
 
     id: str
@@ -29,7 +28,7 @@ class SimulatorRecord(msgspec.Struct, omit_defaults=False):
     body: str | None  # only with keep_bodies, as are the headers
     headers: dict[str, str] | None
     started_ms: int  # Unix
-    rule: int | None = None  # place in the script
+    rule: int | None = None  # the rule's place in the script
     fault: str | None = None
     status: int | None = None
     usage: Usage | None = None
@@ -42,7 +41,7 @@ class SimulatorRecord(msgspec.Struct, omit_defaults=False):
 
 
 class SimulatorRecords:
-    """The latest so many, in order of arrival."""
+    """The latest `keep` records, in order of arrival."""
 
     def __init__(self, keep: int) -> None:
         self._records: deque[SimulatorRecord] = deque(maxlen=keep)
@@ -74,7 +73,7 @@ class SimulatorRecords:
             self._idle.set()
 
     async def settled(self) -> None:
-        """Wait until no request is under way."""
+        """Wait until no request is in progress."""
         await self._idle.wait()
 
 

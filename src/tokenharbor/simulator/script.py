@@ -1,4 +1,4 @@
-"""The simulator's script: what it answers and how it fails, read from TOML or JSON into checked, frozen types.
+"""The simulator's script: its answers and faults, read from TOML or JSON into checked, frozen types.
 
     seed = 7
     [answer]
@@ -7,8 +7,8 @@
     match = { model = "gpt-*", nth = [1] }
     fault = { kind = "status", status = 429, retry_after = 2 }
 
-The first rule that matches decides; where none does, or it gives no answer of its own, `answer` stands. The same
-script, seed and order of requests give the same behaviour.
+The first matching rule applies; `answer` is used if no rule matches or the rule has no answer. The same script, seed
+and order of requests give the same behaviour.
 """
 
 import difflib
@@ -23,13 +23,13 @@ from tokenharbor.simulator.faults import AnyFault, Count, Positive
 
 # Not tuple[Count, Count]: beside a bounded int in a union, msgspec 0.22 crashes on it.
 Amount = Count | Annotated[tuple[Count, ...], msgspec.Meta(min_length=2, max_length=2)]
-"""A number, or two between which the seed draws one, both ends included."""
+"""A number, or two numbers between which the seed draws one, both included."""
 
 FinishName = Literal["stop", "length", "tool_calls", "stop_sequence", "refusal", "pause"]
 
 
 class CannedUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The usage that is reported, in disjoint kinds; what is not given is counted from the answer."""
+    """The reported usage, in disjoint kinds; unset kinds are counted from the answer."""
 
     input: Amount | None = None
     cache_read: Amount = 0
@@ -40,8 +40,8 @@ class CannedUsage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CannedToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A tool call that is made if the request offers a tool of this name (case aside), in the given turn of
-    the tools; `always` makes it whatever is offered.
+    """A tool call, made in the given turn of calls if the request offers a tool of this name (ignoring case); with
+    `always`, even if it does not.
     """
 
     name: str
@@ -51,8 +51,8 @@ class CannedToolCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CannedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A canned answer. Without `text`, `tokens` words of filler; `{result}` in `after_tools` is the last tool
-    result's beginning. `chunk_chars` or `chunks` say how the text is cut; the delays are in milliseconds.
+    """A canned answer. Without `text`, `tokens` words of filler; in `after_tools`, `{result}` is the beginning of the
+    last tool result. `chunk_chars` or `chunks` split the text; the delays are in milliseconds.
     """
 
     text: str | None = None
@@ -62,19 +62,20 @@ class CannedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calls: tuple[CannedToolCall, ...] = ()
     after_tools: str = "The tool ran. It said: {result}"
     usage: CannedUsage = CannedUsage()
-    finish: FinishName | None = None  # None: what follows from the answer
+    finish: FinishName | None = None  # None: derived from the answer
     stop_sequence: str | None = None
     chunk_chars: Positive = 16
     chunks: Positive | None = None
     first_ms: Count = 0  # before the answer
     delay_ms: Count = 0  # between the events of a stream
-    id: str | None = None  # None: made from seed and number
-    fixed: bool = False  # built once and repeated byte for byte, ids included; for benches
+    id: str | None = None  # None: derived from seed and number
+    fixed: bool = False  # built once and repeated byte for byte, including ids; for benchmarks
 
 
 class RuleMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a request must be for a rule: all that is given must hold. Patterns may have `*` and `?`.
-    `nth`, `first` and `every` number the requests that match everything else, from 1.
+    """The conditions of a rule, all of which must hold. Patterns may have `*` and `?`.
+
+    `nth`, `first` and `every` count the requests that match the other conditions, from 1.
     """
 
     model: str | None = None
@@ -91,7 +92,7 @@ class RuleMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScriptRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When, and what then."""
+    """A condition, and the answer or fault for it."""
 
     match: RuleMatch = RuleMatch()
     answer: CannedAnswer | None = None
@@ -99,7 +100,7 @@ class ScriptRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of it. `credentials` empty: any is taken, none too; `keep_bodies` is for tests alone."""
+    """The whole script. Without `credentials`, any or none is accepted; `keep_bodies` is only for tests."""
 
     seed: int = 0
     models: tuple[str, ...] = ("simulated-model",)
@@ -130,12 +131,12 @@ def read_script(data: bytes | str, *, form: Literal["toml", "json"], where: str)
         return decode(data, type=Script)
     except RecursionError:
         raise Misconfigured(f"{where}: nested too deeply") from None
-    except ValueError as error:  # msgspec's, UTF-8's, and a number of too many digits
+    except ValueError as error:  # of msgspec, UTF-8, and numbers with too many digits
         raise Misconfigured(f"{where}: {_explain(str(error))}") from None
 
 
 def load_script(path: Path) -> Script:
-    """Read the file: JSON by its ending, else TOML. Raises Misconfigured."""
+    """Read a file: JSON by its extension, else TOML. Raises Misconfigured."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -144,7 +145,7 @@ def load_script(path: Path) -> Script:
 
 
 def _explain(message: str) -> str:
-    """What msgspec said, in one line; for an unknown field with the nearest that is known."""
+    """Return msgspec's message in one line, with the nearest known name for an unknown field."""
     match = _UNKNOWN.fullmatch(message)
     if match is None:
         return message.replace("\n", " ").replace("$.", "")

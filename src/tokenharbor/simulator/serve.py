@@ -1,4 +1,4 @@
-"""Starting the simulated provider: inside a program, or as a command of its own."""
+"""Start of the simulated provider, inside a program or as a separate command."""
 
 import asyncio
 import signal
@@ -19,11 +19,11 @@ from tokenharbor.simulator.record import SimulatorRecord, SimulatorRecords
 from tokenharbor.simulator.script import Script, load_script
 from tokenharbor.simulator.stripe import SimulatedStripe
 
-_DRAIN_SECONDS = 0.2  # those still streaming after that are cut: nobody waits for a simulator
+_DRAIN_SECONDS = 0.2  # streams are cut after this
 
 
 class Simulator:
-    """A running provider; `url` is without a path."""
+    """A running provider; `url` has no path."""
 
     def __init__(self, provider: SimulatedProvider, server: Server, host: str, port: int) -> None:
         self._provider = provider
@@ -38,7 +38,7 @@ class Simulator:
 
     @property
     def requests(self) -> list[SimulatorRecord]:
-        """What was seen and sent so far, in order of arrival."""
+        """The records so far, in order of arrival."""
         return self._provider.records.list()
 
     @property
@@ -46,12 +46,12 @@ class Simulator:
         return self._provider.script
 
     def set_script(self, script: Script) -> None:
-        """From the next request on; rules and numbers begin anew, records stay."""
+        """Use another script from the next request on; rules and numbers restart, records stay."""
         self._provider.set_script(script)
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """The number of open connections."""
         return self._server.connections
 
     async def stop(self) -> None:
@@ -70,7 +70,7 @@ async def start(world: World, script: Script, host: str = "127.0.0.1", port: int
 
 
 def run(port: int, script_file: Path | None = None, host: str = "127.0.0.1", *, payments: bool = False) -> None:
-    """The command: serve until SIGTERM or SIGINT. Raises Misconfigured."""
+    """Serve until SIGTERM or SIGINT, as the command does. Raises Misconfigured."""
     script = Script() if script_file is None else load_script(script_file)
     uvloop.run(_serve(script, host, port, payments=payments))
 
@@ -93,6 +93,6 @@ async def _serve(script: Script, host: str, port: int, *, payments: bool) -> Non
 
 
 def _refuse(_path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
-    """What is no sound HTTP is refused in one dialect for all."""
+    """Refuse invalid HTTP, in one dialect for all."""
     body = SimulatedOpenAIChat().error(refusal.status, ErrorFields(message=refusal.message), "")
     return refusal.status, b"content-type: application/json\r\nx-simulated: true\r\n", body

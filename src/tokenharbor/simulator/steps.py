@@ -1,4 +1,4 @@
-"""What will be done with one request, step by step: a pure function of the reply and the fault."""
+"""The plan of an answer, step by step: a pure function of the reply and the fault."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -20,7 +20,7 @@ _GARBAGE = {  # how: content type of a whole answer, body
 
 
 class SendWhole(msgspec.Struct, frozen=True):
-    """An answer in one go."""
+    """A whole answer in one write."""
 
     status: int
     headers: bytes  # ready lines
@@ -28,7 +28,7 @@ class SendWhole(msgspec.Struct, frozen=True):
 
 
 class SendHead(msgspec.Struct, frozen=True):
-    """Status line and headers. `length` None: chunked."""
+    """A status line and headers. `length` None: chunked."""
 
     status: int
     headers: bytes  # ready lines
@@ -36,13 +36,13 @@ class SendHead(msgspec.Struct, frozen=True):
 
 
 class SendPiece(msgspec.Struct, frozen=True):
-    """Bytes of the body."""
+    """A piece of the body."""
 
     piece: AnswerPiece
 
 
 class Pause(msgspec.Struct, frozen=True):
-    """Nothing for `ms` (None: until the peer leaves), but `ping` at each `ping_ms`."""
+    """Silence for `ms` (None: until the peer disconnects), except `ping` every `ping_ms`."""
 
     ms: int | None
     ping: bytes = b""
@@ -50,20 +50,20 @@ class Pause(msgspec.Struct, frozen=True):
 
 
 class CloseConnection(msgspec.Struct, frozen=True):
-    """The connection dies."""
+    """The end of the connection inside the answer."""
 
     how: Literal["reset", "close"]
 
 
 class EndBody(msgspec.Struct, frozen=True):
-    """The framing's own end."""
+    """The end of the body's framing."""
 
 
 Step = SendWhole | SendHead | SendPiece | Pause | CloseConnection | EndBody
 
 
 class AnswerSpec(msgspec.Struct, frozen=True):
-    """What to plan for: a wire, whether as a stream, the reply, and the pace."""
+    """The inputs of a plan: a wire, whether to stream, the reply, and the delays."""
 
     wire: SimulatedDialect
     stream: bool
@@ -76,19 +76,19 @@ class AnswerSpec(msgspec.Struct, frozen=True):
 
 
 def answer_headers(wire: SimulatedDialect, request_id: str, content_type: bytes = _JSON) -> bytes:
-    """What every answer carries; each says that it is simulated."""
+    """Return the headers of every answer, one of which says that it is simulated."""
     lines = b"content-type: %s\r\nx-simulated: true\r\n%s: %s\r\n"
     return lines % (content_type, wire.request_id_header(), request_id.encode())
 
 
 def plan_refusal(wire: SimulatedDialect, request_id: str, status: int, fields: ErrorFields) -> list[Step]:
-    """A refusal of the vendor's own."""
+    """Return the plan of a vendor's own refusal."""
     body = wire.error(status, fields, request_id)
     return [SendWhole(status, answer_headers(wire, request_id), AnswerPiece(body))]
 
 
 def plan_steps(spec: AnswerSpec, fault: faults.AnyFault | None) -> list[Step]:
-    """The whole course of one answer."""
+    """Return the plan of one answer."""
     first: list[Step] = [Pause(spec.first_ms)] if spec.first_ms else []
     match fault:
         case faults.RefuseConnection():
@@ -219,7 +219,7 @@ def _stall_index(pieces: Sequence[AnswerPiece], fault: faults.Stall) -> int:
 
 
 def _index(pieces: Sequence[AnswerPiece], after_events: int | None, after_content: int | None) -> int:
-    """How many pieces come before the fault; see faults.py."""
+    """Return the number of pieces before the fault; see faults.py."""
     if after_events is not None:
         return min(after_events, len(pieces))
     contents = [index for index, piece in enumerate(pieces) if piece.role == "content"]
@@ -238,8 +238,8 @@ def _truncated(spec: AnswerSpec, pieces: Sequence[AnswerPiece], fault: faults.Tr
 
 
 def _drip(pieces: Sequence[AnswerPiece], fault: faults.Drip) -> list[Step]:
-    """Each piece in crumbs; what it counts for is counted with its first, its end is reached with its last, after
-    which there is nothing to wait for.
+    """Split each piece into small ones. The first has the piece's counts, the last its end, without a pause after the
+    very last.
     """
     steps: list[Step] = []
     for piece in pieces:

@@ -1,4 +1,6 @@
-"""A simulated Stripe: stateful, speaks what our code uses of it, signs its webhooks, and is hostile on request."""
+"""A simulated Stripe: stateful, limited to the calls that our code makes, with signed webhooks and
+faults on request.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +34,7 @@ class _Refused(Exception):
 
 
 class SimulatedStripe(ProcessorServer):
-    """`secret`: the only key that is taken, any if it is empty."""
+    """A Stripe. `secret` is the only accepted key; if it is empty, any key is."""
 
     name = "stripe"
 
@@ -42,7 +44,7 @@ class SimulatedStripe(ProcessorServer):
         self.webhook_secret = webhook_secret
         self.objects: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
-        self.saved_outcome = "paid"  # of charges without the payer: paid, declined, needs_payer
+        self.saved_outcome = "paid"  # the result of charges without the payer: paid, declined, needs_payer
 
     @property
     def now(self) -> int:
@@ -89,7 +91,7 @@ class SimulatedStripe(ProcessorServer):
         params = objects.read_form(request.body.decode() if request.method == "POST" else "")
         expand = [value for name, value in request.query.items() if _EXPANDED.fullmatch(name)]
         expand += list(params.get("expand", {}).values())
-        if "payment_method_types" in params:  # gone since the version 2026-09-30.endive
+        if "payment_method_types" in params:  # removed in version 2026-09-30.endive
             message = "The `payment_method_types` parameter is no longer supported."
             raise _Refused(400, error_body(message, code="payment_method_types_no_longer_supported"))
         match request.method, request.path.removeprefix("/v1/").split("/"):
@@ -122,7 +124,7 @@ class SimulatedStripe(ProcessorServer):
         return self.objects[identifier]
 
     def _page_of(self, listed: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
-        """The newest first."""
+        """Return a page of a list, the newest first."""
         found = [each for each in reversed(listed) if each["created"] >= int(query.get("created[gte]", 0))]
         after = query.get("starting_after")
         if after is not None:
@@ -186,10 +188,12 @@ class SimulatedStripe(ProcessorServer):
         self.announce("refund.created", refund)
         return refund
 
-    # ---- what people and banks do
+    # ---- actions of payers, Stripe and banks
 
     def pay(self, session_id: str, outcome: str = "paid", payer: str = "payer1") -> dict[str, Any]:
-        """The payer decides: paid, pending (the money comes later: `settle`) or declined (they may try again)."""
+        """Decide as the payer: paid, pending (the money comes later: `settle`) or declined (another attempt is
+        possible).
+        """
         session = self.objects[session_id]
         if session["status"] != "open":
             raise ValueError(f"{session_id} is {session['status']}")
@@ -212,7 +216,7 @@ class SimulatedStripe(ProcessorServer):
         return session
 
     def settle(self, session_id: str, outcome: str = "paid", payer: str = "payer1") -> dict[str, Any]:
-        """The money of a pending payment comes, or it does not."""
+        """Complete or fail a pending payment."""
         session = self.objects[session_id]
         intent = self.objects[session["payment_intent"]]
         if outcome == "paid":
@@ -235,11 +239,11 @@ class SimulatedStripe(ProcessorServer):
         return str(self.objects[self.objects[session_id]["payment_intent"]]["latest_charge"])
 
     def refund(self, charge_id: str, amount: int) -> dict[str, Any]:
-        """In the dashboard: without any id of ours."""
+        """Refund in Stripe's dashboard, without any id of ours."""
         return self._refund(charge_id, amount, {})
 
     def fail_refund(self, refund_id: str) -> dict[str, Any]:
-        """The payer's bank sends it back."""
+        """Fail a refund: the payer's bank returns the money."""
         refund = self.objects[refund_id]
         charge = self.objects[refund["charge"]]
         refund.update(status="failed", failure_reason="lost_or_stolen_card")
@@ -259,7 +263,7 @@ class SimulatedStripe(ProcessorServer):
         return self._move(dispute_id, -self.objects[dispute_id]["amount"], 1500, "charge.dispute.funds_withdrawn")
 
     def close_dispute(self, dispute_id: str, status: str) -> dict[str, Any]:
-        """It is won (the money comes back, if it was taken) or lost."""
+        """Close a dispute: won (withdrawn money comes back) or lost."""
         dispute = self.objects[dispute_id]
         dispute["status"] = status
         self.announce("charge.dispute.closed", dispute)
@@ -277,7 +281,7 @@ class SimulatedStripe(ProcessorServer):
     # ---- events
 
     def announce(self, kind: str, about: Mapping[str, Any]) -> dict[str, Any]:
-        """An event, into the list and to the webhook."""
+        """Add an event to the list and post it to the webhook."""
         event = self._event(kind, about)
         self.events.append(event)
         self.webhooks.add(self.signed(event))
@@ -295,7 +299,9 @@ class SimulatedStripe(ProcessorServer):
         return SimulatedDelivery(headers, body)
 
     async def forge(self, kind: str, about: dict[str, Any], secret: str | None, age: int = 0) -> int:
-        """Post an event that did not happen; what the receiver answered. Signed rightly if `secret` is None."""
+        """Post an event that did not happen; return the receiver's status. The signature is valid
+        if `secret` is None.
+        """
         await self.webhooks.post([self.signed(self._event(kind, about), secret=secret, age=age)])
         return self.webhooks.statuses[-1]
 
@@ -316,5 +322,5 @@ class SimulatedStripe(ProcessorServer):
         return SimulatedAnswer(303, location=session["cancel_url"] if outcome == "cancel" else request.path)
 
     def payable(self) -> Iterator[str]:
-        """The sessions that wait for their payers."""
+        """Return the ids of the sessions that wait for their payers."""
         return (each["id"] for each in self._kind("checkout.session") if each["status"] == "open")

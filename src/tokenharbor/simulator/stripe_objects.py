@@ -1,4 +1,6 @@
-"""The simulated Stripe's objects, in the shapes of its published OpenAPI description, as far as clients read them."""
+"""The simulated Stripe's objects, in the shapes of its published OpenAPI description, with the members that clients
+read.
+"""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +14,7 @@ TAX_BP = 825
 
 
 def read_form(body: str) -> dict[str, Any]:
-    """`a[b][0]=c` as `{"a": {"b": {"0": "c"}}}`."""
+    """Read `a[b][0]=c` as `{"a": {"b": {"0": "c"}}}`."""
     read: dict[str, Any] = {}
     for name, value in parse_qsl(body, keep_blank_values=True):
         *steps, last = _STEP.findall(name)
@@ -53,7 +55,7 @@ def make_session(session_id: str, params: Mapping[str, Any], url: str, now: int)
 
 
 def add_tax(session: dict[str, Any]) -> None:
-    """As soon as it is known where the payer lives."""
+    """Add the tax, once the payer's location is known."""
     if session["automatic_tax"]["enabled"]:
         tax = session["amount_subtotal"] * TAX_BP // 10_000
         session["automatic_tax"]["status"] = "complete"

@@ -1,4 +1,4 @@
-"""The surfaces beside chat as their vendors speak them, written here once more."""
+"""The surfaces beside chat, from the vendors' side, written independently of the product's."""
 
 import base64
 import email
@@ -29,13 +29,13 @@ _encode = msgspec.json.encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 _DIMENSIONS = 8
-_BYTES_PER_CHARACTER = 400  # of the simulated voice: a twentieth of a second
+_BYTES_PER_CHARACTER = 400  # of simulated speech: a twentieth of a second
 _PER_SECOND = 8_000
 _WAVE = b"\x60" * 10 + b"\xa0" * 10  # 400 Hz
 
 
 def _png() -> str:
-    """One grey dot."""
+    """Return a PNG of one grey pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -49,7 +49,7 @@ _PICTURE = _png()
 
 
 class SimulatedSurface(SimulatedOpenAIChat):
-    """One request of one surface; `body` is its JSON. Errors are OpenAI's."""
+    """One request to a surface; `body` is its JSON. Errors are OpenAI's."""
 
     name = "surface"
 
@@ -71,7 +71,7 @@ class SimulatedSurface(SimulatedOpenAIChat):
 
 
 class SimulatedJsonSurface(SimulatedSurface, ABC):
-    """A surface that answers in JSON, with what was used beside it."""
+    """A surface that answers in JSON, with its usage."""
 
     def whole(self, reply: SimulatedReply) -> AnswerPiece:
         report = self.report(reply)
@@ -82,15 +82,15 @@ class SimulatedJsonSurface(SimulatedSurface, ABC):
 
     @abstractmethod
     def answer(self, reply: SimulatedReply) -> dict[str, Any]:
-        """The body without what was used."""
+        """Return the body without usage."""
 
     @abstractmethod
     def report(self, reply: SimulatedReply) -> ReportedUsage | None:
-        """What was used, where this vendor tells it."""
+        """Return the usage, if this vendor reports it."""
 
 
 class SimulatedEmbeddings(SimulatedJsonSurface):
-    """A vector of eight numbers for each input, the same one every time."""
+    """A vector of eight numbers for each input, always the same."""
 
     name = "embeddings"
 
@@ -122,7 +122,9 @@ def _vector(text: str, *, packed: bool) -> Any:
 
 
 class SimulatedPictures(SimulatedJsonSurface):
-    """As many as were asked for. With `usage.reasoning` in the script their tokens are told, as some vendors do."""
+    """As many images as requested. With `usage.reasoning` in the script, token usage is reported,
+    as by some vendors.
+    """
 
     def count(self) -> int:
         return -(-len(self.body["prompt"]) // 4)
@@ -135,7 +137,7 @@ class SimulatedPictures(SimulatedJsonSurface):
 
     def report(self, reply: SimulatedReply) -> ReportedUsage | None:
         usage = reply.usage
-        if not usage.reasoning:  # what a picture has none of tells that tokens are to be told
+        if not usage.reasoning:  # images have no reasoning: the field only turns the report on
             return None
         counts = {
             "input_tokens": usage.input,
@@ -147,13 +149,13 @@ class SimulatedPictures(SimulatedJsonSurface):
 
 
 class SimulatedImages(SimulatedPictures):
-    """Pictures from words alone."""
+    """Images from text alone."""
 
     name = "images"
 
 
 class SimulatedSpeech(SimulatedSurface):
-    """Sound of a length that grows with the text."""
+    """Audio whose length grows with the text."""
 
     name = "speech"
     streams = True
@@ -162,7 +164,7 @@ class SimulatedSpeech(SimulatedSurface):
     def count(self) -> int:
         return len(self.body["input"])
 
-    def whole(self, reply: SimulatedReply) -> AnswerPiece:  # noqa: ARG002  the text is all it needs
+    def whole(self, reply: SimulatedReply) -> AnswerPiece:  # noqa: ARG002  only the text matters
         return AnswerPiece(simulated_wav(self.body["input"]), "whole")
 
     def stream(self, reply: SimulatedReply) -> list[AnswerPiece]:
@@ -174,7 +176,7 @@ class SimulatedSpeech(SimulatedSurface):
 
 
 def simulated_wav(text: str) -> bytes:
-    """What the simulated voice makes of a text: a tone, whatever format was asked for."""
+    """Return simulated speech: a tone, in WAV for any requested format."""
     data = _WAVE * (len(text) * _BYTES_PER_CHARACTER // len(_WAVE))
     form = struct.pack("<HHIIHH", 1, 1, _PER_SECOND, _PER_SECOND, 1, 8)
     return b"RIFF%bWAVEfmt \x10\0\0\0%bdata%b%b" % (
@@ -186,7 +188,7 @@ def simulated_wav(text: str) -> bytes:
 
 
 class SimulatedRerank(SimulatedJsonSurface):
-    """The documents in their order, each less relevant than the one before."""
+    """The documents in their order, with decreasing relevance."""
 
     name = "rerank"
 
@@ -205,11 +207,11 @@ class SimulatedRerank(SimulatedJsonSurface):
 
 
 class SimulatedForm(SimulatedSurface):
-    """A request that is a form, read by the library's reader of mail."""
+    """A request that is a form, read with the `email` package."""
 
     needs_file = True
     files = 0
-    sounds = 0  # bytes in the files
+    sounds = 0  # bytes of all files
 
     def read(self, body: bytes) -> SimulatedRequest:
         head = b"content-type: " + (self.exchange.header(b"content-type") or b"") + b"\r\n\r\n"
@@ -230,11 +232,11 @@ class SimulatedForm(SimulatedSurface):
 
 
 class SimulatedTranscriptions(SimulatedForm, SimulatedJsonSurface):
-    """A second for every thousand bytes. With `usage.reasoning` in the script tokens are told instead."""
+    """A second for every thousand bytes. With `usage.reasoning` in the script, tokens are reported instead."""
 
     name = "transcriptions"
 
-    def answer(self, reply: SimulatedReply) -> dict[str, Any]:  # noqa: ARG002  the recording is all it needs
+    def answer(self, reply: SimulatedReply) -> dict[str, Any]:  # noqa: ARG002  only the recording matters
         return {"text": f"{self.sounds} bytes of sound"}
 
     def report(self, reply: SimulatedReply) -> ReportedUsage | None:
@@ -253,7 +255,7 @@ class SimulatedTranscriptions(SimulatedForm, SimulatedJsonSurface):
 
 
 class SimulatedImageEdits(SimulatedForm, SimulatedPictures):
-    """Pictures from pictures, whatever was sent."""
+    """Images from any images."""
 
     name = "image_edits"
 
@@ -272,7 +274,7 @@ SURFACES: Mapping[str, type[SimulatedSurface]] = {
     "/audio/transcriptions": SimulatedTranscriptions,
     "/images/edits": SimulatedImageEdits,
 }
-"""By the end of the path."""
+"""The surfaces by the path's end."""
 
 
 def surface_at(exchange: Exchange) -> SimulatedDialect | None:

@@ -1,4 +1,6 @@
-"""Simulated videos: taken at once, in progress when first asked after, then completed, or failed if told so."""
+"""Simulated videos: accepted at once, in progress at the first poll, then completed, or failed if
+the prompt says so.
+"""
 
 import re
 from typing import Any
@@ -19,7 +21,7 @@ class SimulatedVideo(msgspec.Struct):
     """One video."""
 
     body: dict[str, Any]
-    times_asked: int = 0  # how often somebody asked after it
+    times_asked: int = 0  # number of polls
 
     @property
     def status(self) -> str:
@@ -40,7 +42,7 @@ class SimulatedVideos:
             del self._videos[next(iter(self._videos))]
 
     def answer(self, exchange: Exchange) -> bool:
-        """Whether it was about a video that is here."""
+        """Answer a request about a known video; return whether it was one."""
         match = _PATH.search(exchange.path)
         video = self._videos.get(match[1]) if match is not None else None
         if match is None or video is None:
@@ -54,7 +56,7 @@ class SimulatedVideos:
 
 
 def simulated_mp4(prompt: str) -> bytes:
-    """What the simulated camera makes of a prompt."""
+    """Return the simulated video of a prompt."""
     return f"not a film: {prompt}\n".encode() * 5_000
 
 
@@ -72,7 +74,7 @@ def video_object(id_: str, video: SimulatedVideo) -> dict[str, Any]:
 
 
 class SimulatedVideoRequest(SimulatedForm):
-    """The request that takes one."""
+    """The request that creates a video."""
 
     name = "videos"
     needs_file = False
