@@ -180,7 +180,7 @@ def test_a_whole_edition_says_the_lines_of_its_own_faults(tmp_path: Path) -> Non
         ('coding = ["a"]', "unknown field 'coding'; did you mean 'code'?"),
         ('name = "Not A Name"', "name: "),
         ("warm_minutes = 61", "warm_minutes: must be no more than pin_minutes"),
-        ('name = ""', 'plan: must be [] because name is ""'),
+        ('name = ""', 'plan: must be [] because name is "", so there are no pools'),
     ],
 )
 def test_th_o1_pools_that_cannot_be_asked_are_refused_at_their_line(tmp_path: Path, stated: str, said: str) -> None:

@@ -155,9 +155,7 @@ class Model:
     label: str = ""  # for people
     created: int = 0  # Unix seconds, for /v1/models
     retires: datetime | None = None  # its end, as the vendor or the operator announced it
-    bytes_per_token: int | None = (
-        None  # of text, for quotes: at most one token per this many bytes; None: by kind of character
-    )
+    bytes_per_token: int | None = None  # of text, for quotes: at most a token per so many; None: by kind of character
     image_tokens: int = 5_000  # the most that one image can count for
     surfaces: tuple[str, ...] = (CHAT,)  # sorted
     bytes_per_second: int = 500  # of audio, for quotes: at most one second per this many bytes

@@ -18,9 +18,7 @@ class OrchestraPolicy(msgspec.Struct, frozen=True, kw_only=True):
     summarise: tuple[ModelName, ...]
     general: tuple[ModelName, ...]
     effort: Mapping[Word, Effort]  # of reasoning by stage, if the caller states none
-    gate_bp: Annotated[
-        int, msgspec.Meta(ge=0, le=10_000)
-    ]  # below this confidence of the classifier, the stage is general
+    gate_bp: Annotated[int, msgspec.Meta(ge=0, le=10_000)]  # below this classifier confidence, the stage is general
     pin_minutes: Limit  # after the last request, how long a session keeps its executor
     warm_minutes: Limit  # after the last request, how long a provider's prompt cache counts as warm
     stage_requests: Count  # the assumed length of a stage, over which a switch must pay for itself

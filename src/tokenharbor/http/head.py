@@ -37,9 +37,7 @@ class KnownHead:
         self._headers = headers
         self._raw = raw
         self._at = at  # the position of the length
-        self._rest = (
-            at + len(headers[b"content-length"]) - len(raw)
-        )  # the length's end, counted from the end of the head
+        self._rest = at + len(headers[b"content-length"]) - len(raw)  # the length's end, from the end of the head
 
     @classmethod
     def of(cls, raw: bytes, request_line: RequestLine, headers: HeaderMap) -> "KnownHead | None":

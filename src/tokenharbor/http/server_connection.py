@@ -351,9 +351,7 @@ class ServerConnection(asyncio.Protocol):
             self._leave(unread=exchange.body is None)
 
     def read_next(self) -> None:
-        if (
-            self.paused
-        ):  # `resume_writing` calls this again: a client that does not read gets no further requests served
+        if self.paused:  # `resume_writing` calls this again: nothing more is read from a client that does not read
             return
         shared = self.shared
         if shared.draining:
