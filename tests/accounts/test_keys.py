@@ -13,7 +13,7 @@ from tokenharbor.accounts.keys import (
     delete_key,
     issue_key,
     list_keys,
-    name_rules,
+    resolve_rules,
     revoke_key,
     rotate_key,
 )
@@ -42,7 +42,7 @@ async def test_a_key_is_issued_with_its_rules_and_stored_as_a_hash(
     issued = await issue_key(conn, world, derived, account_id=account.id, rules=rules, catalog=catalog)
     [listed] = await list_keys(conn, account.id)
     assert (listed.id, listed.account_id, listed.revoked_at) == (issued.id, account.id, None)
-    assert listed.rules == name_rules(rules, catalog)
+    assert listed.rules == resolve_rules(rules, catalog)
     assert listed.rules.models == ("demo-chat",), "under the name that the gateway compares, once"
     assert await conn.fetchval("select hash from api_key") == key_hasher(derived)(issued.key.encode())
     assert issued.key not in repr(issued)

@@ -10,7 +10,7 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.kernel.world import World
-from tokenharbor.ledger.book import all_answers
+from tokenharbor.ledger.book import wait_for_answers
 from tokenharbor.ledger.store import open_book
 from tokenharbor.ledger.types import Hold, Product, Settlement
 
@@ -58,6 +58,6 @@ async def spend(
     )
     async with open_book(url, world.ids.new()) as book:
         placed: Sequence[Any] = await book.place([hold])
-        await all_answers(placed)
-        await all_answers(await book.settle([settlement]))
+        await wait_for_answers(placed)
+        await wait_for_answers(await book.settle([settlement]))
     return hold.request_id

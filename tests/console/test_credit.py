@@ -13,7 +13,7 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.money import ZERO, Usd
 from tokenharbor.kernel.payer import Payer
-from tokenharbor.ledger.book import all_answers
+from tokenharbor.ledger.book import wait_for_answers
 from tokenharbor.ledger.reversal import Reversal
 from tokenharbor.ledger.store import open_book
 from tokenharbor.ledger.types import Credit, Hold, Pool
@@ -50,7 +50,7 @@ async def test_what_is_held_is_listed_by_request_the_oldest_first_and_at_most_fi
             amount = Usd.parse(f"0.{number:03}") if number else ZERO
             holds.append(Hold(world.ids.new(), payer, amount, clock.now()))
         placed: Sequence[Any] = await book.place(holds)
-        await all_answers(placed)
+        await wait_for_answers(placed)
         held = (await viewer.get(path)).json()
         balance = (await viewer.get(f"{office.account_path}/balance")).json()
         assert held["held_usd"] == balance["held_usd"] == "1.326000000"

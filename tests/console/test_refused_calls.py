@@ -6,17 +6,20 @@ from tests.console.conftest import START, Office
 
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.kernel import ids
-from tokenharbor.ledger.refused_calls import RefusedPair, add_refused_calls
+from tokenharbor.ledger.refused_calls import RefusedCallGroup, add_refused_calls
 
 
 async def test_refused_calls_are_listed_by_key_and_by_hour(office: Office) -> None:
     pool, mine = office.context.pool, office.account.id
     one, two, hour = (office.context.world.ids.new(), office.context.world.ids.new(), timedelta(hours=1))
     for counts, at in (
-        ({RefusedPair(mine, one, "insufficient_quota"): 3, RefusedPair(mine, two, "permission_denied"): 1}, START),
-        ({RefusedPair(mine, one, "insufficient_quota"): 4}, START - hour),
-        ({RefusedPair(mine, None, "rate_limit_exceeded"): 2}, START - hour),
-        ({RefusedPair(mine, one, "insufficient_quota"): 100}, START - timedelta(days=7) - hour),
+        (
+            {RefusedCallGroup(mine, one, "insufficient_quota"): 3, RefusedCallGroup(mine, two, "permission_denied"): 1},
+            START,
+        ),
+        ({RefusedCallGroup(mine, one, "insufficient_quota"): 4}, START - hour),
+        ({RefusedCallGroup(mine, None, "rate_limit_exceeded"): 2}, START - hour),
+        ({RefusedCallGroup(mine, one, "insufficient_quota"): 100}, START - timedelta(days=7) - hour),
     ):
         await add_refused_calls(pool, counts, at)
     viewer, path = office.member(AccountRole.VIEWER), f"{office.account_path}/refused-calls"

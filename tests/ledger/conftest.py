@@ -22,7 +22,7 @@ from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger import credit_moves
-from tokenharbor.ledger.book import all_answers
+from tokenharbor.ledger.book import wait_for_answers
 from tokenharbor.ledger.credit_moves import EntryStamp
 from tokenharbor.ledger.credit_state import CreditEntry, CreditState
 from tokenharbor.ledger.store import PostgresBook, open_book
@@ -172,15 +172,15 @@ class Scene:
 
     async def place(self, *holds: Hold) -> list[PlacedHold | RefusedHold | Exception]:
         answers = await self.book.place(holds)
-        come: Sequence[Any] = await all_answers(answers)
+        come: Sequence[Any] = await wait_for_answers(answers)
         return list(come)
 
     async def settle(self, *settlements: Settlement) -> list[SettledCharge | Exception]:
-        return [*await all_answers(await self.book.settle(settlements))]
+        return [*await wait_for_answers(await self.book.settle(settlements))]
 
     async def release(self, *holds: Hold, loss: int = 0) -> list[Exception | None]:
         releases = [self.as_release(hold, loss) for hold in holds]
-        return [*await all_answers(await self.book.release(releases))]
+        return [*await wait_for_answers(await self.book.release(releases))]
 
     async def spend(self, amount: int) -> None:
         """A request from hold to settlement."""

@@ -87,7 +87,7 @@ async def test_a_full_queue_says_so_at_once() -> None:
 async def test_rows_that_do_not_fit_into_the_next_call_are_told_of() -> None:
     batcher: Batcher[int, int] = Batcher(Calls(), batch=64, queue=200)
     told: list[int] = []
-    batcher.on_many = lambda: told.append(batcher.waiting)
+    batcher.on_full_batch = lambda: told.append(batcher.waiting)
     for row in range(100):
         batcher.submit(row)
     assert told == [*range(64, 100)]

@@ -9,7 +9,7 @@ import pytest
 from tokenharbor.kernel.errors import Conflict, Missing
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.gateways import GatewayRun, GatewaySlot, enter_gateway
-from tokenharbor.ledger.lapsed import GivenUp, abandon, free_lapsed_runs, give_up_overdue, list_runs
+from tokenharbor.ledger.lapsed import GivenUpHolds, abandon, free_lapsed_runs, give_up_overdue, list_runs
 from tokenharbor.ledger.store import open_book
 from tokenharbor.ledger.types import Hold, PlacedHold, SettledCharge
 
@@ -29,9 +29,9 @@ async def _lapse(scene: Any, run: GatewayRun, ago: timedelta = timedelta(seconds
     await scene.conn.execute(sql, run.id, ago)
 
 
-async def _give_up_overdue(scene: Any) -> list[GivenUp]:
+async def _give_up_overdue(scene: Any) -> list[GivenUpHolds]:
     """What was reported."""
-    reported: list[GivenUp] = []
+    reported: list[GivenUpHolds] = []
     await give_up_overdue(scene.book._pool, DAY, scene.clock.now(), reported.append)
     return reported
 
@@ -65,7 +65,7 @@ async def test_what_lapsed_longer_ago_than_the_grace_is_given_up_once(lone_scene
     await _lapse(scene, run, DAY - timedelta(minutes=1))
     assert await _give_up_overdue(scene) == []
     await _lapse(scene, run, DAY)
-    assert await _give_up_overdue(scene) == [GivenUp(run.id, 1, Usd(30))]
+    assert await _give_up_overdue(scene) == [GivenUpHolds(run.id, 1, Usd(30))]
     assert await _give_up_overdue(scene) == []
     assert (await scene.held(), await scene.fault()) == (0, None)
     late = await scene.settle(scene.settlement(hold, 30))
@@ -86,7 +86,7 @@ async def test_a_gateway_is_abandoned_once_it_has_lapsed(lone_scene: Any) -> Non
         run.id: "lapsed",
         other.id: "alive",
     }
-    assert await abandon(scene.conn, run.slot.gateway_id, now) == [GivenUp(run.id, 1, Usd(30))]
+    assert await abandon(scene.conn, run.slot.gateway_id, now) == [GivenUpHolds(run.id, 1, Usd(30))]
     assert await scene.held() == 10
     assert [each.id for each in await list_runs(scene.conn) if each.gateway_id] == [other.id]
 
@@ -99,7 +99,7 @@ async def test_a_run_of_the_release_before_is_given_up_by_its_own_id_alone(lone_
     async with open_book(scene.url, run_id) as book:
         await book.place([scene.hold(30)])
     assert await _give_up_overdue(scene) == [], "it may be alive"
-    assert await abandon(scene.conn, run_id, scene.clock.now()) == [GivenUp(run_id, 1, Usd(30))]
+    assert await abandon(scene.conn, run_id, scene.clock.now()) == [GivenUpHolds(run_id, 1, Usd(30))]
 
 
 async def test_a_run_that_cannot_be_given_up_hides_no_other_that_was(lone_scene: Any) -> None:
@@ -113,7 +113,7 @@ async def test_a_run_that_cannot_be_given_up_hides_no_other_that_was(lone_scene:
         f"create trigger fail before update on gateway for each row when (new.id = '{runs[1].id}') "
         "execute function fail()"
     )
-    reported: list[GivenUp] = []
+    reported: list[GivenUpHolds] = []
     with pytest.raises(asyncpg.RaiseError, match="a fault"):
         await give_up_overdue(scene.book._pool, DAY, scene.clock.now(), reported.append)
     assert {each.run_id for each in reported} == {runs[0].id, runs[2].id}

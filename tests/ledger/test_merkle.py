@@ -5,7 +5,7 @@ from hashlib import sha256
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenharbor.ledger.merkle import EMPTY, climb, leaf_hash, levels, path_to, tree_root
+from tokenharbor.ledger.merkle import EMPTY, leaf_hash, levels, path_to, root_from_path, tree_root
 
 LEAVES = st.lists(st.binary(max_size=40), min_size=1, max_size=70)
 
@@ -23,9 +23,9 @@ def _by_definition(leaves: list[bytes]) -> bytes:
 def test_no_leaf_and_one() -> None:
     assert tree_root([]) == EMPTY == _by_definition([])
     assert tree_root([b"a"]) == leaf_hash(b"a")
-    assert climb(b"a", 0, 1, ()) == leaf_hash(b"a")
-    assert climb(b"a", 0, 0, ()) is None
-    assert climb(b"a", 1, 1, ()) is None
+    assert root_from_path(b"a", 0, 1, ()) == leaf_hash(b"a")
+    assert root_from_path(b"a", 0, 0, ()) is None
+    assert root_from_path(b"a", 1, 1, ()) is None
 
 
 @given(LEAVES)
@@ -38,18 +38,20 @@ def test_a_path_proves_its_leaf_and_no_other(leaves: list[bytes], data: st.DataO
     place = data.draw(st.integers(0, len(leaves) - 1))
     rows = levels(leaves)
     path, root, size = path_to(rows, place), rows[-1][0], len(leaves)
-    assert climb(leaves[place], place, size, path) == root
-    assert climb(leaves[place] + b"x", place, size, path) != root
-    assert climb(leaves[place], place, size, (*path, bytes(32))) is None
-    assert not path or climb(leaves[place], place, size, path[1:]) != root
+    assert root_from_path(leaves[place], place, size, path) == root
+    assert root_from_path(leaves[place] + b"x", place, size, path) != root
+    assert root_from_path(leaves[place], place, size, (*path, bytes(32))) is None
+    assert not path or root_from_path(leaves[place], place, size, path[1:]) != root
     for at in range(len(path)):
-        assert climb(leaves[place], place, size, (*path[:at], sha256(path[at]).digest(), *path[at + 1 :])) != root
+        assert (
+            root_from_path(leaves[place], place, size, (*path[:at], sha256(path[at]).digest(), *path[at + 1 :])) != root
+        )
     other = data.draw(st.integers(0, len(leaves) - 1))
     if other != place and leaves[other] != leaves[place]:
-        assert climb(leaves[other], place, size, path) != root
+        assert root_from_path(leaves[other], place, size, path) != root
 
 
 @given(LEAVES, LEAVES)
 def test_an_inner_node_is_no_leaf(left: list[bytes], right: list[bytes]) -> None:
     inner = tree_root(left) + tree_root(right)
-    assert climb(inner, 0, 1, ()) != sha256(b"\1" + inner).digest()
+    assert root_from_path(inner, 0, 1, ()) != sha256(b"\1" + inner).digest()

@@ -24,7 +24,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.usage import Usage
-from tokenharbor.ledger.book import all_answers
+from tokenharbor.ledger.book import wait_for_answers
 from tokenharbor.ledger.rollup import UsageDimension, read_totals
 from tokenharbor.ledger.sessions import read_stages
 from tokenharbor.ledger.types import Hold, KeyLimits, PlacedHold, Product, Release, SettledCharge
@@ -245,7 +245,7 @@ async def _end(scene: Scene, happened: Happened, requests: Sequence[Request]) ->
             assert await scene.settle(settlement) == [SettledCharge(Usd(request.cost), Usd(request.cost // 3), Usd(0))]
         else:
             release = Release(**_end_of(settlement), loss=Usd(request.loss))
-            assert await all_answers(await scene.book.release([release])) == [None]
+            assert await wait_for_answers(await scene.book.release([release])) == [None]
         happened.ended.append((at, request))
 
 

@@ -38,7 +38,7 @@ from tokenharbor.kernel.payer import UNLIMITED, Payer, RateLimits
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger import credit_moves
 from tokenharbor.ledger.batch_arguments import again_arguments
-from tokenharbor.ledger.book import RequestBook, all_answers
+from tokenharbor.ledger.book import RequestBook, wait_for_answers
 from tokenharbor.ledger.credit_moves import EntryStamp
 from tokenharbor.ledger.credit_state import CreditEntry
 from tokenharbor.ledger.memory_book import MemoryBook
@@ -151,7 +151,7 @@ class Machine(RuleBasedStateMachine):
                 result = await coming
             except BooksError as error:
                 return type(error)
-            return [_plain(item) for item in await all_answers(result)] if isinstance(result, list) else result
+            return [_plain(item) for item in await wait_for_answers(result)] if isinstance(result, list) else result
 
         expected = self.stage.runner.run(answer(memory))
         assert self.stage.runner.run(answer(postgres)) == expected

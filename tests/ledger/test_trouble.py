@@ -143,7 +143,7 @@ async def test_an_account_that_we_lock_ourselves_is_waited_for(
     await scene.place(settled)
     hot, asked = scene.book._connections, asyncio.Semaphore(0)
     runner, other = (scene.book._settles, hot.holds) if ends_wait else (scene.book._places, hot.ends)
-    _never_carefully(runner, monkeypatch, asked)
+    _never_with_checks(runner, monkeypatch, asked)
     async with other.link.connection.transaction():
         await other.link.connection.execute("select from wallet where account_id = $1 for update", scene.account)
         work = scene.book.settle([scene.settlement(settled, 5)]) if ends_wait else scene.book.place([hold])
@@ -156,7 +156,7 @@ async def test_an_account_that_we_lock_ourselves_is_waited_for(
 async def test_a_lock_timeout_that_nobody_holds_is_tried_again(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     await scene.credit(1000)
     runner, asked = scene.book._places, asyncio.Semaphore(0)
-    _never_carefully(runner, monkeypatch, asked)
+    _never_with_checks(runner, monkeypatch, asked)
     run, failures = runner._operation.run, [asyncpg.LockNotAvailableError("timeout")]
 
     async def starved(conn: Any, rows: Any) -> Any:
@@ -175,7 +175,7 @@ async def test_no_batch_is_set_aside_where_cpu_is_short(scene: Any, monkeypatch:
     await scene.credit(1_000_000)
     asked = asyncio.Semaphore(0)
     for runner in (scene.book._places, scene.book._settles):
-        _never_carefully(runner, monkeypatch, asked)
+        _never_with_checks(runner, monkeypatch, asked)
     places, settles = Batcher(scene.book.place), Batcher(scene.book.settle)
     backends = await scene.conn.fetch("select pid from pg_stat_activity where datname = current_database()")
     with _no_cpu_left([row["pid"] for row in backends], busy=20):
@@ -211,7 +211,7 @@ def _no_cpu_left(backends: Sequence[int], *, busy: int) -> Iterator[None]:
         os.sched_setaffinity(0, usual)
 
 
-def _never_carefully(runner: Any, monkeypatch: pytest.MonkeyPatch, asked: asyncio.Semaphore) -> None:
+def _never_with_checks(runner: Any, monkeypatch: pytest.MonkeyPatch, asked: asyncio.Semaphore) -> None:
     """The runner takes no slow way; the semaphore counts how often it has asked who has the lock."""
     look = runner._is_locked_by_others
 
@@ -224,7 +224,7 @@ def _never_carefully(runner: Any, monkeypatch: pytest.MonkeyPatch, asked: asynci
         raise AssertionError("the slow way")
 
     monkeypatch.setattr(runner, "_is_locked_by_others", counted)
-    monkeypatch.setattr(runner, "_carefully", slow)
+    monkeypatch.setattr(runner, "_run_with_checks", slow)
 
 
 async def test_a_database_that_is_away_is_never_a_refusal(lone_scene: Any) -> None:

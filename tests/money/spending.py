@@ -15,7 +15,7 @@ from tokenharbor.funding.context import Funding
 from tokenharbor.kernel.errors import Conflict
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import NANO_PER_CENT, ZERO, Usd
-from tokenharbor.ledger.book import Answer, all_answers
+from tokenharbor.ledger.book import Answer, wait_for_answers
 from tokenharbor.ledger.types import (
     Credit,
     Hold,
@@ -202,7 +202,7 @@ class SpendingRules(MoneyRun):
             assert (answer.charge, answer.again) == (request.charge, True)
 
     async def _answer(self, coming: Awaitable[Sequence[Answer[Any]]]) -> Any:
-        [answer] = await all_answers(await coming)
+        [answer] = await wait_for_answers(await coming)
         return answer
 
     async def _claim_by_twenty(self, uses: int) -> None:

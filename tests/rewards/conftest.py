@@ -25,7 +25,7 @@ from tokenharbor.kernel.money import Money, Usd
 from tokenharbor.kernel.payer import Payer
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger import credit_moves
-from tokenharbor.ledger.book import all_answers
+from tokenharbor.ledger.book import wait_for_answers
 from tokenharbor.ledger.credit_moves import EntryStamp
 from tokenharbor.ledger.credit_state import CreditState
 from tokenharbor.ledger.store import PostgresBook, open_book
@@ -161,7 +161,7 @@ class Scene:
         amount, payer = Usd.parse(usd), Payer(account, self.keys[account])
         hold = Hold(self.world.ids.new(), payer, amount, self.clock.now())
         placed: Any = await self.book.place([hold])
-        assert await all_answers(placed) == [PlacedHold(amount)]
+        assert await wait_for_answers(placed) == [PlacedHold(amount)]
 
         async def settle() -> None:
             detail = (_DETAIL % payer.key_id).encode()
@@ -169,7 +169,7 @@ class Scene:
                 hold.request_id, payer, _SOLD, "complete", detail, b"sixteen of salt.", self.clock.now(), amount,
                 Usd(0), Usd(0), amount,
             )  # fmt: skip
-            await all_answers(await self.book.settle([end]))
+            await wait_for_answers(await self.book.settle([end]))
 
         return settle
 

@@ -50,7 +50,7 @@ class KeyState:
     week: Usd
 
 
-class KeyReads:
+class KeyStateReader:
     """Reads keys' states. Every call raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:

@@ -75,7 +75,7 @@ async def issue_key(  # noqa: PLR0913  each by its name
     """
     await store.get_account(conn, account_id)
     await _check_room(conn, account_id)
-    named = name_rules(rules, catalog, also)
+    named = resolve_rules(rules, catalog, also)
     made = make_key(world.entropy)
     key_id = await store.add_key(conn, world, derived, account_id=account_id, key=made, rules=named)
     return IssuedKey(key_id, made.key)
@@ -94,7 +94,7 @@ async def change_key(
 
     Raises Missing, Conflict for a revoked key, Rejected for rules that name an unknown model or provider.
     """
-    named = name_rules(change_rules(KeyRules(), change), catalog, also)
+    named = resolve_rules(change_rules(KeyRules(), change), catalog, also)
     stated = stated_fields(change).keys()
     change = msgspec.structs.replace(change, **{name: getattr(named, name) for name in _NAMING if name in stated})
     async with conn.transaction():
@@ -147,7 +147,7 @@ def change_rules(rules: KeyRules, change: KeyChange) -> KeyRules:
     return replace(rules, **stated, rates=msgspec.structs.replace(rules.rates, **rates))
 
 
-def name_rules(rules: KeyRules, catalog: Catalog, also: Collection[str] = ()) -> KeyRules:
+def resolve_rules(rules: KeyRules, catalog: Catalog, also: Collection[str] = ()) -> KeyRules:
     """Return the rules with models by their canonical names, which the gateway compares. Raises Rejected for an unknown
     model or provider: such a rule would exclude everything.
     """

@@ -8,7 +8,7 @@ from functools import partial
 
 import asyncpg
 
-from tokenharbor.accounts.key_state import KeyReads
+from tokenharbor.accounts.key_state import KeyStateReader
 from tokenharbor.app.alerts import make_alerting, make_user_post
 from tokenharbor.app.caching import open_caching
 from tokenharbor.app.console_task import CONSOLE_SOCKET
@@ -68,7 +68,7 @@ from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import real_world
 from tokenharbor.ledger.gateways import GatewaySlot
 from tokenharbor.ledger.history import RequestHistory
-from tokenharbor.ledger.lapsed import GivenUp, give_up_overdue
+from tokenharbor.ledger.lapsed import GivenUpHolds, give_up_overdue
 from tokenharbor.ledger.lease import Lease
 from tokenharbor.ledger.store import PostgresBook
 from tokenharbor.ledger.tasks import VendorTasks
@@ -259,7 +259,7 @@ def _dependencies(
     metrics = Metrics(world.clock, health, opened.alarms, caching.exact)
     settler = Settler(books.settlements, books.releases, world)
     reading = ReadQueue(MOST_QUEUED)
-    books.holds.on_many = reading.note_crowd
+    books.holds.on_full_batch = reading.note_crowd
 
     async def run_due(account_id: UUID) -> bool:
         return await run_due_alone(database.pool, world, snapshots.policy(), account_id)
@@ -287,7 +287,7 @@ def _dependencies(
         LocalLimits(keys.ring, snapshots.current, world.clock),
         reading,
         OverloadGuard((reading, books), metrics, world.clock),
-        KeyReads(database.pool),
+        KeyStateReader(database.pool),
         caching,
         conductor,
         RefusalCounts(),
@@ -329,7 +329,7 @@ async def _give_up(context: WorkerContext, database: Database, alarms: Alarms) -
     """Release the holds of runs that no later run has taken over in time, and raise an alarm for each."""
     grace = timedelta(hours=context.settings.server.journal_grace_hours)
 
-    def report(given: GivenUp) -> None:
+    def report(given: GivenUpHolds) -> None:
         alarms.report_given_up(given.run_id, given.holds, int(given.amount))
 
     await give_up_overdue(database.pool, grace, context.world.clock.now(), report)

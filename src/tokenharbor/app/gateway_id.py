@@ -5,7 +5,7 @@ from typing import Final
 
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.files import create_private
+from tokenharbor.kernel.files import create_private_file
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.world import World
 
@@ -21,7 +21,7 @@ def gateway_id(home: Path, world: World) -> UUID:
     path = home / GATEWAY_FILE
     try:
         if not path.exists():
-            create_private(path, ids.show("gw", world.ids.new()) + "\n", world.entropy)
+            create_private_file(path, ids.show("gw", world.ids.new()) + "\n", world.entropy)
         return ids.parse("gw", path.read_text("ascii").strip())
     except OSError as error:
         raise Misconfigured(f"{path}: cannot use the gateway's id: {error.strerror or error}") from error

@@ -25,7 +25,7 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.signing import ALGORITHM, is_signed
 from tokenharbor.ledger.chain import entry_digest, salted_version
 from tokenharbor.ledger.entry import Entry
-from tokenharbor.ledger.merkle import climb
+from tokenharbor.ledger.merkle import root_from_path
 from tokenharbor.ledger.roots import is_in_root, is_signed_root
 
 _OF_DETAIL = ("model", "status", "started_at", "stream", "cache", "usage_source", "total_ms")
@@ -198,7 +198,7 @@ def _check_path(proof: Mapping[str, Any], entry: Entry, keys: Mapping[str, bytes
     path = [read_hex(each) for each in proof["path"]]
     if cut.account_id != entry.account_id:
         raise ReceiptError("the cut belongs to another account")
-    if climb(entry_digest(entry), entry.seq - cut.from_seq, cut.size, path) != cut.tree:
+    if root_from_path(entry_digest(entry), entry.seq - cut.from_seq, cut.size, path) != cut.tree:
         raise ReceiptError("the proof path from the entry to its cut is wrong")
     if not is_in_root(cut, root):
         raise ReceiptError("the proof path from the cut to the root is wrong")

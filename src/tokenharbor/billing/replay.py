@@ -8,7 +8,7 @@ import structlog
 from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.ids import show
-from tokenharbor.ledger.book import RequestBook, all_answers
+from tokenharbor.ledger.book import RequestBook, wait_for_answers
 from tokenharbor.ledger.journal import read_journal, remove_journal, set_journal_aside
 from tokenharbor.ledger.types import SettledCharge, Settlement
 
@@ -26,7 +26,7 @@ async def replay(files: Sequence[Path], book: RequestBook, alarms: Alarms) -> No
         refused = 0
         for begin in range(0, len(settlements), _BATCH):
             batch = settlements[begin : begin + _BATCH]
-            answers = await all_answers(await book.settle(batch))
+            answers = await wait_for_answers(await book.settle(batch))
             for settlement, answer in zip(batch, answers, strict=True):
                 refused += _note(settlement, answer, alarms)
         if refused:

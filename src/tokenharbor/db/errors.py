@@ -8,7 +8,7 @@ import asyncpg
 
 from tokenharbor.kernel.errors import DatabaseUnavailable, Misconfigured, Unavailable
 
-_AWAY = (
+_UNAVAILABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shut down, still starting, cancelled by statement_timeout
     asyncpg.InsufficientResourcesError,  # connections, memory, disk
@@ -19,7 +19,7 @@ _AWAY = (
     asyncpg.InternalClientError,  # the server broke off in the middle of a message
     OSError,  # TimeoutError is one
 )
-_WRONG = (
+_MISCONFIGURED = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
@@ -33,7 +33,7 @@ _LOGIN = re.compile(r'\b(user|role) "[^"]*"')
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether the database itself failed, and not just this statement, so that any other would fail as well."""
-    return isinstance(error, _AWAY) and not isinstance(error, ValueError)  # a ValueError is a value out of range
+    return isinstance(error, _UNAVAILABLE) and not isinstance(error, ValueError)  # a ValueError is a value out of range
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def as_database_unavailable() -> Iterator[None]:
     """Raise every error of the database that is not caught inside as DatabaseUnavailable."""
     try:
         yield
-    except (asyncpg.PostgresError, *_AWAY) as error:
+    except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
         raise DatabaseUnavailable(in_one_line(error)) from error
 
 
@@ -50,7 +50,7 @@ def as_unavailable_refusal() -> Iterator[None]:
     """Raise a failure of the database as Unavailable, for the caller; a statement's own error passes unchanged."""
     try:
         yield
-    except (asyncpg.PostgresError, *_AWAY) as error:
+    except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
         if not is_unavailable(error):
             raise
         raise Unavailable("The database is unavailable: try again shortly.", retry_after=1) from error
@@ -63,9 +63,9 @@ def connect_errors(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except _WRONG as error:
+    except _MISCONFIGURED as error:
         raise Misconfigured(f"database.url: {place}: {_without_login(error)}") from error
-    except (asyncpg.PostgresError, *_AWAY) as error:
+    except (asyncpg.PostgresError, *_UNAVAILABLE) as error:
         raise DatabaseUnavailable(f"database unavailable at {place}: {_without_login(error)}") from error
 
 

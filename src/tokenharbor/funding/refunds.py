@@ -314,7 +314,7 @@ def _reduced(found: _Refundable, rewards: RewardReturn) -> ReturnedMoney:
 
 def _leaving(capture: CaptureBalance, returned: ReturnedMoney, postings: Sequence[Posting]) -> Sequence[LeavingCredit]:
     """Return the credit that leaves, by lot: of the top-up's own lot and of the rewards' lots."""
-    own = address.own(capture.account_id)
+    own = address.account_prefix(capture.account_id)
     amounts: dict[tuple[UUID, Restriction | None], Usd] = {(capture.lot_id, None): returned.amount}
     for posting in postings:
         if posting.lot_id is not None and posting.source.startswith(own):

@@ -192,7 +192,7 @@ class _Reader:
 
 
 def _own_pool(account_id: UUID, place: str) -> Pool | None:
-    own = address.own(account_id)
+    own = address.account_prefix(account_id)
     pool = place.removeprefix(own)
     return Pool(pool) if place.startswith(own) and pool in SPENDABLE else None
 

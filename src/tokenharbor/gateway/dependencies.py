@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tokenharbor.accounts.key_state import KeyReads
+from tokenharbor.accounts.key_state import KeyStateReader
 from tokenharbor.billing.charges import Settler
 from tokenharbor.billing.holds import Holds
 from tokenharbor.billing.tasks import TaskBilling
@@ -44,7 +44,7 @@ class Dependencies:
     local_limits: LocalLimits
     reading: ReadQueue
     overload: OverloadGuard
-    keys: KeyReads
+    keys: KeyStateReader
     caching: Caching
     conductor: Conductor
     refusals: RefusalCounts

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from tokenharbor.accounts.key_state import KeyReads, KeyState, main_limit
+from tokenharbor.accounts.key_state import KeyState, KeyStateReader, main_limit
 from tokenharbor.gateway.account_reads import AccountReads
 from tokenharbor.gateway.answers import json_head
 from tokenharbor.gateway.call import Call
@@ -33,7 +33,7 @@ T = TypeVar("T")
 class KeyStateHandler:
     """Nothing here costs anything."""
 
-    def __init__(self, limits: LocalLimits, keys: KeyReads, reads: AccountReads) -> None:
+    def __init__(self, limits: LocalLimits, keys: KeyStateReader, reads: AccountReads) -> None:
         self._limits = limits
         self._keys = keys
         self._reads = reads

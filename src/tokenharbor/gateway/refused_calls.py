@@ -18,7 +18,7 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import HTTP_ERRORS, DatabaseUnavailable, RateLimited
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.refused_calls import RefusedPair, add_refused_calls
+from tokenharbor.ledger.refused_calls import RefusedCallGroup, add_refused_calls
 
 MOST_PAIRS: Final = 10_000
 """Of caller and code between two writings; what is beyond is not counted."""
@@ -38,7 +38,7 @@ class RefusalCounts:
     def __init__(self) -> None:
         self._counts: dict[tuple[Caller, str], int] = {}
         self._hour: datetime | None = None
-        self._named: defaultdict[UUID, set[RefusedPair]] = defaultdict(set)  # in this hour
+        self._named: defaultdict[UUID, set[RefusedCallGroup]] = defaultdict(set)  # in this hour
 
     def note(self, caller: Caller, code: str) -> None:
         pair = caller, code
@@ -46,19 +46,19 @@ class RefusalCounts:
         if counted is not None or len(self._counts) < MOST_PAIRS:
             self._counts[pair] = (counted or 0) + 1
 
-    def take(self, hour: datetime) -> Mapping[RefusedPair, int]:
+    def take(self, hour: datetime) -> Mapping[RefusedCallGroup, int]:
         """They are counted anew from here on."""
         counts, self._counts = self._counts, {}
         if hour != self._hour:
             self._hour = hour
             self._named.clear()
-        found: dict[RefusedPair, int] = {}
+        found: dict[RefusedCallGroup, int] = {}
         for (caller, code), calls in counts.items():
-            pair = self._name(RefusedPair(caller.account_id, caller.payer.key_id, code))
+            pair = self._name(RefusedCallGroup(caller.account_id, caller.payer.key_id, code))
             found[pair] = found.get(pair, 0) + calls
         return found
 
-    def _name(self, pair: RefusedPair) -> RefusedPair:
+    def _name(self, pair: RefusedCallGroup) -> RefusedCallGroup:
         """With its key, unless the account has rows for so many already."""
         named = self._named[pair.account_id]
         if pair not in named and len(named) >= MOST_OF_ACCOUNT:

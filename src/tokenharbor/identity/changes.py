@@ -132,7 +132,7 @@ async def page_changes(
     return [(row["id"], _change({name: value for name, value in row.items() if name != "id"})) for row in rows]
 
 
-async def name_ids(conn: asyncpg.Connection, account_id: UUID, shown: Collection[str]) -> Mapping[str, str]:
+async def read_names(conn: asyncpg.Connection, account_id: UUID, shown: Collection[str]) -> Mapping[str, str]:
     """Return the present names of people and of the account's things, by shown id, as far as they are known."""
     parsed = [found for each in shown if (found := _parse(each)) is not None]
     return {row["id"]: row["name"] or "" for row in await conn.fetch(SQL.names, account_id, parsed)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from tokenharbor.kernel.entropy import Entropy
 
 
-def create_private(path: Path, text: str, entropy: Entropy) -> None:
+def create_private_file(path: Path, text: str, entropy: Entropy) -> None:
     """Create a file that only its owner can read: whole or not at all, and never over a file that another process made
     meanwhile. Raises OSError.
     """

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tokenharbor.kernel.entropy import Entropy
 from tokenharbor.kernel.errors import Misconfigured
-from tokenharbor.kernel.files import create_private
+from tokenharbor.kernel.files import create_private_file
 
 SHORTEST: Final = 32
 """The fewest characters of a root secret."""
@@ -83,7 +83,7 @@ def read_or_create_root_secret(path: Path, entropy: Entropy) -> RootSecret:
     """
     try:
         if not path.exists():
-            create_private(path, entropy.bytes(32).hex() + "\n", entropy)
+            create_private_file(path, entropy.bytes(32).hex() + "\n", entropy)
         return _read(path)
     except OSError as error:
         raise Misconfigured(f"{path}: cannot use the root secret: {error.strerror or error}") from error

@@ -11,7 +11,7 @@ DISPUTE_LOSS = "loss/dispute"
 TAX = "payable/tax"
 
 
-def own(account_id: UUID) -> str:
+def account_prefix(account_id: UUID) -> str:
     """Return the prefix of all addresses of an account."""
     return f"account/{account_id}/"
 

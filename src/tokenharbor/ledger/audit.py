@@ -106,7 +106,7 @@ class AccountAudit:
         entry = written.entry
         if entry.type == "usage":
             self.spent += entry.amount
-            if entry.provider:  # else it is a salted digest of the version: see `explained.py`
+            if entry.provider:  # else it is a salted digest of the version: see `request_row.py`
                 self.prices.add(entry.price_version)
         if written.key_id is None and f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
             self.unexplained = max(entry.id, self.unexplained or entry.id)
@@ -126,12 +126,12 @@ class AccountAudit:
         if written.sealed_line is None:  # older than seals
             return postings_digest(written.postings)
         named = dict.fromkeys(posting.lot_id for posting in written.postings)
-        made = [lot_id for lot_id in named if lot_id and self.state.makers.get(lot_id) == written.entry.id]
+        made = [lot_id for lot_id in named if lot_id and self.state.granted_by.get(lot_id) == written.entry.id]
         terms = b"".join([lot_digest(self.account_id, self.state.lots[lot_id]) for lot_id in made])
         return sealed_digest(written.postings, terms, written.sealed_line)
 
     def _take_posting(self, posting: Posting, entry: Entry) -> None:
-        own = address.own(self.account_id)
+        own = address.account_prefix(self.account_id)
         for where, amount in ((posting.source, -posting.amount), (posting.destination, posting.amount)):
             if where.startswith(own):
                 self._take_flow(posting.lot_id, where.removeprefix(own), amount)
@@ -140,7 +140,7 @@ class AccountAudit:
         lot_id = posting.lot_id
         if lot_id is None or posting.source.startswith(own) or not posting.destination.startswith(own):
             return
-        if self.state.makers.get(lot_id, entry.id) == entry.id:
+        if self.state.granted_by.get(lot_id, entry.id) == entry.id:
             self.granted[lot_id] += posting.amount
         elif entry.type != "restore":
             raise FaultError(f"{ids.show('lot', lot_id)} refers to another entry than the one that granted it")

@@ -37,29 +37,29 @@ from tokenharbor.ledger.statements import LedgerQueries
 Row = TypeVar("Row", bound=Any)
 Result = TypeVar("Result")
 
-LOOK_FIRST = (
+_CONFLICTS = (
     asyncpg.UniqueViolationError,  # one of the rows was done before
     asyncpg.LockNotAvailableError,  # another session has locked an account
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
-"""Errors after which a batch is tried by `_carefully`."""
+"""Errors after which a batch is tried by `_run_with_checks`."""
 
 _MOST_WAITS = 20  # times the lock timeout: longer than the timeout of any statement of ours
 
 
 @dataclass(slots=True)
 class ExclusiveConnection:
-    """A connection for one user at a time; `beside` is our other connection, which locks the same wallets."""
+    """A connection for one user at a time; `other` is our second connection, which locks the same wallets."""
 
     link: ReconnectingConnection
-    beside: ReconnectingConnection
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    other: ReconnectingConnection
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class BatchRunner(Generic[Row, Result]):
     """Runs batches of one operation on one connection. `pauses` are the seconds before each retry on a new connection;
-    after the last retry the rows' answers are DatabaseUnavailable. `doubt` is called with each row whose answer is
+    after the last retry the rows' answers are DatabaseUnavailable. `on_unknown` is called with each row whose answer is
     OutcomeUnknown.
     """
 
@@ -71,14 +71,14 @@ class BatchRunner(Generic[Row, Result]):
         shared: ExclusiveConnection,
         pool: asyncpg.Pool,
         pauses: Sequence[float],
-        doubt: Callable[[Row], None] | None = None,
+        on_unknown: Callable[[Row], None] | None = None,
     ) -> None:
         self._operation = operation
         self._sql = sql
         self._shared = shared
         self._pauses = pauses
-        self._doubt = doubt
-        self._locked = LockedAccounts(operation, sql, pool, doubt)
+        self._on_unknown = on_unknown
+        self._locked = LockedAccounts(operation, sql, pool, on_unknown)
 
     async def run(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
         if self._locked or not is_one_day(rows):
@@ -86,14 +86,14 @@ class BatchRunner(Generic[Row, Result]):
         try:
             return await self._once(rows)
         except (DatabaseUnavailable, *DRIVER_ERRORS) as error:
-            return await self._insist(rows, error)
+            return await self._retry(rows, error)
 
     async def close(self) -> None:
         """Wait for the rows of locked accounts."""
         await self._locked.close()
 
     async def _once(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
-        async with self._shared.turn:
+        async with self._shared.lock:
             conn = self._shared.link.connection
             try:
                 return await self._try(conn, rows)
@@ -105,7 +105,7 @@ class BatchRunner(Generic[Row, Result]):
         try:
             return await self._operation.run(conn, rows)
         except ROW_ERRORS as error:
-            return await self._mend(conn, rows, error)
+            return await self._recover(conn, rows, error)
 
     async def _run_apart(self, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
         """Run each day as a batch, and queue the rows of locked accounts behind those that already wait."""
@@ -116,13 +116,13 @@ class BatchRunner(Generic[Row, Result]):
             try:
                 done = await self._once(day)
             except (DatabaseUnavailable, *DRIVER_ERRORS) as error:
-                done = await self._insist(day, error)
+                done = await self._retry(day, error)
             for i, answer in zip(free[: len(day)], done, strict=True):
                 answers[i] = answer
             free = free[len(day) :]
         return answers
 
-    async def _insist(self, rows: Sequence[Row], error: Exception) -> Sequence[Answer[Result]]:
+    async def _retry(self, rows: Sequence[Row], error: Exception) -> Sequence[Answer[Result]]:
         """Retry after a failure of the connection or the database."""
         kind = DatabaseUnavailable if isinstance(error, DatabaseUnavailable) else OutcomeUnknown
         for pause in self._pauses:
@@ -133,12 +133,14 @@ class BatchRunner(Generic[Row, Result]):
                 error = again
                 if not isinstance(error, DatabaseUnavailable):
                     kind = OutcomeUnknown
-        if kind is OutcomeUnknown and self._doubt is not None:
+        if kind is OutcomeUnknown and self._on_unknown is not None:
             for row in rows:
-                self._doubt(row)
+                self._on_unknown(row)
         return [kind(in_one_line(error))] * len(rows)
 
-    async def _mend(self, conn: asyncpg.Connection, rows: Sequence[Row], error: Exception) -> Sequence[Answer[Result]]:
+    async def _recover(
+        self, conn: asyncpg.Connection, rows: Sequence[Row], error: Exception
+    ) -> Sequence[Answer[Result]]:
         """Recover from an error after which nothing of the batch was done."""
         for _ in range(_MOST_WAITS):
             if not isinstance(error, asyncpg.LockNotAvailableError) or await self._is_locked_by_others(conn, rows):
@@ -147,8 +149,8 @@ class BatchRunner(Generic[Row, Result]):
                 return await self._operation.run(conn, rows)
             except ROW_ERRORS as again:
                 error = again
-        if isinstance(error, LOOK_FIRST):
-            return await self._carefully(conn, rows)
+        if isinstance(error, _CONFLICTS):
+            return await self._run_with_checks(conn, rows)
         if is_unavailable(error):
             raise error
         if len(rows) == 1:
@@ -159,12 +161,12 @@ class BatchRunner(Generic[Row, Result]):
     async def _is_locked_by_others(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> bool:
         """Whether a session other than our second connection has locked one of the accounts."""
         accounts = [*{self._operation.account(row) for row in rows}]
-        beside = self._shared.beside
-        pid = beside.connection.get_server_pid() if beside.is_up else 0
+        other = self._shared.other
+        pid = other.connection.get_server_pid() if other.is_up else 0
         locked: bool = await conn.fetchval(self._sql.is_locked_by_others, accounts, pid)
         return locked
 
-    async def _carefully(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
+    async def _run_with_checks(self, conn: asyncpg.Connection, rows: Sequence[Row]) -> Sequence[Answer[Result]]:
         """Read first which rows were done before; queue the rows of locked accounts, and do the rest."""
         operation = self._operation
         accounts = [*{operation.account(row) for row in rows}]
@@ -180,7 +182,7 @@ class BatchRunner(Generic[Row, Result]):
             if len(rows) == 1:
                 return [as_books_error(error)]
             half = len(rows) // 2
-            return [*await self._carefully(conn, rows[:half]), *await self._carefully(conn, rows[half:])]
+            return [*await self._run_with_checks(conn, rows[:half]), *await self._run_with_checks(conn, rows[half:])]
         return [
             done[operation.request(row)] if operation.account(row) in ours else self._locked.add(row) for row in rows
         ]

@@ -30,8 +30,8 @@ def _do_nothing() -> None:
 
 class Batcher(Generic[Row, Result]):
     """Rows that wait for the next call, which takes at most `batch` of them. With `queue` rows waiting, `submit` raises
-    QueueFull: the database cannot keep up. `on_many` is called for each row that does not fit into the next call: from
-    then on, slowing down arrivals makes no batch smaller.
+    QueueFull: the database cannot keep up. `on_full_batch` is called for each row that does not fit into the next call:
+    from then on, slowing down arrivals makes no batch smaller.
 
     The first row only schedules the call, so a burst within one turn of the event loop leaves together.
     """
@@ -46,15 +46,15 @@ class Batcher(Generic[Row, Result]):
         self._call = call
         self._batch = batch
         self._queue = queue
-        self._many = min(batch, queue)
-        self.on_many: Callable[[], None] = _do_nothing
+        self._full_batch = min(batch, queue)
+        self.on_full_batch: Callable[[], None] = _do_nothing
         self._rows: list[Row] = []
         self._futures: list[asyncio.Future[Result]] = []
         self._submitted = 0
         self._answered = 0
         self._later: set[asyncio.Future[Result]] = set()
         self._barriers: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._flight: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
@@ -63,21 +63,21 @@ class Batcher(Generic[Row, Result]):
 
     def submit(self, row: Row) -> asyncio.Future[Result]:
         """Queue a row and return a future of its answer. Cancelling the future does not take the row back."""
-        if len(self._rows) >= self._many:
-            self._note_many()
+        if len(self._rows) >= self._full_batch:
+            self._note_full_batch()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._rows.append(row)
         self._futures.append(future)
         self._submitted += 1
-        if self._flight is None:
-            self._flight = loop.create_task(self._fly())
+        if self._sending is None:
+            self._sending = loop.create_task(self._send())
         return future
 
-    def _note_many(self) -> None:
+    def _note_full_batch(self) -> None:
         if len(self._rows) >= self._queue:
             raise QueueFull(f"{self._queue} rows are waiting for the database")
-        self.on_many()
+        self.on_full_batch()
 
     async def barrier(self) -> None:
         """Wait until every row submitted so far has its answer."""
@@ -88,7 +88,7 @@ class Batcher(Generic[Row, Result]):
         while self._later:
             await asyncio.wait(set(self._later))
 
-    async def _fly(self) -> None:
+    async def _send(self) -> None:
         while self._rows:
             rows, self._rows = self._rows[: self._batch], self._rows[self._batch :]
             futures, self._futures = self._futures[: self._batch], self._futures[self._batch :]
@@ -99,9 +99,9 @@ class Batcher(Generic[Row, Result]):
             except BaseException:
                 for future in (*futures, *self._futures):
                     future.cancel()
-                self._rows, self._futures, self._flight = [], [], None  # the next row starts a new flight
+                self._rows, self._futures, self._sending = [], [], None  # the next row starts a new task
                 raise
-        self._flight = None
+        self._sending = None
 
     def _answer(self, futures: Sequence[asyncio.Future[Result]], answers: Sequence[Answer[Result]]) -> None:
         for future, answer in zip(futures, answers, strict=True):

@@ -33,7 +33,7 @@ class RequestBook(Protocol):
         """Forget a hold without ending it: another owner ends it. It is not placed again if the database loses it."""
 
 
-async def all_answers(answers: Sequence[Answer[Result]]) -> Sequence[Result | Exception]:
+async def wait_for_answers(answers: Sequence[Answer[Result]]) -> Sequence[Result | Exception]:
     """Wait for the answers that are futures, and return all answers in order."""
     come: list[Result | Exception] = []
     for answer in answers:

@@ -28,7 +28,7 @@ class AccountFlow(msgspec.Struct, frozen=True):
 
 def flows(account_id: UUID, postings: Sequence[Posting]) -> Iterator[AccountFlow]:
     """Yield the flows of postings at an account's addresses. Raises BooksRefused if one touches another account."""
-    own = address.own(account_id)
+    own = address.account_prefix(account_id)
     for posting in postings:
         for where, amount in ((posting.destination, posting.amount), (posting.source, -posting.amount)):
             if where.startswith(own):
@@ -74,7 +74,7 @@ def _check_place(flow: AccountFlow, lots: Mapping[UUID, Lot]) -> None:
 
 def _check_grants(entry: CreditEntry) -> None:
     """New lots must come from outside in full; only a `restore` returns credit to an existing lot."""
-    own = address.own(entry.account_id)
+    own = address.account_prefix(entry.account_id)
     granted: Counter[UUID | None] = Counter()
     for posting in entry.postings:
         if posting.destination.startswith(own) and not posting.source.startswith(own):

@@ -52,7 +52,7 @@ class RunState:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenUp:
+class GivenUpHolds:
     """The holds of a run that were given up: given back although an answer may have been delivered for them."""
 
     run_id: UUID
@@ -81,7 +81,7 @@ async def free_lapsed_runs(pool: asyncpg.Pool) -> None:
 
 
 async def give_up_overdue(
-    pool: asyncpg.Pool, grace: timedelta, at: datetime, report: Callable[[GivenUp], None]
+    pool: asyncpg.Pool, grace: timedelta, at: datetime, report: Callable[[GivenUpHolds], None]
 ) -> None:
     """Give up the holds of runs that lapsed longer ago than `grace`, and report each run that had some. A failed run
     does not stop the others; the first failure is raised at the end. Raises DatabaseUnavailable.
@@ -98,7 +98,7 @@ async def give_up_overdue(
     each.end()
 
 
-async def abandon(conn: asyncpg.Connection, gateway_id: UUID, at: datetime) -> Sequence[GivenUp]:
+async def abandon(conn: asyncpg.Connection, gateway_id: UUID, at: datetime) -> Sequence[GivenUpHolds]:
     """Give up all holds of a gateway, or of one run of a release without gateway ids. Raises Missing, Conflict."""
     rows = await conn.fetch(SQL.of_gateway, gateway_id)
     name = show("gw", gateway_id)
@@ -109,15 +109,15 @@ async def abandon(conn: asyncpg.Connection, gateway_id: UUID, at: datetime) -> S
     return [await _give_up(conn, row["id"], at) for row in rows]
 
 
-async def _give_up(conn: asyncpg.Connection, run_id: UUID, at: datetime) -> GivenUp:
+async def _give_up(conn: asyncpg.Connection, run_id: UUID, at: datetime) -> GivenUpHolds:
     """Give up a run's holds, except those of open tasks: the gateway that polls a task ends its hold."""
     holds, amount = 0, ZERO
     async with conn.transaction():
         if not await conn.fetchval(SQL.lock_lapsed, run_id):
-            return GivenUp(run_id, 0, ZERO)
+            return GivenUpHolds(run_id, 0, ZERO)
         await conn.execute(SQL.end, run_id, at)
         rows = await conn.fetch(SQL.given_up, run_id)
         if rows:
             await conn.fetchval(SQL.drop, [row["request_id"] for row in rows], at)
         holds, amount = len(rows), Usd(sum([row["amount"] for row in rows]))
-    return GivenUp(run_id, holds, amount)
+    return GivenUpHolds(run_id, holds, amount)

@@ -28,7 +28,7 @@ class LockedAccountQueue:
 
 class LockedAccounts(Generic[Row, Result]):
     """A queue of rows for each locked account. Each queue waits for its account on a connection of the pool, for at
-    most that connection's lock_timeout. `doubt` is called with each row whose outcome is unknown.
+    most that connection's lock_timeout. `on_unknown` is called with each row whose outcome is unknown.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class LockedAccounts(Generic[Row, Result]):
         operation: BatchOperation[Row, Result],
         sql: LedgerQueries,
         pool: asyncpg.Pool,
-        doubt: Callable[[Row], None] | None,
+        on_unknown: Callable[[Row], None] | None,
     ) -> None:
         self._operation = operation
         self._sql = sql
         self._pool = pool
-        self._doubt = doubt
+        self._on_unknown = on_unknown
         self._queues: dict[UUID, LockedAccountQueue] = {}
 
     def __bool__(self) -> bool:
@@ -70,8 +70,8 @@ class LockedAccounts(Generic[Row, Result]):
             waiting, queue.rows = queue.rows, []
             for day in by_day([row for row, _ in waiting]):
                 for answer, (row, future) in zip(await self._wait_and_do(day), waiting[: len(day)], strict=True):
-                    if isinstance(answer, OutcomeUnknown) and self._doubt is not None:
-                        self._doubt(row)
+                    if isinstance(answer, OutcomeUnknown) and self._on_unknown is not None:
+                        self._on_unknown(row)
                     _tell(future, answer)
                 waiting = waiting[len(day) :]
         del self._queues[account]

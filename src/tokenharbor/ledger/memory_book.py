@@ -137,8 +137,8 @@ class MemoryBook:
         own = ZERO if hold is None else hold.amount
         most = min(settlement.cost, settlement.bound, own + wallet.free)
         meter = self._tables.meters.get(settlement.payer.key_id)
-        lefts = [*wallet.lefts(at).values(), *([] if meter is None else meter.lefts(at).values())]
-        return Usd(min(most, own + max(min(lefts), 0)))
+        left_by_limit = [*wallet.limits_left(at).values(), *([] if meter is None else meter.limits_left(at).values())]
+        return Usd(min(most, own + max(min(left_by_limit), 0)))
 
     def _release(self, release: Release, _at: datetime) -> None:
         if release.request_id in self._tables.entries or release.request_id in self._tables.requests:

@@ -38,16 +38,16 @@ class HoldBatch:
         wallet, meter = self._tables.wallets.get(payer.account_id), self._tables.meters.get(payer.key_id)
         if wallet is None or meter is None or meter.account_id != payer.account_id:
             return RefusedHold(HoldRefusal.UNKNOWN, ZERO, ZERO)
-        lefts = {**meter.lefts(self._at), **wallet.lefts(self._at)}
+        left_by_limit = {**meter.limits_left(self._at), **wallet.limits_left(self._at)}
         by_rate = next(filter(None, self._rate_refusals(hold, wallet, meter)), None)
         if by_rate is not None:
-            left = least_left(lefts) if by_rate.why in _OF_TOKENS else ZERO
+            left = least_left(left_by_limit) if by_rate.why in _OF_TOKENS else ZERO
             return self._refused(hold, by_rate.why, left, by_rate.retry_ms)
         if wallet.debt:
             return self._refused(hold, HoldRefusal.DEBT)
         if hold.amount > wallet.free:
             return self._refused(hold, HoldRefusal.BALANCE)
-        for why, rest in lefts.items():
+        for why, rest in left_by_limit.items():
             if hold.amount > rest:
                 return self._refused(hold, why, Usd(max(rest, 0)))
         return None

@@ -127,7 +127,7 @@ class PeriodCharges:
             max(self.month_end, month_end(at)),
         )
 
-    def lefts(self, budgets: "Budgets", held: int, at: datetime) -> tuple[int, int]:
+    def budgets_left(self, budgets: "Budgets", held: int, at: datetime) -> tuple[int, int]:
         """Return the rest of the day's budget and of the month's."""
         day = 0 if at >= self.day_end else self.day
         month = 0 if at >= self.month_end else self.month
@@ -146,5 +146,5 @@ def or_all(limit: Usd | None) -> int:
     return MAX_NANO if limit is None else limit
 
 
-def least_left(lefts: Mapping[HoldRefusal, int]) -> Usd:
-    return Usd(max(min(lefts.values()), 0))
+def least_left(left_by_limit: Mapping[HoldRefusal, int]) -> Usd:
+    return Usd(max(min(left_by_limit.values()), 0))

@@ -48,9 +48,9 @@ class WalletRow:
     def free(self) -> Usd:
         return Usd(line_end(self.line) - self.cut)
 
-    def lefts(self, at: datetime) -> Mapping[HoldRefusal, int]:
+    def limits_left(self, at: datetime) -> Mapping[HoldRefusal, int]:
         """Return what the budgets still allow, in the order of their check."""
-        day, month = self.periods.lefts(self.budgets, self.held, at)
+        day, month = self.periods.budgets_left(self.budgets, self.held, at)
         return {HoldRefusal.ACCOUNT_DAILY: day, HoldRefusal.ACCOUNT_MONTHLY: month}
 
     def charge(self, amount: int, at: datetime) -> None:
@@ -96,10 +96,10 @@ class KeyMeter:
     periods: PeriodCharges = field(default_factory=PeriodCharges)
     rates: RateCount = field(default_factory=RateCount)
 
-    def lefts(self, at: datetime) -> Mapping[HoldRefusal, int]:
+    def limits_left(self, at: datetime) -> Mapping[HoldRefusal, int]:
         """Return what quota and budgets still allow, in the order of their check."""
         limits = self.limits
-        day, month = self.periods.lefts(Budgets(limits.daily, limits.monthly), self.held, at)
+        day, month = self.periods.budgets_left(Budgets(limits.daily, limits.monthly), self.held, at)
         quota = or_all(limits.quota) - self.spent - self.held
         return {HoldRefusal.QUOTA: quota, HoldRefusal.DAILY: day, HoldRefusal.MONTHLY: month}
 

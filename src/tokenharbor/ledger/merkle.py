@@ -37,7 +37,7 @@ def path_to(rows: Sequence[Sequence[bytes]], place: int) -> tuple[bytes, ...]:
     return tuple(siblings)
 
 
-def climb(leaf: bytes, place: int, size: int, path: Sequence[bytes]) -> bytes | None:
+def root_from_path(leaf: bytes, place: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """Return the root that a leaf's data and path lead to; None if the path does not fit the place and size."""
     if not 0 <= place < size:
         return None

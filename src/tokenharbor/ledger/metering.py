@@ -144,7 +144,7 @@ class KeyMeterAudit:
         if metered != spent:
             raise FaultError(f"the meters of the keys add up to {Usd(metered)}, but {Usd(spent)} is spent")
 
-    def quiet(self) -> Iterator[UnchargedDay]:
+    def uncharged_days(self) -> Iterator[UnchargedDay]:
         """Yield the current day of each meter whose key was charged nothing in it."""
         for key in self._keys.values():
             day = key.day

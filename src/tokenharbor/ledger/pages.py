@@ -70,7 +70,7 @@ class StoredCredit:
 
     line: Line
     lots: Mapping[UUID, Lot]
-    makers: Mapping[UUID, UUID]  # by lot, the entry that granted it, as the lot's row names it
+    granted_by: Mapping[UUID, UUID]  # by lot, the entry that granted it, as the lot's row names it
     restricted: Mapping[tuple[UUID, Restriction], Usd]
 
 
@@ -132,7 +132,7 @@ _read_summed = msgspec.json.Decoder(SummedDetail).decode
 
 class StoredEntry(msgspec.Struct, frozen=True, gc=False):
     """An entry as stored, with its postings. `key_id` is the key of its request, None if the request's row is gone;
-    `told` is the summed part of the request's detail, None if that is gone. `sealed_line` is the digest of the line
+    `summed` is the summed part of the request's detail, None if that is gone. `sealed_line` is the digest of the line
     after the entry, None for requests and for entries older than seals.
     """
 
@@ -140,7 +140,7 @@ class StoredEntry(msgspec.Struct, frozen=True, gc=False):
     postings: Sequence[Posting]
     sealed_line: bytes | None
     key_id: UUID | None
-    told: SummedDetail | None
+    summed: SummedDetail | None
 
 
 async def count_entries(conn: asyncpg.Connection) -> int:
@@ -165,7 +165,7 @@ async def read_credit(conn: asyncpg.Connection, account_id: UUID) -> StoredCredi
     return StoredCredit(
         line=tuple([LineSegment(*row) for row in line]),
         lots={row[0]: _lot(row) for row in lots},
-        makers={row[0]: row[-1] for row in lots},
+        granted_by={row[0]: row[-1] for row in lots},
         restricted={(lot_id, Restriction(place)): Usd(amount) for lot_id, place, amount in restricted},
     )
 
@@ -182,7 +182,7 @@ async def read_state(conn: asyncpg.Connection, account_id: UUID) -> AccountState
     return AccountState(
         line=credit.line,
         lots=credit.lots,
-        makers=credit.makers,
+        granted_by=credit.granted_by,
         restricted=credit.restricted,
         wallet=None if wallet is None else dict(wallet),
         meters={row["key_id"]: dict(row) for row in meters},
@@ -201,12 +201,12 @@ async def entries(
     while rows := await conn.fetch(SQL.entry_page, account_id, seq, last_seq, PAGE):
         page = [_entry(row) for row in rows]
         asked = [entry.id for entry in page if with_keys and entry.type in _OF_REQUESTS]
-        told = await _requests_of(conn, account_id, asked)
+        details = await _requests_of(conn, account_id, asked)
         moves = [entry.id for entry in page if entry.type != "usage"]
         postings = await _postings(conn, moves)
         seals = {row["entry_id"]: row["line"] for row in await conn.fetch(SQL.seals, moves)} if moves else {}
         yield [
-            StoredEntry(entry, postings.get(entry.id, ()), seals.get(entry.id), *told.get(entry.id, _UNKNOWN))
+            StoredEntry(entry, postings.get(entry.id, ()), seals.get(entry.id), *details.get(entry.id, _UNKNOWN))
             for entry in page
         ]
         seq = page[-1].seq
@@ -223,7 +223,7 @@ async def _requests_of(
         return {}
     bounds = min(request_ids), max(request_ids)
     rows = await conn.fetch(SQL.request_keys, account_id, request_ids, *bounds)
-    return {id_: (key_id, _summed(detail) if told else None) for id_, key_id, told, detail in rows}
+    return {id_: (key_id, _summed(detail) if has_detail else None) for id_, key_id, has_detail, detail in rows}
 
 
 def _summed(detail: bytes | None) -> SummedDetail | None:

@@ -45,7 +45,7 @@ FROM entry WHERE account_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $
 -- name: request_keys
 -- Of some requests of an account, those whose rows are still there: the key, whether the detail is there, and the detail if it has a stage or
 -- may name a saving.
-SELECT id, key_id, detail IS NOT NULL AS told, CASE WHEN stage IS NOT NULL OR position('"saved"' IN detail) > 0 THEN detail END AS detail
+SELECT id, key_id, detail IS NOT NULL AS has_detail, CASE WHEN stage IS NOT NULL OR position('"saved"' IN detail) > 0 THEN detail END AS detail
 FROM request WHERE account_id = $1 AND id = ANY ($2) AND id BETWEEN $3 AND $4
 
 -- name: postings

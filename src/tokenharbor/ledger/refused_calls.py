@@ -15,7 +15,7 @@ KEPT_DAYS: Final = 7
 _MOST_ROWS: Final = 1_000  # returned at once
 
 
-class RefusedPair(NamedTuple):
+class RefusedCallGroup(NamedTuple):
     """The account and key (None: several other keys) of refused calls, and the error's code."""
 
     account_id: UUID
@@ -46,7 +46,7 @@ class RefusedCallQueries:
 SQL = read_queries(RefusedCallQueries, "tokenharbor.ledger", "refused_calls.sql")
 
 
-async def add_refused_calls(pool: asyncpg.Pool, counts: Mapping[RefusedPair, int], hour: datetime) -> None:
+async def add_refused_calls(pool: asyncpg.Pool, counts: Mapping[RefusedCallGroup, int], hour: datetime) -> None:
     """Add counts in one statement. Raises DatabaseUnavailable."""
     accounts, keys, codes = (list(column) for column in zip(*counts, strict=True))
     with as_database_unavailable():

@@ -9,9 +9,9 @@ from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger import pages
-from tokenharbor.ledger.explained import charged_version, row_fault
 from tokenharbor.ledger.faults import FaultError
 from tokenharbor.ledger.pages import SQL, RequestEntry, StoredRequest
+from tokenharbor.ledger.request_row import charged_version, row_fault
 
 
 @dataclass(slots=True)

@@ -51,7 +51,7 @@ class LotHistory(msgspec.Struct, frozen=True):
     @property
     def left(self) -> Usd:
         """The amount that has not returned to the credit's source. Expired credit that became income has not."""
-        own = address.own(self.account_id)
+        own = address.account_prefix(self.account_id)
         left = self.credit.amount
         for posting in self.others:
             if posting.destination.startswith(own):

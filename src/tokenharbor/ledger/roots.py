@@ -10,7 +10,7 @@ import msgspec
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.signing import MessageSigner, is_signed
 from tokenharbor.ledger.chain import int8, microseconds
-from tokenharbor.ledger.merkle import climb
+from tokenharbor.ledger.merkle import root_from_path
 
 FIRST_PREVIOUS = bytes(32)
 """The `previous` of the first root."""
@@ -82,7 +82,7 @@ def is_signed_root(root: Root, keys: Mapping[str, bytes]) -> bool:
 
 
 def is_in_root(cut: Cut, root: Root) -> bool:
-    return climb(cut_bytes(cut), cut.place, root.cuts, split_path(cut.path)) == root.tree
+    return root_from_path(cut_bytes(cut), cut.place, root.cuts, split_path(cut.path)) == root.tree
 
 
 def split_path(path: bytes) -> list[bytes]:

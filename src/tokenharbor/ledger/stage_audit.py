@@ -22,25 +22,25 @@ class StageAudit:
         self._counted = counted
         self._totals = totals
         self._sums: defaultdict[tuple[date, str], list[int]] = defaultdict(lambda: [*_NOTHING])
-        self._untold: set[date] = set()  # days with a request whose detail is gone
+        self._without_detail: set[date] = set()  # days with a request whose detail is gone
 
     def take(self, written: StoredEntry) -> None:
-        entry, told = written.entry, written.told
+        entry, summed = written.entry, written.summed
         if entry.seq > self._counted or entry.type != "usage":
             return
-        if told is None:
-            self._untold.add(entry.at.date())
-        elif told.stage:
-            sums, used = self._sums[entry.at.date(), told.stage], told.usage
+        if summed is None:
+            self._without_detail.add(entry.at.date())
+        elif summed.stage:
+            sums, used = self._sums[entry.at.date(), summed.stage], summed.usage
             sums[0] += 1
             sums[1] += entry.amount
             sums[2] += sum([getattr(used, unit) for unit in INPUT_UNITS])
             sums[3] += sum([getattr(used, unit) for unit in OUTPUT_UNITS])
-            sums[_SAVED + told.layer] += told.saved
+            sums[_SAVED + summed.layer] += summed.saved
 
     def close(self) -> None:
         """Raises FaultError."""
         for day, stage in sorted({*self._sums, *self._totals}):
             sums = (*self._sums.get((day, stage), _NOTHING),)
-            if day not in self._untold and sums != (*self._totals.get((day, stage), _NOTHING),):
+            if day not in self._without_detail and sums != (*self._totals.get((day, stage), _NOTHING),):
                 raise FaultError(f"the totals of the stage {stage!r} on {day} differ from its requests")

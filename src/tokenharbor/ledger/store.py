@@ -57,7 +57,7 @@ async def open_book(
         ReconnectingConnection(options, _greet) as ends,
         await open_pool(ConnectOptions(url, "tokenharbor-books"), size=_POOL_SIZE) as pool,
     ):
-        exclusive = ExclusiveConnection(holds, beside=ends), ExclusiveConnection(ends, beside=holds)
+        exclusive = ExclusiveConnection(holds, other=ends), ExclusiveConnection(ends, other=holds)
         hot = HotConnections(*exclusive, standing)
         book = PostgresBook(sql, gateway_id, hot, pool, may_hold)
         try:
@@ -105,7 +105,7 @@ class PostgresBook:
             shared=connections.holds,
             pool=pool,
             pauses=_PLACE_PAUSES,
-            doubt=self._doubt,
+            on_unknown=self._remember_doubtful,
         )
         ends = partial(BatchRunner, sql=sql, shared=connections.ends, pool=pool, pauses=_END_PAUSES)
         self._settles: BatchRunner[Settlement, SettledCharge] = ends(SettleRequests(sql))
@@ -126,7 +126,7 @@ class PostgresBook:
         if not self._may_hold():  # as if the database were unavailable, which is nearly always the reason
             raise DatabaseUnavailable("the lease of this gateway has lapsed and is not yet renewed")
         if self._doubtful and self._connections.holds.link.is_up:  # else these fail, and the doubt remains
-            await self._clear_doubt(holds)
+            await self._drop_doubtful(holds)
         answers = await self._places.run(holds)
         self._standing.placed(holds, answers)
         return answers
@@ -153,11 +153,11 @@ class PostgresBook:
             await self._pool.fetchval(self._sql.drop_holds, request_ids, at)
         self._standing.ended(request_ids)
 
-    def _doubt(self, hold: Hold) -> None:
+    def _remember_doubtful(self, hold: Hold) -> None:
         """Remember a hold that may stand although its request was told otherwise, to give it back before the next."""
         self._doubtful[hold.request_id] = hold
 
-    async def _clear_doubt(self, holds: Sequence[Hold]) -> None:
+    async def _drop_doubtful(self, holds: Sequence[Hold]) -> None:
         """Give back the holds in doubt, except those that are asked for again."""
         asked = {hold.request_id for hold in holds}
         lost = [hold for request_id, hold in self._doubtful.items() if request_id not in asked]

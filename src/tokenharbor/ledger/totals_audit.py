@@ -23,12 +23,12 @@ class TotalsAudit:
         self._counted = counted
         self._hours = hours
         self._sums: defaultdict[datetime, list[int]] = defaultdict(lambda: [*_NOTHING])
-        self._untold: set[datetime] = set()  # hours with a request whose detail is gone
+        self._without_detail: set[datetime] = set()  # hours with a request whose detail is gone
         self._from = self._until = _NEVER
         self._latest = [*_NOTHING]
 
     def take(self, written: StoredEntry) -> None:
-        entry, told = written.entry, written.told
+        entry, summed = written.entry, written.summed
         if entry.seq > self._counted:
             return
         if not self._from <= entry.at < self._until:
@@ -39,10 +39,10 @@ class TotalsAudit:
         sums[2] += entry.fee
         sums[3 if billed else 5] += entry.vendor_cost
         sums[4] += entry.over
-        if told is None:
-            self._untold.add(self._from)
-        elif told.saved:
-            sums[_MONEY + told.layer] += told.saved
+        if summed is None:
+            self._without_detail.add(self._from)
+        elif summed.saved:
+            sums[_MONEY + summed.layer] += summed.saved
 
     def _turn_to(self, at: datetime) -> None:
         """Look up the sums of an hour. Most entries are in the same hour as the one before, and need no look-up."""
@@ -58,5 +58,5 @@ class TotalsAudit:
             sums, hours = (*self._sums.get(hour, _NOTHING),), (*self._hours.get(hour, _NOTHING),)
             if sums[:_MONEY] != hours[:_MONEY]:
                 raise FaultError(f"the totals of the hour of {hour:%Y-%m-%d %H:%M} differ from its entries")
-            if hour not in self._untold and sums != hours:
+            if hour not in self._without_detail and sums != hours:
                 raise FaultError(f"the savings of caches in the hour of {hour:%Y-%m-%d %H:%M} differ from its requests")

@@ -119,7 +119,7 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
         await _verify_unexplained(conn, audit)
         audit.close()
         await verify_prices(conn, audit.prices)
-        await _verify_quiet(conn, audit)
+        await _verify_uncharged_days(conn, audit)
     except FaultError as fault:
         raise FaultError(f"{ids.show('acct', account_id)}: {fault}") from None
     return audit.seq
@@ -148,19 +148,19 @@ async def _purged_before(conn: asyncpg.Connection) -> UUID:
     return _NOBODY if before is None else lowest_id(before)
 
 
-async def _verify_quiet(conn: asyncpg.Connection, audit: AccountAudit) -> None:
+async def _verify_uncharged_days(conn: asyncpg.Connection, audit: AccountAudit) -> None:
     """If a key was charged nothing in its meter's current day, a request of it must still have ended that day."""
-    for quiet in audit.metering.quiet():
-        since = quiet.start - _LONGEST_REQUEST
+    for day in audit.metering.uncharged_days():
+        since = day.start - _LONGEST_REQUEST
         if lowest_id(since) < await _purged_before(conn):
             continue  # the row may be among those that were purged
-        times = (since + timedelta(days=day) for day in range((quiet.end - since).days))
+        times = (since + timedelta(days=number) for number in range((day.end - since).days))
         if not {f"request_{time:%Y%m%d}" for time in times} <= audit.days:
             continue  # the row may be among those that were dropped
-        bounds = quiet.start, quiet.end, lowest_id(since)
-        if not await conn.fetchval(SQL.ended_in, audit.account_id, quiet.key_id, *bounds):
-            name = ids.show("key", quiet.key_id)
-            raise FaultError(f"{name} has a meter whose day began at {quiet.start:%Y-%m-%d}, but no request ended then")
+        bounds = day.start, day.end, lowest_id(since)
+        if not await conn.fetchval(SQL.ended_in, audit.account_id, day.key_id, *bounds):
+            name = ids.show("key", day.key_id)
+            raise FaultError(f"{name} has a meter whose day began at {day.start:%Y-%m-%d}, but no request ended then")
 
 
 async def _verify_tables(conn: asyncpg.Connection) -> None:

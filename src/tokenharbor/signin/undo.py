@@ -18,7 +18,7 @@ from typing import Final, Protocol
 import asyncpg
 
 from tokenharbor.identity import members, store
-from tokenharbor.identity.changes import AccountChange, lock_account, name_ids, read_changes_since
+from tokenharbor.identity.changes import AccountChange, lock_account, read_changes_since, read_names
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.sessions import Visitor
 from tokenharbor.identity.users import User
@@ -109,7 +109,7 @@ async def undo_since(
         if ended:
             told = FieldChange(field="email_undo", after=str(len(ended)), subject=user.shown_id)
             await record(conn, world, account_id, actor, told)
-        names = await name_ids(conn, account_id, [each.id for each in ended])
+        names = await read_names(conn, account_id, [each.id for each in ended])
         undone += [Undone(each.kind, account_id, each.id, each.name or names.get(each.id, "")) for each in ended]
     return undone
 

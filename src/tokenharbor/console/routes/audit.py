@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Conn
 from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
-from tokenharbor.identity.changes import name_ids, page_changes
+from tokenharbor.identity.changes import page_changes, read_names
 from tokenharbor.kernel import ids
 from tokenharbor.signin.documents import AuditDocument
 
@@ -19,7 +19,7 @@ async def list_audit(conn: Conn, account: AccountId, limit: Limit = 50, cursor: 
     """Every change: who, when, from where, before and after; newest first."""
     before = None if cursor is None else parse_id("chg", cursor, "cursor")
     rows = await page_changes(conn, account, before, limit + 1)
-    names = await name_ids(conn, account, {each for _, row in rows for each in (row.actor, row.subject)})
+    names = await read_names(conn, account, {each for _, row in rows for each in (row.actor, row.subject)})
     return page_of(rows, limit, lambda row: ids.show("chg", row[0]), lambda row: AuditDocument.of(*row, names))
 
 

@@ -30,7 +30,7 @@ from tokenharbor.console.lists import parse_id
 from tokenharbor.console.ownership import own
 from tokenharbor.console.parameters import Moment, Name, OnceKey, positive, to_come
 from tokenharbor.identity import store
-from tokenharbor.identity.once import make_once
+from tokenharbor.identity.idempotency import claim_idempotency_key
 from tokenharbor.identity.store import KeyRow, KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
@@ -160,7 +160,7 @@ async def create_key(
         catalog=context.catalog(),
         also=context.policy().orchestra.names,
     )
-    await make_once(conn, account, idempotency_key, ids.show("key", issued.id), context.world.clock.now())
+    await claim_idempotency_key(conn, account, idempotency_key, ids.show("key", issued.id), context.world.clock.now())
     return NewKeyDocument.of(issued)
 
 
@@ -200,7 +200,7 @@ async def replace_key(
     row = await _own_key(conn, account, key_id)
     overlap = timedelta(hours=data.overlap_hours)
     issued = await rotate_key(conn, context.world, context.key_hashes, row.id, overlap)
-    await make_once(conn, account, idempotency_key, ids.show("key", issued.id), context.world.clock.now())
+    await claim_idempotency_key(conn, account, idempotency_key, ids.show("key", issued.id), context.world.clock.now())
     return NewKeyDocument.of(issued)
 
 

@@ -13,7 +13,7 @@ from tokenharbor.console.context import AccountActor, AccountId, Conn, Context
 from tokenharbor.console.lists import Page, parse_id
 from tokenharbor.console.parameters import Moment, OnceKey, to_come
 from tokenharbor.identity import management_keys
-from tokenharbor.identity.once import make_once
+from tokenharbor.identity.idempotency import claim_idempotency_key
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.signin import management
 from tokenharbor.signin.documents import ManagementKeyDocument, NewManagementKeyDocument
@@ -65,7 +65,7 @@ async def create_key(
         wanted=NewManagementKey(data.name, data.role, until),
         actor=actor,
     )
-    await make_once(conn, account, idempotency_key, issued.key.shown_id, context.world.clock.now())
+    await claim_idempotency_key(conn, account, idempotency_key, issued.key.shown_id, context.world.clock.now())
     return NewManagementKeyDocument(ManagementKeyDocument.of(issued.key), issued.secret)
 
 

@@ -23,8 +23,8 @@ from tokenharbor.console.ownership import own
 from tokenharbor.console.parameters import ONE_LINE, Moment, OnceKey, to_come
 from tokenharbor.console.usd_number import UsdNumber
 from tokenharbor.identity import store
+from tokenharbor.identity.idempotency import claim_idempotency_key
 from tokenharbor.identity.keys import PREFIX
-from tokenharbor.identity.once import make_once
 from tokenharbor.identity.store import KeyRow, KeyRules
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
@@ -211,7 +211,7 @@ async def create_router_key(
         catalog=context.catalog(),
         also=context.policy().orchestra.names,
     )
-    await make_once(conn, account, idempotency_key, ids.show("key", issued.id), context.world.clock.now())
+    await claim_idempotency_key(conn, account, idempotency_key, ids.show("key", issued.id), context.world.clock.now())
     row = await store.get_key(conn, issued.id)
     return NewRouterKeyDocument(issued.key, *await _shown(conn, context, account, [row]))
 

@@ -10,7 +10,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
 
 
-async def make_once(
+async def claim_idempotency_key(
     conn: asyncpg.Connection, account_id: UUID, idempotency_key: str | None, made: str, at: datetime
 ) -> None:
     """Record that an idempotency key has made `made` (a shown id), in the same transaction; do nothing without a key.
