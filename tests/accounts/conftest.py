@@ -1,4 +1,4 @@
-"""A world that stands still, a migrated database, the shipped catalogue and an account for the tests of accounts."""
+"""The fixtures of the tests of accounts: a world with a manual clock, a migrated database, catalogue and account."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

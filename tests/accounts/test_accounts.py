@@ -1,4 +1,4 @@
-"""Accounts as use cases: opened whole, with what the house gives, or not at all."""
+"""Accounts as use cases: opened as a whole, with their welcome credit, or not at all."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Plans, limits and consent of accounts: changed at once, each on the record, what is not named left as it is."""
+"""Plans, limits and consent of accounts: changed at once, each recorded, other fields left as they are."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Accounts and keys changed by many at once: nobody is in another's way, and a gateway's keys have the last word."""
+"""Concurrent changes of accounts and keys: none blocks another, and gateways' keys have the last state."""
 
 import asyncio
 import random

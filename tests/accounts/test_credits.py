@@ -1,4 +1,4 @@
-"""Credit as a use case: an operator's grant, and what an account then has."""
+"""Credit as a use case: an operator's grant, and the account's balance after it."""
 
 from datetime import timedelta
 

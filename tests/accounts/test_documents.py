@@ -1,4 +1,4 @@
-"""The documents of accounts: amounts as decimal strings, times to the second, ids as they are shown."""
+"""The documents of accounts: amounts as decimal strings, times to the second, ids with prefixes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Keys as use cases: issued with rules that name what there is, listed without themselves, changed, revoked."""
+"""Keys as use cases: issued with checked rules, listed without the secret, changed, revoked."""
 
 from dataclasses import replace
 from datetime import timedelta

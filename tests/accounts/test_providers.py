@@ -1,4 +1,4 @@
-"""Providers as use cases: credentials that fit how each is asked, and how each fares."""
+"""Providers as use cases: credentials that fit the provider's authentication, and health."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Volume tiers: what an account spent of its top-ups since the month began, net of disputes, and nothing else."""
+"""Volume tiers: they count only spending of top-ups in the current month, net of disputes."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""A process that uses the embedded PostgreSQL until it is told to leave: HOME server|command [UID GID]."""
+"""A process that uses the embedded PostgreSQL until it is asked to leave: HOME server|command [UID GID]."""
 
 import asyncio
 import contextlib

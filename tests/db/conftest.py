@@ -1,4 +1,4 @@
-"""Homes for the embedded PostgreSQL, thrown away with all that runs in them."""
+"""Homes for the embedded PostgreSQL, removed after the test with all that runs in them."""
 
 import os
 import shutil

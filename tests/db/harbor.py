@@ -46,7 +46,7 @@ class Actor:
         assert self.process.returncode == 0, said
 
     def refusal(self) -> str:
-        """What it said when it could not enter."""
+        """The message of an actor that could not enter."""
         said, trouble = self.process.communicate(timeout=60)
         assert self.process.returncode == 1, said + trouble
         return trouble.strip()

@@ -1,4 +1,4 @@
-"""A unix socket in front of PostgreSQL that can fall silent or go away, as a network or a server does."""
+"""A Unix socket in front of PostgreSQL that can fall silent or close, as a network or a server does."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ class Proxy:
         self._server = await asyncio.start_unix_server(self._serve, self._front)
 
     async def go_away(self) -> None:
-        """Nobody listens any more, and every connection is cut."""
+        """Stop listening, and cut every connection."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -47,7 +47,7 @@ class Proxy:
         self._writers.clear()
 
     async def fall_silent(self) -> None:
-        """The connections that there are stay open, and nothing passes; new ones are served."""
+        """Let nothing pass on open connections, which stay open; serve new ones."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A job over rows: each has its turn, the first failure is told at the end, a database that is away ends it."""
+"""A job over rows: each row has its turn, the first failure is raised at the end, an unavailable database ends it."""
 
 import asyncpg
 import pytest
@@ -9,7 +9,7 @@ from tokenharbor.kernel.errors import BooksRefused, DatabaseUnavailable
 
 
 async def run(failures: dict[int, Exception]) -> tuple[list[int], Exception | None, list[str]]:
-    """The rows that had their turn, what the job says at its end, and what it logged."""
+    """The rows that had their turn, the job's error at its end, and its log."""
     done: list[int] = []
 
     async def work(row: int) -> None:

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL under every kind of HOME and user, with company, and after every kind of death."""
+"""The embedded PostgreSQL under every kind of HOME and user, with other users, and after every kind of death."""
 
 import asyncio
 import fcntl

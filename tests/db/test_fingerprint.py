@@ -1,4 +1,4 @@
-"""A database and the root secret that it was made with stay together."""
+"""A database works only with the root secret that it was created with."""
 
 import asyncpg
 import pytest

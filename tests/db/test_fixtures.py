@@ -1,4 +1,4 @@
-"""The shared database fixtures keep their word: fresh, migrated, apart from each other."""
+"""The shared database fixtures: fresh, migrated, and separate from each other."""
 
 import asyncpg
 

@@ -1,4 +1,4 @@
-"""LISTEN: nothing is missed in silence."""
+"""LISTEN: a missed notification is always reported."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Migrations: applied once and in order, and nothing starts on a database that they do not fit."""
+"""Migrations: applied once and in order, and nothing starts on a database that does not match them."""
 
 import asyncio
 from collections.abc import AsyncIterator

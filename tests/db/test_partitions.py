@@ -1,4 +1,4 @@
-"""Partitions stand ready before their time comes, and every id finds its own."""
+"""Partitions exist before their time, and every id has one."""
 
 import asyncio
 from collections.abc import AsyncIterator

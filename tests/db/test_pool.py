@@ -1,4 +1,4 @@
-"""Connections: set up alike, telling a database that is unavailable from a mistake, and reconnecting by themselves."""
+"""Connections: all set up alike, telling an unavailable database from a wrong setting, and reconnecting."""
 
 import asyncio
 import socket

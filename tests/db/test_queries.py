@@ -1,4 +1,4 @@
-"""Named queries: file and shape say the same, or the program does not start."""
+"""Named queries: file and shape have the same names, or the program does not start."""
 
 import sys
 from dataclasses import dataclass

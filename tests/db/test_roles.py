@@ -1,4 +1,4 @@
-"""The console's role: what it may do in the books, and what it may not."""
+"""The console's role: its rights in the books, and their limits."""
 
 from collections.abc import AsyncIterator
 

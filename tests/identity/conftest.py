@@ -1,4 +1,4 @@
-"""A world that stands still and a migrated database for the tests of identity."""
+"""The fixtures of the tests of identity: a world with a manual clock, and a migrated database."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The audit log: what rows become is told by the rows, with who, from where and when, whoever changes them."""
+"""The audit log: triggers record every change of a row, with actor, address and time, whichever code makes it."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A stored credential that changes is in force within a second, whether or not anybody was notified."""
+"""A changed credential is in force within a second, with or without a notification."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tokenharbor.kernel.world import World, real_world
 
 
 class Gateway:
-    """What a gateway loads, with a database that may not answer."""
+    """The reload of a gateway, with a database that may not answer."""
 
     def __init__(self, pool: asyncpg.Pool, seal: SecretBox) -> None:
         self._pool = pool

@@ -1,4 +1,4 @@
-"""Keys: of the contract's form, evenly drawn, hashed with a key, bound to networks where they say so."""
+"""Keys: in the documented form, drawn evenly, hashed with a secret, bound to networks if their rules say so."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ from tokenharbor.kernel.secret import DerivedSecret, RootSecret, SecretPurpose
 
 
 class CountingEntropy:
-    """Every byte equally often: 0, 1, 2, …"""
+    """A source of every byte equally often: 0, 1, 2, …"""
 
     def __init__(self) -> None:
         self._next = 0

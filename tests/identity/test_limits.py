@@ -1,4 +1,4 @@
-"""Whose limit wins: key, account, plan, edition, the providers' quotas; the narrowest, and its name."""
+"""The limits in force, from key, account, plan, edition and the providers' quotas, with their origins."""
 
 from tests.editions.derived import derive
 

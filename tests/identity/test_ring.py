@@ -1,4 +1,4 @@
-"""The key ring: new keys open at once, revoked ones within a second, and no database is no reason for a 401."""
+"""The key ring: new keys work at once, revoked ones are refused within a second, and database trouble is no 401."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -25,7 +25,7 @@ from tokenharbor.kernel.world import World
 
 
 class Reader:
-    """The pool, its readings counted, and away, slow or dead on demand."""
+    """A pool that counts readings, and is unavailable, slow or dead on demand."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -212,7 +212,7 @@ async def test_unknown_keys_by_the_hundred_share_their_readings(house: House) ->
 
 
 async def test_a_key_made_while_a_reading_runs_is_not_missed(house: House) -> None:
-    """Who asks during a reading waits for one that begins later: the first may have looked too early."""
+    """A caller during a reading waits for the next one: the present one may have begun too early."""
     await house.ring.refresh()
     house.reader.gate.clear()
     early = asyncio.create_task(house.ring.look_up(unknown_key(1)))

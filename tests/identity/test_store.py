@@ -1,4 +1,4 @@
-"""Accounts and keys in the database: made whole or not at all, listed as their owner sees them."""
+"""Accounts and keys in the database: created as a whole or not at all, listed as their account sees them."""
 
 from datetime import timedelta
 from ipaddress import ip_network

@@ -1,4 +1,4 @@
-"""Work beside the server: a shortage is waited out, a fault of ours ends it."""
+"""Background work: it waits for a shortage to end, and an unexpected error ends it."""
 
 import asyncio
 import errno

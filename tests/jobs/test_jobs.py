@@ -1,4 +1,4 @@
-"""Jobs: each is done again and again, a failure is logged once and tried again, none ends the server."""
+"""Jobs: each is repeated, a failure is logged once and tried again, none ends the server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ SOON = timedelta(milliseconds=1)
 
 
 class DuePool:
-    """A database in which every job is due, and what it was told of their ends."""
+    """A database in which every job is due, and the recorded ends of runs."""
 
     def __init__(self) -> None:
         self.ends: list[tuple[object, ...]] = []
@@ -37,7 +37,7 @@ CONTEXT: Any = SimpleNamespace(pool=DuePool())
 
 
 class Work:
-    """Fails as it is told, time by time, then does nothing; `done` is set at the end."""
+    """Work that fails as scripted, run by run, then does nothing; `done` is set at the end."""
 
     def __init__(self, *errors: Exception | None) -> None:
         self._errors = list(errors)

@@ -1,4 +1,4 @@
-"""What jobs say of themselves: when they ran, how often, what failed; and one that is made due is done."""
+"""The runs of jobs: when they ran, how often, what failed; and a job that is made due runs."""
 
 import asyncio
 from datetime import timedelta
@@ -22,7 +22,7 @@ async def pool(database_url: str) -> Any:
 
 
 async def _do_once(pool: asyncpg.Pool, job: Job) -> None:
-    """Until its row says that it ended once more."""
+    """Wait until the job's row records another end."""
     before = await pool.fetchval("select coalesce(max(runs), 0) from job where name = $1", job.name)
     task = asyncio.create_task(repeat(job, SimpleNamespace(pool=pool)))  # type: ignore[arg-type]  # all that it needs
     async with asyncio.timeout(20):

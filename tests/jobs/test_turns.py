@@ -1,4 +1,4 @@
-"""Jobs over several gateways: whoever finds one due does it, the others leave it, and a death delays it a little."""
+"""Jobs over several gateways: the first that finds one due runs it, the others do not, and a death delays it little."""
 
 import asyncio
 from datetime import timedelta

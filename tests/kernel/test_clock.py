@@ -1,4 +1,4 @@
-"""Clocks: the machine's is aware UTC; the manual one moves only by hand."""
+"""Clocks: the system's is aware UTC; the manual one moves only by hand."""
 
 from datetime import UTC, datetime, timedelta
 

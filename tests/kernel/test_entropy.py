@@ -1,4 +1,4 @@
-"""Randomness: as many bytes as asked for, never twice the same; a seed repeats itself."""
+"""Randomness: as many bytes as requested, never the same twice; a seed repeats its bytes."""
 
 from tokenharbor.kernel.entropy import SeededEntropy, SystemEntropy
 

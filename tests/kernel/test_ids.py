@@ -1,4 +1,4 @@
-"""Ids: UUIDv7 that never repeat, sort by time, and read back from what is shown."""
+"""Ids: UUIDv7 that never repeat, sort by time, and parse from their shown form."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ START = datetime(2026, 3, 1, 12, 0, 0, 123_000, tzinfo=UTC)
 
 
 class BackwardsClock(ManualClock):
-    """A clock that is set back by a second at each look."""
+    """A clock that goes back by a second at each reading."""
 
     def unix_ms(self) -> int:
         self.advance(timedelta(seconds=-1))

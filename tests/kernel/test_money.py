@@ -1,4 +1,4 @@
-"""Money: read exactly, shown exactly, rounded in the house's favour only where the books say so."""
+"""Money: parsed and shown exactly, rounded in our favour only where the books say so."""
 
 import re
 from decimal import Decimal
@@ -36,7 +36,7 @@ def test_in_a_sentence_an_amount_is_as_short_as_is_exact_with_at_least_two_place
 
 @given(st.integers(-99 * 10**9, 99 * 10**9).map(Usd))
 def test_no_amount_in_a_sentence_looks_like_a_status_to_retry(amount: Usd) -> None:
-    """opencode looks for these in the message of a refusal, and asks five times more where it finds one."""
+    """opencode searches the message of a refusal for these, and retries five times if it finds one."""
     down, up = amount.brief_down(), amount.brief_up()
     assert not STATUS.search(down)
     assert not STATUS.search(up)

@@ -1,4 +1,4 @@
-"""Tables of configuration: what fits is read, what does not is one line without the value."""
+"""Tables of configuration: valid fields are read, and a fault is one line without the value."""
 
 from typing import Literal
 

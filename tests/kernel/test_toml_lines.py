@@ -1,4 +1,4 @@
-"""Lines of a TOML file: each table and field where it is first stated, whatever stands between."""
+"""Lines of a TOML file: the first line of each table and field, whatever is between them."""
 
 import tomllib
 

@@ -1,4 +1,4 @@
-"""A scene for the books' tests: a database, a clock moved by hand, the books, and short words for what happens."""
+"""The scene of the books' tests: a database, a manual clock, the books, and short methods for operations."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -43,7 +43,7 @@ from tokenharbor.ledger.wallets import Wallets
 
 PRICE = '{"input":"0.28"}'
 VERSION = sha256(PRICE.encode()).digest()
-"""What every settlement here is priced by."""
+"""The price of every settlement here."""
 
 DETAIL = (
     '{"asked":"m","model":"%s","status":"complete","served":{"provider":"alibaba"},'
@@ -60,7 +60,7 @@ START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 @dataclass
 class Scene:
-    """One account with one key, and the books; others are opened as needed."""
+    """An account with one key, and the books; tests open more accounts and keys as needed."""
 
     url: str
     conn: asyncpg.Connection
@@ -116,7 +116,7 @@ class Scene:
         return credit
 
     async def match(self, amount: int, lifetime: timedelta | None = None) -> Credit:
-        """A match, all of it locked."""
+        """Grant a match, all of it locked."""
         at = self.clock.now()
         ids = self.world.ids.new(), self.world.ids.new()
         expires_at = None if lifetime is None else at + lifetime
@@ -125,7 +125,7 @@ class Scene:
         return credit
 
     async def move(self, make: Callable[[CreditState], CreditEntry]) -> CreditEntry:
-        """As every caller moves credit."""
+        """Move credit as every caller does."""
         async with self.wallets.transaction():
             entry = make(await self.wallets.lock(self.account, self.clock.now()))
             assert await self.wallets.post(entry)
@@ -183,7 +183,7 @@ class Scene:
         return [*await wait_for_answers(await self.book.release(releases))]
 
     async def spend(self, amount: int) -> None:
-        """A request from hold to settlement."""
+        """Run a request from hold to settlement."""
         hold = self.hold(amount)
         assert await self.place(hold) == [PlacedHold(Usd(amount))]
         assert await self.settle(self.settlement(hold, amount)) == [SettledCharge(Usd(amount), Usd(0), Usd(0))]
@@ -204,12 +204,12 @@ class Scene:
 
 
 async def open_wallet(conn: asyncpg.Connection, account: UUID) -> None:
-    """As an account's trigger does."""
+    """Open a wallet, as the trigger of accounts does."""
     await conn.execute("insert into wallet (account_id) values ($1) on conflict do nothing", account)
 
 
 async def open_meter(conn: asyncpg.Connection, key: UUID, account: UUID, limits: KeyLimits) -> None:
-    """As an API key's trigger does."""
+    """Open a meter, as the trigger of API keys does."""
     numbers = [MAX_NANO if limit is None else limit for limit in (limits.quota, limits.daily, limits.monthly)]
     await conn.execute(
         "insert into key_meter (key_id, account_id, quota, daily, monthly) values ($1, $2, $3, $4, $5) "
@@ -222,7 +222,7 @@ async def open_meter(conn: asyncpg.Connection, key: UUID, account: UUID, limits:
 
 @pytest.fixture(scope="session")
 def ledger_url(postgres_url: str, migrated_template: str) -> str:
-    """A database that the room's tests share: each has accounts of its own."""
+    """The database that the room's tests share; each test has its own accounts."""
 
     url = create_database(postgres_url, "ledger", migrated_template)
 
@@ -245,7 +245,7 @@ async def scene(ledger_url: str) -> AsyncIterator[Scene]:
 
 @pytest.fixture
 async def lone_scene(database_url: str) -> AsyncIterator[Scene]:
-    """A scene with a database of its own, to be spoilt."""
+    """A scene with its own database, for tests that damage it."""
     conn = await asyncpg.connect(database_url)
     await ensure_partitions(conn, START)
     await conn.close()

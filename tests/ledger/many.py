@@ -38,7 +38,7 @@ class Spender:
     detail: bytes
 
     async def spend(self, count: int, days: int) -> None:
-        """So many usage entries, spread over days."""
+        """Write `count` usage entries, spread over days."""
         for day in range(0, days + 7, 7):
             await ensure_partitions(self.conn, self.first + timedelta(days=day))
         wallet = await self.conn.fetchrow("select * from wallet where account_id = $1", self.account)

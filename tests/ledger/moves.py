@@ -19,7 +19,7 @@ from tokenharbor.ledger.types import Restriction
 
 KINDS = ("unlock", "reclaim_locked", "set_aside", "restore", "pay_out", "give_back", "take_debt")
 SHARES = st.sampled_from([1, 1, 2, 3, 3, 3, 4, 0])
-"""Thirds of what is there: none and more than all are refused."""
+"""Thirds of the available amount; zero and more than all are refused."""
 
 ADDRESSES = ("paid", "trial", "match", "promo", "locked", "payout", "debt", "elsewhere")
 TYPES = st.sampled_from(["claw", "unlock", "payout", "paid_out", "restore"])
@@ -32,7 +32,7 @@ LEGS = st.lists(
 
 @dataclass(frozen=True)
 class Move:
-    """One of the moves, with a share of what is there of each lot."""
+    """Draw a move, with a share of the available amount of each lot."""
 
     kind: str
     lot_ids: Sequence[UUID]
@@ -74,7 +74,7 @@ class Move:
 
 
 async def perform(move: Move, account_id: UUID, wallets: CreditBook) -> tuple[CreditState, bool, bool]:
-    """As every caller does, and once more. The state is that before."""
+    """Move credit as every caller does, twice; return the state before."""
     async with wallets.transaction():
         state = await wallets.lock(account_id, move.stamp.at)
         entry = move.entry(state)
@@ -82,7 +82,7 @@ async def perform(move: Move, account_id: UUID, wallets: CreditBook) -> tuple[Cr
 
 
 def postings(account_id: UUID, lot_ids: Sequence[UUID], legs: Sequence[tuple[int, str, str, int]]) -> list[Posting]:
-    """Whatever postings, sensible or not."""
+    """Draw any postings, sensible or not."""
 
     def address(name: str) -> str:
         return "clearing/stripe/usd" if name == "elsewhere" else f"account/{account_id}/{name}"

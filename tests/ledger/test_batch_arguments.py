@@ -1,4 +1,4 @@
-"""Batches as arguments: a batch lies in one UTC day, and what its rows share is sent once."""
+"""Batches as arguments: a batch is of one UTC day, and values that its rows share are sent once."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256

@@ -11,7 +11,7 @@ from tokenharbor.ledger.batcher import Batcher
 
 
 class Calls:
-    """Records the batches; answers when told to."""
+    """Records batches, and answers on demand."""
 
     def __init__(self, answer: Callable[[int], Any] = lambda row: row * 10) -> None:
         self.batches: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""The charge rule: never above the quote's bound, never past a key's limits, never more than there is."""
+"""The charge rule: never above the quote's bound, never past a key's limits, never more than the balance."""
 
 from datetime import timedelta
 from typing import Any
@@ -68,7 +68,7 @@ async def test_F6_a_lost_hold_does_not_open_the_limits_of_the_key(scene: Any, li
 
 
 async def test_F9_sixty_costs_above_their_bounds_stay_within_wallet_and_key(scene: Any) -> None:
-    """One batch: each takes its own bound, and what the earlier ones were charged counts for the later ones."""
+    """In one batch each request has its own bound, and charges of earlier ones count for later ones."""
     await scene.credit(1000)
     await scene.limit(KeyLimits(quota=Usd(700)))
     holds = [scene.hold(10) for _ in range(60)]
@@ -80,7 +80,7 @@ async def test_F9_sixty_costs_above_their_bounds_stay_within_wallet_and_key(scen
 
 
 async def test_F9_a_limit_that_was_lowered_meanwhile_takes_nothing_from_what_was_held(scene: Any) -> None:
-    """Else whoever may change a key could make its open requests free."""
+    """Otherwise a user who may change a key could make its open requests free."""
     await scene.credit(1000)
     await scene.limit(KeyLimits(quota=Usd(500)))
     holds = [scene.hold(100), scene.hold(100)]

@@ -1,4 +1,4 @@
-"""The operator's expense for comparisons: never above its day's most, exact, and verified."""
+"""The operator's expense for comparisons: never above the day's limit, exact, and verified."""
 
 import asyncio
 from datetime import UTC, datetime

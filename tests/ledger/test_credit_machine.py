@@ -1,4 +1,4 @@
-"""Random moves of credit between random requests, in memory: what holds of the books after every step."""
+"""Random moves of credit between random requests, in memory: the invariants of the books after every step."""
 
 from collections.abc import Coroutine
 from copy import copy
@@ -47,7 +47,7 @@ Result = TypeVar("Result")
 
 
 class CreditMachine(RuleBasedStateMachine):
-    """One account. What is refused changes nothing."""
+    """One account. A refused move changes nothing."""
 
     lots = Bundle("lots")
     holds = Bundle("holds")
@@ -61,7 +61,7 @@ class CreditMachine(RuleBasedStateMachine):
         self.account, self.key = self.world.ids.new(), self.world.ids.new()
 
     def run(self, coming: Coroutine[Any, Any, Result]) -> Result | None:
-        """What is refused answers nothing."""
+        """A refused move returns nothing."""
 
         before = (len(self.tables.entries), copy(self.tables.wallets[self.account]))
         try:

@@ -1,4 +1,4 @@
-"""Moves of credit in PostgreSQL: what each does to the balance, and what is refused."""
+"""Moves of credit in PostgreSQL: the effect of each on the balance, and refusals."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The ledger as a list says what its CSV says, newest first, a page at a time."""
+"""The ledger as a list agrees with its CSV, newest first, page by page."""
 
 import csv
 from collections import defaultdict
@@ -15,7 +15,7 @@ from tokenharbor.ledger.types import Clawback, Pool
 
 
 class History:
-    """All kinds of entries, and what paid for them."""
+    """All kinds of entries, and their payments."""
 
     def __init__(self, scene: Any) -> None:
         self.scene = scene

@@ -1,4 +1,4 @@
-"""The ledger as CSV: every row is the one before plus its amount."""
+"""The ledger as CSV: every balance is the one before plus the row's amount."""
 
 import csv
 from collections.abc import Mapping, Sequence

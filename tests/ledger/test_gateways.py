@@ -1,4 +1,4 @@
-"""A gateway is known by its id: a new run takes over what the slot's earlier runs left, and nothing of others."""
+"""A gateway is known by its id: a new run takes over from the slot's earlier runs, and from no others."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,7 +21,7 @@ from tokenharbor.ledger.types import PlacedHold
 
 
 async def _start(scene: Any, place: GatewaySlot, home: str = "/home/a") -> GatewayRun:
-    """As a server does."""
+    """Enter as a server does."""
     run = await enter_gateway(scene.book._pool, scene.world, place, home)
     await take_over_holds(scene.book._pool, scene.world, run)
     return run

@@ -1,4 +1,4 @@
-"""F8: whatever column of the books is changed directly, the database refuses it or `ledger verify` finds it."""
+"""F8: a direct change of any column of the books is refused by the database or found by `ledger verify`."""
 
 import re
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ WHICH = {
     "account": "id in (select account_id from entry)",
     "api_key": "id in (select key_id from request)",
 }
-"""The row that is changed, where any will not do."""
+"""The row to change, for tables where not any row will do."""
 
 OTHER = {
     "lot.pool": "'paid'",
@@ -71,7 +71,7 @@ OTHER = {
     "entry.type": "'loss'",
     "api_key.networks": "'{10.0.0.0/8}'::cidr[]",
 }
-"""Another value of a column, where what its type suggests will not do."""
+"""The new value of a column, for columns where one chosen by type will not do."""
 
 CHANGES = {
     "boolean": "not {c}",
@@ -91,11 +91,11 @@ UNSET = {
     "integer": "5",
     "uuid": "'019f0000-0000-7000-8000-00000000000f'",
 }
-"""What a NULL becomes."""
+"""The value that replaces NULL, by type."""
 
 
 async def fill(scene: Any) -> None:
-    """A bit of everything, signed at the end but for the last entries."""
+    """Books with a bit of everything; all but the last entries are signed."""
     conn, now = scene.conn, scene.clock.now()
     await conn.execute("insert into account values ($1, $2, 'a', '', 'token-harbor')", scene.account, now)
     await conn.execute(

@@ -1,4 +1,4 @@
-"""A journal's file: what was acknowledged is read back, a torn end is not, and any other damage is said."""
+"""A journal's file: acknowledged settlements are read back, a torn end is not, and any other damage is reported."""
 
 import asyncio
 import resource

@@ -1,4 +1,4 @@
-"""A lapsed run's places are freed, and its money waits for a successor, the operator or the end of the grace."""
+"""A lapsed run's places are freed, and its holds wait for a successor, the operator or the end of the grace."""
 
 from datetime import timedelta
 from typing import Any

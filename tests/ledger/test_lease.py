@@ -1,4 +1,4 @@
-"""A lease is held by the worker's own clock, ends in time, and comes back; one that was ended does not."""
+"""A lease is timed by the worker's own clock, ends in time, and can be renewed late, unless its run was ended."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

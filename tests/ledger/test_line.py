@@ -1,4 +1,4 @@
-"""The line's arithmetic: whatever is inserted, taken or expired, nothing before the cut moves and nothing is lost."""
+"""The line's arithmetic: inserting, taking and expiring lose no credit and never move anything before the cut."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

@@ -12,7 +12,7 @@ FINDS_AGAIN_S = 20
 
 
 async def lose(scene: Any, *holds: Any) -> None:
-    """As a crash does: without a trace in what is counted. The book's connections are cut, and made anew."""
+    """Lose holds as a crash does, with all that they counted for. The book's connections are cut and opened anew."""
     await scene.conn.fetchval("select drop_holds($1, $2)", [hold.request_id for hold in holds], scene.clock.now())
     await cut(scene)
     await until_held(scene, sum(hold.amount for hold in holds))

@@ -1,4 +1,4 @@
-"""What is left of an account's lots, in the order in which it is spent."""
+"""The balances of an account's lots, in spending order."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A crash of the books in memory forgets what was not durable, and nothing else."""
+"""A crash of the books in memory loses the changes that were not durable, and no others."""
 
 from datetime import UTC, datetime, timedelta
 

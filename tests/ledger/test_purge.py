@@ -1,4 +1,4 @@
-"""Metadata that expires: entries do not name what was used, and what explains a request goes on time."""
+"""Metadata that expires: entries name no model or provider, and the rows of requests are deleted in time."""
 
 import asyncio
 from datetime import timedelta

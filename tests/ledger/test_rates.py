@@ -1,4 +1,4 @@
-"""Limits of rates over several gateways: never exceeded, not by one, and nobody is refused below them."""
+"""Rate limits over several gateways: never exceeded, not even by one, and no request is refused below them."""
 
 import asyncio
 from collections import Counter
@@ -31,7 +31,7 @@ def hold(scene: Any, payer: Payer, amount: int = 1, tokens: int = TOKENS, free_l
 
 
 async def pass_minutes(scene: Any, step: timedelta) -> None:
-    """PostgreSQL's clock goes as it goes: so what it has seen becomes older."""
+    """Make windows older, as PostgreSQL's clock cannot be moved."""
     for sql in (
         "update wallet set window_start = window_start - $2::interval, free_start = free_start - $2::interval",
         "update key_meter set window_start = window_start - $2::interval",

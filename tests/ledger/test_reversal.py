@@ -1,4 +1,4 @@
-"""Reversals: a credit is undone once, as far as it has not gone back already."""
+"""Reversals: a credit is undone once, as far as it has not already gone back."""
 
 from datetime import timedelta
 from typing import Any

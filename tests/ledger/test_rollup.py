@@ -1,4 +1,4 @@
-"""Rollups: totals by hour are those of the entries and details, at any moment, whoever adds them up."""
+"""Rollups: totals by hour equal the sums of entries and details, at any moment, with any number of workers."""
 
 import asyncio
 import contextlib
@@ -399,7 +399,7 @@ async def test_verify_finds_totals_that_are_not_those_of_the_entries(scene: Scen
 
 
 async def test_verify_finds_savings_that_no_request_says(scene: Scene) -> None:
-    """What pages tell of savings follows from details, and these from their entries."""
+    """The savings on pages follow from details, and details are covered by their entries."""
     await scene.credit(10**9)
     for cache, saved in (("exact", 100), ("semantic", 20), ("prefix", 4), ("none", -9)):
         (hold,) = await _held(scene, 1)

@@ -1,4 +1,4 @@
-"""Rollups: totals of spans and stages, at any moment, are those of all that happened, whoever adds up meanwhile."""
+"""Rollups: totals of spans and stages equal a scan of all requests, at any moment, while workers sum up."""
 
 import asyncio
 import json
@@ -91,7 +91,7 @@ TURNS = st.builds(
 
 @dataclass
 class Stage:
-    """What all examples share: the loop, the books, and connections of workers."""
+    """The fixtures that all examples share: the loop, the books, and connections of workers."""
 
     runner: asyncio.Runner
     scene: Scene

@@ -1,4 +1,4 @@
-"""The same random operations on both kinds of books: answers, balances, entries and chains are equal."""
+"""The same random operations on both stores of the books: answers, balances, entries and chains are equal."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -87,7 +87,7 @@ STEPS = st.sampled_from([timedelta(seconds=1), timedelta(minutes=1), timedelta(h
 
 @dataclass
 class Stage:
-    """What all examples share: the loop, both kinds of book, and ids that never repeat."""
+    """The fixtures that all examples share: the loop, both stores, and ids that never repeat."""
 
     runner: asyncio.Runner
     postgres: PostgresBook
@@ -196,7 +196,7 @@ class Machine(RuleBasedStateMachine):
         self.stage.runner.run(self._move_windows(step))
 
     async def _move_windows(self, step: timedelta) -> None:
-        """PostgreSQL's clock goes as it goes: so what it has seen becomes older."""
+        """Make windows older, as PostgreSQL's clock cannot be moved."""
         for sql in (
             "update wallet set window_start = window_start - $2::interval where account_id = any($1)",
             "update wallet set free_start = free_start - $2::interval where account_id = any($1)",
@@ -315,7 +315,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(lost=st.lists(holds, max_size=3))
     def lose_and_place_again(self, lost: list[Hold]) -> None:
-        """As a restart of PostgreSQL loses them: without a trace in what is counted."""
+        """Lose holds as a restart of PostgreSQL does, with all that they counted for."""
         again = [hold for hold in _distinct(lost) if hold.request_id not in self.memory.requests]
         self.both(lambda book: book.drop([hold.request_id for hold in again], self.clock.now()))
         if again:
@@ -474,7 +474,7 @@ class Machine(RuleBasedStateMachine):
         self.stage.runner.run(open_meter(self.stage.conn, key, account, limits))
 
     def _end(self, hold: Hold) -> tuple[UUID, Payer, Product, str, bytes, bytes, datetime]:
-        """What settlements and releases have in common."""
+        """The fields that settlements and releases have in common."""
         detail = b'{"asked": "deepseek-v3.2"}'
         product = EXPIRING if hold.request_id.int % 2 else SOLD
         return hold.request_id, hold.payer, product, "complete", detail, hold.request_id.bytes, self.clock.now()

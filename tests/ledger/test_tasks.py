@@ -9,7 +9,7 @@ from tokenharbor.ledger.types import Hold
 
 
 async def take(scene: Any) -> tuple[VendorTasks, Hold, VendorTask]:
-    """A request that has held, and the task that its vendor took."""
+    """A request with a hold, and the task that its vendor accepted."""
     await scene.credit(100)
     hold = scene.hold(40)
     await scene.place(hold)

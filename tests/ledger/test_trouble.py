@@ -1,4 +1,4 @@
-"""A bad row, an account that a stranger keeps locked, a database that is gone: the others are not affected."""
+"""A bad row, an account locked by a stranger, a database that is down: other rows are not affected."""
 
 import asyncio
 import contextlib
@@ -212,7 +212,7 @@ def _no_cpu_left(backends: Sequence[int], *, busy: int) -> Iterator[None]:
 
 
 def _never_with_checks(runner: Any, monkeypatch: pytest.MonkeyPatch, asked: asyncio.Semaphore) -> None:
-    """The runner takes no slow way; the semaphore counts how often it has asked who has the lock."""
+    """Fail if the runner takes its slow path; the semaphore counts how often it asked who has the lock."""
     look = runner._is_locked_by_others
 
     async def counted(conn: Any, rows: Any) -> bool:
@@ -221,7 +221,7 @@ def _never_with_checks(runner: Any, monkeypatch: pytest.MonkeyPatch, asked: asyn
         return locked
 
     async def slow(*_: Any) -> None:
-        raise AssertionError("the slow way")
+        raise AssertionError("the slow path")
 
     monkeypatch.setattr(runner, "_is_locked_by_others", counted)
     monkeypatch.setattr(runner, "_run_with_checks", slow)
@@ -249,7 +249,7 @@ async def test_a_database_that_is_away_is_never_a_refusal(lone_scene: Any) -> No
 
 
 async def test_a_hold_that_nobody_was_told_of_is_given_back(lone_scene: Any) -> None:
-    """PostgreSQL places the hold, and the connection is lost before it can say so; nor can it be asked again."""
+    """PostgreSQL places the hold, and the connection is lost before the answer; a retry is not possible."""
     scene = lone_scene
     await scene.credit(100)
     lost = scene.hold(60)

@@ -1,4 +1,4 @@
-"""`ledger verify` finds every kind of tampering, and the database refuses the plain ones."""
+"""`ledger verify` finds every kind of tampering, and the database refuses the simple ones."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the database says of all accounts, read in one statement at one moment."""
+"""The facts in the database about all accounts, read in one snapshot."""
 
 from datetime import date, datetime
 from typing import Final

@@ -1,7 +1,7 @@
-"""The invariants of money, asked of the facts after every step; and those that hold once all is at rest.
+"""The invariants of money, checked on the facts after every step; and those that hold once all is at rest.
 
-They use no function of the house: sums are made anew from rows, and compared with each other, with what the outside
-knows (`model.py`), and with the processor's own books (`processor.py`). The numbers are those of the list of
+They use no function of the product: sums are computed again from rows, and compared with each other, with the outside's
+knowledge (`model.py`), and with the processor's own books (`processor.py`). The numbers are those of the list of
 invariants in the specification of money.
 """
 
@@ -26,7 +26,7 @@ _CLEARING = "clearing/stripe/usd"
 
 @dataclass(frozen=True)
 class Inspection:
-    """The facts of a moment beside what the outside knows of it."""
+    """The facts of a moment, and the outside's knowledge of it."""
 
     facts: Facts
     outside: OutsideView
@@ -43,7 +43,7 @@ class Inspection:
         self._credit_comes_from_somewhere()
 
     def at_rest(self) -> None:
-        """Everything that was on its way has arrived, and what was due has been run."""
+        """Check the invariants once everything under way has arrived and all due work has run."""
         self._our_books_are_the_processors()
         assert not [each for each in self.facts.restricted if each.place == "payout"], "nothing is on its way"
         assert not self.facts.holds
@@ -51,16 +51,14 @@ class Inspection:
             self.nothing_is_due(wallet.account_id)
 
     def nothing_is_due(self, account_id: UUID) -> None:
-        """Whatever was drawn from the line has earned and unlocked what it should; as before credit leaves it."""
+        """All spending has earned and unlocked its rewards, as it must before credit leaves the account."""
         self._cashback_is_what_was_earned(account_id)
         for match in self.facts.matches:
             if match.account_id == account_id and not self._is_match_cut(match):
                 assert match.unlocked == min(self._drawn[match.top_up_lot], self._lots[match.match_lot].amount)
 
     def when_all_payments_have_gone_back(self) -> None:
-        """Whoever took all their money back has kept nothing that it brought them: what they spent was given to them
-        for nothing, or is owed.
-        """
+        """A customer who took all money back has kept no reward that it brought: all spending was a gift or is owed."""
         for wallet in self.facts.wallets:
             account_id = wallet.account_id
             free = self.outside.gifts[account_id] + self._granted(account_id, "welcome", "code", "referral", "streak")
@@ -134,7 +132,7 @@ class Inspection:
             )
 
     def _our_books_are_the_processors(self) -> None:
-        """Every payment there is a capture here; what went back there has gone back here, or is our loss."""
+        """Every payment at the processor is a capture here; money that went back there did so here, or is our loss."""
         assert {each.capture_id for each in self.facts.captures} == {*self.statements}
         lost = 0
         for capture in self.facts.captures:
@@ -220,7 +218,7 @@ class Inspection:
     # ---- conservation: where credit comes from
 
     def _credit_comes_from_somewhere(self) -> None:
-        """What came from each address outside less what went there is at most what the outside gave by it."""
+        """The credit from each outside address, less what went back, is at most what the outside gave by it."""
         for wallet in self.facts.wallets:
             account_id, own = wallet.account_id, f"account/{wallet.account_id}/"
             came: Counter[str] = Counter()
@@ -270,7 +268,7 @@ class Inspection:
 
     @cached_property
     def _beside(self) -> Counter[UUID]:
-        """What of a lot is locked or set aside."""
+        """The amount of a lot that is locked or set aside."""
         beside: Counter[UUID] = Counter()
         for each in self.facts.restricted:
             beside[each.lot_id] += each.amount
@@ -278,7 +276,7 @@ class Inspection:
 
     @cached_property
     def _outside_net(self) -> Counter[str]:
-        """What each address outside has got."""
+        """The amount that each outside address received."""
         net: Counter[str] = Counter()
         for each in self.facts.postings:
             net[each.destination] += each.amount

@@ -1,4 +1,4 @@
-"""What the outside knows: who asked for what and was answered what. Nothing here is read from the database."""
+"""The outside's knowledge: requests and their answers. Nothing here is read from the database."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from tokenharbor.kernel.payer import Payer
 
 @dataclass
 class SentRequest:
-    """A request as its sender knows it: the price when it was quoted, what was held for it, what it was charged."""
+    """A request as its sender knows it: its price when quoted, its hold, its charge."""
 
     id: UUID
     payer: Payer
@@ -26,7 +26,7 @@ class SentRequest:
 
 @dataclass
 class OutsideView:
-    """What customers, operators and the gateway's answers say of each account."""
+    """The knowledge of each account from customers, operators and the gateway's answers."""
 
     gifts: Counter[UUID] = field(default_factory=Counter)
     requests: list[SentRequest] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Rules of the money machine: top-ups, from the intent to the credit, and what processors tell of everything."""
+"""Rules of the money machine: top-ups, from the intent to the credit, and the events of processors."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ OLDEST_OUTAGE_DAYS = 6
 
 
 class PayingRules(SpendingRules):
-    """Customers pay; processors tell of it, in whatever order."""
+    """Customers pay; processors send events in any order."""
 
     @rule(who=WHO, usd=PACKS, card=CARDS, death=DEATHS, sent=REQUESTS)
     def top_up(self, who: int, usd: str, card: str, death: Death, sent: Sequence[tuple[int, int]]) -> None:
-        """From the click to the browser's return, and what is spent then."""
+        """Top up, from the click to the browser's return, then spend some of it."""
         top_up_id = self._open(who, usd, death)
         if top_up_id is not None:
             self.processor.pay_with(top_up_id, card)
@@ -45,7 +45,7 @@ class PayingRules(SpendingRules):
 
     @rule(which=WHICH, card=CARDS, pending=st.booleans())
     def pay(self, which: int, card: str, pending: bool) -> None:
-        """There; nobody here has heard of it."""
+        """Pay at the processor; no event has arrived here yet."""
         for top_up_id in chosen(self.unpaid, which):
             if pending:
                 self.processor.change(top_up_id, state=PaymentState.PENDING)

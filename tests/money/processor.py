@@ -1,4 +1,4 @@
-"""The processor of the money machine: what payers do there, what its dashboard does, and its own books of all that."""
+"""The processor of the money machine: actions of payers and of its dashboard, and its own books of them."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from tokenharbor.payments.types import (
 
 @dataclass(frozen=True, slots=True)
 class CaptureStatement:
-    """What the processor took for one top-up and what of it has gone back, in cents."""
+    """The amount that the processor took for a top-up and the parts that went back, in cents."""
 
     top_up_id: str
     paid: int
@@ -33,10 +33,10 @@ class CaptureStatement:
 
 
 class BusyProcessor(FakeProcessor):
-    """Whatever changes here makes an event; who delivers it, and when, is not said."""
+    """A processor of which every change makes an event, to be delivered by any rule at any time."""
 
     def pay_with(self, top_up_id: str, card: str) -> None:
-        """The payer pays what was asked; a `card` without a name cannot be recognised again."""
+        """Pay a top-up; a `card` of "" cannot be recognised again."""
         payment = self._of(top_up_id)
         if payment.state in (PaymentState.OPEN, PaymentState.PENDING):
             self.pay(top_up_id)
@@ -74,7 +74,7 @@ class BusyProcessor(FakeProcessor):
         return made
 
     def dispute(self, dispute_id: str, capture_id: str, minor: int) -> None:
-        """A payer disputes so much of a payment."""
+        """Dispute a part of a payment."""
         money = Money("USD", minor)
         self._set_dispute(
             ProcessorDispute(
@@ -87,7 +87,7 @@ class BusyProcessor(FakeProcessor):
         )
 
     def move_dispute(self, dispute_id: str, state: DisputeState) -> None:
-        """The money is here while it is open or won, and gone from when it is withdrawn until then."""
+        """Move a dispute: its money is here while it is open or won, and gone while the funds are withdrawn."""
         told = self.disputes[dispute_id]
         gone = state in (DisputeState.FUNDS_WITHDRAWN, DisputeState.LOST)
         withdrawn = told.money if gone else Money("USD", 0)
@@ -116,7 +116,7 @@ class BusyProcessor(FakeProcessor):
         return sum(each.money.minor for each in self.payouts.values() if each.state is PayoutState.DONE)
 
     def come_to_rest(self) -> None:
-        """What is pending ends: every second refund and payout fails, every second dispute is lost."""
+        """End all that is pending: every second refund and payout fails, every second dispute is lost."""
         for number, payout in enumerate([*self.payouts.values()]):
             if payout.state is PayoutState.PENDING:
                 self.change_payout(payout.processor_payout_id, (PayoutState.DONE, PayoutState.FAILED)[number % 2])

@@ -1,4 +1,4 @@
-"""Rules of the money machine: refunds, asked for here or made there, and disputes."""
+"""Rules of the money machine: refunds, requested here or made at the processor, and disputes."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -34,7 +34,7 @@ _OVER = (DisputeState.WON, DisputeState.LOST)
 
 
 class ReturningRules(SpendingRules):
-    """Money goes back, in every way that there is."""
+    """Money goes back, in every way."""
 
     @rule(which=WHICH, sent=REQUESTS, usd=AMOUNTS, origin=ORIGINS, state=STATES, death=MORTAL)
     def refund(
@@ -47,8 +47,8 @@ class ReturningRules(SpendingRules):
         state: RefundState,
         death: tuple[Death, int | None],
     ) -> None:
-        """What was just spent has brought what is due before credit leaves. What was shown is what comes; asked for
-        again after a death, it is the same, whoever has told of it since.
+        """Rewards of the latest spending are granted before credit leaves. The result is what the preview showed; a
+        repeat after a death gives the same, whichever event arrived meanwhile.
         """
         [capture_id] = chosen(self.processor.captures(), which)
         top_up_id = ids.parse("topup", self.processor.statements()[capture_id].top_up_id)
@@ -94,7 +94,7 @@ class ReturningRules(SpendingRules):
 
     @rule(which=WHICH, state=st.sampled_from([RefundState.DONE, RefundState.FAILED]), heard=HEARD)
     def a_refund_moves(self, which: int, state: RefundState, heard: int | None) -> None:
-        """It ends, or what was done comes back; what has failed has ended."""
+        """A refund succeeds or fails, also after it had succeeded; a failed one has ended."""
         going = [each for each in self.processor.refunds.values() if each.state is not RefundState.FAILED]
         for refund in chosen(going, which):
             self.processor.change_refund(refund.processor_refund_id, state)
@@ -102,7 +102,7 @@ class ReturningRules(SpendingRules):
 
     @rule(which=WHICH, share=SHARES, taken=st.booleans(), refunded=TOO_MUCH, heard=HEARD)
     def dispute(self, which: int, share: int, taken: bool, refunded: int | None, heard: int | None) -> None:
-        """Opened, or with its funds gone already; perhaps refunded as well, together for more than was paid."""
+        """Open a dispute, perhaps with its funds already withdrawn, perhaps with a refund on top of it."""
         [capture_id] = chosen(self.processor.captures(), which)
         dispute_id = f"dp_{len(self.processor.disputes) + 1}"
         self.processor.dispute(dispute_id, capture_id, self.processor.statements()[capture_id].paid * share // 3)
@@ -122,7 +122,7 @@ class ReturningRules(SpendingRules):
             self.tell(heard)
 
     def tell(self, heard: int | None) -> None:
-        """Webhooks tell of it, and the jobs run, and die before so many calls; None: nobody has heard of it yet."""
+        """Deliver webhooks and run the jobs, which die before call number `heard`; None: no event arrives yet."""
         if heard is not None:
             self.do(self.hear, heard)
 

@@ -1,4 +1,4 @@
-"""One run of the money machine: its customers, their processor, a clock; how anything is done in it, or dies."""
+"""One run of the money machine: its customers, processor and clock, and how each operation runs or dies."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -40,22 +40,22 @@ from tokenharbor.rewards.referrals import record_sign_up, referral_code
 T = TypeVar("T")
 
 WHO: Final = st.sampled_from([0, 0, 0, 1, 1, 2])
-"""Which customer."""
+"""The customer."""
 
 WHICH: Final = st.integers(0, 11)
-"""Of what there is, which: counted round."""
+"""The index of an existing thing, modulo their number."""
 
 DEATHS: Final = st.one_of(
     st.none(), st.none(), st.none(), st.integers(0, 30), st.integers(31, 70), st.just(ANSWERED)
 )  # fmt: skip
-"""The process dies before so many of an operation's calls, beginnings and commits (a refund has about 65, a top-up that
-is opened 15), or as the processor has answered, which nobody here knows then; None: it lives.
+"""The process dies before this call, beginning or commit of an operation (a refund has about 65, opening a top-up 15),
+or when the processor has answered and nobody here knows; None: it lives.
 """
 
 Death = int | str | None
 
 REFUNDABLE: Final = timedelta(days=30)
-"""How long the processor can refund a payment, and payers dispute it; from then on its credit leaves to payees."""
+"""How long a payment can be refunded or disputed; after that its credit can be withdrawn to payees."""
 
 _REFUSALS = (BooksRefused, Conflict, Missing, ProcessorError, Rejected)
 
@@ -73,7 +73,7 @@ class Customer:
 
 
 class MoneyRun(RuleBasedStateMachine):
-    """What every rule works with. Its rules are in the classes that build on it."""
+    """The base of all rules, which are in its subclasses."""
 
     stage: ClassVar[Stage]
 
@@ -107,7 +107,7 @@ class MoneyRun(RuleBasedStateMachine):
         return self.stage.runner.get_loop().run_until_complete(coming)
 
     def do(self, act: Callable[[Funding], Coroutine[Any, Any, T]], death: Death = None) -> T | None:
-        """What it answers; None if it is refused, or dies."""
+        """Return the operation's result; None if it is refused or dies."""
         funding = self.funding if death is None else mortal(self.funding, Steps(death))
         try:
             return self.wait(_with_all_that_it_began(act(funding)))
@@ -142,7 +142,7 @@ class MoneyRun(RuleBasedStateMachine):
         await sweep_events(self.funding)
 
     async def hear(self, funding: Funding) -> None:
-        """A webhook of everything that none has told of yet, and the jobs."""
+        """Deliver a webhook for every event not yet delivered, and run the jobs."""
         while self.told < len(self.processor.events):
             body = msgspec.json.encode(self.processor.events[self.told])
             await receive_webhook(funding, self.processor.name, {"signature": SECRET}, body)
@@ -150,7 +150,7 @@ class MoneyRun(RuleBasedStateMachine):
         await self.follow(funding)
 
     async def follow(self, funding: Funding) -> None:
-        """The jobs of a server, in one round; events are listed once in an hour."""
+        """Run the jobs of a server once; events are listed once an hour."""
         now = self.clock.now()
         if now >= self.swept_at + timedelta(hours=1):
             await sweep_events(funding)
@@ -171,7 +171,7 @@ class MoneyRun(RuleBasedStateMachine):
         await self.stage.reach(self.clock.now())
 
     def credit_of(self, who: int, pool: str) -> int:
-        """What a customer has not spent."""
+        """The credit that a customer has not spent."""
         account_id, facts = self.customer(who).account_id, self.wait(self.inspect()).facts
         [wallet] = [each for each in facts.wallets if each.account_id == account_id]
         lots = {lot.id for lot in facts.lots if lot.pool == pool}
@@ -190,7 +190,7 @@ class MoneyRun(RuleBasedStateMachine):
 
 
 async def _with_all_that_it_began(coming: Coroutine[Any, Any, T]) -> T:
-    """A dead process does nothing more: whatever else it was about comes to its next step, and dies there."""
+    """A dead process does nothing more: its other tasks run to their next step, and die there."""
     before = asyncio.all_tasks()
     try:
         return await coming
@@ -200,7 +200,7 @@ async def _with_all_that_it_began(coming: Coroutine[Any, Any, T]) -> T:
 
 
 def chosen(options: Sequence[T], which: int) -> Sequence[T]:
-    """One of them, if there is any. (Not a precondition of the rule: what others win in a race may differ when a run is
-    repeated, and what is drawn must not.)
+    """Return one of the options, if there is any. This is no precondition of the rule: the winner of a race may differ
+    when a run is repeated, and the drawn values must not.
     """
     return [options[which % len(options)]] if options else []

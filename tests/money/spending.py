@@ -1,4 +1,4 @@
-"""Rules of the money machine: what customers spend and are given, what it costs, and how time passes."""
+"""Rules of the money machine: requests, gifts, prices, and time."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -34,7 +34,7 @@ from tokenharbor.rewards.grants import claim_welcome
 
 TOKENS = st.sampled_from([1, 412, 1_250, 2_500, 9_999])
 PARTS = st.sampled_from([0, 1, 3, 4, 4])
-"""Fourths of a bound that are used; none, and all."""
+"""Quarters of a bound that are used, from none to all."""
 REQUESTS = st.lists(st.tuples(TOKENS, PARTS), max_size=4)
 JUMPS = st.sampled_from(
     [timedelta(minutes=7), timedelta(hours=11), timedelta(days=2), timedelta(days=12), timedelta(days=50)]
@@ -64,13 +64,13 @@ class SpendingRules(MoneyRun):
 
     @rule(which=WHICH, used=PARTS)
     def settle(self, which: int, used: int) -> None:
-        """At the price of when it was quoted."""
+        """Settle a request at the price of its quote."""
         for request in chosen(self.open_requests, which):
             self._settle(request, used)
 
     @rule(which=WHICH)
     def release(self, which: int) -> None:
-        """It failed, or its gateway died."""
+        """Release a request that failed, or whose gateway died."""
         for request in chosen(self.open_requests, which):
             self.give_up(request)
 
@@ -166,7 +166,7 @@ class SpendingRules(MoneyRun):
         self.count("released")
 
     def _hold(self, customer: Customer, tokens: int) -> SentRequest | None:
-        """As a gateway does it: before it refuses for want of balance, what is due is run."""
+        """Place a hold as a gateway does: before it refuses for lack of balance, due rewards are granted."""
         request = SentRequest(
             self.world.ids.new(), customer.payer, self.price, Usd(tokens * self.price.nano), self.clock.now()
         )

@@ -1,4 +1,4 @@
-"""What all runs of the money machine share: a database that each leaves empty, connections, the books, an edition."""
+"""The fixtures that all runs of the money machine share: an emptied database, connections, books, an edition."""
 
 import asyncio
 import contextlib
@@ -33,8 +33,8 @@ where nspname = 'public' and relkind = 'r' and not relispartition
 
 
 def reward_edition() -> Policy:
-    """The edition with all rewards, and all that others have beside it; terms so short and caps so low that a run of
-    some days and some dollars reaches their ends.
+    """Return an edition with all rewards and all features of the others; its terms are so short and its caps so low
+    that a run of a few days and dollars reaches them.
     """
     policy = load_edition("token-harbor")
     changes: dict[str, dict[str, Any]] = {
@@ -77,7 +77,7 @@ PRICES: Final = (TokenPrice(1_000_000), TokenPrice(1_700_001), TokenPrice(333_33
 
 @dataclass
 class Connections:
-    """Some connections, handed out as they are: a pool's would ask the server to forget each user."""
+    """Connections that are reused as they are; a pool would reset each one on release."""
 
     free: asyncio.LifoQueue[asyncpg.Connection]
 
@@ -92,7 +92,7 @@ class Connections:
 
 @dataclass
 class Stage:
-    """The database and the ways to it. `days` are those for which there are partitions."""
+    """The database and its connections. `days` are the days with partitions."""
 
     runner: asyncio.Runner
     connections: Connections
@@ -103,14 +103,14 @@ class Stage:
     seen: Counter[str] = field(default_factory=Counter)
 
     async def reach(self, now: datetime) -> None:
-        """Requests and entries of this day have a place."""
+        """Make the partitions of a day."""
         if f"request_{now:%Y%m%d}" not in self.days:
             self.days.add(f"request_{now:%Y%m%d}")
             async with self.connections.acquire() as conn:
                 await ensure_partitions(conn, now)
 
     async def clean(self) -> None:
-        """As if nothing had been: no account, no entry."""
+        """Delete all rows of accounts and entries."""
         requests = _deletion(sorted(self.days))
         async with self.connections.acquire() as conn:
             await conn.execute(f"begin; set local session_replication_role = replica; {self.cleaning}{requests} commit")
@@ -118,7 +118,7 @@ class Stage:
 
 @contextlib.contextmanager
 def running_stage(server_url: str, template: str) -> Iterator[Stage]:
-    """On a database of its own, a copy of a migrated one, which is gone afterwards."""
+    """Yield a stage with its own database, a copy of a migrated one that is dropped afterwards."""
     with asyncio.Runner(loop_factory=ClosingLoop) as runner:
         runner.run(_administer(server_url, f"create database {_DATABASE} template {template}"))
         opening = _open_stage(runner, server_url % _DATABASE)

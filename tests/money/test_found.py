@@ -1,4 +1,4 @@
-"""What the money machine has found, as plain stories of its steps; each ends as every run of it does."""
+"""Faults that the money machine has found, as plain sequences of steps; each ends as every run does."""
 
 from tests.money.stage import Stage
 from tests.money.test_money_machine import MoneyMachine, machine_on

@@ -1,23 +1,23 @@
-"""All operations on money in whatever order, with deaths between any two steps: every invariant of money holds.
+"""All operations on money in any order, with deaths between any two steps: every invariant of money holds.
 
-Idea: three customers, one processor and one clock; a run is thirty steps, each an operation drawn at random: top-ups,
-requests, gifts, refunds, disputes, withdrawals, webhooks in whatever order, jobs, time that passes (`spending.py`,
-`paying.py`, `returning.py`, `withdrawing.py`). Nothing is a double of ours: the use cases, their SQL and the rewards
-are those of a server, on PostgreSQL. Only the processor is a program of the tests: it keeps its own books.
+Idea: three customers, one processor and one clock. A run is thirty steps, each an operation drawn at random: top-ups,
+requests, gifts, refunds, disputes, withdrawals, webhooks in any order, jobs, time that passes (`spending.py`,
+`paying.py`, `returning.py`, `withdrawing.py`). None of our code is replaced by a double: the use cases, their SQL and
+the rewards are those of a server, on PostgreSQL. Only the processor is a program of the tests, with its own books.
 
 A step may die: `tests/funding/crash.py` ends the process before any call of the database or the processor, any
-beginning and any commit. Nothing is tidied up then; whoever comes next (a retry, a webhook, the jobs) goes on.
+beginning and any commit. Nothing is cleaned up then; the next retry, webhook or job goes on.
 
-After every step all rows that hold money are read at once, and `invariants.py` asks whether they fit each other, the
-processor's books, and what customers were answered (`model.py`): sums are made anew, by no function of the house.
-At the end of a run everything comes to rest; then all that the processor knows has arrived here, once, and cashback is
-to the nano-dollar what the whole line has earned. Then everybody disputes every payment, the processor takes all the
-money, and nobody may have kept what it had brought. `ledger verify` recomputes the books at last.
+After every step all rows that hold money are read at once, and `invariants.py` checks that they agree with each other,
+with the processor's books, and with the answers to customers (`model.py`); it sums with no function of the product.
+At the end of a run everything comes to rest: then all that the processor knows has arrived here, once, and cashback is
+to the nano-dollar what the whole line has earned. Then every payment is disputed, the processor takes all the money,
+and nobody may have kept a reward that it brought. Finally `ledger verify` recomputes the books.
 
 One database serves all runs of a test; each leaves it empty, so ids and times are the same in every run. Races are
-real (twenty claims of a code at once), so a run that fails may pass when Hypothesis repeats it: it says so.
+real (twenty claims of a code at the same time), so a failed run may pass when Hypothesis repeats it, which it reports.
 
-`make test` looks at 500 runs. 2,000: `pytest tests/money --at-length -m slow -n 2`.
+`make test` does 500 runs. For 2,000: `pytest tests/money --at-length -m slow -n 2`.
 """
 
 import sys
@@ -42,11 +42,11 @@ REACHED = {
     "charged", "code won by 1", "dashboard done", "died", "dispute_lost", "dispute_won", "forged", "payment_mismatch",
     "refund done", "refund failed", "top-up paid", "welcome",
 }  # fmt: skip
-"""A machine that never gets so far shows nothing. In a part of the short run chance may leave out two."""
+"""The states that a run must reach to prove anything. In a part of the short run, chance may leave out two."""
 
 
 class MoneyMachine(WithdrawingRules):
-    """All rules together, and what holds after each."""
+    """All rules together, and the invariants after each."""
 
     @initialize()
     def open(self) -> None:
@@ -69,7 +69,7 @@ class MoneyMachine(WithdrawingRules):
             self.wait(self.stage.clean())
 
     def end(self) -> None:
-        """All comes to rest, and then everybody takes back what they paid."""
+        """Let everything come to rest; then all customers take back what they paid."""
         self.come_to_rest()
         self.wait(self.inspect()).at_rest()
         for capture_id, statement in self.processor.statements().items():

@@ -1,4 +1,4 @@
-"""Rules of the money machine: credit that is paid out, to what paid for it or to a payee."""
+"""Rules of the money machine: credit that is withdrawn, to its payment method or to a payee."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -33,7 +33,7 @@ DECISIONS = st.sampled_from([approve_withdrawal, approve_withdrawal, reject_with
 
 
 class WithdrawingRules(PayingRules, ReturningRules):
-    """Customers withdraw; somebody else approves."""
+    """Customers withdraw; another user approves."""
 
     @rule(who=WHO, usd=AMOUNTS, which=WHICH, approved=st.booleans(), death=DEATHS)
     def withdraw_to_what_paid(self, who: int, usd: str | None, which: int, approved: bool, death: Death) -> None:
@@ -56,7 +56,7 @@ class WithdrawingRules(PayingRules, ReturningRules):
 
     @rule(which=WHICH, state=st.sampled_from([PayoutState.DONE, PayoutState.FAILED]), heard=HEARD)
     def a_payout_moves(self, which: int, state: PayoutState, heard: int | None) -> None:
-        """It ends, or what was done comes back; what has failed has ended."""
+        """A payout succeeds or fails, also after it had succeeded; a failed one has ended."""
         going = [each for each in self.processor.payouts.values() if each.state is not PayoutState.FAILED]
         for payout in chosen(going, which):
             self.processor.change_payout(payout.processor_payout_id, state)
@@ -81,7 +81,7 @@ class WithdrawingRules(PayingRules, ReturningRules):
         )
 
     def _withdraw(self, request: WithdrawalRequest, approved: bool, death: Death) -> None:
-        """What was shown is what is asked for; after a death, the same is asked for again."""
+        """Withdraw what the preview showed; after a death, request the same again."""
         self.keys.append(request.idempotency_key)
         shown = self.do(lambda funding: preview_withdrawal(funding, request))
         made = self.do(lambda funding: ask_withdrawal(funding, request), death)
