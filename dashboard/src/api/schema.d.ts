@@ -2092,7 +2092,7 @@ export interface components {
         };
         /**
          * AccountRole
-         * @description From the most to the least. What each may do: `console/authority.py`.
+         * @description A role, from the most rights to the least. `console/authority.py` lists the rights of each.
          * @enum {string}
          */
         AccountRole: "owner" | "admin" | "developer" | "billing" | "viewer";
