@@ -64,7 +64,7 @@ def test_a_resumed_run_tries_what_is_not_known_and_a_failed_cell_is_tried_alone(
     assert tried == [("resumed", ["gemini", "bedrock_converse"]), ("alone", [TRIALS[3][1]])]
     text = written.read_text()
     assert f"{len(TRIALS)} of {len(TRIALS)} work." in text
-    assert text.startswith("before\n<!-- matrix -->\n| client |")
+    assert text.startswith("before\n<!-- matrix -->\n| Client |")
     assert text.endswith("<!-- end of matrix -->\nafter\n")
 
 
@@ -73,9 +73,9 @@ def test_a_cell_of_a_later_sitting_has_its_letter() -> None:
     text = "\n".join(page.table(cells))
     assert "| yes | yes <sup>a</sup> | yes, spliced <sup>b</sup> | **no** (1) | yes |" in text
     assert "4 of 5 work.\n1. exit code 1\n" in text
-    assert "\nRun from the start, 2026-03-01 23:50 to 23:59 UTC: 3 cells.\n" in text
-    assert "<sup>a</sup> What the run before had not tried, 2026-03-02 09:00 to 09:59 UTC" in text
-    assert "<sup>b</sup> Tried again, one at a time, 2026-03-02 10:00 to 10:59 UTC: 1 cell." in text
+    assert "\nFull run, 2026-03-01 23:50 to 23:59 UTC: 3 cells.\n" in text
+    assert "<sup>a</sup> Cells that the previous run had not tried, 2026-03-02 09:00 to 09:59 UTC" in text
+    assert "<sup>b</sup> Repeated, one at a time, 2026-03-02 10:00 to 10:59 UTC: 1 cell." in text
 
 
 @pytest.mark.slow

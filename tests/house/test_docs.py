@@ -201,6 +201,9 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "redis": settings.RedisSettings,
     "mail": settings.MailSettings,
     "alerts": settings.AlertSettings,
+    "console": settings.ConsoleSettings,
+    "operator": settings.OperatorSettings,
+    "openid": settings.OpenIdSettings,
     **{f"processors_{name}": kind for name, kind in PROCESSOR_SETTINGS.items()},
 }
 CATALOGUE_TABLES = (

@@ -10,9 +10,9 @@ from tests.e2e.clients.upstreams import UPSTREAMS
 PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
 _REASON_CHARS = 300
 _HOW: Mapping[How, str] = {
-    "in full": "Run from the start",
-    "resumed": "What the run before had not tried",
-    "alone": "Tried again, one at a time",
+    "in full": "Full run",
+    "resumed": "Cells that the previous run had not tried",
+    "alone": "Repeated, one at a time",
 }
 
 
@@ -32,7 +32,7 @@ def table(cells: Collection[Cell]) -> Iterator[str]:
     sat = sittings(cells)
     letters = {sitting: "" if number == 0 else chr(ord("a") + number - 1) for number, sitting in enumerate(sat)}
     reasons: list[str] = []
-    yield "| client | version | speaks | " + " | ".join(f"`{wire}`" for wire in UPSTREAMS) + " |"
+    yield "| Client | Version | Dialect | " + " | ".join(f"`{wire}`" for wire in UPSTREAMS) + " |"
     yield "|---|---|---|" + ":-:|" * len(UPSTREAMS)
     for name, dialect in dict.fromkeys((cell.client, cell.dialect) for cell in cells):
         row = [cell for cell in cells if (cell.client, cell.dialect) == (name, dialect)]

@@ -74,7 +74,7 @@ def _reads(ended: Ended) -> str:
         return f"nothing: it still ran after {ended.cut_off} s"
     said = " ".join(f"{ended.stdout} {ended.stderr}".split())
     if "balance $" in said and "needed $" in said:
-        return "our message"
+        return "the gateway's message"
     told = _TELLING.findall(said)
     return f"“{told[-1] if told else said[-_CHARS:]}”"
 
@@ -84,7 +84,7 @@ def _table(refused: Sequence[Refused]) -> list[str]:
     rows: dict[tuple[int, str], list[Client]] = {}
     for each in refused:
         rows.setdefault((len(each.statuses), each.reads), []).append(each.client)
-    lines = ["| client | requests | its user reads |", "|---|--:|---|"]
+    lines = ["| Client | Requests | Message to the user |", "|---|--:|---|"]
     for (requests, reads), clients in rows.items():
         lines.append(f"| {_names(clients)} | {requests} | {re.sub('[|<>`]', ' ', reads)} |")
     return lines
