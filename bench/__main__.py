@@ -91,7 +91,7 @@ def main() -> int:
     finally:
         started.stop_all()
         shutil.rmtree(started.folder, ignore_errors=True)
-    results.facts.append(f"The whole took {(perf_counter() - began) / 60:.1f} minutes.")
+    results.facts.append(f"The run took {(perf_counter() - began) / 60:.1f} minutes.")
     text = render(results)
     print("\n" + text)
     if not plan.quick and not plan.only:
@@ -208,7 +208,7 @@ def facts(stage: BenchSetup, *, with_litellm: bool) -> list[str]:
         *consoles,
         f"{describe()}.",
         f"PostgreSQL {asyncio.run(stage.house.postgres_version())}, nginx {nginx}{compared}, wrk.",
-        f"{stage.billed:,} requests were billed: each 200 of each row is in the books, and `ledger verify` passes.",
+        f"{stage.billed:,} requests were billed: the books contain every 200 of every row, and `ledger verify` passes.",
     ]
 
 

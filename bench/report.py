@@ -78,7 +78,7 @@ def _facts(results: Results) -> list[str]:
 
 def _cpu_table(results: Results) -> list[str]:
     lines = [
-        "| CPU at saturation, µs each | the proxy | × nginx | with PostgreSQL | each a second | proxy's core busy |",
+        "| CPU at saturation, µs per request or chunk | proxy | × nginx | with PostgreSQL | per second | core busy |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for row, base, name in _ROWS:
@@ -98,7 +98,7 @@ def _translated_table(results: Results) -> list[str]:
         if row in results.rounds and base in results.rounds
     ]
     return (
-        ["| translated and billed, CPU of the gateway, µs each | | × spliced |", "|---|--:|--:|", *lines]
+        ["| translated and billed | gateway's CPU, µs per request or chunk | × spliced |", "|---|--:|--:|", *lines]
         if lines
         else []
     )
@@ -106,7 +106,7 @@ def _translated_table(results: Results) -> list[str]:
 
 def _workers_table(results: Results) -> list[str]:
     head = [
-        "| on all cores, beside load, vendor and PostgreSQL | gateway, µs each | PostgreSQL, µs each | a second |",
+        "| on all cores, with load, vendor and PostgreSQL | gateway, µs | PostgreSQL, µs | requests a second |",
         "|---|--:|--:|--:|",
     ]
     lines = []
@@ -123,7 +123,13 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _other_table(results: Results) -> list[str]:
-    return ["| | measured | bound |", "|---|--:|--:|", *_singles(results), *_rates(results), *_overload(results)]
+    return [
+        "| measurement | result | bound |",
+        "|---|--:|--:|",
+        *_singles(results),
+        *_rates(results),
+        *_overload(results),
+    ]
 
 
 def _singles(results: Results) -> Iterator[str]:
@@ -135,7 +141,7 @@ def _singles(results: Results) -> Iterator[str]:
         what = f"p50 added at one connection (vendor alone {times.direct:.2f} ms, through nginx {times.nginx:.2f} ms)"
         yield f"| {what} | {times.gateway - times.direct:.2f} ms | 2 ms (goal 1) |"
     if results.fdatasync_us is not None:
-        what = "beside it: one 8 KiB write with fdatasync, by `pg_test_fsync`"
+        what = "for comparison: one 8 KiB write with fdatasync, by `pg_test_fsync`"
         yield f"| {what} | {results.fdatasync_us / 1e3:.2f} ms | |"
 
 
