@@ -20,7 +20,7 @@ from tokenharbor.gateway.offers import ModelOffers
 from tokenharbor.gateway.snapshot import Snapshot
 
 _DOCS_LINK = '<a href="/docs">Docs</a>'
-_CLIENTS_LINK = '<p class="soft"><a href="/docs/clients">More clients</a>, each tried with every kind of provider.</p>'
+_CLIENTS_LINK = '<p class="soft"><a href="/docs/clients">More clients</a>, each tested with providers of every API.</p>'
 
 
 class PageTemplate(msgspec.Struct, frozen=True):
@@ -119,7 +119,8 @@ def _group(snapshot: Snapshot, vendor: str, models: Sequence[ModelOffers], at: d
     ready = sum(bool(offers.ready) for offers in models)
     maker = snapshot.catalog.providers.get(vendor)
     name = html.escape(maker.label if maker else vendor or "Other")
-    count = f"{ready} of {len(models)} on" if ready else f"{len(models)} models" if len(models) > 1 else "1 model"
+    known = len(models)
+    count = f"{ready} of {known} available" if ready else f"{known} model{'s' if known > 1 else ''}"
     hint = f'<span class="hint">{_how_to_turn_on(models)}</span>' if ready < len(models) else ""
     rows = "\n".join(
         _row(snapshot.documents.model(each.model.name, at), vendor, on=bool(each.ready)) for each in models
@@ -143,12 +144,13 @@ def _how_to_turn_on(models: Sequence[ModelOffers]) -> str:
     }
     names = sorted(each.removeprefix("env:") for each in credentials if each.startswith("env:"))
     if not names:
-        return "off: no credential"
-    return "off: set " + " or ".join(f"<code>{html.escape(name)}</code>" for name in names)
+        return "unavailable: no credential"
+    return "unavailable: set " + " or ".join(f"<code>{html.escape(name)}</code>" for name in names)
 
 
 def _row(shown: Mapping[str, Any], vendor: str, *, on: bool) -> str:
-    state = ('<span class="on">on</span>' if on else "") + ('<span class="on">free</span>' if shown["free"] else "")
+    marks = [*(["available"] if on else []), *(["free"] if shown["free"] else [])]
+    state = "".join(f'<span class="on">{mark}</span>' for mark in marks)
     providers = ", ".join(provider["name"] for provider in shown["providers"])
     words = " ".join((shown["id"], shown["display_name"], vendor, providers, *shown["surfaces"])).lower()
     return (

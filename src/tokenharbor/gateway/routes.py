@@ -37,10 +37,10 @@ class PathRoute(msgspec.Struct, frozen=True):
         return "{" in self.path
 
 
-_MEDIA = "Other media"
+_MEDIA = "Media other than text"
 _ACCOUNT = "Your account"
 _MODELS = "Models, no key needed"
-_SERVER = "The server"
+_SERVER = "Server"
 
 _FORM_KINDS: Mapping[str, type[FormKind | VideoKind]] = {"videos": VideoKind}
 """Forms that are not served as the others are."""
