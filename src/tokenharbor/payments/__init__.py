@@ -1,1 +1,1 @@
-"""Floor 3: payment processors, each a file behind one protocol; no database, no accounts."""
+"""Floor 3: payment processors, one file each behind one protocol; no database, no accounts."""

@@ -1,4 +1,4 @@
-"""PayPal: orders, captures, refunds, payouts, disputes and events, over its REST interfaces (decision 0034)."""
+"""PayPal: orders, captures, refunds, payouts, disputes and events, over its REST APIs (decision 0034)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ _MOST_PAGES: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayPalConfig:
-    """An application at PayPal. An empty `webhook_id` refuses every webhook."""
+    """The settings of an application at PayPal. With an empty `webhook_id`, every webhook is refused."""
 
     client_id: str
     secret: str = field(repr=False)
@@ -53,7 +53,7 @@ class PayPalConfig:
 
 
 class PayPalProcessor:
-    """PayPal, behind the protocol of processors."""
+    """PayPal behind the `Processor` protocol."""
 
     name: Final = "paypal"
     abilities: Final = frozenset({ProcessorAbility.CHECKOUT, ProcessorAbility.REFUND, ProcessorAbility.PAY_OUT})
@@ -81,13 +81,13 @@ class PayPalProcessor:
         answer = await self._http.post("/v2/checkout/orders", _order_request(order), order.idempotency_key)
         made = answer.read(objects.PayPalOrder)
         if made.pay_url is None:
-            raise ProcessorUnavailable(f"{WHO} opened a checkout without an address; try again")
+            raise ProcessorUnavailable(f"{WHO} opened a checkout without a URL; try again")
         return OpenCheckout(processor_id=made.id, url=made.pay_url, expires_at=None)
 
     async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:
         order = await self._order(processor_id)
         if order.unit.custom_id != top_up_id:
-            raise ProcessorRefused(f"{WHO}'s {processor_id} is not of top-up {top_up_id}")
+            raise ProcessorRefused(f"{WHO}'s order {processor_id} does not belong to top-up {top_up_id}")
         if order.status == "APPROVED" and not order.captures:
             order = await self._capture(order)
         return reading.order_payment(order, self._hash)
@@ -96,7 +96,7 @@ class PayPalProcessor:
         return (await self._http.get(f"/v2/checkout/orders/{_part(order_id)}")).read(objects.PayPalOrder)
 
     async def _capture(self, order: objects.PayPalOrder) -> objects.PayPalOrder:
-        """Take what the payer approved. One order is captured once: PayPal refuses a second time, whatever the key."""
+        """Capture an approved order. PayPal captures an order once, whatever the idempotency key."""
         path = f"/v2/checkout/orders/{_part(order.id)}/capture"
         answer = await self._http.post(path, {}, f"capture-{order.id}", refusals_too=True)
         if answer.issue in _STILL_OPEN:
@@ -108,12 +108,12 @@ class PayPalProcessor:
         return captured if captured.purchase_units and captured.captures else await self._order(order.id)
 
     async def find_payment(self, top_up_id: str, since: datetime) -> Payment | None:
-        """None, always: an order whose answer was lost can never be paid, since nobody has seen its address."""
+        """Return None: an order whose answer was lost can never be paid, since nobody has seen its URL."""
         del top_up_id, since
         return None
 
     async def charge_saved(self, charge: SavedCharge) -> Payment:
-        raise ProcessorRefused(f"{WHO} does not charge without the payer here: {charge.top_up_id} needs another method")
+        raise ProcessorRefused(f"charges without the payer are not offered by {WHO}: {charge.top_up_id}")
 
     async def refund(self, order: RefundOrder) -> ProcessorRefund:
         request = {"amount": _amount(order.money), "custom_id": order.refund_id, "invoice_id": order.refund_id}
@@ -126,17 +126,17 @@ class PayPalProcessor:
         return reading.refund_of(answer.read(objects.PayPalRefund))
 
     async def list_refunds(self, capture_id: str) -> Sequence[ProcessorRefund]:
-        """By the capture's order, which alone lists them."""
+        """Return a capture's refunds, read from its order, since only an order lists them."""
         answer = await self._http.get(f"/v2/payments/captures/{_part(capture_id)}")
         beside = answer.read(objects.PayPalCapture).supplementary_data
         order_id = beside.related_ids.order_id if beside and beside.related_ids else None
         if order_id is None:
-            raise ProcessorUnavailable(f"{WHO} gave a capture without its order; try again")
+            raise ProcessorUnavailable(f"{WHO} sent a capture without its order; try again")
         refunds = [reading.refund_of(each) for each in (await self._order(order_id)).refunds]
         return tuple(refund for refund in refunds if refund.capture_id == capture_id)
 
     async def pay_out(self, order: PayoutOrder) -> ProcessorPayout:
-        """A batch of one. PayPal refuses a `sender_batch_id` of its last 30 days, and says where that batch is."""
+        """Send a batch of one payout. PayPal refuses a `sender_batch_id` of its last 30 days, and names that batch."""
         request = _payout_request(order)
         answer = await self._http.post("/v1/payments/payouts", request, order.withdrawal_id, refusals_too=True)
         if answer.refused and (made := _made_before(answer)) is not None:
@@ -173,7 +173,7 @@ class PayPalProcessor:
         try:
             event = msgspec.json.decode(body, type=objects.PayPalEvent)
         except (ValueError, RecursionError):
-            raise ForgedEvent("webhook refused: it is no event") from None
+            raise ForgedEvent("webhook refused: its body is not an event") from None
         await self._signatures.check(headers, body)
         return reading.event_of(event)
 
@@ -188,7 +188,7 @@ class _EventPage(msgspec.Struct, frozen=True):
 
     @property
     def next_path(self) -> str | None:
-        """Without its host: our credentials go to ours alone."""
+        """The path of the next page. The host is dropped: our credentials go only to the configured host."""
         parts = next((urlsplit(link.href) for link in self.links if link.rel == "next"), None)
         return None if parts is None else f"{parts.path}?{parts.query}"
 
@@ -206,7 +206,9 @@ def _amount(money: Money) -> dict[str, str]:
 
 
 def _order_request(order: CheckoutOrder) -> dict[str, Any]:
-    """With our id as `invoice_id`, too: an account that blocks doubled invoices is paid once whatever else fails."""
+    """Return an order. Our id is also its `invoice_id`: if the account blocks duplicate invoices, it is paid only
+    once.
+    """
     unit = {
         "custom_id": order.top_up_id,
         "invoice_id": order.top_up_id,
@@ -239,11 +241,11 @@ def _payout_request(order: PayoutOrder) -> dict[str, Any]:
 
 
 def _made_before(answer: PayPalAnswer) -> str | None:
-    """The batch that already has our id, if that is what the refusal says."""
+    """Return the batch that already has our id, if the refusal says so; else None."""
     refusal = read_answer(objects.PayPalRefusal, answer.body, WHO)
     if not any((each.field or "").upper().endswith("SENDER_BATCH_ID") for each in refusal.details or ()):
         return None
     made = next((link.href.rpartition("/")[2] for link in refusal.links or () if link.rel == "self"), None)
     if made is None:
-        raise ProcessorUnavailable(f"{WHO} has this payout already and does not say where: look into its dashboard")
+        raise ProcessorUnavailable(f"{WHO} already has this payout but does not say which: look it up in its dashboard")
     return made

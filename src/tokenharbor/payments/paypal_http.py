@@ -1,4 +1,4 @@
-"""PayPal over HTTP: its token, kept until it is about to end; time limits; and what its refusals say."""
+"""PayPal over HTTP: access tokens, kept until shortly before they expire; timeouts; and refusals."""
 
 import asyncio
 from typing import Any, Final, TypeVar
@@ -23,7 +23,7 @@ class _Token(msgspec.Struct, frozen=True):
 
 
 class PayPalAnswer:
-    """An answer that PayPal gave on purpose: what was asked for, or a refusal."""
+    """PayPal's answer to a request: the object asked for, or a refusal."""
 
     def __init__(self, status: int, body: Any) -> None:
         self.refused = status >= 400
@@ -34,14 +34,14 @@ class PayPalAnswer:
 
     @property
     def issue(self) -> str | None:
-        """The code of a refusal."""
+        """The code of a refusal, None if it is none."""
         if not self.refused:
             return None
         refusal = read_answer(PayPalRefusal, self.body, WHO)
         return next((each.issue for each in refusal.details or ()), None) or refusal.name
 
     def raise_refusal(self) -> None:
-        """Raises ProcessorRefused if it is one."""
+        """Raise ProcessorRefused if the answer is a refusal."""
         if self.refused:
             refusal = read_answer(PayPalRefusal, self.body, WHO)
             words = next((each.description or each.issue for each in refusal.details or ()), None)
@@ -49,10 +49,10 @@ class PayPalAnswer:
 
 
 class PayPalHttp:
-    """One connection pool and one token."""
+    """A client with one connection pool and one access token."""
 
     def __init__(self, base_url: str, credentials: tuple[str, str], timeout_seconds: int, clock: Clock) -> None:
-        import httpx  # noqa: PLC0415  a tenth of a second, for those who use it
+        import httpx  # noqa: PLC0415  takes a tenth of a second, only where PayPal is used
 
         self._errors = (httpx.HTTPError, httpx.InvalidURL)
         self._client = httpx.AsyncClient(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
@@ -69,7 +69,7 @@ class PayPalHttp:
         return answer
 
     async def post(self, path: str, request: Any, request_id: str, *, refusals_too: bool = False) -> PayPalAnswer:
-        """Done once by its `request_id`, as long as PayPal remembers that. Raises ProcessorRefused, unless asked."""
+        """Post once per `request_id`, as long as PayPal remembers it. Raise ProcessorRefused unless `refusals_too`."""
         headers = {"PayPal-Request-Id": request_id, "Prefer": "return=representation"}
         answer = await self._ask("POST", path, msgspec.json.encode(request), headers)
         if not refusals_too:
@@ -82,11 +82,11 @@ class PayPalHttp:
     async def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> PayPalAnswer:
         token = await self._valid_token("")
         status, answer = await self._send(method, path, body, {**headers, **_bearer(token)})
-        if status == 401:  # it may have been revoked before its end
+        if status == 401:  # the token may have been revoked before it expired
             token = await self._valid_token(token)
             status, answer = await self._send(method, path, body, {**headers, **_bearer(token)})
         if status in (401, 403):
-            raise ProcessorUnavailable(f"{WHO} refused our credentials: check [processors.paypal] and its permissions")
+            raise ProcessorUnavailable(f"{WHO} rejected our credentials: check [processors.paypal] and its permissions")
         if status in _BUSY or not 200 <= status < 500:
             raise ProcessorUnavailable(f"{WHO} did not answer (status {status}); try again")
         return PayPalAnswer(status, answer)
@@ -102,7 +102,7 @@ class PayPalHttp:
         form = {"grant_type": "client_credentials"}
         status, answer = await self._send("POST", _TOKEN_PATH, None, {}, data=form, auth=self._credentials)
         if status in (400, 401, 403):
-            raise ProcessorUnavailable(f"{WHO} refused our credentials: check [processors.paypal]")
+            raise ProcessorUnavailable(f"{WHO} rejected our credentials: check [processors.paypal]")
         if status != 200:
             raise ProcessorUnavailable(f"{WHO} did not answer (status {status}); try again")
         token = read_answer(_Token, answer, WHO)
@@ -122,7 +122,7 @@ class PayPalHttp:
             return answer.status_code, msgspec.json.decode(answer.content) if answer.content else None
         except (ValueError, RecursionError):
             if answer.status_code < 500:
-                raise ProcessorUnavailable(f"{WHO} gave an answer that is no JSON; try again") from None
+                raise ProcessorUnavailable(f"{WHO} sent an answer that is not JSON; try again") from None
             return answer.status_code, None
 
 

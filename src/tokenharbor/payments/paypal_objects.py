@@ -1,4 +1,4 @@
-"""PayPal's objects, as far as we read them; an answer without what must be there is no answer."""
+"""PayPal's objects, with the fields that we read; an answer that lacks a required field is rejected."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,14 +12,14 @@ WHO: Final = "PayPal"
 
 
 class PayPalAmount(msgspec.Struct, frozen=True):
-    """An amount of the newer interfaces."""
+    """An amount in the newer APIs."""
 
     currency_code: str
     value: str
 
 
 class PayPalParts(msgspec.Struct, frozen=True):
-    """What an order's amount is made of."""
+    """The parts of an order's amount."""
 
     tax_total: PayPalAmount | None = None
 
@@ -31,45 +31,45 @@ class PayPalTotal(PayPalAmount, frozen=True):
 
 
 class PayPalPayoutAmount(msgspec.Struct, frozen=True):
-    """An amount of the payouts' interface."""
+    """An amount in the payouts API."""
 
     currency: str
     value: str
 
 
 class PayPalLink(msgspec.Struct, frozen=True):
-    """Where something related is."""
+    """A link to a related object."""
 
     rel: str
     href: str
 
 
 class PayPalDetails(msgspec.Struct, frozen=True):
-    """Why something is pending or has failed."""
+    """Why something is pending or failed."""
 
     reason: str | None = None
 
 
 class PayPalBreakdown(msgspec.Struct, frozen=True):
-    """What of a capture reaches us."""
+    """How much of a capture we receive."""
 
     paypal_fee: PayPalAmount | None = None
 
 
 class PayPalRelatedIds(msgspec.Struct, frozen=True):
-    """Ids of what belongs to a capture."""
+    """The ids of objects related to a capture."""
 
     order_id: str | None = None
 
 
 class PayPalSupplement(msgspec.Struct, frozen=True):
-    """What stands beside a capture."""
+    """Additional data of a capture."""
 
     related_ids: PayPalRelatedIds | None = None
 
 
 class PayPalCapture(msgspec.Struct, frozen=True):
-    """Money that was taken, or not."""
+    """An attempt to take money; its status says whether it succeeded."""
 
     id: str
     status: str
@@ -82,7 +82,7 @@ class PayPalCapture(msgspec.Struct, frozen=True):
 
 
 class PayPalRefund(msgspec.Struct, frozen=True):
-    """Money that goes back. Its capture is a link."""
+    """Money that goes back. Its capture is named by a link."""
 
     id: str
     status: str
@@ -98,14 +98,14 @@ class PayPalRefund(msgspec.Struct, frozen=True):
 
 
 class PayPalPayments(msgspec.Struct, frozen=True):
-    """What has been paid for an order's unit."""
+    """The captures and refunds of a purchase unit."""
 
     captures: list[PayPalCapture] | None = None
     refunds: list[PayPalRefund] | None = None
 
 
 class PayPalUnit(msgspec.Struct, frozen=True):
-    """What is bought: one of them in each of our orders."""
+    """A purchase unit; each of our orders has one."""
 
     amount: PayPalTotal
     custom_id: str | None = None
@@ -113,27 +113,27 @@ class PayPalUnit(msgspec.Struct, frozen=True):
 
 
 class PayPalPayer(msgspec.Struct, frozen=True):
-    """Who pays."""
+    """The payer."""
 
     payer_id: str | None = None
     email_address: str | None = None
 
 
 class PayPalWallet(msgspec.Struct, frozen=True):
-    """The PayPal account that pays. Who pays as a guest has none that lasts."""
+    """The PayPal account that pays. A guest has none that lasts."""
 
     account_id: str | None = None
     account_status: str | None = None
 
 
 class PayPalSource(msgspec.Struct, frozen=True):
-    """What pays: with a card, say, there is no wallet."""
+    """The payment source. If it is not a PayPal account, such as a card, `paypal` is None."""
 
     paypal: PayPalWallet | None = None
 
 
 class PayPalOrder(msgspec.Struct, frozen=True):
-    """A payer's order."""
+    """An order."""
 
     id: str
     status: str
@@ -144,14 +144,14 @@ class PayPalOrder(msgspec.Struct, frozen=True):
 
     @property
     def lasting_account(self) -> str | None:
-        """The payer's account, if it is recognised again. A guest's id is made for each payment, and unverified."""
+        """The payer's account id, if it is lasting. A guest's id is new for each payment, and not verified."""
         wallet = self.payment_source.paypal if self.payment_source else None
         return wallet.account_id if wallet and wallet.account_status == "VERIFIED" else None
 
     @property
     def unit(self) -> PayPalUnit:
         if len(self.purchase_units) != 1:
-            raise ProcessorUnavailable(f"{WHO} gave an order without its amount; try again")
+            raise ProcessorUnavailable(f"{WHO} sent an order without its amount; try again")
         return self.purchase_units[0]
 
     @property
@@ -168,7 +168,7 @@ class PayPalOrder(msgspec.Struct, frozen=True):
 
 
 class PayPalMovement(msgspec.Struct, frozen=True):
-    """Money that a dispute moved."""
+    """A movement of money by a dispute."""
 
     affected_party: str
     type: str
@@ -176,7 +176,7 @@ class PayPalMovement(msgspec.Struct, frozen=True):
 
 
 class PayPalDisputed(msgspec.Struct, frozen=True):
-    """The transaction that a dispute is about: for us, a capture."""
+    """The transaction that is disputed: for us, a capture."""
 
     seller_transaction_id: str
 
@@ -189,7 +189,7 @@ class PayPalOutcome(msgspec.Struct, frozen=True):
 
 
 class PayPalDispute(msgspec.Struct, frozen=True):
-    """A payer's complaint."""
+    """A dispute."""
 
     dispute_id: str
     status: str
@@ -201,21 +201,21 @@ class PayPalDispute(msgspec.Struct, frozen=True):
 
 
 class PayPalPayoutHeader(msgspec.Struct, frozen=True):
-    """A batch of payouts: ours have one."""
+    """The header of a batch of payouts; ours have one payout each."""
 
     payout_batch_id: str
     batch_status: str
 
 
 class PayPalPayoutTarget(msgspec.Struct, frozen=True):
-    """What was asked."""
+    """A payout as it was ordered."""
 
     amount: PayPalPayoutAmount
     sender_item_id: str
 
 
 class PayPalPayoutItem(msgspec.Struct, frozen=True):
-    """One payout."""
+    """A payout in a batch."""
 
     transaction_status: str
     payout_item: PayPalPayoutTarget
@@ -224,7 +224,7 @@ class PayPalPayoutItem(msgspec.Struct, frozen=True):
 
 
 class PayPalPayoutBatch(msgspec.Struct, frozen=True):
-    """A batch and, once it has been looked at, its items."""
+    """A batch of payouts; it has items once PayPal has processed it."""
 
     batch_header: PayPalPayoutHeader
     items: list[PayPalPayoutItem] | None = None
@@ -239,7 +239,7 @@ class PayPalIssue(msgspec.Struct, frozen=True):
 
 
 class PayPalRefusal(msgspec.Struct, frozen=True):
-    """Why PayPal does not do what was asked."""
+    """A refusal, with its reasons."""
 
     name: str | None = None
     message: str | None = None
@@ -248,7 +248,7 @@ class PayPalRefusal(msgspec.Struct, frozen=True):
 
 
 class PayPalEvent(msgspec.Struct, frozen=True):
-    """An event, of a webhook or of the list."""
+    """An event, from a webhook or from the list of events."""
 
     id: str
     event_type: str

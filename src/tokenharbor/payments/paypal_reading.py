@@ -1,6 +1,7 @@
-"""What PayPal's objects say in the house's terms; pure. Amounts are decimal strings, read exactly.
+"""Converts PayPal's objects to the types of `payments/types.py`; pure. Amounts are decimal strings, read exactly.
 
-Only a capture that is COMPLETED (or was, and has been refunded since) is money, whatever its order's status says.
+Invariant: only a capture that is COMPLETED (or was, and has been refunded since) counts as money, whatever the status
+of its order.
 """
 
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ _REFUND_DAYS: Final = 180
 
 
 def amount_of(amount: PayPalAmount | PayPalPayoutAmount) -> Money:
-    """Raises ProcessorUnavailable for what is no amount that the books know."""
+    """Return an amount. Raise ProcessorUnavailable if it is malformed or in an unknown currency."""
     currency = amount.currency_code if isinstance(amount, PayPalAmount) else amount.currency
     try:
         return Money.parse(amount.value, currency)
@@ -70,7 +71,7 @@ _BEST_FIRST: Final = (PaymentState.PAID, PaymentState.PENDING, PaymentState.FAIL
 
 
 def order_payment(order: PayPalOrder, hash_instrument: HashInstrument) -> Payment:
-    """What an order says: its best capture, since a declined one may be followed by another."""
+    """Return an order's payment, by its best capture, since a declined one may be followed by another."""
     captures = sorted(order.captures, key=lambda each: _BEST_FIRST.index(_capture_state(each)))
     unit = order.unit
     payment = Payment(
@@ -120,7 +121,7 @@ def refund_of(refund: PayPalRefund) -> ProcessorRefund:
     states = {"COMPLETED": RefundState.DONE, "FAILED": RefundState.FAILED, "CANCELLED": RefundState.FAILED}
     state = states.get(refund.status, RefundState.PENDING)
     if refund.capture_id is None:
-        raise ProcessorUnavailable(f"{WHO} gave a refund without its capture; try again")
+        raise ProcessorUnavailable(f"{WHO} sent a refund without its capture; try again")
     reason = refund.status_details.reason if refund.status_details else None
     return ProcessorRefund(
         processor_refund_id=refund.id,
@@ -137,12 +138,12 @@ _PAYOUT_FAILED: Final = frozenset({"FAILED", "RETURNED", "BLOCKED", "REFUNDED", 
 
 
 def payout_of(batch: PayPalPayoutBatch, asked: Money | None, withdrawal_id: str | None) -> ProcessorPayout:
-    """What a batch of one says. Just made it has no items; then it is what was asked."""
+    """Return the payout of a batch of one. A new batch has no items yet; then the order's amount and id are used."""
     item = batch.items[0] if batch.items else None
     money = amount_of(item.payout_item.amount) if item else asked
     ours = item.payout_item.sender_item_id if item else withdrawal_id
     if money is None or ours is None:
-        raise ProcessorUnavailable(f"{WHO} gave a payout without its amount; try again")
+        raise ProcessorUnavailable(f"{WHO} sent a payout without its amount; try again")
     status = item.transaction_status if item else batch.batch_header.batch_status
     failed = status in _PAYOUT_FAILED or batch.batch_header.batch_status in ("DENIED", "CANCELED")
     done = item is not None and status == "SUCCESS"
@@ -161,10 +162,10 @@ _BUYERS: Final = ("RESOLVED_BUYER_FAVOUR", "ACCEPTED")
 
 
 def dispute_of(dispute: PayPalDispute) -> ProcessorDispute:
-    """Its state follows the money: won is what has come back, not what was promised."""
+    """Return a dispute. Its state follows the money: it is WON only once the money has come back."""
     money = amount_of(dispute.dispute_amount)
     if len(dispute.disputed_transactions) != 1:
-        raise ProcessorUnavailable(f"{WHO} gave a dispute without its transaction; try again")
+        raise ProcessorUnavailable(f"{WHO} sent a dispute without its transaction; try again")
     withdrawn = _withdrawn(dispute, money)
     return ProcessorDispute(
         dispute_id=dispute.dispute_id,
@@ -186,7 +187,7 @@ def _dispute_state(dispute: PayPalDispute, withdrawn: Money) -> DisputeState:
 
 
 def _withdrawn(dispute: PayPalDispute, money: Money) -> Money:
-    """By its movements; where the account is shown none, by how it was decided."""
+    """Return the money taken, by the dispute's movements; if these are not shown, by its outcome."""
     if dispute.money_movements is not None:
         taken = 0
         for movement in dispute.money_movements:
@@ -218,7 +219,7 @@ FOLLOWED: Final = (
     "PAYMENT.PAYOUTSBATCH.DENIED",
     "PAYMENT.PAYOUTS-ITEM.*",
 )
-"""The events that an operator subscribes to."""
+"""The events that an operator has to subscribe to."""
 
 
 def event_of(event: PayPalEvent) -> ProcessorEvent:
@@ -236,12 +237,12 @@ def event_of(event: PayPalEvent) -> ProcessorEvent:
 
 
 def _about(kind: str, resource: Mapping[str, Any]) -> tuple[EventSubject, Any]:
-    """What an event is about, and the id with which it is read."""
+    """Return an event's subject, and the id of the object to read."""
     family, _, change = kind.rpartition(".")
     match family:
         case "CHECKOUT.ORDER":
             return EventSubject.PAYMENT, resource.get("id")
-        case "PAYMENT.CAPTURE" if change in ("REFUNDED", "REVERSED"):  # the resource is the refund
+        case "PAYMENT.CAPTURE" if change in ("REFUNDED", "REVERSED"):  # here the resource is the refund
             return EventSubject.CAPTURE, _upwards(resource)
         case "PAYMENT.CAPTURE":
             return EventSubject.PAYMENT, _at(resource, "supplementary_data", "related_ids", "order_id")

@@ -1,11 +1,11 @@
-"""Signatures of PayPal's webhooks: verified here, with its certificate, so that a forged event asks PayPal nothing.
+"""Signatures of PayPal's webhooks, verified here with PayPal's certificate, so that a forged event causes no request.
 
 A delivery's signature covers its id, its time, the webhook's id and the CRC-32 of the body, and names the certificate
-to verify it with. A CRC-32 is no proof against one who has a true delivery and writes another body to it, but neither
-is PayPal's own verification, which knows no more; and an event is a hint: what it is about is read again.
+to verify it with. A CRC-32 does not stop an attacker who has a genuine delivery and replaces its body. PayPal's own
+verification API has no more to check; and an event is only a hint: its object is read again.
 
-A certificate is downloaded once, from PayPal's host alone, over a client of its own and one at a time. Whoever invents
-names of certificates may cause so many downloads a minute and no more; meanwhile those that are known go on verifying.
+A certificate is downloaded once, only from PayPal's host, with a separate client and one at a time. Somebody who
+invents names of certificates can cause at most DOWNLOADS_A_MINUTE downloads; known certificates keep working meanwhile.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tokenharbor.kernel.errors import ForgedEvent, ProcessorUnavailable
 from tokenharbor.payments.paypal_objects import WHO
 
 SENT_AGAIN_FOR: Final = timedelta(days=4)
-"""PayPal sends an event again for three days."""
+"""How old an event may be; PayPal retries for three days."""
 
 AHEAD: Final = timedelta(minutes=5)
 DOWNLOADS_A_MINUTE: Final = 20
@@ -36,7 +36,7 @@ DOWNLOADS_A_MINUTE: Final = 20
 _ALGORITHM: Final = "sha256withrsa"
 _ADDRESS: Final = re.compile(r"(https?://[^/?#]+)/v1/notifications/certs/[A-Za-z0-9_-]{1,100}", re.ASCII)
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
-_TRANSMISSION: Final = re.compile(r"[\x21-\x7b\x7d\x7e]{1,100}")  # visible, and not the separator
+_TRANSMISSION: Final = re.compile(r"[\x21-\x7b\x7d\x7e]{1,100}")  # visible characters except the separator
 _LONGEST_SIGNATURE: Final = 2_000
 _MOST_WAITING: Final = 10
 _MINUTE_SECONDS: Final = 60.0
@@ -46,7 +46,7 @@ _ABSENT: Final = (400, 403, 404, 410)
 
 
 class PayPalSignatures:
-    """Says whether PayPal has signed a delivery for one webhook; `base_url` is that of its interfaces."""
+    """Verifies that PayPal signed a delivery for one webhook; `base_url` is that of its API."""
 
     def __init__(self, base_url: str, webhook_id: str, clock: Clock) -> None:
         self._webhook_id = webhook_id
@@ -54,33 +54,33 @@ class PayPalSignatures:
         self._certificates = _Certificates(base_url, clock)
 
     async def check(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Raises ForgedEvent, and ProcessorUnavailable if its certificate is not known and cannot be had now."""
+        """Raise ForgedEvent if the signature is wrong, ProcessorUnavailable if its certificate cannot be loaded now."""
         transmission, sent = headers.get("paypal-transmission-id", ""), headers.get("paypal-transmission-time", "")
         signature = _decode(headers.get("paypal-transmission-sig", ""))
         if not signature or not _TRANSMISSION.fullmatch(transmission) or not _TIME.fullmatch(sent):
-            raise ForgedEvent("webhook refused: it has no signature")
+            raise ForgedEvent("webhook refused: no valid signature headers")
         if headers.get("paypal-auth-algo", "").lower() != _ALGORITHM:
-            raise ForgedEvent("webhook refused: it is signed by another algorithm")
+            raise ForgedEvent("webhook refused: signed with another algorithm")
         self._check_time(sent)
         key = await self._certificates.key(headers.get("paypal-cert-url", ""))
         message = f"{transmission}|{sent}|{self._webhook_id}|{zlib.crc32(body)}"
         try:
             key.verify(signature, message.encode(), PKCS1v15(), SHA256())
         except InvalidSignature:
-            raise ForgedEvent("webhook refused: its signature is wrong") from None
+            raise ForgedEvent("webhook refused: the signature is wrong") from None
 
     def _check_time(self, sent: str) -> None:
         now = self._clock.now()
         try:
             at = datetime.fromisoformat(sent[:19]).replace(tzinfo=UTC)
         except ValueError:
-            raise ForgedEvent("webhook refused: it has no signature") from None
+            raise ForgedEvent("webhook refused: no valid signature headers") from None
         if not now - SENT_AGAIN_FOR <= at <= now + AHEAD:
-            raise ForgedEvent("webhook refused: it was sent at another time")
+            raise ForgedEvent("webhook refused: sent too long ago, or in the future")
 
 
 class _Certificates:
-    """PayPal's, by their address. None stands for one that PayPal does not have, for a minute."""
+    """PayPal's certificates, by URL. A URL that PayPal does not know is remembered as None for a minute."""
 
     def __init__(self, base_url: str, clock: Clock) -> None:
         base = urlsplit(base_url)
@@ -95,7 +95,7 @@ class _Certificates:
     async def key(self, address: str) -> RSAPublicKey:
         match = _ADDRESS.fullmatch(address)
         if match is None or match[1] not in self._origins:
-            raise ForgedEvent(f"webhook refused: its certificate is not {WHO}'s")
+            raise ForgedEvent(f"webhook refused: the certificate is not {WHO}'s")
         if address not in self._known:
             await self._learn(address)
         certificate = self._known.get(address)
@@ -103,12 +103,12 @@ class _Certificates:
         if certificate is None or not isinstance(key, RSAPublicKey):
             raise ForgedEvent(f"webhook refused: {WHO} has no such certificate")
         if not certificate.not_valid_before_utc <= self._clock.now() <= certificate.not_valid_after_utc:
-            raise ForgedEvent("webhook refused: its certificate is not in force")
+            raise ForgedEvent("webhook refused: the certificate is not in force")
         return key
 
     async def _learn(self, address: str) -> None:
         if self._waiting >= _MOST_WAITING:
-            raise ProcessorUnavailable(f"other certificates of {WHO}'s are being fetched; try again")
+            raise ProcessorUnavailable(f"too many other certificates of {WHO} are being loaded; try again")
         self._waiting += 1
         try:
             async with self._turn:
@@ -124,31 +124,31 @@ class _Certificates:
             self._minute_ends_seconds, self._downloads = now + _MINUTE_SECONDS, 0
             self._known = {address: known for address, known in self._known.items() if known is not None}
         if self._downloads >= DOWNLOADS_A_MINUTE:
-            raise ProcessorUnavailable(f"too many unknown certificates of {WHO}'s were named in a minute; try again")
+            raise ProcessorUnavailable(f"too many unknown certificates of {WHO} were named in a minute; try again")
         self._downloads += 1
 
 
 async def _download(address: str) -> x509.Certificate | None:
-    """None: there is none. Raises ProcessorUnavailable."""
-    import httpx  # noqa: PLC0415  a tenth of a second, for those who use it
+    """Return a certificate, None if PayPal has none there. Raise ProcessorUnavailable."""
+    import httpx  # noqa: PLC0415  takes a tenth of a second, only where PayPal is used
 
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS), httpx.AsyncClient(follow_redirects=False) as client:
             answer = await client.get(address)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failed:
-        raise ProcessorUnavailable(f"{WHO} gave no certificate ({type(failed).__name__}); try again") from None
+        raise ProcessorUnavailable(f"{WHO} sent no certificate ({type(failed).__name__}); try again") from None
     if answer.status_code in _ABSENT:
         return None
     if answer.status_code != _OK:
-        raise ProcessorUnavailable(f"{WHO} gave no certificate (status {answer.status_code}); try again")
+        raise ProcessorUnavailable(f"{WHO} sent no certificate (status {answer.status_code}); try again")
     try:
         return x509.load_pem_x509_certificate(answer.content)
     except ValueError:
-        raise ProcessorUnavailable(f"{WHO} gave a certificate that cannot be read; try again") from None
+        raise ProcessorUnavailable(f"{WHO} sent a certificate that cannot be read; try again") from None
 
 
 def _decode(signature: str) -> bytes:
-    """b"" for what is none."""
+    """Return a decoded signature, b"" if it is malformed."""
     try:
         return b64decode(signature, validate=True) if len(signature) <= _LONGEST_SIGNATURE else b""
     except ValueError:

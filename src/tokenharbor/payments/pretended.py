@@ -1,7 +1,7 @@
-"""The pretended processor: it stands in where none is configured. No money moves, and nothing is called or kept.
+"""The pretended processor, used where none is configured: no money moves, nothing is called, and nothing is stored.
 
-All that it knows of a payment stands in the payment's id, so every process of a server and every command know the same,
-also after a restart. A payment is paid as soon as it is read.
+Everything about a payment is in its id, so all processes and commands agree on it, also after a restart. A payment is
+paid as soon as it is read.
 """
 
 import re
@@ -36,7 +36,7 @@ _RETURNED = re.compile(r"pretended-(refund|payout)-([A-Z]{3})-(\d{1,18})-(\w+)-(
 
 
 class PretendedProcessor:
-    """Everything succeeds at once."""
+    """A processor that moves no money, and with which everything succeeds at once."""
 
     name: Final = "pretended"
     abilities: Final = frozenset(ProcessorAbility)
@@ -48,18 +48,18 @@ class PretendedProcessor:
         self._clock = clock
 
     async def open_checkout(self, order: CheckoutOrder) -> OpenCheckout:
-        """There is no page to pay on: the payer is sent back at once."""
+        """Send the payer back at once: there is no payment page."""
         processor_id = _payment_id(order.top_up_id, order.money)
         return OpenCheckout(processor_id=processor_id, url=order.return_url, expires_at=None)
 
     async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:
         match = _PAYMENT.fullmatch(processor_id)
         if match is None or match[3] != top_up_id:
-            raise ProcessorRefused(f"{processor_id[:80]!r} is no pretended payment of {top_up_id}")
+            raise ProcessorRefused(f"{processor_id[:80]!r} is not a pretended payment of {top_up_id}")
         return self._paid(top_up_id, Money(match[1], int(match[2])))
 
     async def find_payment(self, top_up_id: str, since: datetime) -> Payment | None:
-        """Nothing is kept, so nothing is found."""
+        """Return None: nothing is stored."""
         del top_up_id, since
         return None
 
@@ -74,7 +74,7 @@ class PretendedProcessor:
     async def read_refund(self, processor_refund_id: str) -> ProcessorRefund:
         match = _RETURNED.fullmatch(processor_refund_id)
         if match is None or match[1] != "refund":
-            raise ProcessorRefused(f"{processor_refund_id[:80]!r} is no pretended refund")
+            raise ProcessorRefused(f"{processor_refund_id[:80]!r} is not a pretended refund")
         return ProcessorRefund(
             processor_refund_id=processor_refund_id,
             capture_id=match[5],
@@ -95,7 +95,7 @@ class PretendedProcessor:
     async def read_payout(self, processor_payout_id: str) -> ProcessorPayout:
         match = _RETURNED.fullmatch(processor_payout_id)
         if match is None or match[1] != "payout":
-            raise ProcessorRefused(f"{processor_payout_id[:80]!r} is no pretended payout")
+            raise ProcessorRefused(f"{processor_payout_id[:80]!r} is not a pretended payout")
         return ProcessorPayout(
             processor_payout_id=processor_payout_id,
             withdrawal_id=match[4],
@@ -104,7 +104,7 @@ class PretendedProcessor:
         )
 
     async def read_dispute(self, dispute_id: str) -> ProcessorDispute:
-        raise ProcessorRefused(f"nobody disputes pretended payments: {dispute_id[:80]!r}")
+        raise ProcessorRefused(f"pretended payments have no disputes: {dispute_id[:80]!r}")
 
     async def list_events(self, since: datetime) -> Sequence[ProcessorEvent]:
         del since
@@ -112,10 +112,10 @@ class PretendedProcessor:
 
     async def read_event(self, headers: Mapping[str, str], body: bytes) -> ProcessorEvent:
         del headers, body
-        raise ForgedEvent("webhook refused: nobody sends events of pretended payments")
+        raise ForgedEvent("webhook refused: pretended payments send no events")
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is no connection."""
 
     def _paid(self, top_up_id: str, money: Money) -> Payment:
         processor_id = _payment_id(top_up_id, money)

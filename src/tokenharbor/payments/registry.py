@@ -1,4 +1,4 @@
-"""The table of processors: what an operator configures of each, and how it is made from that."""
+"""The table of processors: the settings of each, and how it is built from them."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
@@ -20,7 +20,7 @@ CurrencyName = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(CURRENCIES)})$
 
 
 class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[processors.stripe]`. `secret` and `webhook_secret` are references; without a secret it is off."""
+    """`[processors.stripe]`. `secret` and `webhook_secret` are references. Without `secret`, Stripe is off."""
 
     secret: str | None = None
     webhook_secret: str | None = None
@@ -32,7 +32,9 @@ class StripeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PayPalSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[processors.paypal]`. `client_id`, `secret`, `webhook_id` are references; without the first two it is off."""
+    """`[processors.paypal]`. `client_id`, `secret`, `webhook_id` are references. Without the first two, PayPal is
+    off.
+    """
 
     client_id: str | None = None
     secret: str | None = None
@@ -49,7 +51,7 @@ class ManualSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PretendedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`[processors.pretended]`. Where no processor is configured and no provider charges us, it stands in anyway."""
+    """`[processors.pretended]`. It is also used if no processor is configured and no provider charges us."""
 
     enabled: bool = False
 
@@ -67,16 +69,16 @@ REFERENCES: Final = (
     ("paypal", "secret"),
     ("paypal", "webhook_id"),
 )
-"""Fields that say where a secret is, and never hold it."""
+"""Settings that say where a secret is; they never hold the secret."""
 
 ResolveSecret = Callable[[str | None], str | None]
-"""What a reference points to, None where there is nothing."""
+"""Returns the secret that a reference points to, None if there is none."""
 
 
 def make_processors(
     settings: Mapping[str, Any], resolve: ResolveSecret, clock: Clock, hash_instrument: HashInstrument
 ) -> Mapping[str, Processor]:
-    """Those that are configured, by name. Raises Misconfigured for a secret's file that cannot be read."""
+    """Return the configured processors by name. Raise Misconfigured if a secret's file cannot be read."""
     made: dict[str, Processor] = {}
     stripe, paypal, manual = settings["stripe"], settings["paypal"], settings["manual"]
     if secret := resolve(stripe.secret):

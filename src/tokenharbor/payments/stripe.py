@@ -1,7 +1,7 @@
 """Stripe: Checkout Sessions, charges of saved cards, refunds, disputes and events, over its official SDK.
 
-The SDK costs a third of a second to import, so it is imported where it is first used. What it raises never leaves
-this file: its errors carry the whole answer.
+The SDK takes a third of a second to import, so it is imported where it is first used. Its exceptions never leave this
+file, since they carry Stripe's whole answer.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ from tokenharbor.payments.types import (
     SavedCharge,
 )
 
-if TYPE_CHECKING:  # so that a parameter which a new version of the SDK no longer has is found by the types
+if TYPE_CHECKING:  # so that mypy finds a parameter that a new version of the SDK has dropped
     from stripe.params import PaymentIntentCreateParams
     from stripe.params.checkout import (
         SessionCreateParams,
@@ -57,7 +57,9 @@ _SETTLED_LAST: Final = (PaymentState.EXPIRED, PaymentState.FAILED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StripeConfig:
-    """An account at Stripe. An empty `webhook_secret` refuses every webhook. `name`: what the books call it."""
+    """The settings of a Stripe account. With an empty `webhook_secret`, every webhook is refused. `name`: in the
+    books.
+    """
 
     name: str = "stripe"
     secret: str = field(repr=False)
@@ -65,11 +67,11 @@ class StripeConfig:
     base_url: str
     methods: Methods
     timeout_seconds: int
-    automatic_tax: bool = False  # Stripe adds tax to what a checkout asks for
+    automatic_tax: bool = False  # Stripe adds tax to a checkout's price
 
 
 class StripeProcessor:
-    """Stripe, behind the protocol of processors."""
+    """Stripe behind the `Processor` protocol."""
 
     payee_kinds: Final = frozenset[str]()
     savable: Final = frozenset({_SAVABLE})
@@ -89,7 +91,7 @@ class StripeProcessor:
 
     @property
     def abilities(self) -> frozenset[ProcessorAbility]:
-        """Stripe adds tax to checkouts alone, so where it does, nothing is charged without one."""
+        """All but payouts. With automatic tax no saved charges either, since Stripe adds tax only to checkouts."""
         return _ABILITIES - {ProcessorAbility.CHARGE_SAVED} if self._config.automatic_tax else _ABILITIES
 
     @cached_property
@@ -110,14 +112,14 @@ class StripeProcessor:
         call = self._client.v1.checkout.sessions.create_async(params, _once(order.idempotency_key))
         session = await self._ask(objects.StripeSession, call)
         if session.url is None:
-            raise ProcessorUnavailable(f"{WHO} opened a checkout without an address; try again")
+            raise ProcessorUnavailable(f"{WHO} opened a checkout without a URL; try again")
         expires = None if session.expires_at is None else datetime.fromtimestamp(session.expires_at, UTC)
         return OpenCheckout(processor_id=session.id, url=session.url, expires_at=expires)
 
     async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:
         payment = await self._read(processor_id)
         if payment.top_up_id != top_up_id:
-            raise ProcessorRefused(f"{WHO}'s {processor_id} is not of top-up {top_up_id}")
+            raise ProcessorRefused(f"{WHO}'s {processor_id} does not belong to top-up {top_up_id}")
         return payment
 
     async def _read(self, processor_id: str) -> Payment:
@@ -128,7 +130,7 @@ class StripeProcessor:
         return objects.session_payment(await self._ask(objects.StripeSession, call), self._hash)
 
     async def find_payment(self, top_up_id: str, since: datetime) -> Payment | None:
-        """Stripe's search lags by a minute and more, so it lists: sessions first, then charges without the payer."""
+        """Find a payment in lists of sessions and charges without the payer: Stripe's search lags a minute or more."""
         made = {"created": {"gte": int(since.timestamp())}}
         services = (self._client.v1.checkout.sessions, self._client.v1.payment_intents)
         listed = [each for service in services for each in await self._list(service, made)]
@@ -141,7 +143,7 @@ class StripeProcessor:
         import stripe  # noqa: PLC0415  see the file's first lines
 
         if self._config.automatic_tax:
-            raise ProcessorRefused(f"{WHO} adds tax to checkouts alone: nothing is charged without one")
+            raise ProcessorRefused(f"{WHO} adds tax only to checkouts: saved methods are not charged")
         params = _charge_params(charge)
         try:
             call = self._client.v1.payment_intents.create_async(params, _once(charge.idempotency_key))
@@ -165,7 +167,7 @@ class StripeProcessor:
         return tuple(objects.refund_of(read_answer(objects.StripeRefund, each, WHO)) for each in listed)
 
     async def pay_out(self, order: PayoutOrder) -> ProcessorPayout:
-        raise ProcessorRefused(f"{WHO} pays nobody but its own account: {order.withdrawal_id} needs another processor")
+        raise ProcessorRefused(f"{WHO} pays out only to its own account: {order.withdrawal_id} needs another processor")
 
     async def read_payout(self, processor_payout_id: str) -> ProcessorPayout:
         raise ProcessorRefused(f"{WHO} has no payout {processor_payout_id}")
@@ -186,7 +188,7 @@ class StripeProcessor:
         try:
             event = msgspec.json.decode(body, type=objects.StripeEvent)
         except (ValueError, RecursionError):
-            raise ForgedEvent("webhook refused: it is no event") from None
+            raise ForgedEvent("webhook refused: its body is not an event") from None
         return objects.event_of(event)
 
     async def close(self) -> None:
@@ -194,7 +196,7 @@ class StripeProcessor:
             await self._http.close_async()
 
     async def _list(self, service: Any, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """All pages. Raises ProcessorUnavailable if there are too many: what was not read may be what is sought."""
+        """Return all pages. Raise ProcessorUnavailable if there are too many: an object that matters may be unread."""
         found: list[dict[str, Any]] = []
         after: dict[str, Any] = {}
         for _ in range(_MOST_PAGES):
@@ -204,10 +206,10 @@ class StripeProcessor:
             if not page.get("has_more") or not data:
                 return found
             after = {"starting_after": str(data[-1].get("id"))}
-        raise ProcessorUnavailable(f"{WHO} lists more than can be read; ask from a later time")
+        raise ProcessorUnavailable(f"{WHO} lists more objects than can be read; ask from a later time")
 
     async def _ask(self, kind: type[T], call: Awaitable[Any], passing: tuple[type[Exception], ...] = ()) -> T:
-        """One call, its answer as a `kind`, and its failure as one of ours; `passing` is left to the caller."""
+        """Make a call and return its answer as a `kind`. Translate its errors to ours, except those in `passing`."""
         import stripe  # noqa: PLC0415  see the file's first lines
 
         try:
@@ -217,10 +219,10 @@ class StripeProcessor:
             raise
         except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as refused:
             if refused.http_status in (409, 429):
-                raise ProcessorUnavailable(f"{WHO} is busy with the same request; try again") from None
+                raise ProcessorUnavailable(f"{WHO} is already processing this request; try again") from None
             raise ProcessorRefused(for_people(refused.user_message, f"{WHO} refused")) from None
         except (stripe.AuthenticationError, stripe.PermissionError):
-            raise ProcessorUnavailable(f"{WHO} refused our credentials: check [processors.stripe]") from None
+            raise ProcessorUnavailable(f"{WHO} rejected our credentials: check [processors.stripe]") from None
         except (stripe.StripeError, TimeoutError) as failed:
             raise ProcessorUnavailable(f"{WHO} did not answer ({type(failed).__name__}); try again") from None
         return read_answer(kind, answer.to_dict() if isinstance(answer, stripe.StripeObject) else answer, WHO)
@@ -231,7 +233,9 @@ def _once(idempotency_key: str) -> dict[str, Any]:
 
 
 def _checkout_params(order: CheckoutOrder, *, automatic_tax: bool) -> "SessionCreateParams":
-    """The same for the same order, since Stripe holds a repeated key's parameters against the first ones."""
+    """Return a session's parameters. They depend only on the order, since Stripe refuses a key with other
+    parameters.
+    """
     price: SessionCreateParamsLineItemPriceData = {
         "currency": order.money.currency.lower(),
         "unit_amount": order.money.minor,
@@ -243,7 +247,7 @@ def _checkout_params(order: CheckoutOrder, *, automatic_tax: bool) -> "SessionCr
         "mode": "payment",
         "allowed_payment_method_types": [order.method],
         "line_items": [{"quantity": 1, "price_data": price}],
-        "adaptive_pricing": {"enabled": False},  # else the payer is charged in a currency of Stripe's choice
+        "adaptive_pricing": {"enabled": False},  # otherwise Stripe may charge the payer in another currency
         "client_reference_id": order.top_up_id,
         "metadata": ours,
         "payment_intent_data": intent,
@@ -251,7 +255,7 @@ def _checkout_params(order: CheckoutOrder, *, automatic_tax: bool) -> "SessionCr
         "cancel_url": order.cancel_url,
     }
     if automatic_tax:
-        price["tax_behavior"] = "exclusive"  # on top of the credit
+        price["tax_behavior"] = "exclusive"  # on top of the price
         params["automatic_tax"] = {"enabled": True}
     if order.method == "wechat_pay":
         params["payment_method_options"] = {"wechat_pay": {"client": "web"}}

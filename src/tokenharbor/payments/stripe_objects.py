@@ -1,7 +1,7 @@
-"""Stripe's objects, as far as we read them, and what each of them says in the house's terms; pure.
+"""Stripe's objects, with the fields that we read, and their conversion to the types of `payments/types.py`; pure.
 
-A Checkout Session has a PaymentIntent, whose latest Charge is the capture (`ch_` or `py_`), whose balance transaction
-has the fee. Only a charge that is paid and captured counts: the session's and the intent's words alone do not.
+A Checkout Session has a PaymentIntent; its latest Charge is the capture (`ch_` or `py_`), whose balance transaction has
+the fee. Invariant: only a charge that is paid and captured counts as money, whatever the session and the intent say.
 """
 
 from collections.abc import Mapping
@@ -27,18 +27,18 @@ from tokenharbor.payments.types import (
 
 WHO: Final = "Stripe"
 TOP_UP: Final = "top_up"
-"""Our ids' names in their metadata."""
+"""The name of our top-up's id in an object's metadata."""
 REFUND: Final = "refund"
 
 _LAST_UNIX_TIME: Final = 253_402_300_799  # of the year 9999
 _REFUND_DAYS: Final = {"alipay": 90, "wechat_pay": 180}
 _STABLE: Final = ("card", "alipay")
-"""Methods whose fingerprint is the payer's for life."""
+"""Payment methods whose fingerprint stays the same for a payer."""
 _NEEDS_PAYER: Final = frozenset({"authentication_required", "authentication_not_handled"})
 
 
 class StripeBalanceTransaction(msgspec.Struct, frozen=True):
-    """What a charge, a refund or a dispute did to Stripe's balance."""
+    """The effect of a charge, a refund or a dispute on Stripe's balance."""
 
     amount: int
     fee: int
@@ -46,7 +46,7 @@ class StripeBalanceTransaction(msgspec.Struct, frozen=True):
 
 
 class StripeCharge(msgspec.Struct, frozen=True):
-    """One attempt to take money."""
+    """An attempt to take money."""
 
     id: str
     currency: str
@@ -75,7 +75,7 @@ class StripeError(msgspec.Struct, frozen=True):
 
 
 class StripeIntent(msgspec.Struct, frozen=True):
-    """A PaymentIntent, its latest charge expanded."""
+    """A PaymentIntent, with its latest charge expanded."""
 
     id: str
     status: str
@@ -90,19 +90,19 @@ class StripeIntent(msgspec.Struct, frozen=True):
 
 
 class StripePayer(msgspec.Struct, frozen=True):
-    """Who paid."""
+    """The payer."""
 
     email: str | None = None
 
 
 class StripeTotals(msgspec.Struct, frozen=True):
-    """What of a session's total was added to its lines."""
+    """The parts of a session's total beside its lines."""
 
     amount_tax: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class StripeSession(msgspec.Struct, frozen=True):
-    """A Checkout Session, its PaymentIntent expanded."""
+    """A Checkout Session, with its PaymentIntent expanded."""
 
     id: str
     status: str
@@ -131,7 +131,7 @@ class StripeRefund(msgspec.Struct, frozen=True):
 
 
 class StripeEvidence(msgspec.Struct, frozen=True):
-    """Until when a dispute can be answered."""
+    """The deadline for answering a dispute."""
 
     due_by: int | None = None
 
@@ -149,13 +149,15 @@ class StripeDispute(msgspec.Struct, frozen=True):
 
 
 class StripeEventData(msgspec.Struct, frozen=True):
-    """What an event is about."""
+    """The object that an event is about."""
 
     object: dict[str, Any]
 
 
 class StripeEvent(msgspec.Struct, frozen=True):
-    """An event, of a webhook or of the list. `account`: that of another account that is connected to ours."""
+    """An event, from a webhook or from the list of events. `account` is set if it is of an account connected to
+    ours.
+    """
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,255}$")]
     type: str
@@ -165,11 +167,11 @@ class StripeEvent(msgspec.Struct, frozen=True):
 
 
 def session_payment(session: StripeSession, hash_instrument: HashInstrument) -> Payment:
-    """What a session says. Raises ProcessorUnavailable for one that is paid, and lacks what tells of it."""
+    """Return a session's payment. Raise ProcessorUnavailable if it is complete but lacks its payment."""
     intent = session.payment_intent if isinstance(session.payment_intent, StripeIntent) else None
     if session.status == "complete" and session.payment_status in ("paid", "unpaid"):
         if intent is None:
-            raise ProcessorUnavailable(f"{WHO} gave a completed session without its payment; try again")
+            raise ProcessorUnavailable(f"{WHO} sent a completed session without its payment; try again")
         read = intent_payment(intent, hash_instrument)
         payer = session.customer_details.email if session.customer_details else None
         return msgspec.structs.replace(
@@ -189,7 +191,7 @@ def session_payment(session: StripeSession, hash_instrument: HashInstrument) -> 
 
 
 def intent_payment(intent: StripeIntent, hash_instrument: HashInstrument) -> Payment:
-    """What a PaymentIntent says. Raises ProcessorUnavailable likewise."""
+    """Return a PaymentIntent's payment. Raise ProcessorUnavailable if it is paid but lacks its charge."""
     state, error = _intent_state(intent), intent.last_payment_error
     failed = state in (PaymentState.FAILED, PaymentState.NEEDS_PAYER)
     payment = Payment(
@@ -221,7 +223,7 @@ def _intent_state(intent: StripeIntent) -> PaymentState:
 def _with_charge(payment: Payment, intent: StripeIntent, hash_instrument: HashInstrument) -> Payment:
     charge = intent.latest_charge
     if not isinstance(charge, StripeCharge) or not (charge.paid and charge.captured):
-        raise ProcessorUnavailable(f"{WHO} gave a paid payment without its charge; try again")
+        raise ProcessorUnavailable(f"{WHO} sent a paid payment without its charge; try again")
     paid_at = _time(charge.created)
     moved = charge.balance_transaction
     saved = intent.setup_future_usage == "off_session" and charge.method == "card"
@@ -255,7 +257,7 @@ def refund_of(refund: StripeRefund) -> ProcessorRefund:
 
 
 def dispute_of(dispute: StripeDispute) -> ProcessorDispute:
-    """Its state follows the money: won is what has come back, not what was promised."""
+    """Return a dispute. Its state follows the money: it is WON only once the money has come back."""
     money = read_amount(dispute.currency, dispute.amount, WHO)
     withdrawn = _withdrawn(dispute, money)
     due = dispute.evidence_details.due_by if dispute.evidence_details else None
@@ -286,7 +288,7 @@ def _dispute_state(status: str, *, is_withdrawn: bool) -> DisputeState:
 
 
 def _withdrawn(dispute: StripeDispute, money: Money) -> Money:
-    """In the dispute's currency; where the account settles in another one, all of it or nothing."""
+    """Return the money taken, in the dispute's currency. If Stripe settles in another one, it is all or nothing."""
     moved = -sum(each.amount for each in dispute.balance_transactions)
     if any(each.currency != dispute.currency for each in dispute.balance_transactions):
         moved = dispute.amount if moved > 0 else 0
@@ -313,7 +315,7 @@ _SUBJECTS: Final = {
     "charge.dispute.funds_reinstated": EventSubject.DISPUTE,
 }
 FOLLOWED: Final = tuple(_SUBJECTS)
-"""The events that an operator subscribes to, and that the sweep asks for: Stripe takes twenty at most."""
+"""The events that an operator has to subscribe to, and that the sweep lists; Stripe accepts at most twenty types."""
 
 
 def event_of(event: StripeEvent) -> ProcessorEvent:
@@ -331,7 +333,7 @@ def event_of(event: StripeEvent) -> ProcessorEvent:
 
 
 def _is_id(value: Any) -> bool:
-    """Whether it can be kept as one: an object's metadata may be another system's, and hold any text."""
+    """Return whether a value can be stored as an id: another system's metadata may contain any text."""
     return isinstance(value, str) and value.isprintable()
 
 

@@ -1,6 +1,7 @@
-"""Stripe's signatures of webhooks: HMAC-SHA256 of time and body, compared in constant time.
+"""Signatures of Stripe's webhooks: HMAC-SHA256 of time and body, compared in constant time.
 
-The SDK's own check reads the machine's clock, so that no test could move it, and takes events from the future.
+The SDK's own check is not used: it reads the machine's clock, which a test cannot move, and accepts events from the
+future.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from typing import Final
 from tokenharbor.kernel.errors import ForgedEvent
 
 TOLERANCE_SECONDS: Final = 300
-"""How old, or how far ahead of our clock, an event may be."""
+"""How old an event may be, or how far ahead of our clock."""
 
 _HEADER = re.compile(r"[\w=,. +/-]{1,2000}", re.ASCII)
 _UNIX_TIME = re.compile(r"\d{1,12}", re.ASCII)
@@ -20,21 +21,21 @@ _MOST_SIGNATURES = 10
 
 
 def sign(secret: str, at_unix: int, body: bytes) -> str:
-    """The signature under the scheme `v1`."""
+    """Return the signature of scheme `v1`."""
     return hmac.new(secret.encode(), b"%d." % at_unix + body, hashlib.sha256).hexdigest()
 
 
 def check_signature(secret: str, header: str, body: bytes, now: datetime) -> None:
-    """Raises ForgedEvent. While a secret is being replaced, a header has a signature by each of the two."""
+    """Raise ForgedEvent if no signature is right. While a secret is rotated, the header has one for each secret."""
     if not secret.strip():
         raise ForgedEvent("webhook refused: no webhook secret is configured for this processor")
     fields = [field.partition("=") for field in header.split(",")] if _HEADER.fullmatch(header) else []
     times = [value for name, _, value in fields if name.strip() == "t"]
     signatures = [value for name, _, value in fields if name.strip() == "v1"][:_MOST_SIGNATURES]
     if len(times) != 1 or not _UNIX_TIME.fullmatch(times[0]):
-        raise ForgedEvent("webhook refused: it has no signature")
+        raise ForgedEvent("webhook refused: no valid signature header")
     right = sign(secret, int(times[0]), body).encode()
     if not any([hmac.compare_digest(right, each.encode()) for each in signatures]):  # noqa: C419  all are compared
-        raise ForgedEvent("webhook refused: its signature is wrong")
+        raise ForgedEvent("webhook refused: the signature is wrong")
     if abs(int(now.timestamp()) - int(times[0])) > TOLERANCE_SECONDS:
-        raise ForgedEvent(f"webhook refused: it was signed more than {TOLERANCE_SECONDS} seconds from now")
+        raise ForgedEvent(f"webhook refused: signed more than {TOLERANCE_SECONDS} seconds ago, or in the future")

@@ -1,7 +1,7 @@
-"""What processors are asked and what they answer, as frozen types that are the same for each of them.
+"""Requests to processors and their answers, as frozen types that are the same for all processors.
 
-Ids of ours (`top_up_id`, `refund_id`, `withdrawal_id`) are texts as people see them. They go into the processor's
-object, so that it can be found and shown by them. What names a person (`Payee`, `payer`) is kept out of every repr.
+Our ids (`top_up_id`, `refund_id`, `withdrawal_id`) are in their shown form. They are stored in the processor's object,
+so that it can be found by them. Personal data (`Payee`, `payer`) is kept out of every repr.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from tokenharbor.kernel.money import Money
 
 
 class ProcessorAbility(StrEnum):
-    """What a processor can be asked for."""
+    """What a processor can do."""
 
     CHECKOUT = "checkout"
     CHARGE_SAVED = "charge_saved"
@@ -23,18 +23,18 @@ class ProcessorAbility(StrEnum):
 
 
 class PaymentState(StrEnum):
-    """How far a payment is. Only PAID is money."""
+    """The state of a payment. Only PAID is money."""
 
-    OPEN = "open"  # the payer has not decided
-    PENDING = "pending"  # the payer has; the money has not come
+    OPEN = "open"  # the payer has not decided yet
+    PENDING = "pending"  # the payer has paid, and the money has not arrived
     PAID = "paid"
-    NEEDS_PAYER = "needs_payer"  # a charge without the payer that the bank wants them to confirm
+    NEEDS_PAYER = "needs_payer"  # a charge without the payer that the bank wants confirmed by them
     FAILED = "failed"
     EXPIRED = "expired"
 
 
 class RefundState(StrEnum):
-    """How far the processor is with a refund."""
+    """The state of a refund at the processor."""
 
     PENDING = "pending"
     DONE = "done"
@@ -42,7 +42,7 @@ class RefundState(StrEnum):
 
 
 class PayoutState(StrEnum):
-    """How far the processor is with a payout."""
+    """The state of a payout at the processor."""
 
     PENDING = "pending"
     DONE = "done"
@@ -50,7 +50,7 @@ class PayoutState(StrEnum):
 
 
 class DisputeState(StrEnum):
-    """Where a dispute stands; money has moved from FUNDS_WITHDRAWN on, and is back when it is WON."""
+    """The state of a dispute. The money is gone from FUNDS_WITHDRAWN on, and back when it is WON."""
 
     OPENED = "opened"
     FUNDS_WITHDRAWN = "funds_withdrawn"
@@ -59,27 +59,27 @@ class DisputeState(StrEnum):
 
 
 class EventSubject(StrEnum):
-    """What an event is about, so which read tells what has become of it."""
+    """What an event is about, and so which object to read again."""
 
-    PAYMENT = "payment"  # object_id: what read_payment takes
-    CAPTURE = "capture"  # object_id: a capture; its refunds may have changed
+    PAYMENT = "payment"  # object_id is what read_payment takes
+    CAPTURE = "capture"  # object_id is a capture, whose refunds may have changed
     REFUND = "refund"
     DISPUTE = "dispute"
     PAYOUT = "payout"
-    OTHER = "other"  # nothing that we follow
+    OTHER = "other"  # nothing that we use
 
 
 class SavedMethod(msgspec.Struct, frozen=True):
-    """A payer's method that may be charged without them: the processor's ids, no card number."""
+    """A payer's method that may be charged without them: the processor's ids, not a card number."""
 
     customer_id: str
     method_id: str
 
 
 class CheckoutOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What a payer is to pay. After an outcome that is unknown, the same `idempotency_key` asks for the same thing.
+    """An order for a checkout. If its outcome is unknown, it is repeated with the same `idempotency_key`.
 
-    `save_method`: the payer agrees to later charges without them.
+    With `save_method`, the payer agrees to later charges without them.
     """
 
     top_up_id: str
@@ -93,7 +93,7 @@ class CheckoutOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenCheckout(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the payer pays, and the object that tells whether they did."""
+    """The URL where the payer pays, and the id of the object that tells whether they did."""
 
     processor_id: str
     url: str
@@ -101,7 +101,7 @@ class OpenCheckout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavedCharge(msgspec.Struct, frozen=True, kw_only=True):
-    """What a saved method is to be charged."""
+    """An order to charge a saved method."""
 
     top_up_id: str
     money: Money
@@ -111,21 +111,21 @@ class SavedCharge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as its processor's object said when it was read."""
+    """A payment as read at its processor."""
 
     processor_id: str
     top_up_id: str
     state: PaymentState
-    money: Money  # what was asked; once PAID, what was captured, tax included
-    tax_minor: int = 0  # what of it the processor added as tax
+    money: Money  # the amount asked for; once PAID, the amount captured, tax included
+    tax_minor: int = 0  # the tax in it, which the processor added
     capture_id: str | None = None
     paid_at: datetime | None = None
     fee: Money | None = None  # None: not known yet, or in a currency that the books do not have
-    instrument: str = ""  # the keyed hash of what paid; "": nothing stable
+    instrument: str = ""  # the keyed hash of the card or payer; "" if nothing about it is stable
     can_refund_until: datetime | None = None  # None: the processor sets no limit
     saved_method: SavedMethod | None = None
-    payer: str = ""  # an e-mail address or the like, for erasable rows only
-    fault: str = ""  # why it is FAILED or NEEDS_PAYER, for people
+    payer: str = ""  # an e-mail address or similar, only for rows that can be erased
+    fault: str = ""  # why it is FAILED or NEEDS_PAYER, in words for people
 
     def __repr__(self) -> str:
         return (
@@ -134,7 +134,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefundOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a capture is to go back."""
+    """An order to refund a part of a capture."""
 
     refund_id: str
     capture_id: str
@@ -143,19 +143,21 @@ class RefundOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessorRefund(msgspec.Struct, frozen=True, kw_only=True):
-    """A refund as its processor's object said when it was read."""
+    """A refund as read at its processor."""
 
     processor_refund_id: str
     capture_id: str
     money: Money
     state: RefundState
-    refund_id: str | None = None  # ours; None: made in the processor's own dashboard
+    refund_id: str | None = None  # our id; None if it was made in the processor's dashboard
     at: datetime | None = None
     fault: str = ""
 
 
 class Payee(msgspec.Struct, frozen=True):
-    """Who receives a withdrawal: an address of a kind that the processor knows. Both for erasable rows only."""
+    """The receiver of a withdrawal: an address of a kind that the processor knows. Stored only where it can be
+    erased.
+    """
 
     kind: str
     address: str
@@ -165,7 +167,7 @@ class Payee(msgspec.Struct, frozen=True):
 
 
 class PayoutOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be paid to whom. Asked again by the same `withdrawal_id`, it is paid once."""
+    """An order to pay a payee. Repeated with the same `withdrawal_id`, it is paid once."""
 
     withdrawal_id: str
     payee: Payee
@@ -174,7 +176,7 @@ class PayoutOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessorPayout(msgspec.Struct, frozen=True, kw_only=True):
-    """A payout as its processor's object said when it was read."""
+    """A payout as read at its processor."""
 
     processor_payout_id: str
     withdrawal_id: str
@@ -185,8 +187,8 @@ class ProcessorPayout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessorDispute(msgspec.Struct, frozen=True, kw_only=True):
-    """A dispute as its processor's object said when it was read. `withdrawn`: what the processor has taken and not
-    given back, without its fees; `fee`: these, None as in a Payment.
+    """A dispute as read at its processor. `withdrawn` is the money that the processor has taken and not given back,
+    without its fees; `fee` is the sum of these, None if unknown or in a currency that the books do not have.
     """
 
     dispute_id: str
@@ -199,15 +201,15 @@ class ProcessorDispute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProcessorEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A hint that an object has changed: what it is now, its read says. `event_id` only tells deliveries apart."""
+    """A hint that an object has changed; its current state has to be read. `event_id` only tells deliveries apart."""
 
     event_id: str
-    kind: str  # the processor's own word
+    kind: str  # the processor's own name of it
     subject: EventSubject
     object_id: str
     at: datetime
-    top_up_id: str | None = None  # if the object carries one; another system's may look like ours
+    top_up_id: str | None = None  # our id in the object, if any; another system's id may look like ours
 
 
 Methods = Mapping[str, frozenset[str]]
-"""Each method of payment that a processor takes, with its currencies."""
+"""The payment methods of a processor, each with its currencies."""
