@@ -1,4 +1,4 @@
-"""The welcome grant, redemption codes, the cap for life, and what waits for an operator."""
+"""The welcome grant, redemption codes, the lifetime cap, and what waits for an operator."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Streaks: a grant for each UTC day on which an account was billed, once, within the cap for life."""
+"""Streaks: a grant for each UTC day on which an account was billed, once, within the lifetime cap."""
 
 import asyncio
 from datetime import timedelta

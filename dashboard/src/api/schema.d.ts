@@ -2408,7 +2408,7 @@ export interface components {
         };
         /**
          * DisputeState
-         * @description Where a dispute stands; money has moved from FUNDS_WITHDRAWN on, and is back when it is WON.
+         * @description The state of a dispute. The money is gone from FUNDS_WITHDRAWN on, and back when it is WON.
          * @enum {string}
          */
         DisputeState: "opened" | "funds_withdrawn" | "won" | "lost";
@@ -3303,25 +3303,25 @@ export interface components {
         };
         /**
          * RewardKind
-         * @description What a reward is for. The value is the origin of its lot, too.
+         * @description The kind of a reward; the value is also the origin of its lot.
          * @enum {string}
          */
         RewardKind: "welcome" | "match" | "referral" | "cashback" | "code" | "streak";
         /**
          * RewardReason
-         * @description What an operator writes has none.
+         * @description The code of a reason. A reason that an operator wrote has none.
          * @enum {string}
          */
         RewardReason: "cap" | "debt" | "same_mailbox" | "not_first" | "automatic" | "too_late" | "payer_unknown" | "payer_known" | "payer_matched" | "paid_debt";
         /**
          * RewardStage
-         * @description How far an account is with a reward that is given once.
+         * @description The stage of a reward that an account gets once.
          * @enum {string}
          */
         RewardStage: "none" | "open" | "over" | "review" | "granted" | "refused";
         /**
          * RewardState
-         * @description Only GRANTED has credited. REVIEW: in doubt; an operator decides.
+         * @description The state of a reward. Only GRANTED has credited. REVIEW: an operator decides.
          * @enum {string}
          */
         RewardState: "granted" | "review" | "refused";

@@ -1,1 +1,1 @@
-"""Rewards: what accounts are given beside what they pay for, each once: grants, matches, referrals, cashback, codes."""
+"""Rewards: credit that accounts get without paying, each once: grants, matches, referrals, cashback, codes."""

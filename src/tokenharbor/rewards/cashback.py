@@ -1,13 +1,13 @@
 """Cashback of charges, as a pure function of the line.
 
-Idea: a charge is an interval of the line, and what lies below `spent` never changes. So what a charge earns can be
-computed at any time after it, from its interval, its day, and the lots under it. Whoever computes it (a credit, a
-balance, a job) needs no more than a mark up to where it was done; how often it is done changes no total. One thing does
-not follow from the line: what disputes have taken of a top-up when its charge is looked at. That share earns nothing,
-also if the dispute is won later.
+Invariant: the total of each day is the same however often, when and by whom it is computed. A charge is an interval of
+the line, and the line below `spent` never changes. So the cashback of a charge can be computed at any later time from
+its interval, its day and the lots under it, by a credit, a balance or a job. They need only a mark of how far it is
+done. One input is not on the line: the share of a top-up that disputes have taken by the time when its charge is
+processed. That share earns nothing, even if the dispute is won later.
 
 Amounts are exact: a nano-dollar at a rate in basis points is a whole number of ten-thousandths of a nano-dollar
-(`Parts`). Caps are compared in them, and the sum of a day is rounded down once, when it is granted.
+(`Parts`). Caps are compared in these, and the sum of a day is rounded down once, when it is granted.
 """
 
 from bisect import bisect_right
@@ -23,16 +23,16 @@ from tokenharbor.ledger.line import Line, Lot
 from tokenharbor.ledger.types import Pool
 
 PARTS: Final = 10_000
-"""In a nano-dollar."""
+"""Parts in a nano-dollar."""
 Parts = int
 
 TOP_UP: Final = "top-up"
-"""The origin of lots that were paid for."""
+"""The origin of lots that were bought by a top-up."""
 
 
 @dataclass(frozen=True, slots=True)
 class DayCharge:
-    """A charge took `[start, end)` of the line on this UTC day."""
+    """A charge that took `[start, end)` of the line on a UTC day."""
 
     seq: int
     start: int
@@ -42,9 +42,10 @@ class DayCharge:
 
 @dataclass(slots=True)
 class CashbackTally:
-    """What was earned up to a mark, and what the caps leave: by day, of trial credit, and of all rewards for life.
-    `sources` is what each top-up's lot has earned since the tally was begun. `disputed` is what a dispute has taken of
-    which top-up: a request that was open then may still draw on it.
+    """Cashback earned so far, and what the caps leave. `days` is what each day has earned, `trial` what trial credit
+    has, `life_left` the rest of the lifetime cap on all rewards. `sources` is what each top-up's lot has earned since
+    the tally was begun. `disputed` is what disputes have taken of each top-up, from which requests that were open then
+    may still draw.
     """
 
     trial: Parts
@@ -55,14 +56,14 @@ class CashbackTally:
 
 
 def rate_bp(policy: CashbackPolicy, spent: int) -> int:
-    """Of a charge by the API, by what was spent of top-ups before it in the account's life."""
+    """Return the rate of a charge in basis points, by what was `spent` of top-ups before it in the account's life."""
     return min(policy.base_bp + policy.step_bp * (spent // NANO_PER_USD), policy.max_bp)
 
 
 def accrue(
     policy: CashbackPolicy, charges: Sequence[DayCharge], line: Line, lots: Mapping[UUID, Lot], tally: CashbackTally
 ) -> None:
-    """Add to the tally what the charges have earned, in their order."""
+    """Add to the tally what the charges earn, in order."""
     spending = _Spending(line, lots)
     for charge in charges:
         rate = rate_bp(policy, spending.paid_before(charge.start))
@@ -72,20 +73,21 @@ def accrue(
 
 
 def due_of(earned: Parts, granted: Usd) -> Usd:
-    """What a day's earnings are above what was granted of them."""
+    """Return what a day has earned beyond what was granted for it."""
     return round_down(earned, PARTS) - granted
 
 
 def to_reverse(earned: Parts, amount: Usd, returned: Usd, reversed_before: Usd) -> Usd:
-    """What of a top-up's cashback goes, where `returned` of `amount` have gone back in all: what is kept is rounded
-    down.
+    """Return the cashback of a top-up that must be taken back now that `returned` of its `amount` has gone back in all.
+
+    The cashback that the account keeps is rounded down.
     """
     kept = earned * (amount - returned) // (amount * PARTS)
     return Usd(max(earned // PARTS - kept - reversed_before, 0))
 
 
 def _earn(policy: CashbackPolicy, tally: CashbackTally, day: date, lot: Lot, parts: Parts) -> None:
-    """As far as every cap leaves it."""
+    """Add earnings to the tally, up to every cap."""
     before = tally.days.get(day, 0)
     parts = min(parts, policy.day * PARTS - before, tally.life_left)
     if lot.pool is Pool.TRIAL:
@@ -101,19 +103,19 @@ def _earn(policy: CashbackPolicy, tally: CashbackTally, day: date, lot: Lot, par
 
 
 class _Spending:
-    """A line, to be asked for intervals of it."""
+    """A line with sums of the top-ups spent, to query by interval."""
 
     def __init__(self, line: Line, lots: Mapping[UUID, Lot]) -> None:
         self._line = line
         self._lots = lots
         self._ends = [segment.end for segment in line]
-        self._paid = [0]  # of top-ups, before each segment
+        self._paid = [0]  # the credit of top-ups before each segment
         for segment in line:
             paid = segment.end - segment.start if is_top_up(lots[segment.lot_id]) else 0
             self._paid.append(self._paid[-1] + paid)
 
     def paid_before(self, position: int) -> int:
-        """What of the line before a position came from top-ups."""
+        """Return how much of the line before a position came from top-ups."""
         place = bisect_right(self._ends, position)
         if place == len(self._line):
             return self._paid[place]
@@ -122,7 +124,7 @@ class _Spending:
         return self._paid[place] + part
 
     def drawn(self, charge: DayCharge) -> Iterator[tuple[Lot, int]]:
-        """What of a charge was drawn from lots that earn."""
+        """Yield the amounts that a charge drew from lots that earn cashback."""
         for place in range(bisect_right(self._ends, charge.start), len(self._line)):
             segment = self._line[place]
             if segment.start >= charge.end:

@@ -1,4 +1,4 @@
-"""Redemption codes: made by operators, redeemed by customers; once for each account, never beyond their uses."""
+"""Redemption codes: made by operators, redeemed by customers, once per account and never beyond their uses."""
 
 import hashlib
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from tokenharbor.rewards import store
 from tokenharbor.rewards.grants import Incentive, given, grant
 from tokenharbor.rewards.types import RedemptionCode, Reward, RewardKind
 
-_LETTERS: Final = "ABCDEFGHJKMNPQRSTVWXYZ0123456789"  # 32, none of which is taken for another
-_LENGTH: Final = 20  # 100 bits: a plain digest gives nothing away
+_LETTERS: Final = "ABCDEFGHJKMNPQRSTVWXYZ0123456789"  # 32 characters that are not mistaken for one another
+_LENGTH: Final = 20  # 100 bits: its plain digest cannot be reversed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeTerms:
-    """What a new code gives to each of `uses` accounts. `open_for` is how long it can be redeemed, `lasts` how long the
-    credit then lives; None: without end.
+    """The terms of a new code: `amount` for each of `uses` accounts. `open_for` is how long it can be redeemed, `lasts`
+    how long the credit then lasts; None: without limit.
     """
 
     amount: Usd
@@ -39,16 +39,16 @@ class CodeTerms:
 
 @dataclass(frozen=True, slots=True)
 class NewCode:
-    """A code just made, and its text, which is stored nowhere."""
+    """A new code and its text, which is stored nowhere."""
 
     code: RedemptionCode
     text: str
 
 
 async def create_code(conn: asyncpg.Connection, world: World, terms: CodeTerms, *, actor: str) -> NewCode:
-    """Raises Rejected."""
+    """Create a code. Raise Rejected."""
     if terms.uses < 1:
-        raise Rejected("a code has at least one use", param="uses")
+        raise Rejected("a code must have at least one use", param="uses")
     now = world.clock.now()
     code = RedemptionCode(
         world.ids.new(),
@@ -68,16 +68,19 @@ async def create_code(conn: asyncpg.Connection, world: World, terms: CodeTerms, 
 
 
 async def redeem(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID, text: str) -> Reward:
-    """Raises Missing for the account and the code, Conflict where it gives nothing (more), BooksRefused."""
+    """Redeem a code for an account and return the reward.
+
+    Raise Missing for the account or the code; Conflict if it cannot be redeemed (again); BooksRefused.
+    """
     if not policy.grants.codes:
-        raise Conflict(f"the edition {policy.name} takes no codes").because(ErrorReason.CODES_NOT_OFFERED)
+        raise Conflict(f"the edition {policy.name} does not offer codes").because(ErrorReason.CODES_NOT_OFFERED)
     async with conn.transaction():
         await get_account(conn, account_id)
         now = world.clock.now()
         await Wallets(conn).lock_wallet(account_id, now)  # before any row of this room
         code = await store.lock_code(conn, _digest(text))
         if code.revoked_at is not None or (code.expires_at is not None and code.expires_at <= now):
-            raise Conflict("the code is no longer valid").because(ErrorReason.CODE_OVER)
+            raise Conflict("the code has expired or was revoked").because(ErrorReason.CODE_OVER)
         if not await store.add_redemption(conn, code.id, account_id, now):
             raise _redeemed()
         if code.used >= code.uses:
@@ -94,20 +97,20 @@ async def redeem(conn: asyncpg.Connection, world: World, policy: Policy, account
 
 
 def _redeemed() -> Conflict:
-    return Conflict("the account has redeemed this code already").because(ErrorReason.CODE_REDEEMED)
+    return Conflict("the account has already redeemed this code").because(ErrorReason.CODE_REDEEMED)
 
 
 async def revoke_code(conn: asyncpg.Connection, world: World, code_id: UUID) -> RedemptionCode:
-    """What was redeemed stays. Raises Missing."""
+    """Revoke a code; credit that was redeemed stays. Raise Missing."""
     return await store.revoke_code(conn, code_id, world.clock.now())
 
 
 def random_text(entropy: Entropy, length: int) -> str:
-    """Every letter equally likely."""
+    """Return a random text in which all characters are equally likely."""
     return "".join(_LETTERS[byte % len(_LETTERS)] for byte in entropy.bytes(length))
 
 
 def _digest(text: str) -> bytes:
-    """Of a code however it is written; of what can be none, a digest that no code has."""
+    """Return the digest of a code, however it is written. A text that is no code gets a digest that no code has."""
     letters = "".join(text.upper().replace("-", "").split())
     return hashlib.sha256(letters.encode(errors="replace")).digest()

@@ -1,4 +1,4 @@
-"""The documents of rewards, referrals and codes: one shape of each thing for commands, paths and pages."""
+"""The JSON documents of rewards, referrals and codes, shared by commands, the control API and pages."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ from tokenharbor.rewards.types import RedemptionCode, Reward, RewardKind, Reward
 
 
 class RewardDocument(Document, frozen=True):
-    """A reward. `wanted_usd` is what it would have been without the limit of all incentives."""
+    """A reward. `wanted_usd` is the amount by the rules, before the lifetime cap on all rewards."""
 
     id: str
     account: str
@@ -52,7 +52,7 @@ class RewardDocument(Document, frozen=True):
 
 
 class ReferralDocument(Document, frozen=True):
-    """An account that signed up by another's code. `active`: it was billed; `paid`: it has topped up."""
+    """An account that signed up with another account's code. `active`: it was billed; `paid`: it has topped up."""
 
     account: str
     signed_up_at: datetime
@@ -72,7 +72,7 @@ class ReferralDocument(Document, frozen=True):
 
 
 class CodeDocument(Document, frozen=True):
-    """A code without itself; `code` is shown once, where it is made."""
+    """A redemption code; its text, `code`, is shown only once, when it is made."""
 
     id: str
     usd: Usd
@@ -104,8 +104,8 @@ class CodeDocument(Document, frozen=True):
 
 
 class WelcomeDocument(Document, frozen=True):
-    """The welcome grant. `open_until` is the last moment to claim it; None: at any time. `expires_at` is of
-    its credit. `reason` says why it was refused or waits; `reason_code` is null where an operator wrote it.
+    """The welcome grant. `open_until` is the last moment to claim it, null if there is none. `expires_at` is when its
+    credit expires. `reason` says why it was refused or waits; `reason_code` is null if an operator wrote the reason.
     """
 
     stage: RewardStage
@@ -128,8 +128,8 @@ class WelcomeDocument(Document, frozen=True):
 
 
 class MatchDocument(Document, frozen=True):
-    """The match of the first top-up: `share_bp` of it (basis points), at most `max_usd`. `unlocked_usd` of what was
-    granted can be spent, `locked_usd` not yet; `cancelled_usd` went with its part of the top-up, or ended.
+    """The match of the first top-up: `share_bp` of it (basis points), at most `max_usd`. Of the grant, `unlocked_usd`
+    can be spent and `locked_usd` cannot yet; `cancelled_usd` was taken back with the top-up's credit, or expired.
     """
 
     stage: RewardStage
@@ -162,7 +162,7 @@ class MatchDocument(Document, frozen=True):
 
 
 class ReferralsDocument(Document, frozen=True):
-    """An account's own code and link, what each referral brings, and who signed up by it, oldest first."""
+    """An account's referral code and link, the reward per referral, and who signed up with it, oldest first."""
 
     code: str
     url: str
@@ -182,8 +182,8 @@ class ReferralsDocument(Document, frozen=True):
 
 
 class CashbackDocument(Document, frozen=True):
-    """What the next charge earns, in basis points, by what was spent of top-ups: `base_bp`, and `step_bp` for each
-    whole dollar of it, up to `max_bp`; and what was granted.
+    """Cashback. `rate_bp` is the rate of the next charge in basis points: `base_bp`, plus `step_bp` for each whole
+    dollar spent of top-ups (`spent_usd`), at most `max_bp`. The rest is what was granted, and the cap of a day (UTC).
     """
 
     rate_bp: int
@@ -210,7 +210,7 @@ class CashbackDocument(Document, frozen=True):
 
 
 class RewardsDocument(Document, frozen=True):
-    """All rewards of an account. `life_max_usd` is the most that it gets for life, `life_granted_usd` what it got."""
+    """All rewards of an account. `life_max_usd` is its lifetime cap, `life_granted_usd` the sum granted so far."""
 
     welcome: WelcomeDocument
     match: MatchDocument

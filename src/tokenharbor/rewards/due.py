@@ -1,12 +1,13 @@
-"""What is due on an account: unlocked match, cashback, streaks, referrals; by the line and what came since a mark.
+"""What is due on an account: unlocked match, cashback, streaks and referrals, from the line and a mark on it.
 
-Idea: nothing here happens at a time of its own. Whoever is about to read or move an account's credit runs what is due
-first, in its own transaction: a credit, a refund, a withdrawal, a dispute, a balance, a hold that would be refused. A
-job does it for accounts that nobody asks for. What is due follows from the line below `spent`, which never changes, so
-it does not matter who runs it, when, or how often: the totals of each day are the same.
+Nothing here has its own schedule. Whoever is about to read or move an account's credit runs what is due first, in their
+own transaction: a credit, a refund, a withdrawal, a dispute, a balance, a hold that would be refused. A job does so for
+idle accounts. What is due follows from the line below `spent`, which never changes, so the totals of each day are the
+same whoever runs it, when and how often.
 
-Invariant: after it, `locked` is at most what remains of the matched top-up. As a job alone it would break that with
-every request. The mark, the rewards and their credit are written in one transaction, with the wallet locked.
+Invariant: afterwards `locked` is at most what remains of the matched top-up. A job alone could not keep that, since
+every request would break it. The mark, the rewards and their credit are written in one transaction, with the wallet
+locked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,11 +33,11 @@ from tokenharbor.rewards.streaks import grant_streaks
 from tokenharbor.rewards.types import RewardKind, RewardMark, RewardState
 
 PAGE: Final = 10_000
-"""Entries in a transaction, where the caller has none."""
+"""How many entries are processed in one transaction, unless the caller already has one."""
 
 
 async def run_due(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> bool:
-    """Whether credit came of it. Raises BooksRefused."""
+    """Grant what is due. Return whether credit was granted or unlocked. Raise BooksRefused."""
     changed = False
     while await conn.fetchval(SQL.is_due, account_id, policy.referral.unpaid_referrals):
         async with conn.transaction():
@@ -48,7 +49,7 @@ async def run_due(conn: asyncpg.Connection, world: World, policy: Policy, accoun
 
 
 class _Page:
-    """What a transaction has done."""
+    """The result of processing one page of charges."""
 
     def __init__(self) -> None:
         self.changed = False
@@ -80,7 +81,7 @@ async def _run_page(conn: asyncpg.Connection, world: World, policy: Policy, acco
 
 
 async def _unlock(conn: asyncpg.Connection, world: World, state: CreditState, now: datetime) -> bool:
-    """A dollar for each dollar drawn from the matched top-up's own lot."""
+    """Unlock a dollar of the match for each dollar drawn from the matched top-up's own lot."""
     match = await conn.fetchrow(SQL.match, state.account_id)
     if match is None:
         return False
@@ -121,8 +122,8 @@ async def _pay_cashback(
     account_id: UUID,
     earnings: tuple[CashbackTally, Mapping[date, int], int],
 ) -> bool:
-    """For each day what it has earned above what was granted. It is withdrawable after the last dispute of each top-up
-    behind it.
+    """Grant for each day what it has earned beyond what was granted. The credit can be withdrawn once the top-ups that
+    earned it can no longer be disputed, but not before it has matured.
     """
     tally, before, seq = earnings
     now, paid = world.clock.now(), False

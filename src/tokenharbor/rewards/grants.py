@@ -1,7 +1,8 @@
-"""Granting: a reward becomes credit once, within the cap for life; claims by customers, decisions by operators.
+"""Grants rewards: each becomes credit once, within the lifetime cap; claims by customers, decisions by operators.
 
-A reward's row, its credit and the sum that the cap compares are written in one transaction, with the wallet locked
-first. So whatever is retried finds the row. What the cap cuts off is lost: it is not granted later.
+Invariant: a reward is granted once. Its row, its credit and the sum that the cap compares are written in one
+transaction, with the wallet locked first, so a retry finds the row. The part that the cap cuts off is lost: it is not
+granted later.
 """
 
 import dataclasses
@@ -39,7 +40,7 @@ _REFUSALS: Final = {RewardReason.CAP: ErrorReason.REWARD_CAP, RewardReason.DEBT:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incentive:
-    """What an account is to be given: `amount` by the rules, once for each `key`."""
+    """A reward that an account is entitled to: `amount` by the rules, once for each `key`."""
 
     account_id: UUID
     kind: RewardKind
@@ -50,8 +51,10 @@ class Incentive:
 
 
 async def grant(conn: asyncpg.Connection, world: World, policy: Policy, incentive: Incentive) -> Reward | None:
-    """Grant what the cap leaves of it. None: its key was used. REFUSED: the cap leaves nothing, or the account is in
-    debt. In the caller's transaction. Raises BooksRefused.
+    """Grant an incentive, up to the lifetime cap, in the caller's transaction.
+
+    Return None if its key was used before. Return a REFUSED reward if the cap leaves nothing, or the account is in
+    debt. Raise BooksRefused.
     """
     now = world.clock.now()
     state = await Wallets(conn).lock(incentive.account_id, now)
@@ -70,7 +73,7 @@ async def grant(conn: asyncpg.Connection, world: World, policy: Policy, incentiv
 
 
 async def hold_for_review(conn: asyncpg.Connection, world: World, incentive: Incentive, reason: str) -> Reward | None:
-    """An operator is to decide. None: its key was used."""
+    """Record a reward for an operator to decide. Return None if its key was used before."""
     doubtful = _reward(world, incentive, world.clock.now(), incentive.amount)
     reward = dataclasses.replace(
         doubtful, state=RewardState.REVIEW, amount=ZERO, entry_id=None, lot_id=None, reason=reason
@@ -79,13 +82,13 @@ async def hold_for_review(conn: asyncpg.Connection, world: World, incentive: Inc
 
 
 async def refuse_incentive(conn: asyncpg.Connection, world: World, incentive: Incentive, reason: str) -> None:
-    """It is not given, and the row says why."""
+    """Record that an incentive is refused, with the reason."""
     await store.add_reward(conn, _refused(_reward(world, incentive, world.clock.now(), incentive.amount), reason))
 
 
 async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> Reward:
-    """The welcome grant, once for each account. It waits for an operator where another account of the same mailbox has
-    had one. Raises Missing, Conflict, BooksRefused.
+    """Claim the welcome grant, once for each account. It waits for an operator if another account of the same mailbox
+    has had one. Raise Missing, Conflict or BooksRefused.
     """
     grants = policy.grants
     async with conn.transaction():
@@ -94,7 +97,7 @@ async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, 
         if not grants.welcome:
             raise Conflict(f"the edition {policy.name} has no welcome grant").because(ErrorReason.WELCOME_NOT_OFFERED)
         if grants.claim_days and now > account.created_at + timedelta(days=grants.claim_days):
-            raise Conflict(f"the welcome grant could be claimed for {grants.claim_days} days after sign-up").because(
+            raise Conflict(f"the welcome grant had to be claimed within {grants.claim_days} days of sign-up").because(
                 ErrorReason.WELCOME_OVER, days=grants.claim_days
             )
         await Wallets(conn).lock_wallet(account_id, now)
@@ -102,18 +105,18 @@ async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, 
         await conn.execute(store.SQL.lock_mailboxes, account_id)
         twins = await conn.fetchrow(store.SQL.twins_welcomed, account_id)
         if twins["same_user"]:
-            raise Conflict("the welcome grant was claimed with another account of the same user").because(
+            raise Conflict("the welcome grant was already claimed with another account of the same user").because(
                 ErrorReason.WELCOME_OTHER_ACCOUNT
             )
         if twins["same_mailbox"]:
             reward = await hold_for_review(conn, world, incentive, SENTENCES[RewardReason.SAME_MAILBOX])
         else:
             reward = await grant(conn, world, policy, incentive)
-        return given(reward, Conflict("the welcome grant was claimed already").because(ErrorReason.WELCOME_CLAIMED))
+        return given(reward, Conflict("the welcome grant was already claimed").because(ErrorReason.WELCOME_CLAIMED))
 
 
 async def approve(conn: asyncpg.Connection, world: World, policy: Policy, reward_id: UUID, *, actor: str) -> Reward:
-    """Grant a reward that waits, with the cap and the terms of now. Raises Missing, Conflict, BooksRefused."""
+    """Grant a reward in review, with today's cap and terms. Raise Missing, Conflict or BooksRefused."""
     async with conn.transaction():
         reward = await _lock_waiting(conn, world, reward_id)
         mark = await store.lock_mark(conn, reward.account_id)
@@ -136,7 +139,7 @@ async def approve(conn: asyncpg.Connection, world: World, policy: Policy, reward
 
 
 async def refuse(conn: asyncpg.Connection, world: World, reward_id: UUID, *, reason: str, actor: str) -> Reward:
-    """Refuse a reward that waits. Raises Missing, Conflict, Rejected."""
+    """Refuse a reward in review. Raise Missing, Conflict, or Rejected without a reason."""
     if not reason.strip():
         raise Rejected("a refusal needs a reason", param="reason")
     async with conn.transaction():
@@ -149,8 +152,8 @@ async def refuse(conn: asyncpg.Connection, world: World, reward_id: UUID, *, rea
 
 
 def given(reward: Reward | None, again: Conflict) -> Reward:
-    """What a claim has made. Raises Conflict where it was made before, or nothing is left to be given: a transaction
-    around it is undone.
+    """Return the reward of a claim. Raise `again` if it was made before, Conflict if it was refused; the caller's
+    transaction is then rolled back.
     """
     if reward is None:
         raise again
@@ -170,18 +173,18 @@ async def _lock_waiting(conn: asyncpg.Connection, world: World, reward_id: UUID)
     state = await Wallets(conn).lock(account_id, world.clock.now())  # before any row of this room
     reward = await store.lock_reward(conn, reward_id)
     if reward.state is not RewardState.REVIEW:
-        raise Conflict(f"{ids.show('rew', reward_id)} is {reward.state} and waits for nobody")
+        raise Conflict(f"{ids.show('rew', reward_id)} is not in review: it is {reward.state}")
     if state.debt:
         raise _conflict(SENTENCES[RewardReason.DEBT])
     return reward
 
 
 async def _credit(conn: asyncpg.Connection, reward: Reward, terms: Incentive, at: datetime | None = None) -> None:
-    """The credit of a granted reward."""
+    """Post the credit of a granted reward."""
     wallets, now = Wallets(conn), at or reward.at
     await store.add_granted(conn, reward.account_id, reward.amount)
     assert reward.entry_id is not None, "it is granted"  # noqa: S101  for mypy
-    assert reward.lot_id is not None, "likewise"  # noqa: S101  for mypy
+    assert reward.lot_id is not None, "it is granted"  # noqa: S101  for mypy
     credit = Credit(
         entry_id=reward.entry_id,
         lot_id=reward.lot_id,
@@ -211,7 +214,7 @@ def _welcome(policy: Policy, account_id: UUID, now: datetime) -> Incentive:
 
 
 def _terms(policy: Policy, reward: Reward, now: datetime) -> Incentive:
-    """Those that a reward which has waited gets now."""
+    """Return the terms that a reward in review gets if it is approved now."""
     if reward.kind is RewardKind.WELCOME:
         return _welcome(policy, reward.account_id, now)
     return Incentive(

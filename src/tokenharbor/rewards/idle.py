@@ -1,4 +1,4 @@
-"""What is due on accounts that nobody asks for, or that are asked for on their own; each in transactions of its own."""
+"""Runs what is due on idle accounts, or on one account, in separate transactions."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,8 +20,9 @@ _NOBODY: Final = UUID(int=0)
 
 
 async def run_idle(pool: asyncpg.Pool, world: World, policy: Policy) -> None:
-    """Accounts that were not billed for a while, and referrers with a reward to come. One that fails keeps no other
-    from it. Raises the first failure, at the end.
+    """Run what is due on accounts that were not billed for a while, and on referrers with a reward to come.
+
+    Raise the first failure of an account after all were tried.
     """
 
     async def run(account_id: UUID) -> None:
@@ -39,14 +40,14 @@ async def run_idle(pool: asyncpg.Pool, world: World, policy: Policy) -> None:
 
 
 async def run_due_alone(pool: asyncpg.Pool, world: World, policy: Policy, account_id: UUID) -> bool:
-    """Whether credit came of it. Raises BooksError."""
+    """Run what is due on an account, on a new connection. Return whether credit came of it. Raise BooksError."""
     with as_database_unavailable():
         async with pool.acquire() as conn:
             return await run_due(conn, world, policy, account_id)
 
 
 async def run_due_again(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> None:
-    """For who reads: at most once a minute. Raises BooksError."""
+    """Run what is due before a read, at most once a minute. Raise BooksError."""
     if await conn.fetchval(SQL.is_due_again, account_id, world.clock.now()):
         await run_due(conn, world, policy, account_id)
 
@@ -54,7 +55,7 @@ async def run_due_again(conn: asyncpg.Connection, world: World, policy: Policy, 
 async def show_referrals(
     conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID
 ) -> tuple[str, Sequence[Referral]]:
-    """An account's own code, and who signed up by it, once what is due is granted. Raises Missing, BooksError."""
+    """Grant what is due, then return an account's referral code and referrals. Raise Missing or BooksError."""
     await get_account(conn, account_id)
     await run_due(conn, world, policy, account_id)
     return await referral_code(conn, world, account_id), await list_referrals(conn, account_id)

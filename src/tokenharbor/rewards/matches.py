@@ -1,4 +1,4 @@
-"""The first top-up's match: granted locked, once for an account and an instrument, for life."""
+"""The match of the first top-up: granted locked, once in a lifetime for an account and for an instrument."""
 
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,7 +19,7 @@ _WHOLE = 10_000  # basis points
 
 
 class CapturedTopUp(Protocol):
-    """A top-up that was just credited. `instrument` is "" if nothing about what paid is stable."""
+    """A top-up that was just credited. `instrument` is "" if nothing about the card or payer is stable."""
 
     @property
     def account_id(self) -> UUID: ...
@@ -41,7 +41,7 @@ class CapturedTopUp(Protocol):
 
 
 async def match_top_up(conn: asyncpg.Connection, world: World, policy: Policy, top_up: CapturedTopUp) -> None:
-    """Grant the match, or write down why there is none. In the transaction of the top-up's credit."""
+    """Grant the match of a top-up, or record why there is none, in the transaction of the top-up's credit."""
     terms = policy.match
     wanted = min(round_down(top_up.captured * terms.share_bp, _WHOLE), terms.maximum)
     if wanted <= ZERO or not policy.incentives.life:
@@ -63,7 +63,7 @@ async def match_top_up(conn: asyncpg.Connection, world: World, policy: Policy, t
 
 
 async def _reason_against(conn: asyncpg.Connection, policy: Policy, top_up: CapturedTopUp, remaining: Usd) -> str:
-    """Why there is no match; "" if there is one."""
+    """Return why there is no match, "" if there is one."""
     row = await conn.fetchrow(SQL.match_history, top_up.account_id, top_up.lot_id, top_up.instrument)
     if row["topped_up"]:
         return SENTENCES[RewardReason.NOT_FIRST]
@@ -81,7 +81,9 @@ async def _reason_against(conn: asyncpg.Connection, policy: Policy, top_up: Capt
 async def _grant(
     conn: asyncpg.Connection, world: World, policy: Policy, top_up: CapturedTopUp, incentive: Incentive
 ) -> str:
-    """Why not; "" if it was granted. Two top-ups by one instrument at once: the second one is undone."""
+    """Grant the match. Return why not, "" if granted: of two top-ups by one instrument at once, the second gets
+    none.
+    """
     undoable = conn.transaction()
     await undoable.start()
     reward = await grant(conn, world, policy, incentive)

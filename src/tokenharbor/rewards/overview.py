@@ -1,4 +1,4 @@
-"""What an account has of rewards, and what it can still get: welcome grant, match, referrals, cashback, the cap."""
+"""An account's rewards, and what it can still get: welcome grant, match, referrals, cashback, the lifetime cap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from tokenharbor.rewards.types import Reward, RewardKind
 
 
 class RewardStage(StrEnum):
-    """How far an account is with a reward that is given once."""
+    """The stage of a reward that an account gets once."""
 
-    NONE = "none"  # the edition has none
-    OPEN = "open"  # it can be had
-    OVER = "over"  # it could be had, until some time
+    NONE = "none"  # the edition does not offer it
+    OPEN = "open"  # the account can get it
+    OVER = "over"  # the time to get it has passed
     REVIEW = "review"  # an operator decides
     GRANTED = "granted"
     REFUSED = "refused"
@@ -33,8 +33,8 @@ class RewardStage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WelcomeOverview:
-    """The welcome grant: `open_until` is the last moment to claim it, None: at any time; `expires_at` is of
-    its credit.
+    """The welcome grant. `open_until` is the last moment to claim it, None if there is none; `expires_at` is when its
+    credit expires.
     """
 
     stage: RewardStage
@@ -46,8 +46,8 @@ class WelcomeOverview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchOverview:
-    """The match of the first top-up: `share_bp` of it, at most `maximum`. Of what was granted, `unlocked` can be spent
-    and `locked` not yet; what is neither is `cancelled`.
+    """The match of the first top-up: `share_bp` of it (basis points), at most `maximum`. Of `granted`, `unlocked` can
+    be spent and `locked` cannot yet; the rest is `cancelled`.
     """
 
     stage: RewardStage
@@ -62,13 +62,13 @@ class MatchOverview:
 
     @property
     def cancelled(self) -> Usd:
-        """What went with its part of the top-up, or ended before it was unlocked."""
+        """The part that was taken back with the top-up's credit, or expired before it unlocked."""
         return Usd(max(self.granted - self.unlocked - self.locked, 0)) if self.stage is RewardStage.GRANTED else ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferralOverview:
-    """An account's own code, what it brings for each who becomes active, and who signed up by it."""
+    """An account's referral code, the reward for each referral that becomes active, and its referrals."""
 
     code: str
     reward: Usd
@@ -78,8 +78,8 @@ class ReferralOverview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CashbackOverview:
-    """What the next charge earns, in basis points, by what was `spent` of top-ups: `base_bp`, and `step_bp` for each
-    whole dollar of it, up to `max_bp`. What today (UTC) has brought, and all days.
+    """Cashback. `rate_bp` is the rate of the next charge in basis points: `base_bp`, plus `step_bp` for each whole
+    dollar `spent` of top-ups, at most `max_bp`. `today` (UTC) and `granted` (in all) are the amounts granted.
     """
 
     rate_bp: int
@@ -94,8 +94,8 @@ class CashbackOverview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardOverview:
-    """All of it. `life_most` is the most that an account gets in its life, `life_granted` what it got, gross.
-    `topped_up`: whether a top-up was ever paid.
+    """All rewards of an account. `life_most` is its lifetime cap, `life_granted` the sum granted, before anything was
+    taken back. `topped_up`: whether a top-up was ever paid.
     """
 
     welcome: WelcomeOverview
@@ -108,7 +108,7 @@ class RewardOverview:
 
 
 async def read_rewards(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> RewardOverview:
-    """What is due is granted first, at most once a minute. Raises Missing, BooksError."""
+    """Grant what is due, at most once a minute, then return the overview. Raise Missing or BooksError."""
     account, now = await get_account(conn, account_id), world.clock.now()
     await run_due_again(conn, world, policy, account_id)
     once = {each.kind: each for each in await store.list_once(conn, account_id)}

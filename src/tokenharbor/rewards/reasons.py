@@ -1,4 +1,4 @@
-"""Why a reward was not given, or waits: stable codes, and the sentences that rows keep."""
+"""Why a reward was refused or waits: stable codes, and the sentences that are stored in rows."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class RewardReason(StrEnum):
-    """What an operator writes has none."""
+    """The code of a reason. A reason that an operator wrote has none."""
 
     CAP = "cap"
     DEBT = "debt"
@@ -21,21 +21,33 @@ class RewardReason(StrEnum):
 
 
 SENTENCES: Final[Mapping[RewardReason, str]] = {
-    RewardReason.CAP: "the cap for life is reached",
+    RewardReason.CAP: "the lifetime cap on rewards is reached",
     RewardReason.DEBT: "the account is in debt",
-    RewardReason.SAME_MAILBOX: "another account of the same mailbox has had one",
-    RewardReason.NOT_FIRST: "it is not the account's first top-up",
-    RewardReason.AUTOMATIC: "an automatic top-up is not matched",
+    RewardReason.SAME_MAILBOX: "another account of the same mailbox has already had one",
+    RewardReason.NOT_FIRST: "not the account's first top-up",
+    RewardReason.AUTOMATIC: "automatic top-ups are not matched",
     RewardReason.TOO_LATE: "the top-up came too long after sign-up",
-    RewardReason.PAYER_UNKNOWN: "what paid cannot be recognised again",
-    RewardReason.PAYER_KNOWN: "what paid has paid a top-up before",
-    RewardReason.PAYER_MATCHED: "what paid has been matched before",
-    RewardReason.PAID_DEBT: "the top-up has paid debt",
+    RewardReason.PAYER_UNKNOWN: "the payment method cannot be recognised again",
+    RewardReason.PAYER_KNOWN: "the payment method has paid for a top-up before",
+    RewardReason.PAYER_MATCHED: "the payment method was matched before",
+    RewardReason.PAID_DEBT: "the top-up paid off debt",
 }
 
-_CODES: Final = {sentence: reason for reason, sentence in SENTENCES.items()}
+_EARLIER: Final[Mapping[str, RewardReason]] = {
+    "the cap for life is reached": RewardReason.CAP,
+    "another account of the same mailbox has had one": RewardReason.SAME_MAILBOX,
+    "it is not the account's first top-up": RewardReason.NOT_FIRST,
+    "an automatic top-up is not matched": RewardReason.AUTOMATIC,
+    "what paid cannot be recognised again": RewardReason.PAYER_UNKNOWN,
+    "what paid has paid a top-up before": RewardReason.PAYER_KNOWN,
+    "what paid has been matched before": RewardReason.PAYER_MATCHED,
+    "the top-up has paid debt": RewardReason.PAID_DEBT,
+}
+"""Sentences that earlier releases wrote into rows."""
+
+_CODES: Final = {**_EARLIER, **{sentence: reason for reason, sentence in SENTENCES.items()}}
 
 
 def reason_code(sentence: str) -> RewardReason | None:
-    """Of what a row has. None: an operator's words, or none."""
+    """Return the code of a row's reason, None if an operator wrote it or there is none."""
     return _CODES.get(sentence)

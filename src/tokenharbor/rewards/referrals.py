@@ -1,8 +1,8 @@
-"""Referrals: an account's own code, who signed up by it, and the referrer's reward once they are active.
+"""Referrals: an account's code, who signed up with it, and the referrer's reward once they are active.
 
-Active is whoever was billed: its wallet has spent something, so no free model and no cached answer makes a referral.
-The reward is granted when the referrer's credit is looked at, with the referrer's wallet locked and no other: a lock on
-two wallets at once could stand against a batch of settlements.
+An account is active once it was billed: its wallet has spent something, so free models and cached answers make no
+referral. Invariant: the reward is granted while the referrer's wallet is locked, and no other; locking two wallets at
+once could deadlock with a batch of settlements. So it is granted when the referrer's credit is next processed.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _LENGTH: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """Who signed up by an account's code. `active`: it was billed; `paid`: it has topped up."""
+    """An account that signed up with another's code. `active`: it was billed; `paid`: it has topped up."""
 
     referred: UUID
     signed_up_at: datetime
@@ -39,13 +39,13 @@ class Referral:
 
 
 async def referral_code(conn: asyncpg.Connection, world: World, account_id: UUID) -> str:
-    """An account's own code, the same for ever."""
+    """Return an account's referral code, which never changes."""
     code: str = await conn.fetchval(SQL.add_referral_code, account_id, random_text(world.entropy, _LENGTH))
     return code
 
 
 async def find_referrer(conn: asyncpg.Connection, code: str) -> UUID:
-    """Whose code it is. Raises Rejected for one that nobody has."""
+    """Return the account that a code belongs to. Raise Rejected for an unknown code."""
     plain = code.strip().upper()
     referrer: UUID | None = await conn.fetchval(SQL.referrer, plain) if plain.isascii() and plain.isalnum() else None
     if referrer is None:
@@ -54,18 +54,19 @@ async def find_referrer(conn: asyncpg.Connection, code: str) -> UUID:
 
 
 async def record_sign_up(conn: asyncpg.Connection, world: World, code: str, referred: UUID) -> None:
-    """In the transaction that opens the account. Raises Rejected for a code that nobody has."""
+    """Record a referral, in the transaction that opens the account. Raise Rejected for an unknown code."""
     await conn.execute(SQL.add_referral, referred, await find_referrer(conn, code), world.clock.now())
 
 
 async def list_referrals(conn: asyncpg.Connection, account_id: UUID) -> Sequence[Referral]:
-    """Oldest first."""
+    """Return an account's referrals, oldest first."""
     return [Referral(**row) for row in await conn.fetch(SQL.referrals, account_id)]
 
 
 async def grant_referrals(conn: asyncpg.Connection, world: World, policy: Policy, referrer: UUID) -> bool:
-    """The rewards of those that are active; beyond the edition's number, of those that have paid. Whether there was
-    one. The referrer's wallet is locked.
+    """Grant the rewards of active referrals; beyond the edition's number of unpaid ones, only of those that have paid.
+
+    Return whether one was granted. The referrer's wallet is locked.
     """
     if not policy.referral.reward or not policy.incentives.life:
         return False
@@ -85,7 +86,9 @@ async def grant_referrals(conn: asyncpg.Connection, world: World, policy: Policy
 async def _decide(
     conn: asyncpg.Connection, world: World, policy: Policy, referrer: UUID, row: asyncpg.Record, *, doubt: str
 ) -> RewardState | None:
-    """None: it waits until the referrer is out of debt. In `doubt` an operator decides."""
+    """Grant, refuse or, in `doubt`, hold a referral's reward. Return None if it waits until the referrer's debt is
+    paid.
+    """
     now = world.clock.now()
     matures_at = now + timedelta(days=policy.referral.maturity_days)
     last_dispute = await conn.fetchval(SQL.last_dispute_of, row["referred"])
@@ -97,7 +100,7 @@ async def _decide(
         withdrawable_from=max(matures_at, last_dispute or matures_at),
     )
     if row["same_person"]:
-        await refuse_incentive(conn, world, incentive, "the referred account is of the same user or instrument")
+        await refuse_incentive(conn, world, incentive, "the referred account has the same user or payment method")
         return RewardState.REFUSED
     if doubt:
         await hold_for_review(conn, world, incentive, doubt)
@@ -109,9 +112,9 @@ async def _decide(
 
 
 def _doubt(row: asyncpg.Record, *, beyond: bool) -> str:
-    """What an operator has to look at; "" if nothing. `beyond`: it has paid, but by what anybody may use again."""
+    """Return what an operator has to check, "" if nothing. `beyond`: it was paid by a method that may be used again."""
     if row["same_mailbox"]:
-        return "the referred account is of the same mailbox as another"
+        return "the referred account has the same mailbox as another account"
     if row["same_instrument"]:
-        return "the referred account is of the same instrument as another"
-    return "what paid for the referred account cannot be recognised again" if beyond else ""
+        return "the referred account has the same payment method as another account"
+    return "the payment method of the referred account cannot be recognised again" if beyond else ""

@@ -1,9 +1,10 @@
-"""What of rewards goes when a top-up's money goes back, and what comes again when that fails.
+"""Takes rewards back when a top-up's money goes back, and gives them again when that fails.
 
-A refund or withdrawal of a part of a matched top-up first reclaims `locked` down to what remains of its lot; a dispute
-takes the whole match, and what of it was spent becomes debt. Of the cashback that the lot earned, as large a part is
-taken back as went back of the top-up, cumulatively: from cashback that is there, the latest first; then from the
-top-up's own lot (`reduced`: the refund pays that much less), or, in a dispute, as debt.
+Invariant: no reward outlives the money that earned it. When a part of a matched top-up is refunded or withdrawn,
+`locked` is reduced to what remains of its lot. A dispute takes the whole match, and the part of it that was spent
+becomes debt. Cashback is taken back in proportion to the part of the top-up that has gone back in all: first from
+cashback that is still there, the latest first; then from the top-up's own lot (`reduced`: the refund pays that much
+less), or, in a dispute, as debt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ from tokenharbor.rewards.types import RewardKind
 
 @dataclass(frozen=True, slots=True)
 class TopUpReturn:
-    """`amount` of a top-up's lot goes back, by a refund, withdrawal or dispute of this id."""
+    """A part of a top-up's lot that goes back by the refund, withdrawal or dispute `return_id`."""
 
     account_id: UUID
     lot_id: UUID
@@ -40,8 +41,8 @@ class TopUpReturn:
 
 @dataclass(frozen=True, slots=True)
 class TakenRewards:
-    """What is taken back: locked match, cashback that is there, and cashback that was spent, from the top-up itself;
-    and the postings that do it.
+    """The rewards that are taken back, and the postings that do so: `locked` match; `cashback` that is still there;
+    `reduced`, cashback that was spent and comes from the top-up's lot instead.
     """
 
     locked: Usd = ZERO
@@ -52,7 +53,7 @@ class TakenRewards:
 
 @dataclass(frozen=True, slots=True)
 class ReturnPlan:
-    """The postings that take rewards back, of the match and of cashback; `reversed` is all of the cashback."""
+    """The postings that take back match and cashback; `reversed` is the sum of the cashback."""
 
     taken: TakenRewards
     match: Sequence[Posting]
@@ -61,7 +62,7 @@ class ReturnPlan:
 
 
 async def plan_return(conn: asyncpg.Connection, state: CreditState, gone: TopUpReturn) -> ReturnPlan:
-    """From what is there; nothing is changed. The wallet is locked."""
+    """Plan what to take back, without changing anything. The wallet is locked."""
     match = await conn.fetchrow(SQL.match, state.account_id)
     locked, match_postings = ZERO, []
     if match is not None and match["top_up_lot"] == gone.lot_id:
@@ -92,7 +93,7 @@ async def plan_return(conn: asyncpg.Connection, state: CreditState, gone: TopUpR
 
 
 async def take_back(conn: asyncpg.Connection, world: World, gone: TopUpReturn) -> TakenRewards:
-    """Once for each return, until it is given back. In the caller's transaction. Raises BooksRefused."""
+    """Take rewards back for a return, once until it is undone, in the caller's transaction. Raise BooksRefused."""
     now, wallets = world.clock.now(), Wallets(conn)
     state = await wallets.lock(gone.account_id, now)
     plan = await plan_return(conn, state, gone)
@@ -108,9 +109,10 @@ async def take_back(conn: asyncpg.Connection, world: World, gone: TopUpReturn) -
 
 
 async def give_back(conn: asyncpg.Connection, world: World, account_id: UUID, return_id: UUID) -> None:
-    """It did not happen, and the top-up's own lot has been restored: what was taken back comes again, locked only as
-    far as remains of the matched top-up. What became debt that has been paid meanwhile is granted anew. Once for each
-    return. In the caller's transaction. Raises BooksRefused.
+    """Undo `take_back` for a return that did not happen, once, after the top-up's own lot was restored.
+
+    The match is locked again only as far as the matched top-up remains. What became debt and was paid meanwhile is
+    granted as new credit. Runs in the caller's transaction. Raise BooksRefused.
     """
     now, wallets = world.clock.now(), Wallets(conn)
     await wallets.lock_wallet(account_id, now)
@@ -130,7 +132,7 @@ async def give_back(conn: asyncpg.Connection, world: World, account_id: UUID, re
 
 
 async def reclaim_excess(conn: asyncpg.Connection, world: World, account_id: UUID) -> None:
-    """Where the matched top-up has paid debt, less of it may remain than is locked: that goes."""
+    """Reclaim locked match beyond what remains of the matched top-up, which may have paid debt."""
     match = await conn.fetchrow(SQL.match, account_id)
     if match is None:
         return
@@ -139,12 +141,12 @@ async def reclaim_excess(conn: asyncpg.Connection, world: World, account_id: UUI
     remaining = state.remaining(match["top_up_lot"]) + state.in_payout(match["top_up_lot"])
     excess = state.locked(match["match_lot"]) - remaining
     if excess > ZERO:
-        stamp = EntryStamp(world.ids.new(), now, "less remains of the matched top-up")
+        stamp = EntryStamp(world.ids.new(), now, "less of the matched top-up remains")
         await wallets.post(credit_moves.reclaim_locked(state, stamp, match["match_lot"], excess))
 
 
 async def _room_to_lock(conn: asyncpg.Connection, state: CreditState) -> Usd:
-    """How much more of a match may be locked: never more than remains of the matched top-up."""
+    """Return how much more match may be locked: never more than remains of the matched top-up."""
     match = await conn.fetchrow(SQL.match, state.account_id)
     if match is None:
         return ZERO
@@ -153,7 +155,7 @@ async def _room_to_lock(conn: asyncpg.Connection, state: CreditState) -> Usd:
 
 
 def _lockable(state: CreditState, taken: Sequence[Posting], room: Usd) -> Sequence[Posting]:
-    """Of what was locked only as much as there is room for."""
+    """Cut postings of locked credit down to `room`."""
     locked = address.account(state.account_id, Restriction.LOCKED)
     cut = [Posting(min(each.amount, room) if each.source == locked else each.amount, *_ends(each)) for each in taken]
     return [each for each in cut if each.amount]
@@ -199,8 +201,8 @@ async def _give_back(
 
 
 def _whole_match(state: CreditState, lot_id: UUID, owed: Usd) -> list[Posting]:
-    """What is there of it, what is locked, and what was spent or is held: that becomes debt, once. An account has one
-    match; what of it was granted anew when a dispute was won is a lot of its own.
+    """Return postings that take the whole match back: the unspent part, the locked part, and the rest (spent or held)
+    as debt, once. An account has one match; a part that was granted anew after a won dispute is a separate lot.
     """
     pool = address.account(state.account_id, Pool.MATCH)
     lots = [lot.id for lot in state.lots.values() if lot.origin == RewardKind.MATCH]
@@ -220,7 +222,7 @@ def _from_locked(state: CreditState, lot_id: UUID, amount: Usd) -> list[Posting]
 
 
 def _from_cashback(state: CreditState, amount: Usd) -> list[Posting]:
-    """From cashback that is there, the latest first."""
+    """Return postings that take `amount` from cashback that is still there, the latest first."""
     place, postings = address.account(state.account_id, Pool.PAID), []
     for piece in sorted(state.tail, key=lambda each: each.lot.granted_at, reverse=True):
         taken = min(amount, piece.amount)
@@ -231,18 +233,18 @@ def _from_cashback(state: CreditState, amount: Usd) -> list[Posting]:
 
 
 def _any_cashback(state: CreditState, otherwise: UUID) -> UUID:
-    """What debt for cashback is written to: a lot of it."""
+    """Return a lot of cashback, to which debt for cashback is posted."""
     found = (lot.id for lot in state.lots.values() if lot.origin == RewardKind.CASHBACK)
     return next(found, otherwise)
 
 
 def _entry(world: World, account_id: UUID, at: datetime, reference: str, postings: Sequence[Posting]) -> CreditEntry:
-    stamp = EntryStamp(world.ids.new(), at, "rewards of a top-up that went back", reference)
+    stamp = EntryStamp(world.ids.new(), at, "rewards taken back with a top-up", reference)
     return CreditEntry(
         stamp.id, account_id, "claw", stamp.at, tuple(postings), reference=stamp.reference, note=stamp.note
     )
 
 
 def _reference(return_id: UUID, turn: int, what: str) -> str:
-    """The first turn has no number."""
+    """Return the reference of a return's entry. The first turn has no number."""
     return f"return/{return_id}/{what}" + (f"/{turn}" if turn else "")

@@ -1,6 +1,6 @@
-"""Rewards and codes in the database.
+"""Reads and writes rewards and codes.
 
-Each function takes a connection and leaves the transaction to whoever calls.
+Each function takes a connection and leaves the transaction to its caller.
 """
 
 from collections.abc import Sequence
@@ -79,7 +79,7 @@ SQL = read_queries(RewardQueries, "tokenharbor.rewards")
 
 
 async def add_reward(conn: asyncpg.Connection, reward: Reward) -> bool:
-    """Whether its key was not used."""
+    """Add a reward. Return False if its key was used before."""
     added = await conn.fetchval(
         SQL.add_reward,
         reward.id, reward.account_id, reward.kind.value, reward.key, reward.state.value, reward.wanted, reward.amount,
@@ -89,12 +89,12 @@ async def add_reward(conn: asyncpg.Connection, reward: Reward) -> bool:
 
 
 async def get_reward(conn: asyncpg.Connection, reward_id: UUID) -> Reward:
-    """Raises Missing."""
+    """Return a reward. Raise Missing."""
     return _found(await conn.fetchrow(SQL.reward, reward_id), reward_id)
 
 
 async def lock_reward(conn: asyncpg.Connection, reward_id: UUID) -> Reward:
-    """Raises Missing."""
+    """Lock and return a reward. Raise Missing."""
     return _found(await conn.fetchrow(SQL.lock_reward, reward_id), reward_id)
 
 
@@ -109,12 +109,12 @@ async def decide_reward(conn: asyncpg.Connection, reward: Reward) -> None:
 async def list_rewards(
     conn: asyncpg.Connection, account_id: UUID | None = None, state: RewardState | None = None
 ) -> Sequence[Reward]:
-    """Oldest first."""
+    """Return rewards, oldest first."""
     return [_reward(row) for row in await conn.fetch(SQL.rewards, account_id, state)]
 
 
 async def list_once(conn: asyncpg.Connection, account_id: UUID) -> Sequence[Reward]:
-    """An account's welcome grant and match, granted or not."""
+    """Return an account's welcome grant and match, granted or not."""
     return [_reward(row) for row in await conn.fetch(SQL.rewards_once, account_id)]
 
 
@@ -124,7 +124,7 @@ async def lock_mark(conn: asyncpg.Connection, account_id: UUID) -> RewardMark:
 
 
 async def read_granted(conn: asyncpg.Connection, account_id: UUID) -> Usd:
-    """What an account was granted for life, gross."""
+    """Return the sum of rewards that an account was granted, before anything was taken back."""
     return Usd(await conn.fetchval(SQL.granted, account_id) or ZERO)
 
 
@@ -140,12 +140,12 @@ async def add_code(conn: asyncpg.Connection, code: RedemptionCode, digest: bytes
 
 
 async def list_codes(conn: asyncpg.Connection) -> Sequence[RedemptionCode]:
-    """Oldest first."""
+    """Return all codes, oldest first."""
     return [_code(row) for row in await conn.fetch(SQL.codes)]
 
 
 async def lock_code(conn: asyncpg.Connection, digest: bytes) -> RedemptionCode:
-    """Raises Missing."""
+    """Lock and return a code. Raise Missing."""
     row = await conn.fetchrow(SQL.lock_code, digest)
     if row is None:
         raise Missing("no such code").because(ErrorReason.CODE_UNKNOWN)
@@ -157,7 +157,7 @@ async def use_code(conn: asyncpg.Connection, code_id: UUID) -> None:
 
 
 async def revoke_code(conn: asyncpg.Connection, code_id: UUID, at: datetime) -> RedemptionCode:
-    """Raises Missing."""
+    """Revoke a code. Raise Missing."""
     row = await conn.fetchrow(SQL.revoke_code, code_id, at)
     if row is None:
         raise Missing(f"no such code: {ids.show('code', code_id)}")
@@ -165,7 +165,7 @@ async def revoke_code(conn: asyncpg.Connection, code_id: UUID, at: datetime) -> 
 
 
 async def add_redemption(conn: asyncpg.Connection, code_id: UUID, account_id: UUID, at: datetime) -> bool:
-    """Whether the account had not redeemed it."""
+    """Record a redemption. Return False if the account has redeemed the code before."""
     return await conn.fetchval(SQL.add_redemption, code_id, account_id, at) is not None
 
 

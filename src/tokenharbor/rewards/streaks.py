@@ -17,13 +17,13 @@ from tokenharbor.rewards.types import RewardKind, RewardState
 async def grant_streaks(
     conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID, charges: Sequence[DayCharge]
 ) -> bool:
-    """Once for each day with a charge above 0. Whether there was one. The wallet is locked."""
+    """Grant a streak for each UTC day with a charge above 0, once. Return whether one was granted. Wallet is locked."""
     grants, now, changed = policy.grants, world.clock.now(), False
     if not grants.daily:
         return False
     for day in sorted({charge.day for charge in charges if charge.end > charge.start}):
         if await store.read_granted(conn, account_id) >= policy.incentives.life:
-            break  # no row for each day from here on
+            break  # write no row for each further day
         incentive = Incentive(
             account_id=account_id,
             kind=RewardKind.STREAK,

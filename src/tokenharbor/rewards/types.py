@@ -1,4 +1,4 @@
-"""Rewards, referrals and codes, as the database has them; all frozen."""
+"""Types of rewards, referrals and codes, as stored in the database."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from tokenharbor.kernel.money import Usd
 
 
 class RewardKind(StrEnum):
-    """What a reward is for. The value is the origin of its lot, too."""
+    """The kind of a reward; the value is also the origin of its lot."""
 
     WELCOME = "welcome"
     MATCH = "match"
@@ -20,7 +20,7 @@ class RewardKind(StrEnum):
 
 
 class RewardState(StrEnum):
-    """Only GRANTED has credited. REVIEW: in doubt; an operator decides."""
+    """The state of a reward. Only GRANTED has credited. REVIEW: an operator decides."""
 
     GRANTED = "granted"
     REVIEW = "review"
@@ -29,8 +29,8 @@ class RewardState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reward:
-    """`key` makes it once within its kind. `wanted` is the amount by the rules, `amount` what was granted of it within
-    the cap for life, gross.
+    """A reward, once for each `key` of its kind. `wanted` is the amount by the rules, `amount` the part granted within
+    the lifetime cap, before anything was taken back.
     """
 
     id: UUID
@@ -50,8 +50,8 @@ class Reward:
 
 @dataclass(frozen=True, slots=True)
 class RewardMark:
-    """How far an account's usage has been looked at, and what counts for its caps. `trial_earned` is in ten-thousandths
-    of a nano-dollar.
+    """How far an account's usage was processed, and the sums for its caps. `trial_earned` is in ten-thousandths of a
+    nano-dollar.
     """
 
     granted: Usd
@@ -62,7 +62,9 @@ class RewardMark:
 
 @dataclass(frozen=True, slots=True)
 class RedemptionCode:
-    """A code without itself: it is shown once, when it is made. `lasts` is of the credit; None: it does not expire."""
+    """A code without its text, which is shown once when it is made. `lasts` is the credit's lifetime, None:
+    unlimited.
+    """
 
     id: UUID
     amount: Usd
