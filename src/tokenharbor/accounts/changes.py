@@ -143,7 +143,7 @@ async def _change(
 
 
 def _fields(account: Account) -> Mapping[str, str]:
-    """The fields that can be changed, as text for the record; "" means not stated."""
+    """Return the fields that can be changed, as text for the record; "" means not stated."""
     limits = account.limits
     rates = msgspec.structs.asdict(limits.rates)
     key_rates = {f"key_{name}": value for name, value in msgspec.structs.asdict(limits.key_rates).items()}

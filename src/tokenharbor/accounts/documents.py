@@ -174,9 +174,8 @@ class ConsentDocument(Document, frozen=True):
 
 
 class FreeModelsDocument(Document, frozen=True):
-    """Whether an account may call free models. `wording` is the text to agree to now, `consent` the last consent, null
-    while free models are off. `requests` is the limit in `window_hours`; accounts that topped up have
-    `topped_up_requests`.
+    """An account's setting of free models. `wording` is the text to agree to now, `consent` the last consent, null
+    while they are off. `requests` is the limit in `window_hours`; accounts that topped up have `topped_up_requests`.
     """
 
     on: bool

@@ -51,7 +51,7 @@ class KeyState:
 
 
 class KeyStateReader:
-    """Reads keys' states. Every call raises DatabaseUnavailable."""
+    """A reader of keys' states. Every call raises DatabaseUnavailable."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool

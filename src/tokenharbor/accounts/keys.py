@@ -157,7 +157,7 @@ def resolve_rules(rules: KeyRules, catalog: Catalog, also: Collection[str] = ())
 
 
 async def _check_room(conn: asyncpg.Connection, account_id: UUID) -> None:
-    """Raises Conflict."""
+    """Raise Conflict if the account has MOST keys."""
     if await store.count_keys(conn, account_id) >= MOST:
         raise Conflict(f"the account has {MOST} keys: delete some first").because(ErrorReason.KEYS_MOST, most=MOST)
 

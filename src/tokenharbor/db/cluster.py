@@ -110,7 +110,7 @@ def open_cluster(home: Path) -> PostgresCluster:
 
 
 def run_as_data_owner(cluster: PostgresCluster, programs: PostgresPrograms) -> PostgresPrograms:
-    """As root, run the programs as the owner of existing data, so that an ordinary owner can still use it."""
+    """Return the programs; as root, set to run as the owner of existing data, so that this user can still use it."""
     if programs.user is None or not cluster.data.exists():
         return programs
     owner = cluster.data.stat()

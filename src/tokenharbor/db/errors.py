@@ -85,7 +85,7 @@ def command_errors(place: str) -> Iterator[None]:
 
 
 def _without_login(error: BaseException) -> str:
-    """The error's text without a user's name, and without parts of a URL, which may be of a password."""
+    """Return the error's text without a user's name, and without parts of a URL, which may be of a password."""
     text = in_one_line(error)
     if isinstance(error, ValueError) and ("@" in text or not isinstance(error, asyncpg.ClientConfigurationError)):
         return "not a PostgreSQL URL; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, special characters as %XX"

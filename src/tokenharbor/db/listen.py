@@ -25,7 +25,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class MayHaveMissed:
-    """Notifications may have been missed, as the connection is new (also the first one): load everything again."""
+    """A sign that notifications may have been missed, as the connection is new (also at first): reload everything."""
 
 
 class NotificationListener:

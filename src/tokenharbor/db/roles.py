@@ -26,7 +26,7 @@ _APPEND_ONLY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _RoleQueries:
-    """Queries of `roles.sql`."""
+    """The SQL of roles.sql."""
 
     role_name: str
     define_role: str

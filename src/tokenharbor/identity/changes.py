@@ -158,7 +158,7 @@ def _change(row: Any) -> AccountChange:
 
 
 def _parse(shown: str) -> UUID | None:
-    """The id of a thing that can have a name; None for others, such as the operator."""
+    """Return the id of a thing that can have a name; None for others, such as the operator."""
     kind = next((each for each in _NAMED if shown.startswith(f"{each}_")), None)
     try:
         return None if kind is None else ids.parse(kind, shown)

@@ -35,8 +35,8 @@ async def read_credentials(conn: asyncpg.Connection, seal: SecretBox) -> Mapping
 
 
 class CredentialWatch:
-    """Detects changes of stored credentials. It asks the database every 0.4 s, since a notification may be lost, and at
-    once after `check_soon`.
+    """A watch that detects changes of stored credentials. It asks the database every 0.4 s, since a notification may be
+    lost, and at once after `check_soon`.
     """
 
     def __init__(self, pool: asyncpg.Pool) -> None:

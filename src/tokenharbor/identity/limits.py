@@ -73,7 +73,7 @@ def _account_rates(policy: RatePolicy) -> StatedRates:
 
 
 def _share(quota: ProviderQuota, share_bp: int) -> StatedRates:
-    """The share of each quota, at least 1 if there is a quota."""
+    """Return the share of each quota, at least 1 if there is a quota."""
     parts = [max(1, each * share_bp // _BP) if each and share_bp else None for each in _three(quota)]
     return StatedRates(*parts)
 
@@ -83,13 +83,13 @@ def _limits(stated: StatedRates, origin: str) -> RateLimits:
 
 
 def _stated_or(stated: StatedRates, otherwise: RateLimits) -> RateLimits:
-    """The limits that the account states, else the others."""
+    """Return the limits that the account states, else the others."""
     own = [(None if limit is None else (limit or None, "the account")) for limit in _three(stated)]
     return _rate_limits([one or other for one, other in zip(own, _with_origins(otherwise), strict=True)])
 
 
 def _narrower(limits: RateLimits, others: RateLimits) -> RateLimits:
-    """The lower limit of each pair; the first of equal ones."""
+    """Return the lower limit of each pair; the first of equal ones."""
     pairs = zip(_with_origins(limits), _with_origins(others), strict=True)
     return _rate_limits([min(pair, key=lambda rate: (rate[0] is None, rate[0] or 0)) for pair in pairs])
 

@@ -193,7 +193,7 @@ class KeyRing:
 
 
 def _account_rules(row: Any) -> AccountRules:
-    """The rules of a key's account; accounts that state nothing share one object, to save memory."""
+    """Return the rules of a key's account; accounts that state nothing share one object, to save memory."""
     rules = AccountRules(
         plan=row["plan"],
         rates=_rates(row["account_rpm"], row["account_tpm"], row["account_concurrency"]),

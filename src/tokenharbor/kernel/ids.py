@@ -26,7 +26,7 @@ _bare, _set = object.__new__, object.__setattr__
 
 
 class Ids:
-    """Makes ids that never repeat and never go backwards within one process."""
+    """A maker of ids that never repeat and never go backwards within one process."""
 
     def __init__(self, clock: Clock, entropy: Entropy) -> None:
         self._clock = clock

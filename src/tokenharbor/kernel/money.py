@@ -45,7 +45,7 @@ class Usd(int):
         return Usd(int.__neg__(self))
 
     def __str__(self) -> str:
-        """The amount in US dollars with nine places, as every field shows it."""
+        """Return the amount in US dollars with nine places, as all fields show it."""
         if self < 0:
             return f"-{-self}"
         return "%d.%09d" % divmod(self, NANO_PER_USD)  # noqa: UP031  faster than an f-string with two names

@@ -111,7 +111,7 @@ def _read(path: Path) -> RootSecret:
 
 
 class SecretBox:
-    """Encrypts small secrets for storage in the database, with a derived secret as the key."""
+    """A cipher for small secrets that are stored in the database; its key is a derived secret."""
 
     def __init__(self, derived: DerivedSecret, entropy: Entropy) -> None:
         self._cipher = ChaCha20Poly1305(derived.secret)

@@ -9,7 +9,7 @@ ALGORITHM = "ed25519"
 
 
 class MessageSigner:
-    """Signs messages. Each signature is stored with `key_id`, by which the public key is found."""
+    """A signer of messages. Each signature is stored with `key_id`, by which the public key is found."""
 
     def __init__(self, derived: DerivedSecret) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(derived.secret)

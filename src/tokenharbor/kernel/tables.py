@@ -159,7 +159,7 @@ def type_name(value: Any) -> str:
 
 
 def _plain(message: str) -> str:
-    """A message of msgspec ("Expected `str`, got `float` - at `$.price`") in plain words, with the place first."""
+    """Return msgspec's message ("Expected `str`, got `float` - at `$.price`") in plain words, with the place first."""
     match = _MSGSPEC_PLACE.match(message)
     what, path = (match["what"], match["path"]) if match else (message, "")
     what = what.replace(" | null", "").removeprefix("Object ")

@@ -67,5 +67,5 @@ class _Scan:
 
 
 def _names(key: str) -> TomlPath:
-    """The parts of a dotted key, or of a header."""
+    """Return the parts of a dotted key, or of a header."""
     return tuple(name if name[0] not in "\"'" else tomllib.loads(f"k = {name}")["k"] for name in _NAME.findall(key))

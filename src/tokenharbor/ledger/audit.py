@@ -196,7 +196,7 @@ class AccountAudit:
         self._check_expiry()
 
     def _check_expiry(self) -> None:
-        """The wallet's next expiry may be early, as spending does not update it, but it is always that of a lot."""
+        """Check the wallet's next expiry. It may be early, as spending does not update it, but is always a lot's."""
         line, lots = self.state.line, self.state.lots
         locked = [lot_id for lot_id, place in self.state.restricted if place is Restriction.LOCKED]
         due = next_expiry(line, lots, self._wallet["spent"], locked)
@@ -221,7 +221,7 @@ class AccountAudit:
                 raise FaultError(f"{name} has {Usd(there)} left, but its postings leave {Usd(self.left[lot_id])}")
 
     def _check_pools(self) -> None:
-        """What the postings leave in each pool lies on the line, and what they leave in each restriction is there."""
+        """Check that the postings' balance of each pool lies on the line, and that of each restriction in its row."""
         lots, line = self.state.lots, self.state.line
         for lot_id, drawn_amount in drawn(line, 0, line_end(line)):
             self.flows[lots[lot_id].pool] -= drawn_amount

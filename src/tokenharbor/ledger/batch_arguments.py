@@ -94,13 +94,13 @@ def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
 
 
 def _who(who: BatchPayers) -> Sequence[str]:
-    """The accounts, the keys, and each payer's place among both."""
+    """Return the accounts, the keys, and each payer's place among both."""
     account_of = _places(who.account_of)
     return _array(who.accounts), _array(who.keys), account_of, account_of if who.is_alike else _places(who.key_of)
 
 
 def _products(products: Sequence[Product]) -> Sequence[str | None]:
-    """The distinct products by field, each row's place among them, and whose metadata expires (None: no product's)."""
+    """Return the distinct products by field, each row's place among them, and whose metadata expires (None: none's)."""
     distinct, places = _distinct(products)
     columns = [_array(column) for column in zip(*[product.elements for product in distinct], strict=True)]
     expiring = [product.metadata_expires for product in distinct]
@@ -108,7 +108,7 @@ def _products(products: Sequence[Product]) -> Sequence[str | None]:
 
 
 def _distinct(products: Sequence[Product]) -> tuple[Sequence[Product], str]:
-    """The distinct objects, and each object's place among them."""
+    """Return the distinct objects, and each object's place among them."""
     found = dict(zip(map(id, products), products, strict=True))
     if len(found) == 1:
         return products[:1], _places([0] * len(products))
@@ -125,5 +125,5 @@ def _numbers(numbers: Sequence[int]) -> str:
 
 
 def _places(places: Sequence[int]) -> str:
-    """Places from 0, written from 1 as PostgreSQL counts."""
+    """Return places, which count from 0, as PostgreSQL's, which count from 1."""
     return "{" + ",".join([str(place + 1) for place in places]) + "}"

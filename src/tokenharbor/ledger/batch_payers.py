@@ -79,7 +79,7 @@ _ACCOUNT_HEX = attrgetter("account_hex")
 
 
 def _numbered(ids: Sequence[str]) -> tuple[Sequence[int], Sequence[str]]:
-    """The place of each id among the distinct ids, and the distinct ids in order."""
+    """Return the place of each id among the distinct ids, and the distinct ids in order."""
     if len(set(ids)) == len(ids):
         return range(len(ids)), ids
     places: dict[str, int] = {}

@@ -58,7 +58,7 @@ class ExclusiveConnection:
 
 
 class BatchRunner(Generic[Row, Result]):
-    """Runs batches of one operation on one connection. `pauses` are the seconds before each retry on a new connection;
+    """A runner of batches of one operation, on one connection. `pauses` are the seconds before each retry on a new one;
     after the last retry the rows' answers are DatabaseUnavailable. `on_unknown` is called with each row whose answer is
     OutcomeUnknown.
     """

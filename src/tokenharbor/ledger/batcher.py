@@ -29,9 +29,9 @@ def _do_nothing() -> None:
 
 
 class Batcher(Generic[Row, Result]):
-    """Rows that wait for the next call, which takes at most `batch` of them. With `queue` rows waiting, `submit` raises
-    QueueFull: the database cannot keep up. `on_full_batch` is called for each row that does not fit into the next call:
-    from then on, slowing down arrivals makes no batch smaller.
+    """A queue of rows for the next call, which takes at most `batch` of them. With `queue` rows waiting, `submit`
+    raises QueueFull: the database cannot keep up. `on_full_batch` is called for each row that does not fit into the
+    next call: from then on, slowing down arrivals makes no batch smaller.
 
     The first row only schedules the call, so a burst within one turn of the event loop leaves together.
     """

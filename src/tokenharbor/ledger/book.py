@@ -16,8 +16,9 @@ locked its account, so that the other rows need not wait for it.
 
 
 class RequestBook(Protocol):
-    """Places holds and ends them. (`wallets.py` moves credit.) A batch is admitted in order. An item that fails is
-    answered by a BooksError in its place and does not affect the others. Every call is idempotent by request id.
+    """The book that places holds and ends them. (`wallets.py` moves credit.) A batch is admitted in order. An item that
+    fails is answered by a BooksError in its place and does not affect the others. Every call is idempotent by request
+    id.
     """
 
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]: ...

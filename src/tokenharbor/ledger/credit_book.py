@@ -13,8 +13,8 @@ from tokenharbor.ledger.types import Balance, Clawback, Credit
 
 
 class CreditBook(ABC):
-    """Moves credit. Every call raises DatabaseUnavailable, and BooksRefused if a rule of the books forbids it; the
-    caller must then roll back its transaction. `lock` and `post` belong in one transaction.
+    """The book that moves credit. Every call raises DatabaseUnavailable, and BooksRefused if a rule of the books
+    forbids it; the caller must then roll back its transaction. `lock` and `post` belong in one transaction.
     """
 
     @abstractmethod

@@ -189,7 +189,7 @@ def _granted(credit: Credit, postings: tuple[Posting, ...]) -> CreditEntry:
 
 
 def _source(credit: Credit) -> str:
-    """A credit's source address: as stated, else that of its origin: a manually recorded payment, or our expense."""
+    """Return a credit's source address: as stated, else its origin's, a manually recorded payment or our expense."""
     if credit.source is not None:
         return credit.source
     if credit.origin == "cashback":

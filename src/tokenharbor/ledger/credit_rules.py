@@ -73,7 +73,7 @@ def _check_place(flow: AccountFlow, lots: Mapping[UUID, Lot]) -> None:
 
 
 def _check_grants(entry: CreditEntry) -> None:
-    """New lots must come from outside in full; only a `restore` returns credit to an existing lot."""
+    """Check that new lots come from outside in full, and that only a `restore` returns credit to an existing lot."""
     own = address.account_prefix(entry.account_id)
     granted: Counter[UUID | None] = Counter()
     for posting in entry.postings:

@@ -107,7 +107,7 @@ class _Ledger:
         self._balance = ZERO
 
     def rows(self, written: StoredEntry, choice: EntryFilter) -> Iterator[str]:
-        """A credit has a row even if debt took all of it, so that every payment can be found."""
+        """Yield an entry's rows. A credit has one even if debt took all of it, so that every payment can be found."""
         entry = written.entry
         kind = self._kind(written)
         order, captures = self._references(written)
@@ -118,7 +118,7 @@ class _Ledger:
                 yield csv_line((date, kind, pool, str(amount), str(self._balance), "posted", order, captures))
 
     def _references(self, written: StoredEntry) -> tuple[str, str]:
-        """The order id (a top-up's, a request's or the entry's), and the captures that paid for the entry's lots."""
+        """Return the order id (a top-up's, a request's or the entry's), and the captures that paid for its lots."""
         entry = written.entry
         if entry.type in WITHOUT_CAPTURE:
             return ids.show("req" if entry.type == "usage" else "ent", entry.id), ""
@@ -128,7 +128,7 @@ class _Ledger:
         return order, " ".join(csv_text(payment.capture_id) for payment in paid)
 
     def _amounts(self, written: StoredEntry) -> Mapping[str, Usd]:
-        """The entry's change of the account's spendable and held credit, by pool."""
+        """Return the entry's change of the account's spendable and held credit, by pool."""
         return self._drawn(written) if written.entry.type == "usage" else self._posted(written)
 
     def _drawn(self, written: StoredEntry) -> Mapping[str, Usd]:

@@ -105,7 +105,7 @@ async def leave_gateway(pool: asyncpg.Pool, run: GatewayRun, world: World) -> No
 
 
 def _run_of(file: Path) -> UUID | None:
-    """The run whose id a journal's name has."""
+    """Return the id of the run that wrote a journal, from its name."""
     try:
         return UUID(file.stem)
     except ValueError:

@@ -74,7 +74,7 @@ class HoldBatch:
         yield tokens_refusal(HoldRefusal.KEY_TPM, meter.rates, key, tokens, now)
 
     def _limits(self, hold: Hold) -> tuple[RateLimits, RateLimits]:
-        """The rate limits of the account and of the key."""
+        """Return the rate limits of the account and of the key."""
         payer = hold.payer
         return self._account_limits.get(payer.account_id, UNLIMITED), self._key_limits.get(payer.key_id, UNLIMITED)
 

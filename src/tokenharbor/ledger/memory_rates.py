@@ -18,7 +18,7 @@ _CONCURRENCY_RETRY_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class HoldPlace:
-    """What a hold counts for in rates: its tokens in the windows in which it was placed, and whether it is open."""
+    """A hold's part in rates: its tokens in the windows in which it was placed, and whether it is open."""
 
     tokens: int
     placed_at: datetime

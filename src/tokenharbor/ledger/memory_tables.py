@@ -47,7 +47,7 @@ class MemoryTables:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction: durable at its end, undone if it raises. A nested one is part of the outer one."""
+        """Run a transaction: durable at its end, undone if it raises. A nested one is part of the outer one."""
         start = len(self.undo)
         self._transactions += 1
         try:

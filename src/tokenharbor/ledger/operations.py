@@ -117,7 +117,7 @@ def _verdicts(
 
 
 def _rates(who: BatchPayers, lines: Sequence[Sequence[int]]) -> Sequence[RateUse | None]:
-    """The windows of each payer's key and account."""
+    """Return the windows of each payer's key and account."""
     split = len(who.accounts)
     accounts = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[:split]}
     keys = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[split : split + len(who.keys)]}

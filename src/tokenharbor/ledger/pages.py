@@ -218,7 +218,7 @@ _UNKNOWN = (None, None)
 async def _requests_of(
     conn: asyncpg.Connection, account_id: UUID, request_ids: Sequence[UUID]
 ) -> Mapping[UUID, tuple[UUID, SummedDetail | None]]:
-    """The key of each request, and the summed part of its detail."""
+    """Return the key of each request, and the summed part of its detail."""
     if not request_ids:
         return {}
     bounds = min(request_ids), max(request_ids)
@@ -254,7 +254,7 @@ async def requests(
 
 
 def _entry(row: asyncpg.Record) -> Entry:
-    """The columns are in the order of the fields."""
+    """Make an entry of a row, whose columns are in the order of the fields."""
     return Entry(*row[:9], *[Usd(amount) if amount else ZERO for amount in row[9:13]], *row[13:])
 
 

@@ -50,7 +50,7 @@ def row_fault(request: StoredRequest, entry: RequestEntry | None) -> str | None:
 
 
 def _version_fault(request: StoredRequest, entry: RequestEntry | None) -> str | None:
-    """A usage entry that names no provider has the detail's version, salted with the detail's salt."""
+    """Check that a usage entry without a provider's name has the detail's price version, salted with its salt."""
     if entry is None or entry.provider or entry.type != "usage":
         return None
     version = _served_version(request.detail or b"")

@@ -71,14 +71,14 @@ async def sign_books(
 
 
 async def last_root(pool: asyncpg.Pool) -> Root | None:
-    """Raises DatabaseUnavailable."""
+    """Return the latest root, or None before the first one. Raises DatabaseUnavailable."""
     with as_database_unavailable():
         row = await pool.fetchrow(SQL.last_root)
     return None if row is None else read_root(row)
 
 
 async def roots(conn: asyncpg.Connection) -> AsyncIterator[Root]:
-    """Every root, the first first."""
+    """Yield every root in order."""
     last = 0
     while rows := await conn.fetch(SQL.root_page, last, _PAGE):
         for row in rows:

@@ -39,7 +39,7 @@ class StageAudit:
             sums[_SAVED + summed.layer] += summed.saved
 
     def close(self) -> None:
-        """Raises FaultError."""
+        """Compare all totals, except of days with an erased detail. Raises FaultError."""
         for day, stage in sorted({*self._sums, *self._totals}):
             sums = (*self._sums.get((day, stage), _NOTHING),)
             if day not in self._without_detail and sums != (*self._totals.get((day, stage), _NOTHING),):

@@ -126,7 +126,7 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
 
 
 async def _verify_references(conn: asyncpg.Connection, page: Sequence[StoredEntry]) -> None:
-    """Each reference names one entry, and that entry has this reference."""
+    """Check that each reference names one entry, and that this entry has it."""
     borne = {written.entry.reference: written.entry.id for written in page if written.entry.reference}
     granted = [written.entry.id for written in page if written.entry.type == "credit"]
     rows = await conn.fetch(SQL.references, granted, [*borne]) if granted else ()
@@ -137,19 +137,19 @@ async def _verify_references(conn: asyncpg.Connection, page: Sequence[StoredEntr
 
 
 async def _verify_unexplained(conn: asyncpg.Connection, audit: AccountAudit) -> None:
-    """A request with an entry has a row, unless its day was dropped or the row was purged."""
+    """Check that each request with an entry has a row, unless its day was dropped or the row was purged."""
     if audit.unexplained is not None and audit.unexplained >= await _purged_before(conn):
         raise FaultError(f"{ids.show('req', audit.unexplained)} has an entry but no request")
 
 
 async def _purged_before(conn: asyncpg.Connection) -> UUID:
-    """The id below which requests have no rows. Read it after the rows: a purge may be running."""
+    """Return the id below which requests have no rows. Read it after the rows: a purge may be running."""
     before = await conn.fetchval(SQL.purged_before)
     return _NOBODY if before is None else lowest_id(before)
 
 
 async def _verify_uncharged_days(conn: asyncpg.Connection, audit: AccountAudit) -> None:
-    """If a key was charged nothing in its meter's current day, a request of it must still have ended that day."""
+    """Check that a request ended in the current day of each meter whose key was charged nothing in that day."""
     for day in audit.metering.uncharged_days():
         since = day.start - _LONGEST_REQUEST
         if lowest_id(since) < await _purged_before(conn):
