@@ -164,7 +164,7 @@ async def test_when_postgres_dies_under_load_the_server_says_so_and_goes_on(harb
         assert (one.error or {})["code"] == "unavailable", one.raw
     assert {one.how for one in load.heard} == {"complete", "failed", "left"}, "who stayed got an answer or an error"
     assert books.verified(harbor)["ok"]
-    assert {"database_lost", "postgres_died", "postgres_runs_again"} <= {line["event"] for line in _log(harbor)}
+    assert {"database_lost", "postgres_died", "postgres_restarted"} <= {line["event"] for line in _log(harbor)}
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["gone", "silent"])

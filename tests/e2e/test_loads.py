@@ -108,7 +108,7 @@ def test_F1_a_server_without_any_descriptor_waits_until_there_are_some(tmp_path:
         assert not any("postgres_died" in line or "cooling" in line for line in lines)
         postmaster = int((harbor.home / "postgres/data/postmaster.pid").read_text().split()[0])
         os.kill(postmaster, signal.SIGKILL)
-        harbor.server.wait_for("postgres_runs_again")
+        harbor.server.wait_for("postgres_restarted")
 
 
 # Bodies

@@ -8,6 +8,7 @@ import asyncpg
 from tokenharbor.db.queries import read_queries
 from tokenharbor.editions.policy import Policy
 from tokenharbor.identity.limits import free_requests_of
+from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.errors import Missing
@@ -43,7 +44,7 @@ async def read_free_allowance(
     """Return the allowance as the next call would find it. Raises Missing."""
     row = await conn.fetchrow(SQL.used, account_id)
     if row is None:
-        raise Missing("there is no such account")
+        raise Missing(f"no account {ids.show('acct', account_id)}")
     limit, window = free_requests_of(policy, Usd(row["topped_up"])), timedelta(hours=policy.free.window_hours)
     is_open = row["requests"] > 0 and now < row["began"] + window
     return FreeAllowanceDocument(

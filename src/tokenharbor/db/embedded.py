@@ -109,10 +109,10 @@ class EmbeddedPostgres:
             except (Misconfigured, OSError) as error:
                 if str(error) != reason:
                     reason = str(error)
-                    self._log.error("postgres_does_not_start", reason=reason)
+                    self._log.error("postgres_start_failed", reason=reason)
                 await asyncio.sleep(pause)
             else:
-                self._log.info("postgres_runs_again", pid=postmaster_pid(self.cluster))
+                self._log.info("postgres_restarted", pid=postmaster_pid(self.cluster))
                 return
 
     async def _enter(self) -> None:

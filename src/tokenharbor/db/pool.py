@@ -178,7 +178,7 @@ class ReconnectingConnection:
             self._connection = None
             self._log.warning("database_lost", application=self._options.application)
             await self._reopen()
-            self._log.info("database_found_again", application=self._options.application)
+            self._log.info("database_reconnected", application=self._options.application)
 
     async def _reopen(self) -> None:
         reason = ""
@@ -188,7 +188,7 @@ class ReconnectingConnection:
             except (DatabaseUnavailable, Misconfigured) as error:
                 if str(error) != reason:
                     reason = str(error)
-                    self._log.warning("database_away", application=self._options.application, reason=reason)
+                    self._log.warning("database_unavailable", application=self._options.application, reason=reason)
             await asyncio.sleep(pause)
         return None
 

@@ -120,10 +120,10 @@ class KeyRing:
         except Unavailable as refusal:
             reason = str(refusal.__cause__ or refusal)
             if reason != before:
-                self._log.warning("keys_not_read", reason=reason)
+                self._log.warning("keys_not_refreshed", reason=reason)
             return reason
         if before:
-            self._log.info("keys_read_again")
+            self._log.info("keys_refreshed_again")
         return ""
 
     async def _read_soon(self) -> None:

@@ -169,7 +169,7 @@ async def set_email(conn: asyncpg.Connection, user_id: UUID, email: str, at: dat
         freed = await conn.fetchval(SQL.free_email, email)
         await conn.execute(SQL.set_email, user_id, email, at)
     except asyncpg.UniqueViolationError:
-        raise Conflict("there is an account with this e-mail already").because(ErrorReason.EMAIL_TAKEN) from None
+        raise Conflict("an account with this e-mail already exists").because(ErrorReason.EMAIL_TAKEN) from None
     if freed is not None:
         await conn.execute(SQL.move_invitations, freed, user_id, at)
 

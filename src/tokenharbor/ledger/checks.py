@@ -21,7 +21,7 @@ def check_credit(credit: Credit) -> None:
     if credit.tax < 0:
         raise BooksRefused("a tax must not be negative")
     if credit.pool is Pool.LOCKED:
-        raise BooksRefused("credit is locked only as a match")
+        raise BooksRefused("only a match can be locked")
     if credit.expires_at is not None and credit.expires_at <= credit.at:
         raise BooksRefused("the credit would already be expired")
 
@@ -29,7 +29,7 @@ def check_credit(credit: Credit) -> None:
 def check_match(credit: Credit) -> None:
     check_credit(credit)
     if credit.pool is not Pool.MATCH:
-        raise BooksRefused("only a match is locked")
+        raise BooksRefused("only a match can be locked")
 
 
 def check_clawback(clawback: Clawback) -> None:
@@ -40,13 +40,13 @@ def check_clawback(clawback: Clawback) -> None:
 def check_entry(entry: CreditEntry) -> None:
     """Check an entry's form. Whether the account's credit covers it is checked when it is written."""
     if entry.type in ("usage", "loss", "expiry"):
-        raise BooksRefused(f"an entry of type {entry.type} is not posted")
+        raise BooksRefused(f"an entry of type {entry.type} cannot be posted")
     if (entry.type == "credit") != bool(entry.lots):
-        raise BooksRefused("a credit grants lots, and nothing else does")
+        raise BooksRefused("a credit must grant lots, and no other entry may")
     if not entry.postings or any(posting.amount <= 0 for posting in entry.postings):
         raise BooksRefused("an entry needs postings, each of a positive amount")
     if any(posting.source == posting.destination for posting in entry.postings):
-        raise BooksRefused("a posting goes from one address to another")
+        raise BooksRefused("a posting must have two different addresses")
     named = [*dict.fromkeys(posting.lot_id for posting in entry.postings)]
     if [lot_id for lot_id in named if lot_id in {lot.id for lot in entry.lots}] != [lot.id for lot in entry.lots]:
-        raise BooksRefused("the lots of an entry are those that its postings name, in their order")
+        raise BooksRefused("the lots of an entry must be those that its postings name, in the same order")

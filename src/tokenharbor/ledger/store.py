@@ -125,7 +125,7 @@ class PostgresBook:
     async def place(self, holds: Sequence[Hold]) -> Sequence[Answer[PlacedHold | RefusedHold]]:
         if not self._may_hold():  # as if the database were unavailable, which is nearly always the reason
             raise DatabaseUnavailable("the lease of this gateway has lapsed and is not yet renewed")
-        if self._doubtful and self._connections.holds.link.is_up:  # else these fail, and the doubt remains
+        if self._doubtful and self._connections.holds.link.is_up:  # else these fail, and the others stay doubtful
             await self._drop_doubtful(holds)
         answers = await self._places.run(holds)
         self._standing.placed(holds, answers)
@@ -164,5 +164,5 @@ class PostgresBook:
         try:
             await self.drop([hold.request_id for hold in lost], max(hold.at for hold in holds))
         except DatabaseUnavailable:
-            return  # placing `holds` will fail likewise; the doubt remains
+            return  # placing `holds` will fail likewise; the others stay doubtful
         self._doubtful.clear()
