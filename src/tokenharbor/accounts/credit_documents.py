@@ -90,7 +90,8 @@ class LotDocument(Document, frozen=True):
 
 class HoldDocument(Document, frozen=True):
     """A hold of a request that has not ended. `model` is known only for a task (a video); other requests record it when
-    they end. If not `open`, the request's server is gone, and its next start bills the request or gives the hold back.
+    they end. A task is not `open`. Any other hold that is not `open` is of a server that is gone: its next start bills
+    the request or gives the hold back.
     """
 
     request: str

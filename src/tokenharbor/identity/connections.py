@@ -43,8 +43,8 @@ class ToolConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolConnection:
-    """A tool's request for a key. `challenge` is PKCE's. `consent` is None until a user agrees. `asker` is the tool's
-    address and name; None if it asks through the user's browser.
+    """A tool's request for a key. `challenge` is PKCE's. `consent` is None until a user agrees. `asker` is the origin
+    of the tool's request; None if it asks through the user's browser.
     """
 
     id: UUID

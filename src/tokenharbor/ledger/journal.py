@@ -1,4 +1,9 @@
-"""The journal: a gateway's file of settlements that the database did not confirm in time."""
+"""The journal: a gateway's file of settlements that the database did not confirm in time.
+
+The invariant: a complete answer leaves only when its settlement is durable, in the database or in this file. A gateway
+replays the journals of its earlier runs when it starts. A settlement may be in both places, as request ids make a
+replay idempotent.
+"""
 
 import asyncio
 import errno

@@ -7,6 +7,9 @@ counts the lease on its monotonic clock from just before it asked: that end is n
 the two clocks differ or are set.
 
 A lapse cuts off open answers, but loses no money: a hold stands until a successor has replayed the journal.
+
+Rejected (decision 28): a lease for each hold, which is a write for each open request; an advisory lock of a connection,
+whose loss does not mean that the process is gone.
 """
 
 import asyncio

@@ -25,7 +25,8 @@ SQL = read_queries(OpenHoldQueries, "tokenharbor.ledger", "open_holds.sql")
 @dataclass(frozen=True, slots=True)
 class OpenHold:
     """A hold of a request that has not ended. `model` is known only for a task; other requests record it when they end.
-    If not `open`, the hold's gateway is gone, and its next run bills the request or gives the hold back.
+    A task is not `open`. Any other hold that is not `open` is of a gateway that is gone: its next run bills the request
+    or gives the hold back.
     """
 
     request_id: UUID

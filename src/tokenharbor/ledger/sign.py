@@ -1,4 +1,15 @@
-"""Signing: a background job signs one root about every ten minutes, over the entries since the last one."""
+"""Signing: a background job signs one root about every ten minutes, over the entries since the last one.
+
+Idea: a cut is a Merkle tree over consecutive entries of one account, with the account's state after the last; a root is
+a Merkle tree over cuts. So a receipt's proof reads the entries of one cut only; the cut stores its path to the root, as
+computing that for each receipt would take too long.
+
+The invariant: an account is signed only if its entries lead from its last cut's chain head to the head in its wallet.
+Cuts go by account and number, not by time: a journal may settle a request an hour late. A wallet's number, step, chain
+and `spent` are one row, so one read is one moment, without locks. The database computes the entries' digests, several
+times cheaper than Python; `ledger verify` computes them itself, so a changed function makes a root that does not verify
+(decision 15).
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
