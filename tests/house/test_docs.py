@@ -103,7 +103,7 @@ def test_the_page_on_translation_crosses_out_what_a_wire_does_not_carry() -> Non
     cells = {row[0]: row[1:] for row in rows(page("docs/translation.md"))}
     for feature, meaning in FEATURES.items():
         for wire, cell in zip(COLUMNS, cells[meaning], strict=True):
-            assert (feature not in PROVIDER_DIALECTS[wire].carries) == ("✗" in cell), (meaning, wire, cell)
+            assert (feature not in PROVIDER_DIALECTS[wire].supported_features) == ("✗" in cell), (meaning, wire, cell)
 
 
 def test_the_page_on_translation_says_whose_advice_a_wire_leaves_out() -> None:
@@ -113,7 +113,7 @@ def test_the_page_on_translation_says_whose_advice_a_wire_leaves_out() -> None:
     calm = msgspec.structs.replace(chat, thinking=None)
     for advice, meaning in ADVICE.items():
         for wire, cell in zip(COLUMNS, cells[meaning], strict=True):
-            heeded = PROVIDER_DIALECTS[wire].heeds(chat if advice is Advice.REASONING else calm, order)
+            heeded = PROVIDER_DIALECTS[wire].supported_advice(chat if advice is Advice.REASONING else calm, order)
             assert (advice not in heeded) == cell.startswith("○"), (meaning, wire, cell)
     assert set(Advice) == ADVICE.keys()
 

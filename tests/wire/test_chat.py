@@ -35,7 +35,8 @@ def test_any_chain_of_dialects_keeps_what_was_asked(chat: Chat, data: st.DataObj
     able = [
         dialect
         for dialect in sorted(DIALECTS)
-        if chat.features.keys() <= DIALECTS[dialect].carries and DIALECTS[dialect].stops(chat) == chat.stop
+        if chat.features.keys() <= DIALECTS[dialect].supported_features
+        and DIALECTS[dialect].supported_stops(chat) == chat.stop
     ]
     passed = chat
     for dialect in data.draw(st.lists(st.sampled_from(able), min_size=1, max_size=4)):
@@ -352,7 +353,7 @@ def test_sound_reaches_the_vendors_that_hear() -> None:
     chat = client_request(OPENAI, user(sound))
     assert chat.features == {Feature.AUDIO: "messages[0].content[0]"}
     assert vendor_request(OPENAI, chat)["messages"][0]["content"] == [sound]
-    assert Feature.AUDIO not in DIALECTS[ANTHROPIC].carries
+    assert Feature.AUDIO not in DIALECTS[ANTHROPIC].supported_features
 
 
 def test_custom_tools_keep_their_grammar_and_their_text() -> None:

@@ -47,7 +47,7 @@ def test_F10_a_finish_waits_though_fewer_choices_come_than_were_asked_for(dialec
     assert spliced.feed(said + finish + usage(dialect)) == said
     assert spliced.usage == Usage(input=5, output=2)
     if dialect == OPENAI:
-        assert spliced.over
+        assert spliced.ending_begun
         assert spliced.feed(DONE) == b""
     assert spliced.close() == b""
     assert (spliced.complete, spliced.failure, spliced.usage) == (True, None, Usage(input=5, output=2))
@@ -58,7 +58,7 @@ def test_F10_the_usage_chunk_that_we_asked_for_begins_the_ending_and_stays_ours(
     said, finish = event(OPENAI, 0, "one"), event(OPENAI, 0, finish=True)
     spliced = asked(OPENAI, 2, hide_usage=True)
     assert spliced.feed(said + finish + usage(OPENAI)) == said
-    assert (spliced.over, spliced.usage) == (True, Usage(input=5, output=2))
+    assert (spliced.ending_begun, spliced.usage) == (True, Usage(input=5, output=2))
     assert spliced.feed(DONE) == b""
     assert spliced.ending() == finish + DONE
 
@@ -92,7 +92,7 @@ def test_F10_a_choice_never_overtakes_itself(dialect: str) -> None:
     begin, after = event(dialect, 0, "one"), event(dialect, 1, "three")
     spliced = asked(dialect, 2)
     assert spliced.feed(begin + both + after) == begin
-    assert not spliced.over
+    assert not spliced.ending_begun
     spliced.feed(event(dialect, 1, finish=True))
     assert spliced.ending() == both + after + event(dialect, 1, finish=True)
 
@@ -102,11 +102,11 @@ def test_F10_a_choice_that_is_finished_twice_counts_once(dialect: str) -> None:
     finish = event(dialect, 0, finish=True)
     spliced = asked(dialect, 2)
     spliced.feed(event(dialect, 0, "one") + finish + finish)
-    assert not spliced.over
+    assert not spliced.ending_begun
     assert spliced.feed(event(dialect, 1, "two")) == event(dialect, 1, "two")
     assert spliced.feed(finish) == b""
     spliced.feed(event(dialect, 1, finish=True))
-    assert spliced.over
+    assert spliced.ending_begun
 
 
 def test_F10_what_comes_behind_the_terminator_is_not_looked_at() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from tests.wire.spliced_streams import ANTHROPIC, GEMINI, OPENAI, RESPONSES, splicer
 
 from tokenharbor.wire import DIALECTS
-from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral import nontext
 from tokenharbor.wire.neutral.dialect import ReplyContext
 from tokenharbor.wire.neutral.events import BlockKind
 from tokenharbor.wire.neutral.translate import collect
@@ -29,10 +29,10 @@ _CHAT: list[tuple[dict[str, Any], int]] = [
     ({"reasoning_details": [{"type": "reasoning.text", "text": WORDS}]}, 4),
     ({"reasoning": WORDS, "reasoning_details": [{"type": "reasoning.text", "text": WORDS}]}, 4),
     ({"reasoning_details": [{"type": "reasoning.summary", "summary": WORDS}]}, 4),
-    ({"reasoning_details": [{"type": "reasoning.encrypted", "data": SEALED}]}, unseen.sealed(5_000)),
+    ({"reasoning_details": [{"type": "reasoning.encrypted", "data": SEALED}]}, nontext.encrypted_size(5_000)),
     ({"audio": {"transcript": WORDS, "data": "AAAA"}}, 4),
     ({"audio": {"data": "A" * 8_000}}, 10),
-    ({"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}, unseen.IMAGE),
+    ({"images": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}]}, nontext.IMAGE_SIZE),
     ({"content": WORDS, "images": "of a shape that nobody knows"}, 4),
 ]
 
@@ -79,14 +79,14 @@ def test_F4_every_kind_of_block_of_a_message_counts() -> None:
         (
             {"type": "thinking", "thinking": ""},
             [{"type": "signature_delta", "signature": SEALED}],
-            unseen.sealed(5_000),
+            nontext.encrypted_size(5_000),
         ),
         (
             {"type": "thinking", "thinking": ""},
             [{"type": "thinking_delta", "thinking": WORDS * 10}, {"type": "signature_delta", "signature": SEALED}],
-            unseen.sealed(5_000),
+            nontext.encrypted_size(5_000),
         ),
-        ({"type": "redacted_thinking", "data": SEALED}, [], unseen.sealed(5_000)),
+        ({"type": "redacted_thinking", "data": SEALED}, [], nontext.encrypted_size(5_000)),
         ({"type": "server_tool_use", "id": "i", "name": "n", "input": {"a": 1}}, [], 8),
     ):
         spliced = splicer(ANTHROPIC)
@@ -102,8 +102,8 @@ def test_F4_every_kind_of_part_of_a_gemini_answer_counts() -> None:
         ({"text": WORDS}, 4),
         ({"text": WORDS, "thought": True}, 4),
         ({"functionCall": {"name": "f", "args": {"a": 1}}}, 8),
-        ({"text": "", "thoughtSignature": SEALED}, unseen.sealed(5_000)),
-        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, unseen.IMAGE),
+        ({"text": "", "thoughtSignature": SEALED}, nontext.encrypted_size(5_000)),
+        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, nontext.IMAGE_SIZE),
         ({"inlineData": {"mimeType": "audio/pcm", "data": "A" * 8_000}}, 10),
     ):
         body = json.dumps({"candidates": [{"content": {"parts": [part]}, "finishReason": "STOP"}]}).encode()
@@ -120,8 +120,8 @@ def test_F4_every_kind_of_item_of_a_response_counts() -> None:
         ({"type": "message", "content": [{"type": "refusal", "refusal": WORDS}]}, 4),
         ({"type": "function_call", "call_id": "c", "name": "f", "arguments": WORDS}, 4),
         ({"type": "reasoning", "summary": [{"type": "summary_text", "text": WORDS}]}, 4),
-        ({"type": "reasoning", "summary": [], "encrypted_content": SEALED}, unseen.sealed(5_000)),
-        ({"type": "image_generation_call", "result": "AAAA"}, unseen.IMAGE),
+        ({"type": "reasoning", "summary": [], "encrypted_content": SEALED}, nontext.encrypted_size(5_000)),
+        ({"type": "image_generation_call", "result": "AAAA"}, nontext.IMAGE_SIZE),
     ):
         body = json.dumps({"object": "response", "status": "completed", "output": [item]}).encode()
         assert DIALECTS[RESPONSES].measure(body) == size, item
@@ -131,7 +131,7 @@ def test_F4_encrypted_reasoning_and_pictures_count_between_dialects() -> None:
     translation = Translation(DIALECTS[GEMINI], DIALECTS[OPENAI], ReplyContext())
     for part, size in (
         ({"text": "", "thoughtSignature": SEALED}, 0),  # of words: it stands for no reasoning that a client is shown
-        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, unseen.IMAGE),
+        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, nontext.IMAGE_SIZE),
     ):
         spliced = translation.splicer()
         spliced.feed(event({"candidates": [{"content": {"parts": [{"text": "a"}]}}]}))
@@ -146,4 +146,4 @@ def test_F4_encrypted_reasoning_and_pictures_count_between_dialects() -> None:
     spliced.feed(
         event({"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": SEALED}})
     )
-    assert spliced.text_bytes + spliced.ending_text_bytes == unseen.sealed(5_000)
+    assert spliced.text_bytes + spliced.ending_text_bytes == nontext.encrypted_size(5_000)

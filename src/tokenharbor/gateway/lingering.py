@@ -71,5 +71,5 @@ async def _read_on(opened: OpenStream) -> None:
             return
         splicer.feed(data)
         came += len(data)
-        if splicer.text_bytes + splicer.ending_text_bytes != had and not splicer.over:
+        if splicer.text_bytes + splicer.ending_text_bytes != had and not splicer.ending_begun:
             return

@@ -77,7 +77,7 @@ async def _until_usage(opened: OpenStream, call: MeteredCall) -> None:
                     await call.exchange.write(mask_piece(piece, opened, call.meter))
     except (TimeoutError, BrokenAnswer, TimedOut):
         pass  # then we count
-    splicer.leave()
+    splicer.stop_waiting()
 
 
 def _leaving(piece: bytes, opened: OpenStream, call: MeteredCall) -> bytes:
@@ -115,7 +115,7 @@ def note_usage(meter: Meter, splicer: Splicer) -> None:
     """What the provider said; once the ending has begun, that was all, and its usage is of it."""
     meter.usage_so_far = splicer.usage_so_far
     meter.ended = splicer.complete and not splicer.cut
-    if splicer.over:
+    if splicer.ending_begun:
         meter.usage = splicer.usage
         meter.quarantined = splicer.quarantined
         if splicer.finish_unknown:

@@ -63,7 +63,7 @@ def losses_of(call: MeteredCall, request: Request, offers: ModelOffers, *, stric
     untranslatable: dict[str, InvalidRequest] = {}
     ignored: dict[str, int] = {}
     for wire, ready in _others(call, offers).items():
-        lost = _ignored(chat, _order(call, request, ready), ready.vendor)
+        lost = _ignored(chat, _vendor_options(call, request, ready), ready.vendor)
         left = {**lost, **chat.unknown} if strict else {}
         why = _why_untranslatable(chat, wire, offers.model) or (
             _not_supported(next(iter(left.values())), wire) if left else None
@@ -82,12 +82,12 @@ def _others(call: MeteredCall, offers: ModelOffers) -> dict[str, ReadyEndpoint]:
     return found
 
 
-def _ignored(chat: Chat, order: VendorOptions, vendor: ProviderDialect) -> dict[str, str]:
+def _ignored(chat: Chat, options: VendorOptions, vendor: ProviderDialect) -> dict[str, str]:
     """The advice that a vendor is not given: names, each with its place."""
     if not chat.advice:
         return {}
-    heeded = vendor.heeds(chat, order)
-    if "no_sampling" in order.capabilities:
+    heeded = vendor.supported_advice(chat, options)
+    if "no_sampling" in options.capabilities:
         heeded = frozenset(heeded) - SAMPLING
     return {name: hint.place for name, hint in chat.advice.items() if hint.advice not in heeded}
 
@@ -99,7 +99,7 @@ def left_out_header(call: MeteredCall, request: Request, ready: ReadyEndpoint) -
     chat = chat_of(call, request)
     if not (chat.advice or chat.unknown):
         return ()
-    return as_header_value({**_ignored(chat, _order(call, request, ready), ready.vendor), **chat.unknown})
+    return as_header_value({**_ignored(chat, _vendor_options(call, request, ready), ready.vendor), **chat.unknown})
 
 
 _NO_TOKEN = re.compile(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]")
@@ -150,9 +150,9 @@ def has_many_objects(body: bytes) -> bool:
 
 
 def _why_untranslatable(chat: Chat, wire: str, model: Model) -> InvalidRequest | None:
-    carries = PROVIDER_DIALECTS[wire].carries
+    supported_features = PROVIDER_DIALECTS[wire].supported_features
     for feature, field in chat.features.items():
-        if feature not in carries:
+        if feature not in supported_features:
             return _not_supported(field, wire)
         if (why := lacks(feature, field, model)) is not None:
             return why
@@ -193,13 +193,13 @@ def _write(chat: Chat, call: MeteredCall, request: Request, ready: ReadyEndpoint
     if "no_sampling" in ready.model.capabilities:  # such a model draws tokens in its own way, whatever it is asked
         sampling = msgspec.structs.replace(chat.sampling, temperature=None, top_p=None, top_k=None)
         chat = msgspec.structs.replace(chat, sampling=sampling)
-    return ready.vendor.write_chat(_at_stage(chat, call, ready.model) or chat, _order(call, request, ready))
+    return ready.vendor.write_chat(_at_stage(chat, call, ready.model) or chat, _vendor_options(call, request, ready))
 
 
 def stated_effort(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> StatedEffort | None:
     """What a vendor of the caller's own dialect is told of the stage's effort; None where the caller said how much."""
     chat = None if call.chat is None else _at_stage(call.chat, call, ready.model)
-    return None if chat is None else StatedEffort(chat, _order(call, request, ready))
+    return None if chat is None else StatedEffort(chat, _vendor_options(call, request, ready))
 
 
 def _at_stage(chat: Chat, call: MeteredCall, model: Model) -> Chat | None:
@@ -208,7 +208,7 @@ def _at_stage(chat: Chat, call: MeteredCall, model: Model) -> Chat | None:
     return None if effort is None else msgspec.structs.replace(chat, thinking=ReasoningRequest(effort))
 
 
-def _order(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> VendorOptions:
+def _vendor_options(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> VendorOptions:
     capped, model, least = call.meter.capped, ready.model, ready.endpoint.provider.least_output
     most = request.max_output if capped is None else capped
     return VendorOptions(
@@ -260,6 +260,6 @@ def _cut(chat: Chat, request: Request, ready: ReadyEndpoint) -> CutLimits | None
     below = most is not None and most < least
     if not (chat.stop or below):
         return None
-    told = ready.vendor.stops(chat) if chat.stop else ()
+    told = ready.vendor.supported_stops(chat) if chat.stop else ()
     untold = tuple([stop for stop in chat.stop if stop and stop not in told])
     return CutLimits(untold, most if below else None) if untold or below else None

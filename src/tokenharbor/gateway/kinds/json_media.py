@@ -53,7 +53,7 @@ class JsonMediaKind:
         surface, target = self._surface, ready.targets[self._surface.name]
         body = surface.write_request(request, Edit(ready.endpoint.upstream_model, variant=ready.variant))
         outgoing = OutgoingRequest(target, SurfaceAnswerReader(surface, request), body, call.lines)
-        if surface.sound:
+        if surface.answers_audio:
             cleans = StreamMask(target.credential, partial(call.meter.alarm, Alarm.CREDENTIAL_SHOWN))
             return self._open_sound(outgoing, MediaSplicer(_spoken(request), cleans))
         return fetch_answer(self._dependencies.client, outgoing)

@@ -48,8 +48,8 @@ class Cutter:
     """Passes the events of one answer on up to the cut.
 
     A stream that has reached its stop sequence is `stopping`: its vendor's finish and usage may still come, but more
-    content ends it `early`, as does `leave`. A whole answer, and one cut at its maximum, whose vendor soon stops by
-    itself, is read to its end for its usage.
+    content ends it `early`, as does `stop_waiting`. A whole answer, and one cut at its maximum, whose vendor soon stops
+    by itself, is read to its end for its usage.
     """
 
     def __init__(self, cut: CutLimits, *, whole: bool) -> None:
@@ -87,20 +87,20 @@ class Cutter:
                     self.stopping = False
                     out.append(self._ending or event)
                 case Failed() if self.stopping:
-                    self.leave(out)
+                    self.stop_waiting(out)
                 case _:
                     self._release(len(self._waiting), out)
                     out.append(event)
         return out
 
-    def leave(self, out: list[Event]) -> None:
+    def stop_waiting(self, out: list[Event]) -> None:
         """End a stopping answer without waiting longer."""
         if self.stopping and self._ending is not None:
             self.stopping, self.early = False, True
             out.append(self._ending)
 
     def _open(self, event: BlockOpened, out: list[Event]) -> None:
-        self.leave(out)
+        self.stop_waiting(out)
         if event.kind is not BlockKind.TEXT:
             self._release(len(self._waiting), out)
         if self._ending is None:
@@ -112,7 +112,7 @@ class Cutter:
         kind = self._kinds.get(event.index)
         if kind is None:
             if event.text:
-                self.leave(out)
+                self.stop_waiting(out)
             return
         # A sequence in text beside an unfinished call would cut the call.
         if not self._stops or kind is not BlockKind.TEXT or BlockKind.TOOL_CALL in self._kinds.values():
@@ -131,7 +131,7 @@ class Cutter:
         reason = FinishReason.TOOL_CALLS if self._called else FinishReason.STOP_SEQUENCE
         self._end(Finished(reason, None if self._called else found[2]), out, stopping=not self._whole)
         if len(text) > found[0]:
-            self.leave(out)
+            self.stop_waiting(out)
 
     def _queue(self, event: BlockOpened | BlockClosed, out: list[Event]) -> None:
         """Pass the event on, after the waiting text if there is any."""

@@ -72,7 +72,7 @@ def check_text(body: bytes) -> None:
         decode(piece, start + _PIECE >= len(body))
 
 
-def is_swollen(body: bytes) -> bool:
+def has_too_many_values(body: bytes) -> bool:
     """Return whether JSON may have more objects, keys or values than any request needs, by counting, not decoding."""
     return len(body) > _NEVER_TOO_MANY and any(_has_many(body, mark) for mark in (b"{", b":", b","))
 
@@ -225,7 +225,7 @@ def _edit_present(
 def _members(body: bytes) -> Members:
     try:
         members = None if len(body) <= _SMALL else _Counter().decode(body)
-        if members is not None and is_swollen(body):
+        if members is not None and has_too_many_values(body):
             raise UnreadableError(f"more than {_MOST_OBJECTS} objects, keys or values")
         if not body.isascii():
             check_text(body)

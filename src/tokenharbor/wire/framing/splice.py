@@ -6,7 +6,7 @@ an event costs one read and no write. A stream is in one of three states:
 
     head     before the first content. Events gather in `_head`; after a failure another endpoint can still be asked
     body     `started`. Events are sent as they come
-    ending   `over`: the event with the stop reason has come. It and all later events gather in `_ending`
+    ending   `ending_begun`: the event with the stop reason has come. It and all later events gather in `_ending`
 
 Invariants:
 - The bytes that `feed` and `close` return, then those of `ending`, are the vendor's bytes in order, without HIDDEN
@@ -55,10 +55,10 @@ class EventSplicer(ABC):
         "_held",
         "_most_waiting",
         "complete",
+        "ending_begun",
         "ending_text_bytes",
         "failure",
         "finish_unknown",
-        "over",
         "quarantined",
         "started",
         "text_bytes",
@@ -74,7 +74,7 @@ class EventSplicer(ABC):
         self._held = 0  # bytes in both
         self._grown = 0  # bytes of text in the current event
         self.started = False
-        self.over = False
+        self.ending_begun = False
         self.complete = False
         self.failure: Failure | None = None
         self.usage: Usage | None = None
@@ -91,7 +91,7 @@ class EventSplicer(ABC):
     def stopping(self) -> bool:
         return False
 
-    def leave(self) -> None:
+    def stop_waiting(self) -> None:
         """Do nothing: a spliced stream never stops before its vendor does."""
         return
 
@@ -133,7 +133,7 @@ class EventSplicer(ABC):
                 break
             self._grown = 0
             turn = self._judge(name, data)
-            if turn == CONTENT and self.started and not self.over:
+            if turn == CONTENT and self.started and not self.ending_begun:
                 self.text_bytes += self._grown
                 out.append(raw)
             elif turn < HIDDEN:
@@ -146,7 +146,7 @@ class EventSplicer(ABC):
         if not self.started and raw.lstrip().startswith(_BARE):
             self.failure = Failure(FailureKind.GARBAGE, message="the stream has a body that is not framed as events")
             return
-        if turn >= KEPT or self.over:
+        if turn >= KEPT or self.ending_begun:
             if turn == ENDING:
                 self._end_all()
             self.ending_text_bytes += self._grown
@@ -171,7 +171,7 @@ class EventSplicer(ABC):
         if not self.started:
             self._ending = self._head + self._ending
             self._head = []
-        self.started = self.over = True
+        self.started = self.ending_begun = True
 
     def _fail(self, failure: Failure) -> int:
         self.failure = failure

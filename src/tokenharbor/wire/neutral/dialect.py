@@ -56,11 +56,11 @@ class Splicer(Protocol):
     def stopping(self) -> bool:
         """Whether the client's whole answer is here, and only the vendor's usage is awaited."""
 
-    def leave(self) -> None:
+    def stop_waiting(self) -> None:
         """Stop waiting for usage: a stopping answer becomes complete."""
 
     @property
-    def over(self) -> bool:
+    def ending_begun(self) -> bool:
         """Whether the ending has begun: all earlier content was sent, and any reported usage covers it."""
 
     @property
@@ -176,18 +176,18 @@ class ProviderDialect(Protocol):
     """
 
     name: str
-    carries: frozenset[Feature]  # the features that `write_chat` can express
+    supported_features: frozenset[Feature]  # the features that `write_chat` can express
 
     def path(self, model: str, *, stream: bool) -> str:
         """Return the vendor's path under its base URL, such as "/chat/completions"."""
 
-    def heeds(self, chat: Chat, order: VendorOptions) -> Collection[Advice]:
+    def supported_advice(self, chat: Chat, options: VendorOptions) -> Collection[Advice]:
         """Return the advice in this chat that `write_chat` passes on; it omits the rest."""
 
-    def stops(self, chat: Chat) -> tuple[str, ...]:
+    def supported_stops(self, chat: Chat) -> tuple[str, ...]:
         """Return the stop sequences that `write_chat` passes on; the gateway cuts at the rest."""
 
-    def write_chat(self, chat: Chat, order: VendorOptions) -> bytes:
+    def write_chat(self, chat: Chat, options: VendorOptions) -> bytes:
         """Return the body for a vendor; this dialect must carry every feature of the chat. Raises InvalidRequest for a
         value of the caller's that has no form here (`chat.features` has the field's name).
         """

@@ -109,7 +109,7 @@ class StatedEffort(msgspec.Struct, frozen=True):
     """
 
     chat: Chat
-    order: VendorOptions
+    options: VendorOptions
 
 
 class Edit(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.fitting.cutter import CutLimits, Cutter
 from tokenharbor.wire.framing.first_content_limit import too_much
-from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral import nontext
 from tokenharbor.wire.neutral.dialect import (
     NO_CONTEXT,
     AnswerFacts,
@@ -123,15 +123,15 @@ class Translator:
     def stopping(self) -> bool:
         return self._cutter is not None and self._cutter.stopping
 
-    def leave(self) -> None:
+    def stop_waiting(self) -> None:
         out: list[Event] = []
         if self._cutter is not None:
-            self._cutter.leave(out)
+            self._cutter.stop_waiting(out)
         for event in out:
-            self._finish(event)  # type: ignore[arg-type]  # `leave` adds only a Finished
+            self._finish(event)  # type: ignore[arg-type]  # `stop_waiting` adds only a Finished
 
     @property
-    def over(self) -> bool:
+    def ending_begun(self) -> bool:
         return self._finished is not None
 
     @property
@@ -203,7 +203,7 @@ class Translator:
         if type(event) is BlockOpened:
             if event.kind is BlockKind.IMAGE:
                 self._images.add(event.index)
-                self.text_bytes += unseen.IMAGE
+                self.text_bytes += nontext.IMAGE_SIZE
             if event.kind is BlockKind.REASONING:
                 self._thoughts[event.index] = 0
             if event.kind is BlockKind.TOOL_CALL:
@@ -231,7 +231,7 @@ class Translator:
         """Return the bytes of readable reasoning, and those of encrypted reasoning beyond it."""
         size = _size(event.text)
         shown = self._thoughts[event.index] = self._thoughts[event.index] + size
-        return size + sum([unseen.sealed(len(note.raw), shown) for note in event.notes])
+        return size + sum([nontext.encrypted_size(len(note.raw), shown) for note in event.notes])
 
     def _let_go(self, most: int) -> None:
         size = min(self.ending_text_bytes, most)
@@ -280,10 +280,10 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
         size = 0
         reply = _all_named(reply, self.recipient)
         for block in reply.blocks:
-            shown = unseen.IMAGE if block.kind is BlockKind.IMAGE else _size(block.text)
+            shown = nontext.IMAGE_SIZE if block.kind is BlockKind.IMAGE else _size(block.text)
             size += shown
             if block.notes and block.kind is BlockKind.REASONING:
-                size += sum([unseen.sealed(len(note.raw), shown) for note in block.notes])
+                size += sum([nontext.encrypted_size(len(note.raw), shown) for note in block.notes])
             if block.notes and self.keep is not None and block.kind is BlockKind.TOOL_CALL:
                 self.keep(block.call_id, block.notes)
         written = self.client.write_reply(reply, self.recipient)

@@ -33,7 +33,7 @@ class Embeddings:
 
     name = "embeddings"
     path = "/embeddings"
-    sound = False
+    answers_audio = False
 
     def read_request(self, body: bytes) -> Request:
         request = read_body(body, _CHECKS, ("input", "dimensions"))

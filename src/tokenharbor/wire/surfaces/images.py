@@ -77,7 +77,7 @@ class ImageGenerations:
 
     name = "images"
     path = "/images/generations"
-    sound = False
+    answers_audio = False
 
     def read_request(self, body: bytes) -> Request:
         request = read_body(body, _CHECKS, _KNOWN)

@@ -58,7 +58,7 @@ class Rerank:
 
     name = "rerank"
     path = "/rerank"
-    sound = False
+    answers_audio = False
 
     def read_request(self, body: bytes) -> Request:
         request = read_body(body, _CHECKS, _KNOWN)

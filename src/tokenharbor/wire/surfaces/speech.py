@@ -20,7 +20,7 @@ class Speech:
 
     name = "speech"
     path = "/audio/speech"
-    sound = True
+    answers_audio = True
 
     def read_request(self, body: bytes) -> Request:
         request = read_body(body, _CHECKS, _KNOWN)
@@ -63,10 +63,10 @@ class MediaSplicer:
         self._held = b""
 
     @property
-    def over(self) -> bool:
+    def ending_begun(self) -> bool:
         return self.complete
 
-    def leave(self) -> None:
+    def stop_waiting(self) -> None:
         pass
 
     @property

@@ -9,7 +9,7 @@ from tokenharbor.kernel.errors import InvalidRequest
 from tokenharbor.wire.count.most_tokens import text_size
 from tokenharbor.wire.dialects.openai_chat.answer_schema import decode_chunk
 from tokenharbor.wire.dialects.openai_chat.failures import read_stream_failure
-from tokenharbor.wire.framing.body import Members, edit, is_swollen, read_members, refuse_variants
+from tokenharbor.wire.framing.body import Members, edit, has_too_many_values, read_members, refuse_variants
 from tokenharbor.wire.framing.fields import Check, is_null, only, read_model, refuse_if_set, run_checks
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral import extensions
@@ -42,7 +42,7 @@ class Surface(Protocol):
 
     name: str
     path: str  # under the vendor's base URL
-    sound: bool  # the answer is audio bytes, which pass as they come
+    answers_audio: bool  # the answer is audio bytes, which pass as they come
 
     def read_request(self, body: bytes) -> Request:
         """Check and read a request. Raises InvalidRequest."""
@@ -124,7 +124,7 @@ def one_of(*values: str, why: str) -> Check:
 
 def decode_answer(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T | Failure:
     """Decode an answer; return a Failure if it is an error or has another shape."""
-    if is_swollen(body):
+    if has_too_many_values(body):
         return GARBAGE_ANSWER
     try:
         if not body.isascii():

@@ -6,7 +6,7 @@ from tokenharbor.wire.dialects.anthropic_messages.answer_schema import block_siz
 from tokenharbor.wire.dialects.anthropic_messages.ends import ENDS
 from tokenharbor.wire.dialects.anthropic_messages.failures import read_stream_failure
 from tokenharbor.wire.dialects.anthropic_messages.usage import add_up, read_counts
-from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.framing.body import has_too_many_values
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
@@ -48,7 +48,7 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
             return AnswerFacts(add_up(read_counts(glance.usage)), finish_unknown=unknown)
         except BadUsageError:
             pass
-    if is_swollen(body):
+    if has_too_many_values(body):
         return GARBAGE_ANSWER
     try:
         return AnswerFacts(None, _text_bytes(body), quarantined=not absent, finish_unknown=unknown)
@@ -63,7 +63,7 @@ def _is_empty(content: msgspec.Raw) -> bool:
 def measure(body: bytes) -> int:
     """Return the number of bytes generated; 0 if the body is not an answer."""
     try:
-        return 0 if is_swollen(body) else _text_bytes(body)
+        return 0 if has_too_many_values(body) else _text_bytes(body)
     except UNREADABLE:
         return 0
 

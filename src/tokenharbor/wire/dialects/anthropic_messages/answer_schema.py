@@ -3,7 +3,7 @@
 import msgspec
 
 from tokenharbor.wire.framing.json_values import NULL, text_size
-from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral import nontext
 
 
 class AnthropicDelta(msgspec.Struct, frozen=True, gc=False):
@@ -75,5 +75,5 @@ def block_size(block: AnthropicBlock) -> int:
     """Return the bytes of text, reasoning and arguments in a block."""
     arguments = len(block.input) if len(block.input) > 4 else 0
     thought = text_size(block.thinking or "")
-    hidden = unseen.sealed(len(block.signature or block.data or ""), thought)
+    hidden = nontext.encrypted_size(len(block.signature or block.data or ""), thought)
     return text_size(block.text or "") + thought + arguments + hidden

@@ -127,13 +127,13 @@ class AnthropicReader(FirstContentLimit):
             return
         if event.type == "error" or name == b"error":
             self._blocks.fail(read_stream_failure(event.error))
-        elif not self._in_order(event) or not self._tell(event, data):
+        elif not self._in_order(event) or not self._add_event(event, data):
             self._blocks.garbage()
 
     def _in_order(self, event: AnthropicEvent) -> bool:
         return self._blocks.started or event.type in ("message_start", "ping")
 
-    def _tell(self, event: AnthropicEvent, data: bytes) -> bool:
+    def _add_event(self, event: AnthropicEvent, data: bytes) -> bool:
         """Add the event; return False if it breaks the dialect."""
         match event.type:
             case "content_block_delta" if event.delta is not None and self._is_open(event.index):

@@ -194,6 +194,6 @@ def write(request: Request, change: Edit) -> bytes:
     if change.max_output is not None:
         changes["max_tokens"] = b"%d" % change.max_output
     if change.effort is not None:
-        for name, said in stated(change.effort.chat, change.effort.order).items():
+        for name, said in stated(change.effort.chat, change.effort.options).items():
             changes[name] = add_members(bytes(request.members.get(name, NULL)), said)
     return edit(request.body, request.members, changes) if changes else request.body

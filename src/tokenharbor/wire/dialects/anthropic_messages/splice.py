@@ -19,7 +19,7 @@ from tokenharbor.wire.framing import sse
 from tokenharbor.wire.framing.cost import add_cost
 from tokenharbor.wire.framing.json_values import UNREADABLE, text_size
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, IDLE, EventSplicer
-from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral import nontext
 from tokenharbor.wire.neutral.failure import GARBAGE_EVENT, Failure, FailureKind
 from tokenharbor.wire.neutral.usage import BadUsageError
 
@@ -81,7 +81,7 @@ class AnthropicSplicer(EventSplicer):
             return CONTENT
         if not delta.signature:
             return IDLE
-        self._grown = unseen.sealed(len(delta.signature), self._thought)
+        self._grown = nontext.encrypted_size(len(delta.signature), self._thought)
         return CONTENT
 
     def _open(self, block: AnthropicBlock) -> int:
@@ -115,7 +115,7 @@ class AnthropicSplicer(EventSplicer):
             self.usage, self.quarantined = None, True
 
     def _terminator(self) -> bytes:
-        return _STOP if self.over else b""
+        return _STOP if self.ending_begun else b""
 
     def _end(self) -> int:
         if not self.started:

@@ -19,22 +19,22 @@ from tokenharbor.wire.neutral.chat import (
 _LEAST_BUDGET = 1_024
 
 
-def most_output(order: VendorOptions) -> int:
-    return order.most_output if order.max_output is None else order.max_output
+def most_output(options: VendorOptions) -> int:
+    return options.most_output if options.max_output is None else options.max_output
 
 
 def thinks(said: dict[str, dict[str, object]]) -> bool:
     return "thinking" in said and said["thinking"]["type"] in ("enabled", "adaptive")
 
 
-def thinking_of(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]]:
+def thinking_of(chat: Chat, options: VendorOptions) -> dict[str, dict[str, object]]:
     """Return `thinking`, and the effort in `output_config`; empty if the vendor would refuse them."""
     asked = chat.thinking
-    if asked is None or "reasoning" not in order.capabilities:
+    if asked is None or "reasoning" not in options.capabilities:
         return {}
     if asked.effort == "none" or asked.budget == 0:
         # Models that always think refuse "disabled": the least effort is nearest to it.
-        always = "always_reasoning" in order.capabilities
+        always = "always_reasoning" in options.capabilities
         return {"output_config": {"effort": "low"}} if always else {"thinking": {"type": "disabled"}}
     forced = chat.tool_choice is not None and chat.tool_choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED)
     # The vendor refuses thinking before a forced call and after an assistant prefix.
@@ -43,9 +43,9 @@ def thinking_of(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]
     shown: dict[str, object] = {}
     if asked.shown is not None:
         shown["display"] = "summarized" if asked.shown else "omitted"
-    if "adaptive_reasoning" in order.capabilities:
+    if "adaptive_reasoning" in options.capabilities:
         return {"thinking": {"type": "adaptive", **shown}, **_effort(asked)}
-    budget = _budget(asked, most_output(order))
+    budget = _budget(asked, most_output(options))
     # Thinking may continue after a call and its result only if signed thinking came before the call, which is not so
     # for another vendor's call.
     if budget is None or not _signed(chat.messages):
@@ -53,12 +53,12 @@ def thinking_of(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]
     return {"thinking": {"type": "enabled", "budget_tokens": budget, **shown}}
 
 
-def stated(chat: Chat, order: VendorOptions) -> dict[str, dict[str, object]]:
+def stated(chat: Chat, options: VendorOptions) -> dict[str, dict[str, object]]:
     """Return the thinking settings to add to a caller's own body. A model with an effort gets only that: whether it
     thinks stays the caller's choice.
     """
-    said = thinking_of(chat, order)
-    if "adaptive_reasoning" in order.capabilities:
+    said = thinking_of(chat, options)
+    if "adaptive_reasoning" in options.capabilities:
         said.pop("thinking", None)
     return said
 

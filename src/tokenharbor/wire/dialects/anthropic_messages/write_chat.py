@@ -25,7 +25,7 @@ from tokenharbor.wire.neutral.chat import (
     callable_tools,
 )
 
-CARRIES = frozenset(
+SUPPORTED_FEATURES = frozenset(
     {
         Feature.TOOLS,
         Feature.FORCED_CALL,
@@ -39,7 +39,7 @@ CARRIES = frozenset(
     }
 )
 
-_HEEDS = frozenset(
+_SUPPORTED_ADVICE = frozenset(
     {
         Advice.TEMPERATURE,
         Advice.TOP_P,
@@ -63,37 +63,37 @@ _CHOOSING = {
 _encode = msgspec.json.Encoder().encode
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
+def supported_advice(chat: Chat, options: VendorOptions) -> frozenset[Advice]:
     """Return the advice to pass on. The vendor refuses sampling settings while the model thinks, and `top_p` beside a
     temperature.
     """
-    heeded, sampling, said = _HEEDS, chat.sampling, thinking_of(chat, order)
+    heeded, sampling, said = _SUPPORTED_ADVICE, chat.sampling, thinking_of(chat, options)
     if not said:
         heeded -= {Advice.REASONING}
     if thinks(said):
         heeded -= SAMPLING
     elif sampling.temperature not in (None, 1):
         heeded -= {Advice.TOP_P}
-    return heeded if "json_schema" in order.capabilities else heeded - {Advice.STRICT}
+    return heeded if "json_schema" in options.capabilities else heeded - {Advice.STRICT}
 
 
-def stops(chat: Chat) -> tuple[str, ...]:
+def supported_stops(chat: Chat) -> tuple[str, ...]:
     """Return the stop sequences except blank ones, which the vendor refuses."""
     return tuple([stop for stop in chat.stop if stop.strip()])
 
 
-def write_chat(chat: Chat, order: VendorOptions) -> bytes:
+def write_chat(chat: Chat, options: VendorOptions) -> bytes:
     """Return the body. Raises InvalidRequest."""
-    said = thinking_of(chat, order)
+    said = thinking_of(chat, options)
     thinking, config = said.get("thinking"), said.get("output_config")
     system, turns = system_and_turns(instruct_json(chat, unique_call_ids(chat.messages)))
-    body: dict[str, object] = {"model": order.model, "max_tokens": most_output(order)}
+    body: dict[str, object] = {"model": options.model, "max_tokens": most_output(options)}
     if system:
         body["system"] = system
     body["messages"] = turns
-    body.update(_tools(chat, order))
+    body.update(_tools(chat, options))
     _sample(body, chat.sampling, thinks=thinks(said))
-    if chat.stop and (sequences := stops(chat)):
+    if chat.stop and (sequences := supported_stops(chat)):
         body["stop_sequences"] = sequences
     if thinking is not None:
         body["thinking"] = thinking
@@ -104,7 +104,7 @@ def write_chat(chat: Chat, order: VendorOptions) -> bytes:
         }
     if config is not None:
         body["output_config"] = config
-    if order.stream:
+    if options.stream:
         body["stream"] = True
     return _encode(body)
 
@@ -123,11 +123,11 @@ def _sample(body: dict[str, object], sampling: Sampling, *, thinks: bool) -> Non
         body["top_k"] = sampling.top_k
 
 
-def _tools(chat: Chat, order: VendorOptions) -> dict[str, object]:
+def _tools(chat: Chat, options: VendorOptions) -> dict[str, object]:
     tools = callable_tools(chat)
     if not tools:
         return _called(chat.messages)
-    strict = "json_schema" in order.capabilities
+    strict = "json_schema" in options.capabilities
     said: dict[str, object] = {"tools": [_tool(tool, strict=strict) for tool in tools]}
     asked = chat.tool_choice
     mode = asked.mode if asked else None

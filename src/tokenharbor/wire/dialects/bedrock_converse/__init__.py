@@ -11,9 +11,9 @@ class BedrockConverse:
     """The dialect `bedrock_converse`, a `ProviderDialect`."""
 
     name = DIALECT
-    carries: frozenset[Feature] = requests.CARRIES
-    heeds = staticmethod(requests.heeds)
-    stops = staticmethod(requests.stops)
+    supported_features: frozenset[Feature] = requests.SUPPORTED_FEATURES
+    supported_advice = staticmethod(requests.supported_advice)
+    supported_stops = staticmethod(requests.supported_stops)
     write_chat = staticmethod(requests.write_chat)
     read_reply = staticmethod(read_reply)
     read_failure = staticmethod(failures.read_failure)

@@ -92,17 +92,17 @@ class ReasoningFields(msgspec.Struct, frozen=True):
 
 
 def reasons(
-    thinking: ReasoningRequest | None, order: VendorOptions, choice: ToolChoice | None, messages: tuple[Message, ...]
+    thinking: ReasoningRequest | None, options: VendorOptions, choice: ToolChoice | None, messages: tuple[Message, ...]
 ) -> ReasoningFields:
     """Return the reasoning settings. They are empty for models that do not reason, where a forced call, an assistant
     prefix or unsigned calls forbid reasoning, and where no setting is needed.
     """
-    kind = kind_of(order.model)
-    if thinking is None or "reasoning" not in order.capabilities:
+    kind = kind_of(options.model)
+    if thinking is None or "reasoning" not in options.capabilities:
         return ReasoningFields()
     effort = thinking.effort or ("medium" if thinking.budget is None else effort_of(thinking.budget))
     if effort == "none":
-        return _off(kind, order)
+        return _off(kind, options)
     if kind is ModelFamily.EFFORT:
         return ReasoningFields({"reasoning_effort": _EFFORTS.get(effort, effort)})
     if kind is ModelFamily.MEASURED:
@@ -112,20 +112,20 @@ def reasons(
     begun = bool(messages) and messages[-1].role is Role.ASSISTANT
     if kind is ModelFamily.PLAIN or forced or begun:
         return ReasoningFields()
-    if "adaptive_reasoning" in order.capabilities:
+    if "adaptive_reasoning" in options.capabilities:
         return _adaptive(thinking)
-    return ReasoningFields() if _goes_on_unsigned(messages) else _budgeted(thinking, effort, order)
+    return ReasoningFields() if _goes_on_unsigned(messages) else _budgeted(thinking, effort, options)
 
 
-def _off(kind: ModelFamily, order: VendorOptions) -> ReasoningFields:
+def _off(kind: ModelFamily, options: VendorOptions) -> ReasoningFields:
     """Return the settings for no reasoning; models that always reason get the least effort."""
     if kind is ModelFamily.EFFORT:
         return ReasoningFields({"reasoning_effort": "low"})
-    if kind is not ModelFamily.SIGNING or "adaptive_reasoning" not in order.capabilities:
+    if kind is not ModelFamily.SIGNING or "adaptive_reasoning" not in options.capabilities:
         return ReasoningFields()
     return (
         ReasoningFields(effort="low")
-        if "always_reasoning" in order.capabilities
+        if "always_reasoning" in options.capabilities
         else ReasoningFields({"thinking": _OFF})
     )
 
@@ -136,9 +136,9 @@ def _adaptive(thinking: ReasoningRequest) -> ReasoningFields:
     return ReasoningFields({"thinking": {"type": "adaptive", **display}}, "low" if effort == "minimal" else effort)
 
 
-def _budgeted(thinking: ReasoningRequest, effort: str, order: VendorOptions) -> ReasoningFields:
+def _budgeted(thinking: ReasoningRequest, effort: str, options: VendorOptions) -> ReasoningFields:
     """Return a budget that leaves room for an answer; empty if there is no room."""
-    most = order.max_output or order.most_output
+    most = options.max_output or options.most_output
     asked = thinking.budget
     budget = budget_of(effort, most) if asked is None else min(max(asked, _LEAST_BUDGET), most - 1)
     if budget < _LEAST_BUDGET:

@@ -76,12 +76,12 @@ class ConverseReader(FirstContentLimit):
             event = decode_event(payload or b"{}")
             if message.word(":message-type") != "event":
                 self._blocks.fail(read_exception(message, event.message or ""))
-            elif not self._tell(message.word(":event-type"), event):
+            elif not self._add_event(message.word(":event-type"), event):
                 self._blocks.garbage()
         except UNREADABLE:
             self._blocks.garbage()
 
-    def _tell(self, name: str, event: ConverseEvent) -> bool:
+    def _add_event(self, name: str, event: ConverseEvent) -> bool:
         """Add the event; return False if it breaks the dialect."""
         match name:
             case "contentBlockDelta":

@@ -32,7 +32,7 @@ from tokenharbor.wire.neutral.chat import (
     callable_tools,
 )
 
-CARRIES = frozenset(
+SUPPORTED_FEATURES = frozenset(
     {
         Feature.TOOLS,
         Feature.FORCED_CALL,
@@ -44,7 +44,7 @@ CARRIES = frozenset(
     }
 )
 
-_HEEDS = frozenset(
+_SUPPORTED_ADVICE = frozenset(
     {
         Advice.TEMPERATURE,
         Advice.TOP_P,
@@ -63,9 +63,9 @@ _ONE_CALL = "Call at most one tool at a time."
 _STOPPED = ("/stop_sequence", "/delta/stop_sequence")  # where whole answers and streams report the sequence
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
-    kind, heeded = models.kind_of(order.model), _HEEDS
-    reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
+def supported_advice(chat: Chat, options: VendorOptions) -> frozenset[Advice]:
+    kind, heeded = models.kind_of(options.model), _SUPPORTED_ADVICE
+    reasons = models.reasons(chat.thinking, options, chat.tool_choice, chat.messages)
     if reasons == models.ReasoningFields():
         heeded -= {Advice.REASONING}
     if not reasons.lets_sample:
@@ -74,27 +74,27 @@ def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
         heeded -= {Advice.TOP_P}
     if not models.caches(kind):
         heeded -= {Advice.CACHE}
-    return heeded if "json_schema" in order.capabilities else heeded - {Advice.STRICT}
+    return heeded if "json_schema" in options.capabilities else heeded - {Advice.STRICT}
 
 
-def stops(chat: Chat) -> tuple[str, ...]:
+def supported_stops(chat: Chat) -> tuple[str, ...]:
     return chat.stop
 
 
-def write_chat(chat: Chat, order: VendorOptions) -> bytes:
+def write_chat(chat: Chat, options: VendorOptions) -> bytes:
     """Return the body; the path has the model and whether to stream. Raises InvalidRequest."""
-    kind = models.kind_of(order.model)
-    scribe = ConverseBlockWriter(chat.features, partial(models.call_id, order.model), caches=models.caches(kind))
-    reasons = models.reasons(chat.thinking, order, chat.tool_choice, chat.messages)
+    kind = models.kind_of(options.model)
+    writer = ConverseBlockWriter(chat.features, partial(models.call_id, options.model), caches=models.caches(kind))
+    reasons = models.reasons(chat.thinking, options, chat.tool_choice, chat.messages)
     sampling = models.lone(kind, chat.sampling) if reasons.lets_sample else Sampling()
     extra = dict(reasons.fields)
     if sampling.top_k is not None:
         extra |= models.sampling(kind, sampling.top_k)
-    body: dict[str, object] = {"messages": _messages(chat, scribe)}
+    body: dict[str, object] = {"messages": _messages(chat, writer)}
     body |= _some(
-        system=_system(chat, scribe),
-        inferenceConfig=_inference(chat, sampling, reasons.max_output or order.max_output),
-        toolConfig=_tools(chat, order, scribe),
+        system=_system(chat, writer),
+        inferenceConfig=_inference(chat, sampling, reasons.max_output or options.max_output),
+        toolConfig=_tools(chat, options, writer),
         outputConfig=_some(textFormat=_format(chat.format), effort=reasons.effort),
         additionalModelRequestFields=extra,
         additionalModelResponseFieldPaths=_STOPPED if chat.stop else (),
@@ -107,7 +107,7 @@ def _some(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None and value not in ({}, [], ())}
 
 
-def _messages(chat: Chat, scribe: ConverseBlockWriter) -> list[dict[str, object]]:
+def _messages(chat: Chat, writer: ConverseBlockWriter) -> list[dict[str, object]]:
     """Return the turns, alternating, the user first."""
     turns: list[tuple[Role, list[Part]]] = []
     for message in unique_call_ids(chat.messages)[_leading(chat) :]:
@@ -119,7 +119,7 @@ def _messages(chat: Chat, scribe: ConverseBlockWriter) -> list[dict[str, object]
             turns.append((role, parts))
     written: list[dict[str, object]] = []
     for role, parts in turns:
-        _add(written, role.value, scribe.blocks(parts))
+        _add(written, role.value, writer.blocks(parts))
     _trim(written)
     if not written or written[0]["role"] != Role.USER.value:
         written.insert(0, {"role": Role.USER.value, "content": [{"text": _BEGIN}]})
@@ -167,10 +167,10 @@ def _add(written: list[dict[str, object]], role: str, content: list[Block]) -> N
         written.append({"role": role, "content": content})
 
 
-def _system(chat: Chat, scribe: ConverseBlockWriter) -> list[Block]:
+def _system(chat: Chat, writer: ConverseBlockWriter) -> list[Block]:
     """Return the leading system messages, then instructions for which the vendor has no field."""
     leading = instruct_json(chat, chat.messages[: _leading(chat)])
-    blocks = [block for message in leading for block in scribe.blocks(message.parts)]
+    blocks = [block for message in leading for block in writer.blocks(message.parts)]
     if _forbids_calls(chat):
         blocks.append({"text": _NO_CALLS})
     elif chat.tools and chat.parallel_calls is False:
@@ -213,7 +213,7 @@ def _share(value: float | None) -> float | None:
     return value if value is None else min(value, 1)
 
 
-def _tools(chat: Chat, order: VendorOptions, scribe: ConverseBlockWriter) -> dict[str, object]:
+def _tools(chat: Chat, options: VendorOptions, writer: ConverseBlockWriter) -> dict[str, object]:
     choice, called = chat.tool_choice, _called(chat)
     if _is_none(choice) and not called:
         return {}
@@ -222,13 +222,13 @@ def _tools(chat: Chat, order: VendorOptions, scribe: ConverseBlockWriter) -> dic
         tools = tuple(Tool(name) for name in called if name) or ((Tool("unknown"),) if called else ())
     rows: list[dict[str, object]] = []
     for tool in tools:
-        rows.append({"toolSpec": _tool(tool, order)})
-        rows += scribe.mark(tool.cache)
+        rows.append({"toolSpec": _tool(tool, options)})
+        rows += writer.mark(tool.cache)
     return _some(tools=rows, toolChoice=_choice(choice)) if rows else {}
 
 
-def _tool(tool: Tool, order: VendorOptions) -> dict[str, object]:
-    strict = tool.strict and "json_schema" in order.capabilities
+def _tool(tool: Tool, options: VendorOptions) -> dict[str, object]:
+    strict = tool.strict and "json_schema" in options.capabilities
     schema = close_objects(tool.schema) if strict and tool.schema is not None else tool.schema
     return {
         "name": fit(tool.name, SHORT),

@@ -10,7 +10,12 @@ from tokenharbor.wire.dialects.gemini.paths import PATHS
 from tokenharbor.wire.dialects.gemini.read_chat import read_chat
 from tokenharbor.wire.dialects.gemini.reader import GeminiReader, read_reply
 from tokenharbor.wire.dialects.gemini.splice import USAGE, GeminiSplicer
-from tokenharbor.wire.dialects.gemini.write_chat import CARRIES, heeds, stops, write_chat
+from tokenharbor.wire.dialects.gemini.write_chat import (
+    SUPPORTED_FEATURES,
+    supported_advice,
+    supported_stops,
+    write_chat,
+)
 from tokenharbor.wire.dialects.gemini.writer import GeminiWriter, write_reply
 from tokenharbor.wire.framing.cost import add_cost
 from tokenharbor.wire.neutral.dialect import ClientPath, own_status
@@ -26,9 +31,9 @@ class Gemini:
     key_header: bytes | None = b"x-goog-api-key"
     forwarded_headers: frozenset[bytes] = frozenset()
     withheld_values: tuple[bytes, ...] = ()
-    carries = CARRIES
-    heeds = staticmethod(heeds)
-    stops = staticmethod(stops)
+    supported_features = SUPPORTED_FEATURES
+    supported_advice = staticmethod(supported_advice)
+    supported_stops = staticmethod(supported_stops)
     read_chat = staticmethod(read_chat)
     write_chat = staticmethod(write_chat)
     measure = staticmethod(measure)

@@ -4,7 +4,7 @@ from tokenharbor.wire.dialects.gemini.answer_schema import GeminiChunk, candidat
 from tokenharbor.wire.dialects.gemini.ends import ENDS, failure_of
 from tokenharbor.wire.dialects.gemini.failures import read_stream_failure
 from tokenharbor.wire.dialects.gemini.usage import try_usage
-from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.framing.body import has_too_many_values
 from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
@@ -14,7 +14,7 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
     """Return the answer's facts; a Failure if it is an error or no answer of this dialect. A refused prompt counts as
     an answer.
     """
-    if is_swollen(body):
+    if has_too_many_values(body):
         return GARBAGE_ANSWER
     try:
         if not body.isascii():
@@ -41,7 +41,7 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
 def measure(body: bytes) -> int:
     """Return the number of bytes generated; 0 if the body is not an answer."""
     try:
-        return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
+        return 0 if has_too_many_values(body) else _text_bytes(decode_chunk(body))
     except UNREADABLE:
         return 0
 

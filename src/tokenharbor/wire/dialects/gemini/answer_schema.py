@@ -3,7 +3,7 @@
 import msgspec
 
 from tokenharbor.wire.framing.json_values import NULL, text_size
-from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral import nontext
 
 
 class FunctionCall(msgspec.Struct, frozen=True, gc=False):
@@ -133,7 +133,7 @@ def part_size(part: GeminiPart) -> int:
     arguments = len(part.function_call.args) if part.function_call and len(part.function_call.args) > 4 else 0
     size = text_size(part.text or "") + arguments
     if part.thought_signature:
-        size += unseen.sealed(len(part.thought_signature))
+        size += nontext.encrypted_size(len(part.thought_signature))
     if part.inline_data is not None:
         size += _blob_size(part.inline_data)
     if len(part.executable_code) > 4:
@@ -143,8 +143,8 @@ def part_size(part: GeminiPart) -> int:
 
 def _blob_size(blob: Blob) -> int:
     if (blob.mime_type or "").startswith("audio/"):
-        return unseen.sound(len(blob.data or ""))
-    return unseen.IMAGE
+        return nontext.audio_size(len(blob.data or ""))
+    return nontext.IMAGE_SIZE
 
 
 def candidate_size(candidate: GeminiCandidate) -> int:

@@ -36,7 +36,7 @@ class _EventBuilder:
         self._why = ""
         self._blocked = False
 
-    def tell(self, chunk: GeminiChunk, data: bytes) -> None:
+    def add(self, chunk: GeminiChunk, data: bytes) -> None:
         if not self.blocks.started:
             self.blocks.start(chunk.response_id or "", chunk.model_version or "")
         self._blocked = self._blocked or is_blocked(chunk)
@@ -129,7 +129,7 @@ class GeminiReader(FirstContentLimit):
     def __init__(self) -> None:
         self._framer = SseFramer()
         self._blocks = BlockSequence()
-        self._teller = _EventBuilder(self._blocks)
+        self._builder = _EventBuilder(self._blocks)
 
     def feed(self, data: bytes) -> Sequence[Event]:
         return self._read(self._framer.feed(data))
@@ -137,21 +137,21 @@ class GeminiReader(FirstContentLimit):
     def close(self, *, whole: bool = True) -> Sequence[Event]:  # noqa: ARG002  there is no terminator
         events = list(self._read(self._framer.close()))
         if not self._blocks.ended:
-            self._teller.finish()
+            self._builder.finish()
             events += self._blocks.take()
         return events
 
     def _read(self, frames: Sequence[Frame]) -> Sequence[Event]:
         for _, data, _ in frames:
             if data and not self._blocks.ended:
-                _tell(self._teller, data)
+                _add_event(self._builder, data)
         if self._framer.overflow and not self._blocks.ended:
             self._blocks.garbage()
         return self._blocks.take()
 
 
-def _tell(teller: _EventBuilder, data: bytes) -> None:
-    blocks = teller.blocks
+def _add_event(builder: _EventBuilder, data: bytes) -> None:
+    blocks = builder.blocks
     try:
         check_text(data)
         chunk = decode_chunk(data)
@@ -163,14 +163,14 @@ def _tell(teller: _EventBuilder, data: bytes) -> None:
     elif chunk.candidates is None and chunk.prompt_feedback is None and len(chunk.usage_metadata) <= 4:
         blocks.garbage()
     else:
-        teller.tell(chunk, data)
+        builder.add(chunk, data)
 
 
 def read_reply(body: bytes) -> Reply:
     """Read a whole answer; an invalid one becomes a failure."""
     blocks = ReplyBuilder()
-    teller = _EventBuilder(blocks)
-    _tell(teller, body)
+    builder = _EventBuilder(blocks)
+    _add_event(builder, body)
     if not blocks.ended:
-        teller.finish()
+        builder.finish()
     return blocks.reply()

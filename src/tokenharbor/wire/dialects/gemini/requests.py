@@ -208,6 +208,10 @@ def _configured(config: bytes, most: int | None, effort: StatedEffort | None) ->
     changes: dict[str, bytes | None] = {}
     if most is not None:
         changes[name_in(members, "maxOutputTokens")] = b"%d" % most
-    if effort is not None and effort.chat.thinking is not None and (said := stated(effort.chat.thinking, effort.order)):
+    if (
+        effort is not None
+        and effort.chat.thinking is not None
+        and (said := stated(effort.chat.thinking, effort.options))
+    ):
         changes[name_in(members, "thinkingConfig")] = msgspec.json.encode(said)
     return edit(config if members else b"{}", members, changes)

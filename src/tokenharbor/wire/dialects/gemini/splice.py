@@ -34,7 +34,7 @@ class GeminiSplicer(EventSplicer):
         out = super().close(whole=whole)
         if self.failure is None and self._candidates.all_finished:
             self._end_all()
-        self.complete = self.over and self.failure is None
+        self.complete = self.ending_begun and self.failure is None
         return out
 
     def _judge(self, name: bytes, data: bytes | None) -> int:  # noqa: ARG002  events have no names here

@@ -18,7 +18,7 @@ from tokenharbor.wire.neutral.chat import (
     callable_tools,
 )
 
-CARRIES = frozenset(
+SUPPORTED_FEATURES = frozenset(
     {
         Feature.TOOLS,
         Feature.FORCED_CALL,
@@ -31,7 +31,7 @@ CARRIES = frozenset(
     }
 )
 
-_HEEDS = frozenset(
+_SUPPORTED_ADVICE = frozenset(
     {
         Advice.TEMPERATURE,
         Advice.HOT,
@@ -58,8 +58,8 @@ _BESIDE = frozenset({"description", "default"})  # allowed beside a `$ref` in a 
 _encode = msgspec.json.Encoder().encode
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:
-    heeded = _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
+def supported_advice(chat: Chat, options: VendorOptions) -> frozenset[Advice]:
+    heeded = _SUPPORTED_ADVICE if "reasoning" in options.capabilities else _SUPPORTED_ADVICE - {Advice.REASONING}
     return heeded if _has_seed(chat.sampling) else heeded - {Advice.SEED}
 
 
@@ -67,35 +67,35 @@ def _has_seed(sampling: Sampling) -> bool:
     return sampling.seed is not None and abs(sampling.seed) <= _MOST_SEED
 
 
-def stops(chat: Chat) -> tuple[str, ...]:
+def supported_stops(chat: Chat) -> tuple[str, ...]:
     return chat.stop[:_MOST_STOPS]
 
 
-def write_chat(chat: Chat, order: VendorOptions) -> bytes:
+def write_chat(chat: Chat, options: VendorOptions) -> bytes:
     """Return the body. Raises InvalidRequest."""
-    system, contents = system_and_contents(chat.messages, signed="adaptive_reasoning" in order.capabilities)
+    system, contents = system_and_contents(chat.messages, signed="adaptive_reasoning" in options.capabilities)
     body: dict[str, object] = {"contents": contents}
     if system:
         body["systemInstruction"] = {"parts": system}
     body.update(_tools(chat))
-    if config := _config(chat, order):
+    if config := _config(chat, options):
         body["generationConfig"] = config
     return _encode(body)
 
 
-def _config(chat: Chat, order: VendorOptions) -> dict[str, object]:
+def _config(chat: Chat, options: VendorOptions) -> dict[str, object]:
     config: dict[str, object] = {}
-    if order.max_output is not None:
-        config["maxOutputTokens"] = order.max_output
+    if options.max_output is not None:
+        config["maxOutputTokens"] = options.max_output
     config.update(_sampling(chat.sampling))
     if chat.stop:
-        config["stopSequences"] = stops(chat)
+        config["stopSequences"] = supported_stops(chat)
     if chat.format is not None:
         config["responseMimeType"] = _JSON
         if chat.format.schema is not None:
             config["responseJsonSchema"] = msgspec.Raw(strip_beside_references(chat.format.schema, frozenset()))
-    if chat.thinking is not None and "reasoning" in order.capabilities:
-        config["thinkingConfig"] = thinking_of(chat.thinking, order)
+    if chat.thinking is not None and "reasoning" in options.capabilities:
+        config["thinkingConfig"] = thinking_of(chat.thinking, options)
     return config
 
 

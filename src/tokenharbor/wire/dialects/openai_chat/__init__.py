@@ -22,9 +22,9 @@ class OpenAIChat:
     key_header: bytes | None = None
     forwarded_headers: frozenset[bytes] = frozenset()
     withheld_values: tuple[bytes, ...] = ()
-    carries: frozenset[Feature] = write_chat.CARRIES
-    heeds = staticmethod(write_chat.heeds)
-    stops = staticmethod(write_chat.stops)
+    supported_features: frozenset[Feature] = write_chat.SUPPORTED_FEATURES
+    supported_advice = staticmethod(write_chat.supported_advice)
+    supported_stops = staticmethod(write_chat.supported_stops)
     read_chat = staticmethod(read_chat.read_chat)
     write_chat = staticmethod(write_chat.write_chat)
     measure = staticmethod(measure)

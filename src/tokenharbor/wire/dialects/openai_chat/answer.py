@@ -14,7 +14,7 @@ from tokenharbor.wire.dialects.openai_chat.answer_schema import (
 from tokenharbor.wire.dialects.openai_chat.ends import ENDS, failure_of, is_empty, is_usual
 from tokenharbor.wire.dialects.openai_chat.failures import read_status, read_stream_failure
 from tokenharbor.wire.dialects.openai_chat.usage import OpenAICounts, usage_of_counts
-from tokenharbor.wire.framing.body import is_swollen
+from tokenharbor.wire.framing.body import has_too_many_values
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import GARBAGE_ANSWER, Failure
@@ -64,7 +64,7 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
 
 
 def _read_closely(body: bytes) -> AnswerFacts | Failure:
-    if is_swollen(body):
+    if has_too_many_values(body):
         return GARBAGE_ANSWER
     try:
         whole = decode_chunk(body)
@@ -99,7 +99,7 @@ def _ended_in(choices: list[ChatChoice]) -> Failure | None:
 def measure(body: bytes) -> int:
     """Return the number of bytes generated; 0 if the body is not an answer."""
     try:
-        return 0 if is_swollen(body) else _text_bytes(decode_chunk(body))
+        return 0 if has_too_many_values(body) else _text_bytes(decode_chunk(body))
     except UNREADABLE:
         return 0
 

@@ -7,7 +7,7 @@ import msgspec
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.dialects.openai_chat.usage import read_usage
 from tokenharbor.wire.framing.json_values import NULL, UNREADABLE, text_size
-from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral import nontext
 from tokenharbor.wire.neutral.usage import BadUsageError
 
 
@@ -196,15 +196,15 @@ def _beside_size(words: ChatDelta, reasoning: int) -> int:
         if len(words.reasoning_details) > 4:
             size += max(sum(map(_detail_size, _decode_details(words.reasoning_details))) - reasoning, 0)
         if len(words.images) > 4:
-            size += unseen.IMAGE * len(_decode_list(words.images))
+            size += nontext.IMAGE_SIZE * len(_decode_list(words.images))
         if len(words.audio) > 4:
             audio = _decode_audio(words.audio)
-            size += max(text_size(audio.transcript or ""), unseen.sound(len(audio.data or "")))
+            size += max(text_size(audio.transcript or ""), nontext.audio_size(len(audio.data or "")))
     return size
 
 
 def _detail_size(detail: ReasoningDetail) -> int:
-    return text_size(detail.text or detail.summary or "") + unseen.sealed(len(detail.data or ""))
+    return text_size(detail.text or detail.summary or "") + nontext.encrypted_size(len(detail.data or ""))
 
 
 def _calls_size(words: ChatDelta) -> int:

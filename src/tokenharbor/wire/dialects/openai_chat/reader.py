@@ -232,7 +232,7 @@ class OpenAIReader(FirstContentLimit):
     def __init__(self) -> None:
         self._framer = SseFramer()
         self._blocks = BlockSequence()
-        self._teller = _EventBuilder(self._blocks)
+        self._builder = _EventBuilder(self._blocks)
         self._reason: str | None = None
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -280,7 +280,7 @@ class OpenAIReader(FirstContentLimit):
         self._chunk(chunk)
 
     def _chunk(self, chunk: ChatChunk) -> None:
-        self._teller.start(chunk)
+        self._builder.start(chunk)
         for choice in chunk.choices or ():
             if choice.index == 0:
                 self._choice(choice)
@@ -294,10 +294,10 @@ class OpenAIReader(FirstContentLimit):
             return
         if choice.delta is not None:  # also after the finish: late content is delivered
             if not choice.delta.tool_calls:
-                self._teller.open_calls()
-            self._teller.words(choice.delta)
+                self._builder.open_calls()
+            self._builder.words(choice.delta)
         if choice.finish_reason:
-            self._teller.open_calls()
+            self._builder.open_calls()
         if not is_usual(choice) and (failure := failure_of(choice, empty=not self._blocks.spoken)) is not None:
             self._blocks.fail(failure)
         elif choice.finish_reason and self._reason is None:
@@ -306,7 +306,7 @@ class OpenAIReader(FirstContentLimit):
 
     def _done(self) -> None:
         """End the answer. Some vendors send no reason: content before their terminator still is a complete answer."""
-        if self._teller.nameless() or not (self._reason or self._blocks.spoken):
+        if self._builder.nameless() or not (self._reason or self._blocks.spoken):
             self._blocks.garbage()
         else:
             self._blocks.end(self._reason or "", ENDS)
@@ -362,13 +362,13 @@ def read_reply(body: bytes) -> Reply:
     if _is_bare(choice.message):
         return _read_bare(whole, choice, choice.message)
     blocks = ReplyBuilder()
-    teller = _EventBuilder(blocks)
-    teller.start(whole)
-    teller.words(choice.message)
+    builder = _EventBuilder(blocks)
+    builder.start(whole)
+    builder.words(choice.message)
     raw = usage_of(whole)
     if raw is not None:
         blocks.report(try_usage(raw))
-    if teller.nameless():
+    if builder.nameless():
         blocks.garbage()
     else:
         blocks.end(choice.finish_reason or "", ENDS)

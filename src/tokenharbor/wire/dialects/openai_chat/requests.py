@@ -221,7 +221,7 @@ def write(request: Request, change: Edit) -> bytes:
     if change.ask_usage and request.stream and not request.wants_usage:
         changes["stream_options"] = _asking(request)
     if change.effort is not None:
-        said = thinking_of(change.effort.chat, change.effort.order)
+        said = thinking_of(change.effort.chat, change.effort.options)
         changes.update({name: msgspec.json.encode(value) for name, value in said.items()})
     return edit(request.body, request.members, changes) if changes else request.body
 

@@ -52,7 +52,7 @@ class OpenAISplicer(EventSplicer):
         if turn != CONTENT:
             turn = self._judge_silent(turn, chunk, choices)
         counts = chunk.usage is not NULL and len(chunk.usage) > 4
-        if counts or (self._choices.any_finished and not self.over):
+        if counts or (self._choices.any_finished and not self.ending_begun):
             self._note_usage(chunk)
         if counts and not choices and self._choices.any_finished:
             return self._judge_usage()

@@ -34,7 +34,7 @@ from tokenharbor.wire.neutral.chat import (
     callable_tools,
 )
 
-CARRIES = frozenset(
+SUPPORTED_FEATURES = frozenset(
     {
         Feature.TOOLS,
         Feature.FORCED_CALL,
@@ -48,7 +48,7 @@ CARRIES = frozenset(
     }
 )
 
-HEEDS = frozenset(
+SUPPORTED_ADVICE = frozenset(
     {
         Advice.TEMPERATURE,
         Advice.HOT,
@@ -78,34 +78,34 @@ Said = dict[str, object]
 _encode = msgspec.json.Encoder().encode
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  the signature of `ProviderDialect`
-    return HEEDS if "reasoning" in order.capabilities else HEEDS - {Advice.REASONING}
+def supported_advice(chat: Chat, options: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  the signature of `ProviderDialect`
+    return SUPPORTED_ADVICE if "reasoning" in options.capabilities else SUPPORTED_ADVICE - {Advice.REASONING}
 
 
-def stops(chat: Chat) -> tuple[str, ...]:
+def supported_stops(chat: Chat) -> tuple[str, ...]:
     return chat.stop[:_MOST_STOPS]
 
 
-def write_chat(chat: Chat, order: VendorOptions) -> bytes:
+def write_chat(chat: Chat, options: VendorOptions) -> bytes:
     """Return the body. Raises InvalidRequest."""
-    thinks = "reasoning" in order.capabilities
+    thinks = "reasoning" in options.capabilities
     messages: list[Said] = []
     for message in _folded(mention_json(chat, unique_call_ids(chat.messages))):
         _add(messages, message, thinks=thinks)
-    body: Said = {"model": order.model, "messages": messages}
+    body: Said = {"model": options.model, "messages": messages}
     if chat.tools:
         body.update(_tools(chat))
     body.update(_sampling(chat.sampling))
     if chat.stop:
-        body["stop"] = stops(chat)
+        body["stop"] = supported_stops(chat)
     if chat.format is not None:
         body["response_format"] = _format(chat.format)
-    body.update(thinking_of(chat, order))
+    body.update(thinking_of(chat, options))
     if chat.verbosity is not None:
         body["verbosity"] = chat.verbosity
-    if order.max_output is not None and order.max_field != "":
-        body[order.max_field or _MAX_FIELD] = order.max_output
-    if order.stream:
+    if options.max_output is not None and options.max_field != "":
+        body[options.max_field or _MAX_FIELD] = options.max_output
+    if options.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return _encode(body)
@@ -126,15 +126,15 @@ def _sampling(sampling: Sampling) -> Said:
     return said
 
 
-def thinking_of(chat: Chat, order: VendorOptions) -> Said:
+def thinking_of(chat: Chat, options: VendorOptions) -> Said:
     """Return how much to think, if the chat states it and the model can reason."""
     thinking = chat.thinking
-    if thinking is None or "reasoning" not in order.capabilities:
+    if thinking is None or "reasoning" not in options.capabilities:
         return {}
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
-    if effort == "none" and "always_reasoning" in order.capabilities:
+    if effort == "none" and "always_reasoning" in options.capabilities:
         effort = "low"  # a model that always reasons refuses "none"
     return {"reasoning_effort": effort} if effort else {}
 

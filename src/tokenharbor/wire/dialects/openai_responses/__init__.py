@@ -10,7 +10,12 @@ from tokenharbor.wire.dialects.openai_responses.counts import write_count
 from tokenharbor.wire.dialects.openai_responses.read_chat import read_chat
 from tokenharbor.wire.dialects.openai_responses.reader import ResponsesReader, read_reply
 from tokenharbor.wire.dialects.openai_responses.splice import ResponsesSplicer
-from tokenharbor.wire.dialects.openai_responses.write_chat import CARRIES, heeds, stops, write_chat
+from tokenharbor.wire.dialects.openai_responses.write_chat import (
+    SUPPORTED_FEATURES,
+    supported_advice,
+    supported_stops,
+    write_chat,
+)
 from tokenharbor.wire.dialects.openai_responses.writer import ResponsesWriter, write_reply
 from tokenharbor.wire.framing.cost import price_answer
 from tokenharbor.wire.neutral.chat import Feature
@@ -30,9 +35,9 @@ class OpenAIResponses:
     key_header: bytes | None = None
     forwarded_headers: frozenset[bytes] = frozenset()
     withheld_values: tuple[bytes, ...] = ()
-    carries: frozenset[Feature] = CARRIES
-    heeds = staticmethod(heeds)
-    stops = staticmethod(stops)
+    supported_features: frozenset[Feature] = SUPPORTED_FEATURES
+    supported_advice = staticmethod(supported_advice)
+    supported_stops = staticmethod(supported_stops)
     read_chat = staticmethod(read_chat)
     write_chat = staticmethod(write_chat)
     measure = staticmethod(measure)

@@ -10,7 +10,7 @@ from tokenharbor.wire.dialects.openai_responses.answer_schema import (
 )
 from tokenharbor.wire.dialects.openai_responses.ends import ENDS
 from tokenharbor.wire.dialects.openai_responses.failures import read_error
-from tokenharbor.wire.framing.body import UnreadableError, check_text, edit, is_swollen, scan
+from tokenharbor.wire.framing.body import UnreadableError, check_text, edit, has_too_many_values, scan
 from tokenharbor.wire.framing.cost import add_cost
 from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.dialect import AnswerFacts
@@ -21,7 +21,7 @@ OVER = frozenset({"completed", "incomplete"})
 
 def read_answer(body: bytes) -> AnswerFacts | Failure:
     """Return the answer's facts; a Failure if it is an error or no answer of this dialect."""
-    if is_swollen(body):
+    if has_too_many_values(body):
         return GARBAGE_ANSWER
     try:
         check_text(body)
@@ -44,7 +44,7 @@ def read_answer(body: bytes) -> AnswerFacts | Failure:
 def measure(body: bytes) -> int:
     """Return the number of bytes generated; 0 if the body is not an answer."""
     try:
-        return 0 if is_swollen(body) else _text_bytes(decode_response(body))
+        return 0 if has_too_many_values(body) else _text_bytes(decode_response(body))
     except UNREADABLE:
         return 0
 

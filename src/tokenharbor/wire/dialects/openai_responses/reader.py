@@ -44,7 +44,7 @@ _Key = tuple[str, int]
 _CALL: _Key = ("arguments", 0)
 
 
-class _Told:
+class _ItemState:
     """One item of the output so far: its blocks, and the length of each part."""
 
     __slots__ = ("blocks", "id", "sent", "type")
@@ -79,105 +79,105 @@ class _EventBuilder:
 
     def __init__(self, blocks: BlockSequence) -> None:
         self.blocks = blocks
-        self._items: dict[int, _Told] = {}
+        self._items: dict[int, _ItemState] = {}
 
     def begin(self, index: int, item: OutputItem) -> None:
         """Begin an item."""
-        told = self._item(index, item)
-        if item.type in _CALLS and 0 not in told.blocks:
-            self._open_call(told, item)
+        state = self._item(index, item)
+        if item.type in _CALLS and 0 not in state.blocks:
+            self._open_call(state, item)
 
-    def _item(self, index: int, item: OutputItem = _UNKNOWN) -> _Told:
-        told = self._items.get(index)
-        if told is None:
-            told = self._items[index] = _Told(item)
-        elif not told.type:
-            told.type, told.id = item.type, item.id
-        return told
+    def _item(self, index: int, item: OutputItem = _UNKNOWN) -> _ItemState:
+        state = self._items.get(index)
+        if state is None:
+            state = self._items[index] = _ItemState(item)
+        elif not state.type:
+            state.type, state.id = item.type, item.id
+        return state
 
-    def _open_call(self, told: _Told, item: OutputItem) -> None:
+    def _open_call(self, state: _ItemState, item: OutputItem) -> None:
         name = full_name(item.name or "", item.namespace)
         call_id = item.call_id or item.id or ""
         if name and call_id:
             custom = item.type == "custom_tool_call"
-            told.blocks[0] = self.blocks.open(BlockKind.TOOL_CALL, call_id, name, custom=custom)
+            state.blocks[0] = self.blocks.open(BlockKind.TOOL_CALL, call_id, name, custom=custom)
 
     def grow(self, index: int, key: _Key, kind: BlockKind, text: str) -> None:
         """Add a piece of a message's part, of a call's arguments or of reasoning, whose parts share one block."""
-        told = self._item(index)
+        state = self._item(index)
         place = 0 if kind is BlockKind.REASONING else key[1]
-        block = told.blocks.get(place)
+        block = state.blocks.get(place)
         if block is None and kind is not BlockKind.TOOL_CALL:
-            block = told.blocks[place] = self.blocks.open(kind)
+            block = state.blocks[place] = self.blocks.open(kind)
         if block is None or not self.blocks.is_open(block):
             return
-        is_next = kind is BlockKind.REASONING and told.sent and key not in told.sent
+        is_next = kind is BlockKind.REASONING and state.sent and key not in state.sent
         self.blocks.grow(block, _BETWEEN + text if is_next else text)
-        told.add(key, text)
+        state.add(key, text)
 
     def complete(self, index: int, key: _Key, kind: BlockKind, whole: str | None) -> bool:
         """Add the rest of a part, given its whole text."""
-        told = self._item(index)
-        rest = told.rest(key, whole or "")
+        state = self._item(index)
+        rest = state.rest(key, whole or "")
         if not rest:
             return rest is not None
-        before = told.sent.get(key)
+        before = state.sent.get(key)
         self.grow(index, key, kind, rest)
-        return told.sent.get(key) != before
+        return state.sent.get(key) != before
 
     def cite(self, index: int, place: int, annotation: Annotation) -> None:
-        told = self._items.get(index)
-        block = told.blocks.get(place) if told is not None else None
+        state = self._items.get(index)
+        block = state.blocks.get(place) if state is not None else None
         if annotation.url and block is not None and self.blocks.is_open(block):
             self.blocks.cite(block, Citation(annotation.url, annotation.title or ""))
 
     def end_part(self, index: int, place: int, part: ResponsesPart) -> bool:
         """End a part of a message."""
-        told = self._item(index)
-        is_new = place not in told.blocks
+        state = self._item(index)
+        is_new = place not in state.blocks
         kind = BlockKind.REFUSAL if part.type == "refusal" else BlockKind.TEXT
         if not self.complete(index, ("content", place), kind, part.refusal if part.type == "refusal" else part.text):
             return False
         if is_new:
             for annotation in part.annotations or ():
                 self.cite(index, place, annotation)
-        if place in told.blocks:
-            self.blocks.close(told.blocks[place])
+        if place in state.blocks:
+            self.blocks.close(state.blocks[place])
         return True
 
     def end(self, index: int, item: OutputItem, raw: bytes) -> bool:
         """End an item."""
-        told = self._item(index, item)
+        state = self._item(index, item)
         fits = True
         match item.type:
             case "message":
                 fits = all(self.end_part(index, place, part) for place, part in enumerate(item.content or ()))
             case "reasoning":
-                fits = self._end_reasoning(index, told, item, raw)
+                fits = self._end_reasoning(index, state, item, raw)
             case "function_call" | "custom_tool_call":
-                if 0 not in told.blocks:
-                    self._open_call(told, item)
-                fits = 0 in told.blocks and self.complete(
+                if 0 not in state.blocks:
+                    self._open_call(state, item)
+                fits = 0 in state.blocks and self.complete(
                     index, _CALL, BlockKind.TOOL_CALL, item.arguments or item.input
                 )
-            case "image_generation_call" if item.result and 0 not in told.blocks:
-                block = told.blocks[0] = self.blocks.open(BlockKind.IMAGE, name=f"image/{item.output_format or 'png'}")
+            case "image_generation_call" if item.result and 0 not in state.blocks:
+                block = state.blocks[0] = self.blocks.open(BlockKind.IMAGE, name=f"image/{item.output_format or 'png'}")
                 self.blocks.grow(block, item.result)
-        for block in told.blocks.values():
+        for block in state.blocks.values():
             self.blocks.close(block)
         return fits
 
-    def _end_reasoning(self, index: int, told: _Told, item: OutputItem, raw: bytes) -> bool:
+    def _end_reasoning(self, index: int, state: _ItemState, item: OutputItem, raw: bytes) -> bool:
         for name, parts in (("summary", item.summary), ("content", item.content)):
             for place, part in enumerate(parts or ()):
                 if not self.complete(index, (name, place), BlockKind.REASONING, part.text):
                     return False
         notes = _notes(item.encrypted_content, raw) if item.encrypted_content else ()
         if notes and not any(note.dialect == DIALECT and note.name in MARKS for note in notes):
-            if 0 not in told.blocks:
-                told.blocks[0] = self.blocks.open(BlockKind.REASONING)
-            if self.blocks.is_open(told.blocks[0]):
-                self.blocks.grow(told.blocks[0], "", notes)
+            if 0 not in state.blocks:
+                state.blocks[0] = self.blocks.open(BlockKind.REASONING)
+            if self.blocks.is_open(state.blocks[0]):
+                self.blocks.grow(state.blocks[0], "", notes)
         return True
 
     def whole(self, response: ResponseObject) -> bool:
@@ -204,11 +204,11 @@ class _EventBuilder:
             self.blocks.finish(FinishReason.STOP)
 
 
-def _find(begun: Mapping[int, _Told], item: OutputItem, place: int) -> int:
+def _find(begun: Mapping[int, _ItemState], item: OutputItem, place: int) -> int:
     """Return the index of the item among those begun: by its id, else the first of its type, since some vendors omit
     items from the whole answer or change their ids there; else a new index.
     """
-    same = [index for index, told in begun.items() if told.type in (item.type, "")]
+    same = [index for index, state in begun.items() if state.type in (item.type, "")]
     for index in same:
         if item.id and begun[index].id == item.id:
             return index
@@ -233,7 +233,7 @@ class ResponsesReader(FirstContentLimit):
     def __init__(self) -> None:
         self._framer = SseFramer(MOST_EVENT)
         self._blocks = BlockSequence()
-        self._teller = _EventBuilder(self._blocks)
+        self._builder = _EventBuilder(self._blocks)
 
     def most_waiting(self, sent: int) -> int:
         return most_waiting(sent)
@@ -262,12 +262,12 @@ class ResponsesReader(FirstContentLimit):
             event = decode_event(data)
             if event.type == "error" or (name == b"error" and not event.type):
                 self._blocks.fail(read_error_event(event))
-            elif not self._tell(event, data):
+            elif not self._add_event(event, data):
                 self._blocks.garbage()
         except UNREADABLE:
             self._blocks.garbage()
 
-    def _tell(self, event: ResponsesEvent, data: bytes) -> bool:
+    def _add_event(self, event: ResponsesEvent, data: bytes) -> bool:
         """Add the event; return False if it breaks the dialect."""
         kind = event.type.removeprefix("response.")
         if kind == event.type:
@@ -292,29 +292,29 @@ class ResponsesReader(FirstContentLimit):
     def _grow(self, kind: str, event: ResponsesEvent, text: str) -> None:
         part = _part_of(kind.removesuffix(".delta"), event)
         if part is not None:
-            self._teller.grow(event.output_index, *part, text)
+            self._builder.grow(event.output_index, *part, text)
 
     def _frame_item(self, kind: str, event: ResponsesEvent, data: bytes) -> bool:
         """Add an event other than an item's growth."""
         index = event.output_index
         match kind:
             case "output_item.added" if len(event.item) > 4:
-                self._teller.begin(index, decode_item(event.item))
+                self._builder.begin(index, decode_item(event.item))
             case "output_item.done" if len(event.item) > 4:
-                return self._teller.end(index, decode_item(event.item), bytes(event.item))
+                return self._builder.end(index, decode_item(event.item), bytes(event.item))
             case "output_text.annotation.added" if event.annotation is not None:
-                self._teller.cite(index, event.content_index, event.annotation)
+                self._builder.cite(index, event.content_index, event.annotation)
             case "content_part.done" if event.part is not None and event.part.type in (
                 "output_text",
                 "text",
                 "refusal",
             ):
-                return self._teller.end_part(index, event.content_index, event.part)
+                return self._builder.end_part(index, event.content_index, event.part)
             case "output_item.added" | "output_item.done":
                 return False
             case _ if kind.endswith(".done"):
                 part = _part_of(kind.removesuffix(".done"), event)
-                return part is None or self._teller.complete(index, *part, _whole_text(data))
+                return part is None or self._builder.complete(index, *part, _whole_text(data))
         return True
 
     def _end(self, event: ResponsesEvent) -> bool:
@@ -325,9 +325,9 @@ class ResponsesReader(FirstContentLimit):
         if event.type == "response.failed":
             return False
         self._blocks.start(response.id, response.model)
-        if not self._teller.whole(response):
+        if not self._builder.whole(response):
             return False
-        self._teller.finish(response)
+        self._builder.finish(response)
         return True
 
 
@@ -355,7 +355,7 @@ def _whole_text(data: bytes) -> str | None:
 def read_reply(body: bytes) -> Reply:
     """Read a whole answer; an invalid one becomes a failure."""
     blocks = ReplyBuilder()
-    teller = _EventBuilder(blocks)
+    builder = _EventBuilder(blocks)
     try:
         check_text(body)
         response = decode_response(body)
@@ -363,8 +363,8 @@ def read_reply(body: bytes) -> Reply:
             blocks.fail(failure)
             return blocks.reply()
         blocks.start(response.id, response.model)
-        if teller.whole(response):
-            teller.finish(response)
+        if builder.whole(response):
+            builder.finish(response)
         else:
             blocks.garbage()
     except UNREADABLE:

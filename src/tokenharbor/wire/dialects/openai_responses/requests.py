@@ -139,6 +139,6 @@ def write(request: Request, change: Edit) -> bytes:
         if kept is not None:
             changes["tools"] = kept
     if change.effort is not None:
-        said = thinking_of(change.effort.chat, change.effort.order)
+        said = thinking_of(change.effort.chat, change.effort.options)
         changes.update({name: msgspec.json.encode(value) for name, value in said.items()})
     return edit(request.body, members, changes) if changes else request.body

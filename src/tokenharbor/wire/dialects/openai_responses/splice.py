@@ -17,7 +17,7 @@ from tokenharbor.wire.framing import sse
 from tokenharbor.wire.framing.first_content_limit import MOST_WAITING
 from tokenharbor.wire.framing.json_values import UNREADABLE, text_size
 from tokenharbor.wire.framing.splice import CONTENT, ENDING, HIDDEN, IDLE, EventSplicer
-from tokenharbor.wire.neutral import unseen
+from tokenharbor.wire.neutral import nontext
 from tokenharbor.wire.neutral.failure import GARBAGE_EVENT, Failure, FailureKind
 
 MOST_EVENT = 2 << 20
@@ -72,7 +72,7 @@ class ResponsesSplicer(EventSplicer):
             return IDLE
         self._grew.add(event.output_index)
         if event.type.endswith("audio.delta"):
-            self._grown = unseen.sound(len(event.delta))
+            self._grown = nontext.audio_size(len(event.delta))
         else:
             self._grown = text_size(event.delta)
         return CONTENT

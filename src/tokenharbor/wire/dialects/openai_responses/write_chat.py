@@ -36,7 +36,7 @@ from tokenharbor.wire.neutral.chat import (
 )
 from tokenharbor.wire.neutral.events import Note
 
-CARRIES = frozenset(
+SUPPORTED_FEATURES = frozenset(
     {
         Feature.TOOLS,
         Feature.FORCED_CALL,
@@ -52,7 +52,7 @@ CARRIES = frozenset(
     }
 )
 
-_HEEDS = frozenset(
+_SUPPORTED_ADVICE = frozenset(
     {
         Advice.TEMPERATURE,
         Advice.HOT,
@@ -73,27 +73,27 @@ _NO_PARAMETERS: Json = {"type": "object", "properties": {}}
 _LONGEST_ID = 64  # of a call, in characters
 
 
-def heeds(chat: Chat, order: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  the signature of `ProviderDialect`
-    return _HEEDS if "reasoning" in order.capabilities else _HEEDS - {Advice.REASONING}
+def supported_advice(chat: Chat, options: VendorOptions) -> frozenset[Advice]:  # noqa: ARG001  the signature of `ProviderDialect`
+    return _SUPPORTED_ADVICE if "reasoning" in options.capabilities else _SUPPORTED_ADVICE - {Advice.REASONING}
 
 
-def stops(chat: Chat) -> tuple[str, ...]:  # noqa: ARG001  likewise; this dialect has no stop sequences
+def supported_stops(chat: Chat) -> tuple[str, ...]:  # noqa: ARG001  likewise; this dialect has no stop sequences
     return ()
 
 
-def write_chat(chat: Chat, order: VendorOptions) -> bytes:
+def write_chat(chat: Chat, options: VendorOptions) -> bytes:
     """Return the body. Raises InvalidRequest for a value that has no form in this dialect."""
     body: Json = {
-        "model": order.model,
+        "model": options.model,
         "input": list(_items(mention_json(chat, unique_call_ids(chat.messages)))),
-        "stream": order.stream,
+        "stream": options.stream,
         "store": False,
     }
-    if order.max_output is not None:
-        body["max_output_tokens"] = order.max_output
-    if "reasoning" in order.capabilities:
+    if options.max_output is not None:
+        body["max_output_tokens"] = options.max_output
+    if "reasoning" in options.capabilities:
         body["include"] = ["reasoning.encrypted_content"]
-    body |= thinking_of(chat, order)
+    body |= thinking_of(chat, options)
     body |= _tools(chat)
     body |= _text(chat)
     settings = {
@@ -183,16 +183,16 @@ def _file(file: File) -> Json:
     return {"type": "input_file", "filename": file.name or "document.pdf", "file_data": write_url(file.source)}
 
 
-def thinking_of(chat: Chat, order: VendorOptions) -> Json:
+def thinking_of(chat: Chat, options: VendorOptions) -> Json:
     """Return how much to think, if the chat states it and the model can reason."""
     thinking = chat.thinking
-    if thinking is None or "reasoning" not in order.capabilities:
+    if thinking is None or "reasoning" not in options.capabilities:
         return {}
     settings: Json = {}
     effort = thinking.effort
     if effort is None and thinking.budget is not None:
         effort = effort_of(thinking.budget)
-    if effort == "none" and "always_reasoning" in order.capabilities:
+    if effort == "none" and "always_reasoning" in options.capabilities:
         effort = "low"  # a model that always reasons refuses "none"
     if effort is not None:
         settings["effort"] = effort
