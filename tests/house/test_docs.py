@@ -15,7 +15,7 @@ from tests.house.checkout import HOUSE, ROOT, read_checkout
 from tokenharbor.app import settings
 from tokenharbor.app.cli import cli
 from tokenharbor.app.settings import load_settings
-from tokenharbor.billing.alarms import Alarms
+from tokenharbor.billing.alarms import Alarm, Alarms
 from tokenharbor.catalog import tables
 from tokenharbor.catalog.load import load_catalog
 from tokenharbor.catalog.price import PER_MILLION, PER_ONE
@@ -318,3 +318,9 @@ def test_every_metric_is_documented_and_no_other() -> None:
     ours = {family.name + ("_total" if family.kind is MetricKind.COUNTER else "") for family in families}
     documented = {cells[0].strip("`") for cells in rows(page("docs/operations.md")) if "tokenharbor_" in cells[0]}
     assert documented == ours
+
+
+def test_every_alarm_is_documented_and_no_other() -> None:
+    table = page("docs/operations.md").partition("| Alarm | Meaning |")[2].partition("\n\n")[0]
+    documented = [name for cells in rows(table) for name in re.findall(r"`([a-z_]+)`", cells[0])]
+    assert sorted(documented) == sorted(Alarm)
