@@ -53,7 +53,7 @@ async def test_exports_are_few_and_one_of_an_account(office: Office, pool: async
         await whole(exports, pool, account_id)
     await anext(theirs)
     assert exports.count == MOST_EXPORTS
-    with pytest.raises(RateLimited, match="Other exports"):
+    with pytest.raises(RateLimited, match="Too many exports"):
         await whole(exports, pool, new())
     await mine.aclose()
     assert await whole(exports, pool, new()) == b"all"

@@ -32,7 +32,7 @@ async def test_a_body_without_end_in_depth_is_refused(office: Office, body: byte
 
 async def test_a_body_that_is_missing_is_asked_for(office: Office) -> None:
     said = await office.anybody.ask("POST", "/api/session", headers=JSON)
-    assert (said.status_code, said.json()["error"]["message"]) == (400, "This needs a body of JSON.")
+    assert (said.status_code, said.json()["error"]["message"]) == (400, "This request needs a JSON body.")
 
 
 async def test_a_body_beyond_the_limit_is_refused(office: Office) -> None:

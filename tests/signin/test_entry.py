@@ -246,7 +246,7 @@ async def test_recovery_codes_are_made_anew_by_who_has_the_second_factor(
     await entry.enter(sign_in, Credentials(email=EMAIL, password=PASSWORD, code=new[0]), HERE)
     changes = await read_user_changes(conn, ada.user.id)
     assert [(each.field, each.after) for each in changes][-1] == ("recovery_codes", "new")
-    assert "recovery codes were made" in (await mails_to(sign_in, EMAIL))[0]
+    assert "recovery codes were created" in (await mails_to(sign_in, EMAIL))[0]
 
 
 async def test_a_recovery_code_stands_in_once(sign_in: SignIn, new_user: NewUser) -> None:

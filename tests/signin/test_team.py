@@ -299,7 +299,7 @@ async def test_who_makes_and_revokes_management_keys_all_day_is_stopped(
 
     for _ in range(MANAGEMENT_KEYS.most):
         await make_and_revoke()
-    with pytest.raises(RateLimited, match="make this one tomorrow"):
+    with pytest.raises(RateLimited, match="try again tomorrow"):
         await make_and_revoke()
     clock.advance(MANAGEMENT_KEYS.window)
     await make_and_revoke()

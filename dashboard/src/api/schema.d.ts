@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * ReadEdition
-         * @description What this service offers.
+         * @description Get what this service offers.
          */
         get: operations["getEdition"];
         put?: never;
@@ -35,9 +35,9 @@ export interface paths {
         put?: never;
         /**
          * PostSignUp
-         * @description Sign up: a mail with a link is on its way. The answer is the same for an e-mail that has an account.
+         * @description Sign up. Sends a mail with a link. The answer is the same if the e-mail address already has an account.
          *
-         *     A browser that has its cookie opens the link without choosing another password.
+         *     The cookie of the answer lets this browser open the link without choosing a password again.
          */
         post: operations["signUp"];
         delete?: never;
@@ -57,8 +57,8 @@ export interface paths {
         put?: never;
         /**
          * PostVerification
-         * @description Open the link of a sign-up: the account is there, and a session begins. A browser that did not sign up is asked
-         *     for a password: 400 with `param` `password`.
+         * @description Open the link of a sign-up: creates the account and begins a session. A browser other than the one that signed up
+         *     must send a password, else it gets 400 with `param` `password`.
          */
         post: operations["verifyEmail"];
         delete?: never;
@@ -76,18 +76,18 @@ export interface paths {
         };
         /**
          * ReadSession
-         * @description Who is signed in, with their accounts and rights.
+         * @description Get the session: its user with their accounts and rights.
          */
         get: operations["getSession"];
         put?: never;
         /**
          * PostSession
-         * @description Sign in. `totp_required`: the password is right, send it again with a code.
+         * @description Sign in. The error `totp_required` means that the password is right: send it again with a code.
          */
         post: operations["signIn"];
         /**
          * DeleteSession
-         * @description Sign out: the session is ended.
+         * @description Sign out: ends the session.
          */
         delete: operations["signOut"];
         options?: never;
@@ -106,7 +106,7 @@ export interface paths {
         put?: never;
         /**
          * PostOperator
-         * @description Sign in by the link that the server printed.
+         * @description Sign in as operator with the link that the server printed.
          */
         post: operations["signInAsOperator"];
         delete?: never;
@@ -125,12 +125,12 @@ export interface paths {
         get?: never;
         /**
          * PutReset
-         * @description Set a new password by a link. All sessions are ended; sign in with it.
+         * @description Set a new password with the token in a link. Ends all sessions.
          */
         put: operations["resetPassword"];
         /**
          * PostReset
-         * @description A mail with a link is on its way, if the e-mail has an account. The answer is the same if not.
+         * @description Ask for a link to reset the password. It is mailed if the address has an account; the answer does not tell.
          */
         post: operations["askPasswordReset"];
         delete?: never;
@@ -150,7 +150,7 @@ export interface paths {
         put?: never;
         /**
          * PostAcceptance
-         * @description Join an account by the link of an invitation. Who has no password yet chooses one, and a session begins.
+         * @description Join an account with an invitation's link. A user without a password sets one, which begins a session.
          */
         post: operations["acceptInvitation"];
         delete?: never;
@@ -168,7 +168,7 @@ export interface paths {
         };
         /**
          * StartOpenid
-         * @description Go to the other service. Who asks on a page of ours, and is signed in, is connected to it.
+         * @description Redirect to the OpenID provider. A user who is signed in and comes from our page connects it to their sign-in.
          */
         get: operations["startOpenId"];
         put?: never;
@@ -188,7 +188,7 @@ export interface paths {
         };
         /**
          * Finish
-         * @description Come back from the other service: a session begins.
+         * @description Return from the OpenID provider, and begin a session.
          */
         get: operations["finishOpenId"];
         put?: never;
@@ -208,13 +208,13 @@ export interface paths {
         };
         /**
          * ShowPasskeys
-         * @description Your own, oldest first.
+         * @description List your passkeys, oldest first.
          */
         get: operations["listPasskeys"];
         put?: never;
         /**
          * Add
-         * @description The passkey that an authenticator has made.
+         * @description Add a passkey created by an authenticator.
          */
         post: operations["addPasskey"];
         delete?: never;
@@ -234,7 +234,7 @@ export interface paths {
         put?: never;
         /**
          * Begin
-         * @description What an authenticator is asked for, to make you a passkey. It is valid for five minutes.
+         * @description Get the options for creating a passkey. They are valid for five minutes.
          */
         post: operations["beginPasskey"];
         delete?: never;
@@ -255,7 +255,7 @@ export interface paths {
         post?: never;
         /**
          * Remove
-         * @description It signs you in no more. Who has no other way to sign in sets a password first (409).
+         * @description Remove a passkey. 409 if you have no other way to sign in: set a password first.
          */
         delete: operations["removePasskey"];
         options?: never;
@@ -274,7 +274,7 @@ export interface paths {
         put?: never;
         /**
          * BeginSignIn
-         * @description What an authenticator is asked for, to sign somebody in. It is valid for five minutes.
+         * @description Get the options for signing in with a passkey. They are valid for five minutes.
          */
         post: operations["beginPasskeySignIn"];
         delete?: never;
@@ -294,7 +294,7 @@ export interface paths {
         put?: never;
         /**
          * SignIn
-         * @description Sign in by a passkey; no code is asked for.
+         * @description Sign in with a passkey. No second factor is required.
          */
         post: operations["signInByPasskey"];
         delete?: never;
@@ -312,7 +312,7 @@ export interface paths {
         };
         /**
          * ShowIdentities
-         * @description Other services that sign you in, oldest first.
+         * @description List the connected services that can sign you in, oldest first.
          */
         get: operations["listIdentities"];
         put?: never;
@@ -335,7 +335,7 @@ export interface paths {
         post?: never;
         /**
          * RemoveIdentity
-         * @description It signs you in no more. Who has no other way to sign in sets a password or adds a passkey first (409).
+         * @description Disconnect a service. 409 if you have no other way to sign in: set a password or add a passkey first.
          */
         delete: operations["removeIdentity"];
         options?: never;
@@ -354,8 +354,8 @@ export interface paths {
         put?: never;
         /**
          * Ask
-         * @description Ask for another e-mail address: a link is on its way to it, and a notice to the one of now. The answer is the
-         *     same for an address that has an account.
+         * @description Ask to change the e-mail address. Sends a link to the new address, and a notice to the current one. The answer is
+         *     the same if the new address already has an account.
          */
         post: operations["askForEmail"];
         delete?: never;
@@ -375,8 +375,8 @@ export interface paths {
         put?: never;
         /**
          * Confirm
-         * @description Confirm another e-mail address by the link that was sent to it, in a browser where its user is signed in. All
-         *     other sessions are ended.
+         * @description Confirm the new e-mail address with the link sent to it, in a browser where the user is signed in. Ends all other
+         *     sessions.
          */
         post: operations["confirmEmail"];
         delete?: never;
@@ -396,8 +396,8 @@ export interface paths {
         put?: never;
         /**
          * Preview
-         * @description What `undoEmail` would end beside sessions, passkeys and connected services: what was done in the user's name
-         *     since a day before the change was asked for.
+         * @description Preview what `undoEmail` would undo, besides ending sessions, passkeys and connected services: everything done in
+         *     the user's name since one day before the change was requested.
          */
         post: operations["previewEmailUndo"];
         delete?: never;
@@ -417,8 +417,8 @@ export interface paths {
         put?: never;
         /**
          * Undo
-         * @description Keep or restore an e-mail address by the link of the notice, with a new password. All sessions are ended, and
-         *     what was done in the user's name since a day before the change was asked for: it is listed in the answer.
+         * @description Keep or restore the e-mail address with the link in the notice, and set a new password. Ends all sessions, and
+         *     undoes everything done in the user's name since one day before the change was requested; the answer lists it.
          */
         post: operations["undoEmail"];
         delete?: never;
@@ -436,7 +436,7 @@ export interface paths {
         };
         /**
          * ReadUser
-         * @description Who is signed in.
+         * @description Get the signed-in user.
          */
         get: operations["getUser"];
         put?: never;
@@ -446,7 +446,7 @@ export interface paths {
         head?: never;
         /**
          * ChangeUser
-         * @description Change what is stated, and nothing else.
+         * @description Change your profile. Fields not given stay as they are.
          */
         patch: operations["changeUser"];
         trace?: never;
@@ -461,7 +461,7 @@ export interface paths {
         get?: never;
         /**
          * ChangePassword
-         * @description All sessions are ended, and a new one begins for who changed it.
+         * @description Change your password. Ends all sessions, and begins a new one.
          */
         put: operations["changePassword"];
         post?: never;
@@ -480,14 +480,14 @@ export interface paths {
         };
         /**
          * ListSessions
-         * @description Sessions that are open, the one used last first.
+         * @description List your open sessions, the last used first.
          */
         get: operations["listSessions"];
         put?: never;
         post?: never;
         /**
          * EndOtherSessions
-         * @description End all of your own sessions but this one.
+         * @description End all your sessions except this one.
          */
         delete: operations["endOtherSessions"];
         options?: never;
@@ -507,7 +507,7 @@ export interface paths {
         post?: never;
         /**
          * EndSession
-         * @description End one of your own sessions.
+         * @description End one of your sessions.
          */
         delete: operations["endSession"];
         options?: never;
@@ -525,17 +525,17 @@ export interface paths {
         get?: never;
         /**
          * ConfirmTotp
-         * @description From now on a code is asked for at sign-in.
+         * @description Confirm the authenticator app. From now on, sign-in requires a code.
          */
         put: operations["confirmTotp"];
         /**
          * SetUpTotp
-         * @description A secret for an authenticator app; a code of it confirms it.
+         * @description Get a secret for an authenticator app. Confirm it with a code (`confirmTotp`).
          */
         post: operations["setUpTotp"];
         /**
          * DropTotp
-         * @description No code is asked for at sign-in any more.
+         * @description Remove the authenticator app. Sign-in no longer requires a code.
          */
         delete: operations["dropTotp"];
         options?: never;
@@ -554,7 +554,7 @@ export interface paths {
         put?: never;
         /**
          * RemakeRecoveryCodes
-         * @description Ten others, shown only now; those before open nothing any more.
+         * @description Create ten new recovery codes, shown only in this answer. The old ones stop working.
          */
         post: operations["remakeRecoveryCodes"];
         delete?: never;
@@ -572,7 +572,7 @@ export interface paths {
         };
         /**
          * ReadAccount
-         * @description An account, and the terms of its plan.
+         * @description Get an account with the terms of its plan.
          */
         get: operations["getAccount"];
         put?: never;
@@ -582,7 +582,7 @@ export interface paths {
         head?: never;
         /**
          * ChangeAccount
-         * @description Change what is stated, and nothing else.
+         * @description Change an account. Fields not given stay as they are.
          */
         patch: operations["changeAccount"];
         trace?: never;
@@ -596,7 +596,7 @@ export interface paths {
         };
         /**
          * ListMembers
-         * @description Who may act for the account, oldest first.
+         * @description List the account's members, oldest first.
          */
         get: operations["listMembers"];
         put?: never;
@@ -619,14 +619,14 @@ export interface paths {
         post?: never;
         /**
          * RemoveMember
-         * @description Remove a member. The management keys and invitations that the member made end, too.
+         * @description Remove a member, with the management keys and invitations that the member created.
          */
         delete: operations["removeMember"];
         options?: never;
         head?: never;
         /**
          * ChangeMember
-         * @description Give a member another role. Nobody gives or takes a role above their own ceiling.
+         * @description Change a member's role. You can only give and take roles that your own role may grant.
          */
         patch: operations["changeMember"];
         trace?: never;
@@ -643,7 +643,7 @@ export interface paths {
         post?: never;
         /**
          * LeaveAccount
-         * @description Leave an account. The last owner cannot.
+         * @description Leave an account. The last owner cannot leave.
          */
         delete: operations["leaveAccount"];
         options?: never;
@@ -660,13 +660,13 @@ export interface paths {
         };
         /**
          * ListInvitations
-         * @description Invitations that are open, oldest first.
+         * @description List open invitations, oldest first.
          */
         get: operations["listInvitations"];
         put?: never;
         /**
          * Invite
-         * @description Invite somebody by mail. An earlier invitation of the same person ends.
+         * @description Invite a person by mail. Replaces an earlier invitation to the same address.
          */
         post: operations["invite"];
         delete?: never;
@@ -687,7 +687,7 @@ export interface paths {
         post?: never;
         /**
          * WithdrawInvitation
-         * @description Its link opens nothing from now on.
+         * @description Withdraw an invitation; its link stops working.
          */
         delete: operations["withdrawInvitation"];
         options?: never;
@@ -706,7 +706,7 @@ export interface paths {
         put?: never;
         /**
          * Ask
-         * @description A tool asks for a key of its own.
+         * @description Ask for an API key for a tool. Called by the tool.
          */
         post: operations["askForConnection"];
         delete?: never;
@@ -724,14 +724,14 @@ export interface paths {
         };
         /**
          * Show
-         * @description Which tool waits under a code, and where it asked from: compare that before you agree.
+         * @description Get the tool that waits under a code, with the address it asked from. Compare both before agreeing.
          */
         get: operations["getConnection"];
         put?: never;
         post?: never;
         /**
          * Refuse
-         * @description Do not agree: the tool gets no key.
+         * @description Refuse: the tool gets no key.
          */
         delete: operations["refuseConnection"];
         options?: never;
@@ -750,7 +750,7 @@ export interface paths {
         put?: never;
         /**
          * Agree
-         * @description Agree: the tool that shows this code gets a key with these limits.
+         * @description Agree that the tool that shows this code gets a key with these limits.
          */
         post: operations["agreeToConnection"];
         delete?: never;
@@ -770,7 +770,7 @@ export interface paths {
         put?: never;
         /**
          * AgreeByBrowser
-         * @description Agree: the browser brings the tool a code, at its address on this machine (PKCE, S256).
+         * @description Agree, and get the URL that takes a code to the tool on the user's machine (PKCE, S256).
          */
         post: operations["agreeByBrowser"];
         delete?: never;
@@ -790,7 +790,7 @@ export interface paths {
         put?: never;
         /**
          * Fetch
-         * @description A tool fetches its key, once. `authorization_pending`: ask again.
+         * @description Fetch the tool's key, once. After the error `authorization_pending`, try again.
          */
         post: operations["fetchConnectionKey"];
         delete?: never;
@@ -808,13 +808,14 @@ export interface paths {
         };
         /**
          * ListKeys
-         * @description All management keys without themselves, oldest first.
+         * @description List all management keys (without their secrets), oldest first.
          */
         get: operations["listManagementKeys"];
         put?: never;
         /**
          * CreateKey
-         * @description Make a key, shown only now. It has no role above its maker's ceiling, and ends with the maker's membership.
+         * @description Create a management key. It is shown only in this answer. Its role cannot exceed what its creator may grant, and
+         *     it ends with the creator's membership.
          */
         post: operations["createManagementKey"];
         delete?: never;
@@ -835,7 +836,7 @@ export interface paths {
         post?: never;
         /**
          * RevokeKey
-         * @description From now on the key opens nothing.
+         * @description Revoke a management key, with immediate effect.
          */
         delete: operations["revokeManagementKey"];
         options?: never;
@@ -852,7 +853,7 @@ export interface paths {
         };
         /**
          * ListAudit
-         * @description Every change: who, when, from where, before and after; newest first.
+         * @description List all changes, newest first: author, time, address, and values before and after.
          */
         get: operations["listAudit"];
         put?: never;
@@ -872,7 +873,7 @@ export interface paths {
         };
         /**
          * Show
-         * @description What the account wants to be told, and where.
+         * @description Get the settings of an account's alerts.
          */
         get: operations["getAlerts"];
         put?: never;
@@ -882,7 +883,7 @@ export interface paths {
         head?: never;
         /**
          * Change
-         * @description Change what is named, and nothing else.
+         * @description Change an account's alerts. Fields not given stay as they are.
          */
         patch: operations["changeAlerts"];
         trace?: never;
@@ -897,13 +898,13 @@ export interface paths {
         get?: never;
         /**
          * SetAlertWebhook
-         * @description Set where notices are posted, with a new secret.
+         * @description Set the webhook that notices are posted to, with a new secret.
          */
         put: operations["setWebhook"];
         post?: never;
         /**
          * DropAlertWebhook
-         * @description Post nothing any more.
+         * @description Remove the webhook.
          */
         delete: operations["dropWebhook"];
         options?: never;
@@ -922,7 +923,7 @@ export interface paths {
         put?: never;
         /**
          * Test
-         * @description Send a test by every channel; the answer says what became of it.
+         * @description Send a test notice through every channel; the answer has the result of each.
          */
         post: operations["testAlerts"];
         delete?: never;
@@ -940,7 +941,7 @@ export interface paths {
         };
         /**
          * ListTold
-         * @description What the account was told, newest first.
+         * @description List the notices sent to the account, newest first.
          */
         get: operations["listNotices"];
         put?: never;
@@ -960,7 +961,7 @@ export interface paths {
         };
         /**
          * ShowBudgets
-         * @description The account's budgets of this UTC day and month: its own, the operator's, and what is spent.
+         * @description Get the account's budgets for this UTC day and month: its own, the operator's limits, and the spending so far.
          */
         get: operations["getBudgets"];
         put?: never;
@@ -970,7 +971,7 @@ export interface paths {
         head?: never;
         /**
          * EditBudgets
-         * @description Change the account's own budgets, as far as they are stated. The next request is held under them.
+         * @description Change the account's own budgets. Fields not given stay as they are. Applies from the next request.
          */
         patch: operations["changeBudgets"];
         trace?: never;
@@ -984,7 +985,7 @@ export interface paths {
         };
         /**
          * ShowCaching
-         * @description Whether answers are given again, for how long, and to whom.
+         * @description Get the cache settings: whether and for how long answers are cached, and who shares them.
          */
         get: operations["getCaching"];
         put?: never;
@@ -994,8 +995,7 @@ export interface paths {
         head?: never;
         /**
          * EditCaching
-         * @description Share kept answers among the account's keys and end users, or stop it; turn the semantic cache on or off, or let
-         *     single requests do so, or not. It is in force within a second.
+         * @description Change the cache settings. Takes effect within a second.
          */
         patch: operations["changeCaching"];
         trace?: never;
@@ -1009,7 +1009,7 @@ export interface paths {
         };
         /**
          * ShowBalance
-         * @description What an account can spend, what is held, and what it has by pool.
+         * @description Get the account's available balance, held amount and balance by pool.
          */
         get: operations["getBalance"];
         put?: never;
@@ -1029,7 +1029,7 @@ export interface paths {
         };
         /**
          * ListLots
-         * @description What is left of each lot, in the order in which it is spent; what is restricted comes last.
+         * @description List the lots with what is left of each, in the order of spending; restricted credit comes last.
          */
         get: operations["listLots"];
         put?: never;
@@ -1049,7 +1049,7 @@ export interface paths {
         };
         /**
          * ListHolds
-         * @description What is held now, and for which requests; the oldest 50.
+         * @description Get the amount held now, and the oldest 50 holds with their requests.
          */
         get: operations["listHolds"];
         put?: never;
@@ -1069,7 +1069,7 @@ export interface paths {
         };
         /**
          * ListLedger
-         * @description The entries that moved credit, newest first, each with the balance after it.
+         * @description List the entries that moved credit, newest first, each with the balance after it.
          */
         get: operations["listLedger"];
         put?: never;
@@ -1089,7 +1089,7 @@ export interface paths {
         };
         /**
          * ExportLedger
-         * @description The ledger as CSV, oldest first, with a running balance.
+         * @description Export the ledger as CSV, oldest first, with a running balance.
          */
         get: operations["exportLedger"];
         put?: never;
@@ -1109,7 +1109,7 @@ export interface paths {
         };
         /**
          * ShowStatement
-         * @description What an account had at the start and the end of a span of time, and what changed it; by default of this month.
+         * @description Get a statement: opening and closing balance of a period, and the changes between. The default is this month.
          */
         get: operations["getStatement"];
         put?: never;
@@ -1129,7 +1129,7 @@ export interface paths {
         };
         /**
          * ExportStatement
-         * @description The same as CSV.
+         * @description Get a statement as CSV.
          */
         get: operations["getStatementCsv"];
         put?: never;
@@ -1149,7 +1149,7 @@ export interface paths {
         };
         /**
          * PrintStatement
-         * @description The same as PDF.
+         * @description Get a statement as PDF.
          */
         get: operations["getStatementPdf"];
         put?: never;
@@ -1169,7 +1169,7 @@ export interface paths {
         };
         /**
          * ShowHome
-         * @description What Home shows: balance and lots, spending, the last ten requests, rewards, notices, first steps.
+         * @description Get what Home shows: balance, lots, spending, the last ten requests, rewards, notices, first steps.
          */
         get: operations["getHome"];
         put?: never;
@@ -1189,8 +1189,8 @@ export interface paths {
         };
         /**
          * StreamEvents
-         * @description What happens to the account, as server-sent events: `balance`, `request`, `cashback`, each with its document, and
-         *     a `heartbeat` after 20 seconds of silence. With `Last-Event-ID` it goes on after that event. One may come twice.
+         * @description Stream the account's events as server-sent events: `balance`, `request` and `cashback`, each with its document,
+         *     and `heartbeat` after 20 seconds without any. `Last-Event-ID` resumes after that event; an event can come twice.
          */
         get: operations["streamEvents"];
         put?: never;
@@ -1210,18 +1210,18 @@ export interface paths {
         };
         /**
          * ShowFreeModels
-         * @description Whether they are on, since when and by whom, and the words that agreeing needs.
+         * @description Get whether free models are on, since when and by whom, and the wording to agree to.
          */
         get: operations["getFreeModels"];
         /**
          * Agree
-         * @description Turn them on. The words are recorded with who agreed, when, and from where; a 409 if they have changed.
+         * @description Turn free models on. Records the wording with the user, time and address. 409 if the wording has changed.
          */
         put: operations["agreeToFreeModels"];
         post?: never;
         /**
          * TurnOff
-         * @description Turn them off: within a second, nothing more is sent to their providers.
+         * @description Turn free models off. Within a second, nothing more is sent to their providers.
          */
         delete: operations["turnOffFreeModels"];
         options?: never;
@@ -1238,7 +1238,7 @@ export interface paths {
         };
         /**
          * ShowAllowance
-         * @description How many calls of free models are left, and until when.
+         * @description Get the number of calls of free models left, and the time of the next reset.
          */
         get: operations["getFreeAllowance"];
         put?: never;
@@ -1258,13 +1258,13 @@ export interface paths {
         };
         /**
          * ListKeys
-         * @description An account's keys with what they have spent, oldest first; the revoked ones too.
+         * @description List the account's keys with their spending, oldest first, including revoked ones.
          */
         get: operations["listKeys"];
         put?: never;
         /**
          * CreateKey
-         * @description A new key. It is shown in this answer only.
+         * @description Create a key. It is shown only in this answer.
          */
         post: operations["createKey"];
         delete?: never;
@@ -1282,21 +1282,21 @@ export interface paths {
         };
         /**
          * ShowKey
-         * @description A key, and what it has spent.
+         * @description Get a key and its spending.
          */
         get: operations["getKey"];
         put?: never;
         post?: never;
         /**
          * RemoveKey
-         * @description Revoke a key, and list it no more. What it spent stays in the books.
+         * @description Revoke a key and remove it from the list. Its spending stays in the books.
          */
         delete: operations["deleteKey"];
         options?: never;
         head?: never;
         /**
          * EditKey
-         * @description Change the rules that are named, and no others. Gateways follow within a second.
+         * @description Change a key's rules. Fields not given stay as they are. Takes effect within a second.
          */
         patch: operations["changeKey"];
         trace?: never;
@@ -1312,7 +1312,7 @@ export interface paths {
         put?: never;
         /**
          * ReplaceKey
-         * @description A new key with the same rules; the old one expires after the overlap.
+         * @description Create a new key with the same rules; the old one expires after the overlap.
          */
         post: operations["rotateKey"];
         delete?: never;
@@ -1332,7 +1332,7 @@ export interface paths {
         put?: never;
         /**
          * EndKey
-         * @description Revoke a key: it is refused within a second, open streams finish.
+         * @description Revoke a key. Takes effect within a second; open streams finish.
          */
         post: operations["revokeKey"];
         delete?: never;
@@ -1350,13 +1350,13 @@ export interface paths {
         };
         /**
          * ListRouterKeys
-         * @description The account's keys, the latest 100 after an offset; without those that are disabled unless they are asked for.
+         * @description List up to 100 of the account's keys, newest first, without disabled ones unless included.
          */
         get: operations["listRouterKeys"];
         put?: never;
         /**
          * CreateRouterKey
-         * @description A new key. It is shown in this answer only.
+         * @description Create a key. It is shown only in this answer.
          */
         post: operations["createRouterKey"];
         delete?: never;
@@ -1374,21 +1374,21 @@ export interface paths {
         };
         /**
          * ShowRouterKey
-         * @description A key, its limit and what it has spent.
+         * @description Get a key with its limit and spending.
          */
         get: operations["getRouterKey"];
         put?: never;
         post?: never;
         /**
          * RemoveRouterKey
-         * @description Revoke a key, and list it no more. What it spent stays in the books.
+         * @description Revoke a key and remove it from the list. Its spending stays in the books.
          */
         delete: operations["deleteRouterKey"];
         options?: never;
         head?: never;
         /**
          * EditRouterKey
-         * @description Change what is named, and nothing else. Gateways follow within a second.
+         * @description Change a key. Fields not given stay as they are. Takes effect within a second.
          */
         patch: operations["changeRouterKey"];
         trace?: never;
@@ -1402,7 +1402,7 @@ export interface paths {
         };
         /**
          * ListModels
-         * @description The models that somebody can serve here, at the prices of an account without a plan.
+         * @description List the models that an available provider serves, at the prices of an account without a plan.
          */
         get: operations["listModels"];
         put?: never;
@@ -1422,7 +1422,7 @@ export interface paths {
         };
         /**
          * ShowModel
-         * @description A model by its canonical name.
+         * @description Get a model by its canonical name.
          */
         get: operations["getModel"];
         put?: never;
@@ -1442,7 +1442,7 @@ export interface paths {
         };
         /**
          * ShowPreview
-         * @description What a refund would bring now, and what is taken back with it.
+         * @description Preview a refund: the amount paid back now, and the credit taken back with it.
          */
         get: operations["previewRefund"];
         put?: never;
@@ -1464,7 +1464,7 @@ export interface paths {
         put?: never;
         /**
          * CreateRefund
-         * @description Refund what of a top-up is unused, to what paid it.
+         * @description Refund the unused part of a top-up to its payment method.
          */
         post: operations["createRefund"];
         delete?: never;
@@ -1482,7 +1482,7 @@ export interface paths {
         };
         /**
          * ListRefunds
-         * @description An account's refunds, oldest first.
+         * @description List the account's refunds, oldest first.
          */
         get: operations["listRefunds"];
         put?: never;
@@ -1502,7 +1502,7 @@ export interface paths {
         };
         /**
          * ListAccountDisputes
-         * @description An account's disputed payments, oldest first.
+         * @description List the account's disputed payments, oldest first.
          */
         get: operations["listDisputes"];
         put?: never;
@@ -1522,7 +1522,7 @@ export interface paths {
         };
         /**
          * ShowRewards
-         * @description Welcome grant, match, referrals, cashback, and the most for life.
+         * @description Get the account's rewards: welcome grant, match, referrals, cashback, and the lifetime maximum.
          */
         get: operations["getRewards"];
         put?: never;
@@ -1582,13 +1582,13 @@ export interface paths {
         };
         /**
          * ListTopUps
-         * @description The latest top-ups, newest first.
+         * @description List top-ups, newest first.
          */
         get: operations["listTopUps"];
         put?: never;
         /**
          * CreateTopUp
-         * @description Open a top-up; `url` is where it is paid.
+         * @description Open a top-up. Pay it at the answer's `url`.
          */
         post: operations["createTopUp"];
         delete?: never;
@@ -1606,7 +1606,7 @@ export interface paths {
         };
         /**
          * ShowTopUp
-         * @description A top-up.
+         * @description Get a top-up.
          */
         get: operations["getTopUp"];
         put?: never;
@@ -1628,8 +1628,8 @@ export interface paths {
         put?: never;
         /**
          * SyncTopUp
-         * @description Read a top-up again at its processor, and credit what was paid: for the page to which its payer returns. Who asks
-         *     more than once a second is answered without the processor, and at last with 429.
+         * @description Update a top-up from its processor, and credit its payment. The page that the payer returns to calls this. The
+         *     processor is asked at most once a second; too many calls get 429.
          */
         post: operations["syncTopUp"];
         delete?: never;
@@ -1647,7 +1647,7 @@ export interface paths {
         };
         /**
          * PrintReceipt
-         * @description The receipt of a top-up that is paid. It is no tax invoice.
+         * @description Get the receipt of a paid top-up as PDF. It is not a tax invoice.
          */
         get: operations["getTopUpReceipt"];
         put?: never;
@@ -1667,12 +1667,12 @@ export interface paths {
         };
         /**
          * ShowAuto
-         * @description What the account is charged without being asked, what keeps the next charge waiting, and why it was stopped.
+         * @description Get the settings of auto top-up, what delays the next charge, and why it was stopped.
          */
         get: operations["getAutoTopUp"];
         /**
          * SetAuto
-         * @description Switch auto top-up on. The saved method of an earlier top-up is charged.
+         * @description Switch auto top-up on. It charges the method saved with an earlier top-up.
          */
         put: operations["setAutoTopUp"];
         post?: never;
@@ -1695,7 +1695,7 @@ export interface paths {
         };
         /**
          * ListRequests
-         * @description The latest requests, newest first. Of rare ones a page may have fewer than `limit`, and a next page.
+         * @description List requests, newest first. With a filter, a page can have fewer than `limit` and still have a next page.
          */
         get: operations["listRequests"];
         put?: never;
@@ -1715,7 +1715,7 @@ export interface paths {
         };
         /**
          * ListChoices
-         * @description What the list of requests can be narrowed to.
+         * @description List the values to filter requests by.
          */
         get: operations["listRequestChoices"];
         put?: never;
@@ -1735,7 +1735,7 @@ export interface paths {
         };
         /**
          * ShowReceipt
-         * @description The receipt of a request with its proof, signed: verify it as it was sent.
+         * @description Get a request's signed receipt with its proof. Verify the exact bytes of the answer.
          */
         get: operations["getReceipt"];
         put?: never;
@@ -1755,7 +1755,7 @@ export interface paths {
         };
         /**
          * ShowUsage
-         * @description What an account used and what it cost, of whole hours (UTC); by default in the last 30 days.
+         * @description Get the account's usage and cost, in whole UTC hours. The default is the last 30 days.
          */
         get: operations["getUsage"];
         put?: never;
@@ -1775,7 +1775,7 @@ export interface paths {
         };
         /**
          * ExportRequests
-         * @description A row for each request, as CSV, oldest first; by default the whole history.
+         * @description Export usage as CSV, one row per request, oldest first. The default is the whole history.
          */
         get: operations["exportUsage"];
         put?: never;
@@ -1795,7 +1795,7 @@ export interface paths {
         };
         /**
          * ShowSessions
-         * @description Sessions of the account's clients, the last used first. A page may have fewer than `limit`, and a next page.
+         * @description List client sessions, the last used first. A page can have fewer than `limit` and still have a next page.
          */
         get: operations["listClientSessions"];
         put?: never;
@@ -1815,8 +1815,8 @@ export interface paths {
         };
         /**
          * ShowSession
-         * @description One session: turns, cost, what caches saved, the share of its input that came from providers' caches, and its
-         *     latest requests.
+         * @description Get a client session: its turns, cost, savings by caches, share of input read from providers' caches, and latest
+         *     requests.
          */
         get: operations["getClientSession"];
         put?: never;
@@ -1836,8 +1836,8 @@ export interface paths {
         };
         /**
          * ShowStages
-         * @description What each stage of work used by day (UTC), of requests whose model stood for many; by default of 30 days. By
-         *     `stage`: of all these days together.
+         * @description Get the usage of each stage of work, of requests for a model pool: by UTC day, or with `by=stage` in total. The
+         *     default is the last 30 days.
          */
         get: operations["listStages"];
         put?: never;
@@ -1857,8 +1857,8 @@ export interface paths {
         };
         /**
          * ShowRefused
-         * @description Calls of the last seven days that were refused at once: they cost nothing, and have no receipt. `code` is that of
-         *     the error. At most 1,000 rows, the most calls first; by `hour`, the latest first.
+         * @description List the calls of the last seven days that were refused at once, by error code. They cost nothing and have no
+         *     receipt. Returns at most 1,000 rows, the most calls first; with `by=hour`, the latest first.
          */
         get: operations["listRefusedCalls"];
         put?: never;
@@ -1878,7 +1878,7 @@ export interface paths {
         };
         /**
          * ShowOutlook
-         * @description What of each lot can leave, how, and from when on.
+         * @description Get how much of each lot can be withdrawn, how, and from when.
          */
         get: operations["getWithdrawalOutlook"];
         put?: never;
@@ -1898,7 +1898,7 @@ export interface paths {
         };
         /**
          * ShowPreview
-         * @description What a withdrawal would bring now.
+         * @description Preview a withdrawal without making it.
          */
         get: operations["previewWithdrawal"];
         put?: never;
@@ -1918,13 +1918,13 @@ export interface paths {
         };
         /**
          * ListWithdrawals
-         * @description An account's withdrawals, oldest first.
+         * @description List the account's withdrawals, oldest first.
          */
         get: operations["listWithdrawals"];
         put?: never;
         /**
          * CreateWithdrawal
-         * @description Ask for a withdrawal.
+         * @description Request a withdrawal.
          */
         post: operations["createWithdrawal"];
         delete?: never;
@@ -1944,7 +1944,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel
-         * @description Take back a withdrawal that waits: its credit returns.
+         * @description Cancel a requested withdrawal, and return its credit.
          */
         post: operations["cancelWithdrawal"];
         delete?: never;
@@ -1962,13 +1962,13 @@ export interface paths {
         };
         /**
          * ListPayees
-         * @description Who may be paid, oldest first.
+         * @description List the account's payees, oldest first.
          */
         get: operations["listPayees"];
         put?: never;
         /**
          * CreatePayee
-         * @description Add a payee; an operator verifies it before it is paid.
+         * @description Add a payee. An operator must verify it before the first payout.
          */
         post: operations["createPayee"];
         delete?: never;
@@ -2006,7 +2006,7 @@ export interface paths {
         };
         /**
          * ListAccounts
-         * @description All accounts, oldest first.
+         * @description List all accounts, oldest first.
          */
         get: operations["listAllAccounts"];
         put?: never;
@@ -2026,7 +2026,7 @@ export interface paths {
         };
         /**
          * ListMails
-         * @description Mails to users that did not leave, newest first: hand them over by another way.
+         * @description List undelivered mails to users, newest first, to hand over by other means.
          */
         get: operations["listMails"];
         put?: never;
@@ -3338,7 +3338,7 @@ export interface components {
         };
         /**
          * Right
-         * @description What a route asks of its caller. Each route states one, as `right=`.
+         * @description The right that a route requires of its caller. Each route states one, as `right=`.
          * @enum {string}
          */
         Right: "anybody" | "signed_in" | "read" | "manage_keys" | "spend" | "manage" | "own" | "operate";
@@ -3640,7 +3640,7 @@ export interface components {
         };
         /**
          * UndoneKind
-         * @description What was ended, or, of the user's own role, given back.
+         * @description The kinds of items that the undo ends or restores.
          * @enum {string}
          */
         UndoneKind: "key" | "management_key" | "member" | "role" | "invitation" | "payee" | "withdrawal" | "auto_top_up" | "alert_webhook" | "alerts";
@@ -3883,15 +3883,15 @@ export interface components {
         WithheldReason: "locked" | "given" | "no_payment" | "no_processor" | "currency" | "original_only" | "not_earned" | "not_matured" | "disputable" | "top_ups_open";
         /**
          * ErrorDocument
-         * @description Every answer that is none of the documented ones.
+         * @description The answer to a request that failed.
          */
         ErrorDocument: {
             error: components["schemas"]["ErrorDetail"];
         };
         /**
          * ErrorDetail
-         * @description `code` is stable, `message` is for people and says what to do next; `param` names a field or parameter. `reason`
-         *         is stable, too, and says the same as the message, with what changes in it as `facts`: for words in other languages.
+         * @description An error. `code` is stable; `message` is for people, and says what to do next; `param` names a field or
+         *         parameter. `reason` (stable) and `facts` (its variable parts) identify the message, for translations.
          */
         ErrorDetail: {
             code: string;
@@ -3905,14 +3905,14 @@ export interface components {
         };
         /**
          * RouterErrorDocument
-         * @description Likewise, in the shape that clients of model routers read: of the paths under `/v1`.
+         * @description The answer to a failed request under `/v1`, in the shape that clients of model routers read.
          */
         RouterErrorDocument: {
             error: components["schemas"]["RouterErrorDetail"];
         };
         /**
          * RouterErrorDetail
-         * @description `code` is the answer's status.
+         * @description An error in the shape of model routers. `code` is the HTTP status.
          */
         RouterErrorDetail: {
             code: number;
@@ -3921,7 +3921,7 @@ export interface components {
         };
         /**
          * RouterErrorMetadata
-         * @description What the house's errors say beside their message.
+         * @description The error's code, parameter and request id.
          */
         RouterErrorMetadata: {
             code: string;
@@ -5508,7 +5508,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key makes no second one: the answer is a 409 that names what was made. */
+                /** @description Prevents duplicates: a second request with the same key gets a 409 that names the first's result. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -5575,9 +5575,9 @@ export interface operations {
     listAudit: {
         parameters: {
             query?: {
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -5772,7 +5772,7 @@ export interface operations {
     listNotices: {
         parameters: {
             query?: {
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
             };
             header?: never;
@@ -5969,7 +5969,7 @@ export interface operations {
     listLots: {
         parameters: {
             query?: {
-                /** @description Neighbours that are alike, such as cashback, as one lot. */
+                /** @description Join adjacent lots of the same kind, such as cashback, into one. */
                 joined?: boolean;
             };
             header?: never;
@@ -6034,11 +6034,11 @@ export interface operations {
     listLedger: {
         parameters: {
             query?: {
-                /** @description Only entries of this kind. */
+                /** @description Only entries of this type. */
                 type?: "top_ups" | "spending" | "cashback" | "referral" | "promotional" | null;
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -6072,11 +6072,11 @@ export interface operations {
     exportLedger: {
         parameters: {
             query?: {
-                /** @description Only entries of this kind. */
+                /** @description Only entries of this type. */
                 type?: "top_ups" | "spending" | "cashback" | "referral" | "promotional" | null;
-                /** @description Start, inclusive; a time without a zone is in UTC. */
+                /** @description Start, inclusive. UTC, unless it has a time zone. */
                 since?: string | null;
-                /** @description End, exclusive; likewise. */
+                /** @description End, exclusive. UTC, unless it has a time zone. */
                 until?: string | null;
             };
             header?: never;
@@ -6110,9 +6110,9 @@ export interface operations {
     getStatement: {
         parameters: {
             query?: {
-                /** @description Start, inclusive; a time without a zone is in UTC. */
+                /** @description Start, inclusive. UTC, unless it has a time zone. */
                 since?: string | null;
-                /** @description End, exclusive; likewise. */
+                /** @description End, exclusive. UTC, unless it has a time zone. */
                 until?: string | null;
             };
             header?: never;
@@ -6146,9 +6146,9 @@ export interface operations {
     getStatementCsv: {
         parameters: {
             query?: {
-                /** @description Start, inclusive; a time without a zone is in UTC. */
+                /** @description Start, inclusive. UTC, unless it has a time zone. */
                 since?: string | null;
-                /** @description End, exclusive; likewise. */
+                /** @description End, exclusive. UTC, unless it has a time zone. */
                 until?: string | null;
             };
             header?: never;
@@ -6182,9 +6182,9 @@ export interface operations {
     getStatementPdf: {
         parameters: {
             query?: {
-                /** @description Start, inclusive; a time without a zone is in UTC. */
+                /** @description Start, inclusive. UTC, unless it has a time zone. */
                 since?: string | null;
-                /** @description End, exclusive; likewise. */
+                /** @description End, exclusive. UTC, unless it has a time zone. */
                 until?: string | null;
             };
             header?: never;
@@ -6250,7 +6250,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The id of the last event that was read. */
+                /** @description Id of the last event received. */
                 "Last-Event-ID"?: string | null;
             };
             path: {
@@ -6443,7 +6443,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key makes no second one: the answer is a 409 that names what was made. */
+                /** @description Prevents duplicates: a second request with the same key gets a 409 that names the first's result. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -6579,7 +6579,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key makes no second one: the answer is a 409 that names what was made. */
+                /** @description Prevents duplicates: a second request with the same key gets a 409 that names the first's result. */
                 "Idempotency-Key"?: string | null;
             };
             path: {
@@ -6649,11 +6649,11 @@ export interface operations {
     listRouterKeys: {
         parameters: {
             query?: {
-                /** @description How many of the latest are left out. */
+                /** @description Number of keys to skip, newest first. */
                 offset?: number;
-                /** @description true: keys that are disabled, too. */
+                /** @description Include disabled keys. */
                 include_disabled?: boolean | null;
-                /** @description The account's id: a management key has no other. */
+                /** @description The id of the management key's account; no other is valid. */
                 workspace_id?: string | null;
             };
             header?: never;
@@ -6686,7 +6686,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key makes no second one: the answer is a 409 that names what was made. */
+                /** @description Prevents duplicates: a second request with the same key gets a 409 that names the first's result. */
                 "Idempotency-Key"?: string | null;
             };
             path?: never;
@@ -6824,7 +6824,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What is on sale, by name */
+            /** @description The models on sale, by name */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6878,7 +6878,7 @@ export interface operations {
     previewRefund: {
         parameters: {
             query?: {
-                /** @description Credit to be refunded; all that is unused, if not given. */
+                /** @description Credit to refund; all unused credit by default. */
                 amount_usd?: string | null;
             };
             header?: never;
@@ -6914,7 +6914,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The same key is the same request: what was done is not done again. */
+                /** @description Identifies the request: repeating it with the same key has no further effect. */
                 "Idempotency-Key": string;
             };
             path: {
@@ -7111,11 +7111,11 @@ export interface operations {
     listTopUps: {
         parameters: {
             query?: {
-                /** @description Only those in this state. */
+                /** @description Only top-ups in this state. */
                 state?: components["schemas"]["TopUpState"] | null;
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7150,7 +7150,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The same key is the same request: what was done is not done again. */
+                /** @description Identifies the request: repeating it with the same key has no further effect. */
                 "Idempotency-Key": string;
             };
             path: {
@@ -7386,9 +7386,9 @@ export interface operations {
                 status?: "complete" | "hung_up" | "failed" | "refused" | null;
                 cache?: "exact" | "semantic" | "prefix" | null;
                 stage?: string | null;
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7485,11 +7485,11 @@ export interface operations {
     getUsage: {
         parameters: {
             query?: {
-                /** @description What to divide it by; default `day`. */
+                /** @description Dimensions to group by; default `day`. */
                 by?: (("hour" | "day" | "key" | "model" | "provider") | "label")[] | null;
-                /** @description Start, inclusive; a time without a zone is in UTC. */
+                /** @description Start, inclusive. UTC, unless it has a time zone. */
                 since?: string | null;
-                /** @description End, exclusive; likewise. */
+                /** @description End, exclusive. UTC, unless it has a time zone. */
                 until?: string | null;
             };
             header?: never;
@@ -7523,9 +7523,9 @@ export interface operations {
     exportUsage: {
         parameters: {
             query?: {
-                /** @description Start, inclusive; a time without a zone is in UTC. */
+                /** @description Start, inclusive. UTC, unless it has a time zone. */
                 since?: string | null;
-                /** @description End, exclusive; likewise. */
+                /** @description End, exclusive. UTC, unless it has a time zone. */
                 until?: string | null;
             };
             header?: never;
@@ -7559,9 +7559,9 @@ export interface operations {
     listClientSessions: {
         parameters: {
             query?: {
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7595,9 +7595,9 @@ export interface operations {
     getClientSession: {
         parameters: {
             query?: {
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -7633,9 +7633,9 @@ export interface operations {
         parameters: {
             query?: {
                 by?: "day" | "stage";
-                /** @description Start, inclusive; a time without a zone is in UTC. */
+                /** @description Start, inclusive. UTC, unless it has a time zone. */
                 since?: string | null;
-                /** @description End, exclusive; likewise. */
+                /** @description End, exclusive. UTC, unless it has a time zone. */
                 until?: string | null;
             };
             header?: never;
@@ -7670,7 +7670,7 @@ export interface operations {
         parameters: {
             query?: {
                 by?: "key" | "hour";
-                /** @description Of this key only. */
+                /** @description Only calls of this key. */
                 key?: string | null;
             };
             header?: never;
@@ -7735,11 +7735,11 @@ export interface operations {
     previewWithdrawal: {
         parameters: {
             query?: {
-                /** @description Back to what paid for this top-up. */
+                /** @description Pay back to this top-up's payment method. */
                 top_up?: string | null;
-                /** @description To this payee. */
+                /** @description Pay to this payee. */
                 payee?: string | null;
-                /** @description Credit to be paid out; all that can leave, if not given. */
+                /** @description Credit to pay out; the most possible by default. */
                 amount_usd?: string | null;
             };
             header?: never;
@@ -7805,7 +7805,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The same key is the same request: what was done is not done again. */
+                /** @description Identifies the request: repeating it with the same key has no further effect. */
                 "Idempotency-Key": string;
             };
             path: {
@@ -7970,9 +7970,9 @@ export interface operations {
     listAllAccounts: {
         parameters: {
             query?: {
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;
@@ -8004,9 +8004,9 @@ export interface operations {
     listMails: {
         parameters: {
             query?: {
-                /** @description How many, at most. */
+                /** @description Number of items, at most. */
                 limit?: number;
-                /** @description `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string | null;
             };
             header?: never;

@@ -1,1 +1,1 @@
-"""Floor 5: the control plane: its API under /api, and the pages of the dashboard."""
+"""Floor 5: the control plane: the API under /api, and the pages of the dashboard."""

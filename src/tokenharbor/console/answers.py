@@ -1,4 +1,4 @@
-"""Answers that are no documents: CSV that is written as it is read, and papers as PDF."""
+"""Answers other than JSON documents: CSV written while it is read, and papers as PDF."""
 
 import asyncio
 import contextlib
@@ -15,8 +15,9 @@ from tokenharbor.kernel.ids import UUID
 
 
 async def stream_csv(context: ConsoleContext, account_id: UUID, lines: CsvLines, name: str) -> Stream:
-    """A CSV as a file of this name, in pieces. What fails before the first line is answered as an error. Only few are
-    written at a time: whoever reads slowly takes no connection from pages. Raises RateLimited.
+    """Stream a CSV as a file of this name. A failure before the first line is answered as an error.
+
+    Only a few run at once, so that slow readers cannot use up the connections that pages need. Raises RateLimited.
     """
     pieces = context.exports.pieces(context.heavy_pool, account_id, lines)
     first = await anext(pieces)
@@ -24,7 +25,7 @@ async def stream_csv(context: ConsoleContext, account_id: UUID, lines: CsvLines,
 
 
 def pdf_bytes(paper: Paper) -> bytes:
-    """It takes some 10 ms of CPU: for a thread."""
+    """Render a paper as PDF. Takes about 10 ms of CPU: call it in a thread."""
     from tokenharbor.funding.pdf import write_pdf  # noqa: PLC0415  reportlab takes 0.3 s to import
 
     file = io.BytesIO()
@@ -33,7 +34,7 @@ def pdf_bytes(paper: Paper) -> bytes:
 
 
 async def answer_pdf(paper: Paper, name: str) -> Response[bytes]:
-    """A paper as a file of this name."""
+    """Answer with a paper as a PDF file of this name."""
     content = await asyncio.to_thread(pdf_bytes, paper)
     return Response(content, media_type="application/pdf", headers=_file(name))
 

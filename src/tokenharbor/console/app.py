@@ -1,4 +1,4 @@
-"""The control API as an ASGI application: its routes, and what all of them share."""
+"""The control API as an ASGI application: its routes and their shared settings."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -93,8 +93,9 @@ _MOST_BODY_BYTES = 256 << 10
 
 
 def make_app(context: ConsoleContext | None = None, dashboard: DashboardFiles | None = None) -> Litestar:
-    """Without a context it can be described, and serves nothing. Raises Misconfigured for a route that states no right:
-    nobody may call it, until it says who may.
+    """Make the application. Without a context, it can only be described (OpenAPI), not serve.
+
+    Raises Misconfigured for a route that states no right.
     """
     for route in ROUTES:
         if not isinstance(route.opt.get("right"), Right):
@@ -117,7 +118,7 @@ def make_app(context: ConsoleContext | None = None, dashboard: DashboardFiles | 
 
 
 def _read_usd(stated: object) -> Usd:
-    """Raises ValueError."""
+    """Read an amount from JSON. Raises ValueError."""
     if not isinstance(stated, str):
-        raise ValueError('an amount is a decimal string, such as "5.25"')  # noqa: TRY004  a decoder's error
+        raise ValueError('an amount must be a decimal string, such as "5.25"')  # noqa: TRY004  a decoder's error
     return Usd.parse(stated)

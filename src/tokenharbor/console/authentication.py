@@ -1,4 +1,4 @@
-"""Who asks, by what sign-in knows: a session's user with all roles, or a management key with its one."""
+"""Authentication of callers: a session's user with all their roles, or a management key with its one role."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from tokenharbor.signin.entry import show_session
 
 @dataclass(frozen=True, slots=True)
 class SignInAuthenticator:
-    """Asks the database each time: an ended session or a revoked key opens nothing from then on."""
+    """Authenticates with a query each time, so that an ended session or revoked key is refused at once."""
 
     sign_in: SignIn
 

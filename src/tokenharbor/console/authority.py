@@ -1,4 +1,4 @@
-"""Who may do what: the rights that a route can ask for, and the one table of roles and their rights."""
+"""Authorisation: the rights that a route can require, and the table of roles and their rights."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,16 +8,16 @@ from tokenharbor.identity.roles import AccountRole
 
 
 class Right(StrEnum):
-    """What a route asks of its caller. Each route states one, as `right=`."""
+    """The right that a route requires of its caller. Each route states one, as `right=`."""
 
-    ANYBODY = "anybody"  # no sign-in is needed
-    SIGNED_IN = "signed_in"  # a user: their own profile and sessions
-    READ = "read"  # everything of an account but secrets
+    ANYBODY = "anybody"  # no sign-in
+    SIGNED_IN = "signed_in"  # a user's own profile and sessions
+    READ = "read"  # everything of an account except secrets
     MANAGE_KEYS = "manage_keys"
     SPEND = "spend"  # top up, refund, withdraw, auto top-up, payees, codes
     MANAGE = "manage"  # team, management keys, settings
     OWN = "own"  # close or transfer the account
-    OPERATE = "operate"  # the operator's paths
+    OPERATE = "operate"  # the paths for operators
 
 
 _VIEWER = frozenset({Right.READ})
@@ -29,4 +29,4 @@ RIGHTS: Final[Mapping[AccountRole, frozenset[Right]]] = {
     AccountRole.ADMIN: _VIEWER | {Right.MANAGE_KEYS, Right.SPEND, Right.MANAGE},
     AccountRole.OWNER: _VIEWER | {Right.MANAGE_KEYS, Right.SPEND, Right.MANAGE, Right.OWN},
 }
-"""What a role may do with its account. Everybody has `ANYBODY`, users have `SIGNED_IN`, operators `OPERATE`."""
+"""A role's rights on its account. Everybody has `ANYBODY`, users have `SIGNED_IN`, operators `OPERATE`."""

@@ -1,4 +1,4 @@
-"""What routes work with: made once by the process, and given to each handler that names it as a parameter."""
+"""The context of routes: made once per process, and passed to handlers by parameter name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,9 +31,8 @@ AnyConnection = ASGIConnection[Any, Any, Any, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleContext:
-    """What there is once for the process. `pool` is for short statements, `heavy_pool` for reads that take long: it may
-    be connected to a replica. `key_hashes` hashes API keys, `prover` proves and signs receipts, `issuer` is who
-    stands on papers.
+    """The process's shared parts. `pool` is for short statements; `heavy_pool` for long reads, maybe from a replica.
+    `key_hashes` hashes API keys, `prover` proves and signs receipts, `issuer` is named on papers.
     """
 
     world: World
@@ -53,12 +52,12 @@ class ConsoleContext:
     exports: Exports = field(default_factory=Exports)
 
     async def run_due_again(self, conn: asyncpg.Connection, account_id: UUID) -> None:
-        """What is due on an account before it is shown, at most once a minute."""
+        """Run what is due on an account (such as expiries) before it is shown, at most once a minute."""
         await run_due_again(conn, self.world, self.policy(), account_id)
 
 
 CONTEXT: Final = "console"
-"""The name of the context in the application's state."""
+"""Key of the context in the application's state."""
 
 
 def context_of(connection: AnyConnection) -> ConsoleContext:
@@ -71,19 +70,19 @@ _Given = SkipValidation[NamedDependency[_Type]]
 
 Context = _Given[ConsoleContext]
 Conn = _Given[asyncpg.Connection]
-"""A connection of `pool`. For every method but GET it is in a transaction, which commits if the handler returns."""
+"""A connection of `pool`. Except for GET, it is in a transaction, which commits if the handler returns."""
 
 Heavy = _Given[asyncpg.Connection]
-"""A connection of `heavy_pool`, for reads that may be a moment behind."""
+"""A connection of `heavy_pool`, for reads that may lag behind."""
 
 Caller = _Given[Principal]
-"""Who asks, of a route that needs a sign-in."""
+"""The authenticated caller of a route that requires a sign-in."""
 
 CallerFunding = _Given[Funding]
-"""Payments, asked for by the caller: what is changed stands under their id in the audit log."""
+"""Payments in the caller's name: the audit log records changes under the caller's id."""
 
 AccountId = _Given[UUID]
-"""The account that the path names, of which the caller has the route's right."""
+"""The account in the path, on which the caller has the route's right."""
 
 AccountActor = _Given[Actor]
-"""Who changes something of that account: a member or its management key. An operator who is none may not."""
+"""The author of a change to that account: a member or its management key. Operators who are not members may not."""

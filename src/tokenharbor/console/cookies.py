@@ -1,8 +1,8 @@
-"""The session's cookie and those of what is under way: their names, and how they are set and dropped.
+"""The cookies of sessions, and of pending sign-ups and OpenID sign-ins: their names, and how they are set and removed.
 
-Behind TLS, and on this machine, its name begins with `__Host-`: browsers take such a cookie only from the host itself,
-over TLS or loopback. Elsewhere it is a plain one, which whoever listens can read: pages show a warning. Only the name
-that fits the connection is read, so that a neighbouring host cannot set the session of ours.
+Over TLS or loopback, names begin with `__Host-`: browsers accept such a cookie only from the host itself. On other
+connections the cookie has a plain name and can be intercepted, and pages show a warning. Only the name that fits the
+connection is read, so that a neighbouring host cannot set our session.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def is_secure(connection: AnyConnection) -> bool:
-    """Whether nobody else can read what the browser sends, as the gateway and the proxies that it trusts say."""
+    """Return whether the browser's connection is private (TLS or loopback), as reported by the gateway."""
     if connection.headers.get("x-forwarded-proto", "") == "https":
         return True
     host = connection.headers.get("x-forwarded-host") or connection.headers.get("host", "")
@@ -35,7 +35,7 @@ def is_secure(connection: AnyConnection) -> bool:
 
 
 def session_token(connection: AnyConnection) -> str | None:
-    """What the browser shows as its session."""
+    """Return the token of the browser's session, None if there is none."""
     return connection.cookies.get(_name(connection)) or None
 
 
@@ -44,12 +44,12 @@ def session_cookie(connection: AnyConnection, token: str) -> Cookie:
 
 
 def no_cookie(connection: AnyConnection) -> Cookie:
-    """Takes it away."""
+    """Return a cookie that removes the session's."""
     return _cookie(connection, "", 0)
 
 
 def openid_cookie(connection: AnyConnection, kept: str) -> Cookie:
-    """What the browser keeps while somebody is at another service; "" takes it away."""
+    """Return the cookie kept during a sign-in at an OpenID provider; an empty `kept` removes it."""
     return _cookie(connection, kept, LASTS_SECONDS if kept else 0, _OPENID)
 
 
@@ -58,7 +58,7 @@ def openid_kept(connection: AnyConnection) -> str:
 
 
 def sign_up_cookie(connection: AnyConnection, mark: str) -> Cookie:
-    """What the browser keeps until the link of its sign-up is opened; "" takes it away."""
+    """Return the cookie kept until the sign-up's link is opened; an empty `mark` removes it."""
     return _cookie(connection, mark, int(VERIFY_LASTS.total_seconds()) if mark else 0, _SIGN_UP)
 
 

@@ -1,4 +1,4 @@
-"""What a handler may name as a parameter, and where each comes from; `context.py` says what each is."""
+"""Providers of the parameters that a handler can take; `context.py` describes each."""
 
 import dataclasses
 from collections.abc import AsyncIterator, Mapping
@@ -59,7 +59,7 @@ async def provide_account(request: AnyRequest) -> UUID:
 
 
 async def provide_actor(request: AnyRequest) -> Actor:
-    """Raises PermissionDenied for an operator who is no member."""
+    """Return the author of changes. Raises PermissionDenied for an operator who is not a member."""
     caller: Principal = request.scope["user"]
     role = caller.roles.get(request.scope["auth"])
     if role is None:

@@ -1,4 +1,4 @@
-"""How errors are answered: the house's tree, and the framework's own, as one document."""
+"""Answers to errors: maps our error classes and the framework's exceptions to one document."""
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -37,16 +37,16 @@ from tokenharbor.kernel.reasons import ErrorReason
 AnyRequest = Request[Any, Any, Any]
 ErrorHandler = Callable[[AnyRequest, Any], Response[Any]]
 _log = structlog.get_logger("console")
-_NO_BODY = "'data'"  # the framework's whole message, where a handler's `data` is missing
+_NO_BODY = "'data'"  # the framework's whole message if the body is missing
 OF_ROUTERS: Final = "/v1/"
-"""What the paths begin with that have the shapes of model routers."""
+"""Prefix of the paths whose documents have the shapes of model routers."""
 
 _FOR_PEOPLE = (Refusal, ProcessorError, DeliveryError)
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """`code` is stable, `message` is for people and says what to do next; `param` names a field or parameter. `reason`
-    is stable, too, and says the same as the message, with what changes in it as `facts`: for words in other languages.
+    """An error. `code` is stable; `message` is for people, and says what to do next; `param` names a field or
+    parameter. `reason` (stable) and `facts` (its variable parts) identify the message, for translations.
     """
 
     code: str
@@ -58,13 +58,13 @@ class ErrorDetail(msgspec.Struct, frozen=True):
 
 
 class ErrorDocument(msgspec.Struct, frozen=True):
-    """Every answer that is none of the documented ones."""
+    """The answer to a request that failed."""
 
     error: ErrorDetail
 
 
 class RouterErrorMetadata(msgspec.Struct, frozen=True):
-    """What the house's errors say beside their message."""
+    """The error's code, parameter and request id."""
 
     code: str
     param: str | None
@@ -72,7 +72,7 @@ class RouterErrorMetadata(msgspec.Struct, frozen=True):
 
 
 class RouterErrorDetail(msgspec.Struct, frozen=True):
-    """`code` is the answer's status."""
+    """An error in the shape of model routers. `code` is the HTTP status."""
 
     code: int
     message: str
@@ -80,13 +80,13 @@ class RouterErrorDetail(msgspec.Struct, frozen=True):
 
 
 class RouterErrorDocument(msgspec.Struct, frozen=True):
-    """Likewise, in the shape that clients of model routers read: of the paths under `/v1`."""
+    """The answer to a failed request under `/v1`, in the shape that clients of model routers read."""
 
     error: RouterErrorDetail
 
 
 def answer_error(request: AnyRequest, error: Exception) -> Response[Any]:
-    """The answer to a request that failed."""
+    """Answer a request that failed. Logs an error of status 500 or above, and hides its details."""
     request_id = ids.show("req", context_of(request).world.ids.new())
     known = _as_ours(error)
     if not isinstance(known, _FOR_PEOPLE) and http_error(known).status >= 500:
@@ -105,18 +105,18 @@ ERROR_HANDLERS: Final[Mapping[int | type[Exception], ErrorHandler]] = {
 
 
 def _methods(request: AnyRequest, error: Exception) -> Sequence[str]:
-    """What a path supports: as the router says, or, where a guard refuses, as its route does."""
+    """Return the methods of a path, from the router's exception, or from its routes if a guard refused."""
     if isinstance(error, MethodNotAllowedException):
         stated = (error.headers or {}).get("allow", "").split(", ")
     else:
         here = request.scope.get("path_template")
         at = [route for route in request.app.routes if isinstance(route, HTTPRoute) and route.path_format == here]
         stated = [method for route in at for method in route.methods]
-    return sorted(set(stated) - {"OPTIONS"})  # which the framework adds to each path, and nobody may ask
+    return sorted(set(stated) - {"OPTIONS"})  # added to each path by the framework, but not allowed
 
 
 def _as_ours(error: Exception) -> HarborError:
-    """Of the house's tree. The root stands for a fault of ours."""
+    """Convert an exception to one of our error classes; an unexpected one becomes a HarborError (internal error)."""
     match error:
         case HarborError():
             return error
@@ -126,7 +126,7 @@ def _as_ours(error: Exception) -> HarborError:
             return MethodNotAllowed("This path does not support this method.")
         case HTTPException(status_code=413):
             return RequestTooLarge("The body is too large.")
-        case RecursionError():  # of the JSON reader: nothing of ours goes that deep
+        case RecursionError():  # raised by the JSON reader only: our own code does not recurse that deep
             return InvalidRequest("The body is nested too deeply.").because(ErrorReason.BODY_TOO_DEEP)
         case HTTPException(status_code=status) if status < 500:
             return _invalid(error)
@@ -134,25 +134,25 @@ def _as_ours(error: Exception) -> HarborError:
 
 
 def _invalid(error: HTTPException) -> InvalidRequest:
-    """The first thing that does not fit, with the field that it is about."""
+    """Return an error for the first invalid value, with its field."""
     faults = error.extra if isinstance(error.extra, list) else []
     fault: dict[str, Any] = next((each for each in faults if isinstance(each, dict)), {})
     if fault.get("message") == _NO_BODY:
-        return InvalidRequest("This needs a body of JSON.").because(ErrorReason.BODY_MISSING)
+        return InvalidRequest("This request needs a JSON body.").because(ErrorReason.BODY_MISSING)
     said = str(fault.get("message") or error.detail)
     return InvalidRequest(said, param=fault.get("key")).because(ErrorReason.VALUE_INVALID, detail=said)
 
 
 def _without_details(error: HarborError, request_id: str) -> HarborError:
-    """The words of such an error are for operators, and in the log."""
+    """Replace the message, which is for operators and in the log."""
     if http_error(error).status == 503:
         return Unavailable("The service is unavailable: try again shortly.", retry_after=1)
-    said = f"A fault of ours. It is logged under the id of this request: {request_id}"
+    said = f"Internal error. It is logged under this request's id: {request_id}"
     return HarborError(said).because(ErrorReason.INTERNAL)
 
 
 def _report(request: AnyRequest, error: Exception, request_id: str) -> None:
-    """What failed and where. Of a fault of ours only its kind, since its words may hold what is secret."""
+    """Log what failed and where. Of an internal error only its type is logged: its message may contain secrets."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     path = request.scope.get("path_template", "")
@@ -183,7 +183,7 @@ def _router_error(error: HarborError, status: int, code: str, request_id: str) -
 
 
 def _shown(fact: ErrorFact) -> str | int:
-    """As documents show amounts and times."""
+    """Format amounts and times as documents do."""
     if isinstance(fact, datetime):
         return to_second(fact).isoformat().replace("+00:00", "Z")
     return str(fact) if isinstance(fact, Usd) else fact

@@ -1,4 +1,4 @@
-"""Files that are written at the moment: few at once, one of an account, and none for a reader who does not read."""
+"""Exports that are being written: two at once, one per account, ended for a client that does not read."""
 
 import asyncio
 import contextlib
@@ -12,17 +12,17 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
 
 MOST_EXPORTS: Final = 2
-"""How many files are written at once, each with a connection of the pool for long reads, which has more."""
+"""Exports at once, at most. Each holds a connection of the pool for long reads, which is larger."""
 
 _PIECE = 64 << 10
-_READER_SECONDS = 20.0  # for a piece: about 3 kB a second at least
+_READER_SECONDS = 20.0  # to read a piece: at least about 3 kB/s
 
 CsvLines = Callable[[asyncpg.Connection], AsyncGenerator[str]]
-"""Reads the lines of a CSV by a connection, the header first."""
+"""Yields the lines of a CSV, the header first, read from a connection."""
 
 
 class Exports:
-    """One process's."""
+    """The running exports of this process."""
 
     def __init__(self, reader_seconds: float = _READER_SECONDS) -> None:
         self._reader_seconds = reader_seconds
@@ -33,8 +33,8 @@ class Exports:
         return len(self._accounts)
 
     async def pieces(self, pool: asyncpg.Pool, account_id: UUID, lines: CsvLines) -> AsyncGenerator[bytes]:
-        """The file. It is written ahead by one piece, by a task that gives up on a reader who takes none for long, and
-        gives its connection back: the file breaks off then. Raises RateLimited, TimeoutError.
+        """Yield the file in pieces. A task writes one piece ahead; if the client reads none for 20 seconds, it returns
+        its connection and the file is cut off. Raises RateLimited, TimeoutError.
         """
         queue: asyncio.Queue[bytes] = asyncio.Queue(1)
         self._take_place(account_id)
@@ -50,11 +50,11 @@ class Exports:
 
     def _take_place(self, account_id: UUID) -> None:
         if account_id in self._accounts:
-            raise RateLimited("Another export of this account is being written: wait for it.", retry_after=5).because(
+            raise RateLimited("Another export of this account is running: wait until it ends.", retry_after=5).because(
                 ErrorReason.EXPORT_RUNS
             )
         if len(self._accounts) >= MOST_EXPORTS:
-            raise RateLimited("Other exports are being written: try again shortly.", retry_after=5).because(
+            raise RateLimited("Too many exports are running: try again shortly.", retry_after=5).because(
                 ErrorReason.EXPORTS_BUSY
             )
         self._accounts.add(account_id)
@@ -77,7 +77,7 @@ class Exports:
 
 
 async def _next(queue: asyncio.Queue[bytes], task: asyncio.Future[None]) -> bytes | None:
-    """None: there is no more."""
+    """Return the next piece, None at the end."""
     getter = asyncio.ensure_future(queue.get())
     try:
         await asyncio.wait((getter, task), return_when=asyncio.FIRST_COMPLETED)

@@ -1,8 +1,8 @@
-"""The guard of all routes: who asks, whether a browser asks on another site's behalf, and whether they may.
+"""The guard of all routes: authenticates the caller, refuses cross-site requests, and checks the route's right.
 
-A caller presents a management key (`Authorization: Bearer thm_live_…`) or a session's cookie. A browser sends the
-cookie whoever made the page that asks. So whatever changes something by cookie must come from a page of ours, which
-browsers say by `Sec-Fetch-Site` or `Origin`, and have a JSON body, which a form of another site cannot send.
+A caller presents a management key (`Authorization: Bearer thm_live_…`) or a session's cookie. Browsers also send the
+cookie with requests from other sites' pages. So a change authenticated by cookie must come from a page of ours, as
+`Sec-Fetch-Site` or `Origin` tells, and have a JSON body, which a form on another site cannot send.
 """
 
 from litestar.connection import Request
@@ -19,14 +19,14 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_SAME_SITE = frozenset({"same-origin", "none"})  # none: a person's own doing, such as the address bar
+_SAME_SITE = frozenset({"same-origin", "none"})  # none: started by the user, such as in the address bar
 _BEARER = "bearer "
 
 
 async def check_access(connection: AnyConnection, handler: BaseRouteHandler) -> None:
-    """Before each handler. Raises InvalidApiKey, PermissionDenied, NotFound."""
+    """Check access before a handler runs. Raises InvalidApiKey, PermissionDenied, NotFound."""
     right: Right | None = handler.opt.get("right")
-    if right is None:  # OPTIONS, which the framework adds to each path
+    if right is None:  # OPTIONS, added to each path by the framework
         raise MethodNotAllowed("This path does not support this method.")
     key = _management_key(connection)
     if handler.opt.get("by_management_key"):
@@ -41,17 +41,17 @@ async def check_access(connection: AnyConnection, handler: BaseRouteHandler) -> 
     if "account_id" in connection.path_params:
         connection.scope["auth"] = _account(principal, _named_account(connection.path_params["account_id"]), right)
     elif not _may(principal, right):
-        raise PermissionDenied(f"This needs the right {right.value}.").because(
+        raise PermissionDenied(f"This request requires the right {right.value}.").because(
             ErrorReason.RIGHT_MISSING, right=right.value
         )
 
 
 async def _check_program(connection: AnyConnection, key: str | None, right: Right) -> None:
-    """Of a path that names no account: the management key's own. A browser's cookie opens none of them."""
+    """Check access to a path without an account: it is the management key's account. Cookies are not accepted."""
     if key is None or key.startswith(PREFIX):
-        raise InvalidApiKey("This needs a management key, not an API key: Authorization: Bearer thm_live_…").because(
-            ErrorReason.MANAGEMENT_KEY_UNKNOWN
-        )
+        raise InvalidApiKey(
+            "This request requires a management key, not an API key: Authorization: Bearer thm_live_…"
+        ).because(ErrorReason.MANAGEMENT_KEY_UNKNOWN)
     principal = await _authenticate(connection, key)
     (account_id,) = principal.roles
     connection.scope["user"] = principal
@@ -77,12 +77,12 @@ async def _authenticate(connection: AnyConnection, key: str | None) -> Principal
 
 
 def client_address(connection: AnyConnection) -> str:
-    """The caller's address as the gateway knows it; only the gateway reaches our socket. "" without a gateway."""
+    """Return the client's address as set by the gateway, the only one that can connect; "" without a gateway."""
     return connection.headers.get("x-forwarded-for", "")
 
 
 def refuse_cross_site(connection: AnyConnection) -> None:
-    """A change that a browser may ask for on another site's behalf. Raises PermissionDenied, UnsupportedEncoding."""
+    """Refuse a change that a page of another site may have sent. Raises PermissionDenied, UnsupportedEncoding."""
     headers = connection.headers
     if not isinstance(connection, Request) or connection.method in _SAFE:
         return
@@ -92,22 +92,22 @@ def refuse_cross_site(connection: AnyConnection) -> None:
     elif origin is not None:
         ours = origin.partition("://")[2] == (headers.get("x-forwarded-host") or headers.get("host"))
     else:
-        ours = session_token(connection) is None  # no browser: nothing is sent that the caller did not mean
+        ours = session_token(connection) is None  # without these headers, not a browser: safe without its cookie
     if not ours:
-        raise PermissionDenied("This change was asked for by a page of another site.").because(ErrorReason.OTHER_SITE)
+        raise PermissionDenied("This request came from a page of another site.").because(ErrorReason.OTHER_SITE)
     sends = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     if sends and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedEncoding("Send the body as JSON: content-type: application/json")
 
 
 def refuse_led_here(connection: AnyConnection) -> None:
-    """A GET that begins something: not where a page of another site leads to it. Raises PermissionDenied."""
+    """Refuse a GET that begins an action if a page of another site led to it. Raises PermissionDenied."""
     if connection.headers.get("sec-fetch-site", "none") not in _SAME_SITE:
-        raise PermissionDenied("Begin this on a page of ours.").because(ErrorReason.OTHER_SITE)
+        raise PermissionDenied("Start this on a page of this site.").because(ErrorReason.OTHER_SITE)
 
 
 def is_of_our_page(connection: AnyConnection) -> bool:
-    """Whether a page of ours asks, as the browser says; without TLS it says so by the page's address only."""
+    """Return whether the browser says that a page of ours sent the request. Without TLS, only `Referer` tells."""
     headers = connection.headers
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -129,14 +129,14 @@ def _named_account(shown: str) -> UUID | None:
 
 
 def _account(principal: Principal, account_id: UUID | None, right: Right) -> UUID:
-    """The account, if the principal has the right there. What is somebody else's looks like what is not there."""
+    """Return the account if the principal has the right on it. Another's account is answered like a missing one."""
     role = None if account_id is None else principal.roles.get(account_id)
     if account_id is None or (role is None and not (principal.operator and right is Right.READ)):
         raise NotFound("There is no such account.")
     if role is not None and right not in RIGHTS[role]:
-        raise PermissionDenied(f"The role {role.value} may not do this. It needs the right {right.value}.").because(
-            ErrorReason.RIGHT_MISSING, right=right.value
-        )
+        raise PermissionDenied(
+            f"The role {role.value} lacks the right {right.value}, which this request requires."
+        ).because(ErrorReason.RIGHT_MISSING, right=right.value)
     return account_id
 
 

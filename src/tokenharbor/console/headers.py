@@ -1,4 +1,4 @@
-"""Headers that every answer has, whatever made it: nothing is guessed, framed, kept or loaded."""
+"""Security headers of every answer: no sniffing, framing, caching or loading of resources."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _ALWAYS: Final = {
 
 
 async def harden(message: Message, scope: Scope) -> None:  # noqa: ARG001  the hook's signature
-    """Where an answer does not say otherwise, as pages and lasting files do."""
+    """Add the headers, except those that an answer sets itself, as pages and cacheable files do."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
         for name, value in _ALWAYS.items():

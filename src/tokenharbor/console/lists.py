@@ -1,4 +1,4 @@
-"""Lists that are read page by page: a cursor is the sort key of the last row that was shown, sealed against no one."""
+"""Lists in pages: the cursor is the sort key of the last row of the page before, unencrypted."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, TypeVar
@@ -16,24 +16,24 @@ R = TypeVar("R")
 
 
 class Page(msgspec.Struct, Generic[D], frozen=True):
-    """A part of a list. `next_cursor` asks for the part after it; None: this is the last."""
+    """A page of a list. Pass `next_cursor` as `cursor` to get the next page; null on the last page."""
 
     data: Sequence[D]
     next_cursor: str | None
 
 
-Limit = Annotated[int, Parameter(ge=1, le=100, description="How many, at most.")]
-Cursor = Annotated[str | None, Parameter(description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Parameter(ge=1, le=100, description="Number of items, at most.")]
+Cursor = Annotated[str | None, Parameter(description="`next_cursor` of the previous page.")]
 
 
 def page_of(rows: Sequence[R], limit: int, key_of: Callable[[R], str], show: Callable[[R], D]) -> Page[D]:
-    """A page of `limit`, from rows of which one more was read: whether it is there says whether another page is."""
+    """Return a page of `limit` rows, given up to `limit + 1`: the extra row means that there is a next page."""
     shown = rows[:limit]
     return Page([show(row) for row in shown], key_of(shown[-1]) if len(rows) > limit else None)
 
 
 def parse_id(kind: ids.Kind, text: str, param: str = "id") -> UUID:
-    """An id of a path, a query or a cursor. Raises InvalidRequest."""
+    """Parse an id from a path, a query or a cursor. Raises InvalidRequest."""
     try:
         return ids.parse(kind, text)
     except ValueError as error:

@@ -1,12 +1,12 @@
-"""What watchers of accounts are told as it happens: balances, requests, cashback.
+"""Live events of accounts for their watchers: balances, requests, cashback.
 
-One task of the process looks at all accounts that are watched, once a second and in three statements, and at nothing
-while nobody watches. Nothing is written for it: a NOTIFY with each settlement would cost every request, watched or
-not, and PostgreSQL orders the commits that notify one after the other. So it works behind poolers too.
+One task per process polls all watched accounts once a second, with three statements, and does nothing while there are
+no watchers. Polling was chosen over NOTIFY, which would cost every settlement, watched or not, as PostgreSQL serialises
+the commits that notify. Polling also works behind connection poolers.
 
-An event's id is the number of the account's last entry when it was made. Who comes back with an id gets the requests
-and the cashback of the entries after it, and the balance as it is: an event may come twice, none is missed, but for
-requests that cost nothing and ended meanwhile.
+An event's id is the number of the account's last entry when the event was made. A watcher that reconnects with an id
+gets the requests and cashback of all later entries, and the current balance. It may get an event twice, but misses
+none, except for requests that cost nothing and ended meanwhile.
 """
 
 import asyncio
@@ -37,18 +37,18 @@ from tokenharbor.rewards.types import RewardKind
 
 _LOOK_SECONDS: Final = 1.0
 _AWAY_SECONDS: Final = 2.0
-_LATELY: Final = timedelta(seconds=5)  # a row may be committed that much after its time
-_SHORT: Final = timedelta(seconds=60)  # a request that costs nothing and took longer is not told
-_MOST: Final = 50  # requests of an account in one look
-_MOST_WAITING: Final = 500  # events that a watcher has not read
-_MOST_WATCHERS: Final = 200  # of one account: a page each
-_MOST_OF_ALL: Final = 4_000  # of the process
-_REMEMBERED: Final = 2_000  # requests that were told
+_LATELY: Final = timedelta(seconds=5)  # a row may be committed this long after its time
+_SHORT: Final = timedelta(seconds=60)  # a free request that took longer is not reported
+_MOST: Final = 50  # requests of an account per poll
+_MOST_WAITING: Final = 500  # unread events of a watcher
+_MOST_WATCHERS: Final = 200  # watchers (open pages) of one account
+_MOST_OF_ALL: Final = 4_000  # watchers of the process
+_REMEMBERED: Final = 2_000  # reported requests of an account, to avoid duplicates
 _log = structlog.get_logger("console")
 
 
 class CashbackEventDocument(Document, frozen=True):
-    """Cashback that was just credited."""
+    """Cashback just credited."""
 
     id: str
     at: datetime
@@ -56,25 +56,25 @@ class CashbackEventDocument(Document, frozen=True):
 
 
 class LiveEvent(Document, frozen=True):
-    """An event for a watcher: its name, its number, and a document."""
+    """An event for a watcher: its name, number and document."""
 
     name: str
     number: int
     document: Document
 
     def encode(self) -> bytes:
-        """As an event stream has it."""
+        """Encode the event as a server-sent event."""
         return b"id: %d\nevent: %s\ndata: %s\n\n" % (self.number, self.name.encode(), encode_document(self.document))
 
 
 @dataclass(eq=False)
 class Watcher:
-    """Who watches an account. None in the queue: the end."""
+    """A watcher of an account and its queue of events. None in the queue ends it."""
 
     events: asyncio.Queue[LiveEvent | None] = field(default_factory=lambda: asyncio.Queue(_MOST_WAITING))
 
     def tell(self, event: LiveEvent) -> None:
-        """Whoever reads too slowly is let go, and comes back with the last id that it has."""
+        """Queue an event. If the queue is full, end the watcher: its client reconnects with its last id."""
         try:
             self.events.put_nowait(event)
         except asyncio.QueueFull:
@@ -88,7 +88,7 @@ class Watcher:
 
 @dataclass(eq=False)
 class _Watched:
-    """An account that somebody watches."""
+    """A watched account."""
 
     mark: WalletMark
     watchers: set[Watcher] = field(default_factory=set)
@@ -104,7 +104,7 @@ class _Watched:
 
 
 class LiveFeed:
-    """Looks for all watchers of the process, as long as `run` goes on."""
+    """Polls for all watchers of the process while `run` runs."""
 
     def __init__(self, pool: asyncpg.Pool, world: World) -> None:
         self._pool = pool
@@ -114,7 +114,7 @@ class LiveFeed:
         self._ended = False
 
     def check_room(self, account_id: UUID) -> None:
-        """Raises RateLimited where an account, or all of them, are watched by too many."""
+        """Check the limits on watchers, per account and in all. Raises RateLimited."""
         own = self._accounts.get(account_id)
         all_watchers = sum(len(each.watchers) for each in self._accounts.values())
         if (own is not None and len(own.watchers) >= _MOST_WATCHERS) or all_watchers >= _MOST_OF_ALL:
@@ -124,7 +124,7 @@ class LiveFeed:
 
     @contextlib.asynccontextmanager
     async def watch(self, account_id: UUID, after: int | None = None) -> AsyncIterator[Watcher]:
-        """What happens to an account from now on, or since the entry `after`; the balance comes first."""
+        """Watch an account from now on, or from after the entry `after`. The balance is sent after missed events."""
         watcher = Watcher()
         async with self._pool.acquire() as conn:
             mark = (await read_marks(conn, [account_id]))[account_id]
@@ -154,14 +154,14 @@ class LiveFeed:
             self._watched.clear()
 
     def end(self) -> None:
-        """All watchers are let go, and whoever comes later."""
+        """End all watchers, present and future."""
         self._ended = True
         for account in self._accounts.values():
             for watcher in account.watchers:
                 watcher.end()
 
     async def run(self) -> None:
-        """For ever. A database that is unavailable is asked again."""
+        """Poll until cancelled. If the database is unavailable, try again."""
         while True:
             await self._watched.wait()
             try:
@@ -174,7 +174,7 @@ class LiveFeed:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Tell what has happened since the last look."""
+        """Poll once, and queue all events since the last poll."""
         seen = {account_id: account.mark for account_id, account in self._accounts.items()}
         async with self._pool.acquire() as conn:
             marks = await read_marks(conn, seen)
@@ -217,7 +217,7 @@ class LiveFeed:
         marks: Mapping[UUID, WalletMark],
         ended_after: datetime,
     ) -> list[tuple[UUID, LiveEvent]]:
-        """Requests and cashback after the entries that were seen."""
+        """Return the requests and cashback after the entries `seen`, with their accounts."""
         began_after = lowest_id(self._world.clock.now() - _SHORT)
         ended = await read_ended(conn, seen, began_after=began_after, ended_after=ended_after, most=_MOST)
         granted = await read_granted(conn, seen, RewardKind.CASHBACK, _MOST)

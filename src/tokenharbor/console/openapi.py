@@ -1,4 +1,4 @@
-"""The OpenAPI document of the control API, as clients are generated from it."""
+"""The OpenAPI document of the control API, from which clients are generated."""
 
 import re
 from decimal import Decimal
@@ -21,7 +21,7 @@ _PAGE_TITLE = re.compile(r"Page\[(\w+)\]")
 
 
 class UsdSchema(OpenAPISchemaPlugin):
-    """How amounts are written: `Usd` is a decimal string, `UsdNumber` a number, and `Decimal` one of a caller's."""
+    """The schemas of amounts: `Usd` is a decimal string; `UsdNumber`, and `Decimal` in requests, are numbers."""
 
     @staticmethod
     def is_plugin_supported_type(value: Any) -> bool:
@@ -35,15 +35,13 @@ class UsdSchema(OpenAPISchemaPlugin):
 
 @get("/api/openapi.json", right=Right.ANYBODY, operation_id="getOpenApi", include_in_schema=False)
 async def read_openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """This API, as an OpenAPI 3.1 document."""
+    """Return the OpenAPI 3.1 document of this API."""
     document = msgspec.json.encode(openapi_document(request.app))
     return Response(document, media_type="application/json", headers={"cache-control": "public, max-age=60"})
 
 
 def openapi_document(app: Litestar) -> dict[str, Any]:
-    """What the framework says of the routes, and what it does not know: the right that each asks for (`x-right`), how a
-    caller is known, and how errors are answered.
-    """
+    """Return the framework's document, with each route's right (`x-right`), security schemes and errors added."""
     document = app.openapi_schema.to_schema()
     rights = {
         (route.path_format, method.lower()): handler.opt["right"]
@@ -82,7 +80,7 @@ def _describe(path: str, operation: dict[str, Any], right: Right) -> None:
 
 
 def _with_plain_names(document: dict[str, Any]) -> dict[str, Any]:
-    """A page of a document is called after it, whatever module it stands in: `AccountPage`."""
+    """Rename page schemas after their documents, without module names: `AccountPage`."""
     names = {
         name: f"{found[1].removesuffix('Document')}Page"
         for name, schema in document["components"]["schemas"].items()

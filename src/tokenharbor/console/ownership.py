@@ -1,4 +1,4 @@
-"""Whose a thing is: what belongs to another account looks like what is not there."""
+"""Ownership checks: a row of another account is answered like a missing one."""
 
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar
@@ -8,7 +8,7 @@ from tokenharbor.kernel.ids import UUID
 
 
 class Owned(Protocol):
-    """What belongs to an account."""
+    """A row that belongs to an account."""
 
     @property
     def account_id(self) -> UUID: ...
@@ -18,7 +18,7 @@ OwnedT = TypeVar("OwnedT", bound=Owned)
 
 
 async def own(reading: Awaitable[OwnedT], account: UUID, what: str) -> OwnedT:
-    """What is read, if it is the account's. `what` it is, in words. Raises NotFound."""
+    """Return the row if it belongs to the account. `what` names its kind in the error. Raises NotFound."""
     try:
         found = await reading
     except Missing:

@@ -1,4 +1,4 @@
-"""The dashboard's files: read once at start, and served from memory; each page with a nonce of its own."""
+"""The dashboard's files, read once at start and served from memory; each page gets a fresh nonce."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -24,13 +24,13 @@ SHORT_PATHS: Final[Mapping[str, str]] = {
     "/keys": "/dashboard/keys",
     "/operator": "/dashboard/operator",
 }
-"""Addresses that people type, and where they lead."""
+"""Short addresses for people to type, and their targets."""
 
 DASHBOARD: Final = "dashboard"
-"""The name of the files in the application's state."""
+"""Key of the files in the application's state."""
 
 _INDEX = "index.html"
-_NONCE = "__CSP_NONCE__"  # stands in the page for it
+_NONCE = "__CSP_NONCE__"  # its placeholder in the page
 _NONCE_BYTES = 18
 _CODINGS: Final = (("br", ".br"), ("gzip", ".gz"))  # the better one first
 _TYPES: Final[Mapping[str, str]] = {
@@ -59,15 +59,15 @@ _READ: Final = (HttpMethod.GET, HttpMethod.HEAD)
 
 @dataclass(frozen=True, slots=True)
 class PageFile:
-    """A file, and its compressed forms by their coding."""
+    """A file, and its compressed forms by content coding."""
 
     kind: str
     body: bytes
     coded: Mapping[str, bytes]
-    lasting: bool  # its name has a hash of what is in it
+    lasting: bool  # its name has a hash of its content
 
     def answer(self, accepted: str) -> Response[bytes]:
-        """In the best coding that a client takes."""
+        """Answer with the file in the best coding that the client accepts."""
         coding = next((each for each, _ in _CODINGS if each in self.coded and each in accepted), None)
         headers = {**_SECURE, "cache-control": _FOREVER if self.lasting else _AN_HOUR, "vary": "accept-encoding"}
         if coding is not None:
@@ -78,11 +78,11 @@ class PageFile:
 
 @dataclass(frozen=True, slots=True)
 class DashboardFiles:
-    """The page that is answered at every address of the dashboard, and the files that it loads, by their paths."""
+    """The page served at every address of the dashboard, and the files that it loads, by path."""
 
     page: str
     files: Mapping[str, PageFile]
-    site: SiteAssets = NO_ASSETS  # what pages that are rendered here load of them
+    site: SiteAssets = NO_ASSETS  # files loaded by pages rendered on the server
 
     def answer_page(self, entropy: Entropy) -> Response[bytes]:
         nonce = base64.b64encode(entropy.bytes(_NONCE_BYTES)).decode()
@@ -92,7 +92,7 @@ class DashboardFiles:
 
 
 def read_dashboard(folder: Path) -> DashboardFiles | None:
-    """None where it is not built."""
+    """Read the dashboard's files; return None if it is not built."""
     if not (folder / _INDEX).is_file():
         return None
     kinds = ((path, _TYPES.get(path.suffix)) for path in sorted(folder.rglob("*")))
@@ -108,21 +108,21 @@ def _read(path: Path, kind: str, folder: Path) -> PageFile:
 
 @route(list(SHORT_PATHS), http_method=_READ, right=Right.ANYBODY, include_in_schema=False)
 async def lead_on(request: Request[Any, Any, Any]) -> Redirect:
-    """From a short address to a page."""
+    """Redirect from a short address to its page."""
     return Redirect(SHORT_PATHS[request.url.path.rstrip("/") or "/"], status_code=302)
 
 
 @route(["/dashboard/", "/dashboard/{path:path}"], http_method=_READ, right=Right.ANYBODY, include_in_schema=False)
 async def show_dashboard(request: Request[Any, Any, Any]) -> Response[bytes]:
-    """A file of the dashboard, or its page."""
+    """Serve a file of the dashboard, or its page."""
     name = str(request.path_params.get("path", "")).lstrip("/")
     dashboard: DashboardFiles | None = request.app.state[DASHBOARD]
     if dashboard is None:
-        raise NotFound("The dashboard is not built: `make setup` builds it.")
+        raise NotFound("The dashboard is not built: run `make setup` to build it.")
     if name in dashboard.files:
         return dashboard.files[name].answer(request.headers.get("accept-encoding", ""))
     if name.startswith("assets/"):
-        raise NotFound("This file is of another version of the dashboard: load the page again.").because(
+        raise NotFound("This file belongs to another version of the dashboard: reload the page.").because(
             ErrorReason.PAGE_OUTDATED
         )
     return dashboard.answer_page(context_of(request).world.entropy)

@@ -1,4 +1,4 @@
-"""Parameters that several routes have: idempotency keys, spans of time, filters."""
+"""Parameters shared by several routes: idempotency keys, times, filters, amounts."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -19,7 +19,7 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=100,
         pattern=_PRINTABLE,
-        description="The same key is the same request: what was done is not done again.",
+        description="Identifies the request: repeating it with the same key has no further effect.",
     ),
 ]
 
@@ -30,15 +30,15 @@ OnceKey = Annotated[
         min_length=1,
         max_length=100,
         pattern=_PRINTABLE,
-        description="The same key makes no second one: the answer is a 409 that names what was made.",
+        description="Prevents duplicates: a second request with the same key gets a 409 that names the first's result.",
     ),
 ]
 
-Since = Annotated[datetime | None, QueryParameter(description="Start, inclusive; a time without a zone is in UTC.")]
-Until = Annotated[datetime | None, QueryParameter(description="End, exclusive; likewise.")]
+Since = Annotated[datetime | None, QueryParameter(description="Start, inclusive. UTC, unless it has a time zone.")]
+Until = Annotated[datetime | None, QueryParameter(description="End, exclusive. UTC, unless it has a time zone.")]
 
 ONE_LINE: Final = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]*(?![\s\S])"
-"""No control characters, and none that turn the direction of what is read. Not `$`, which takes a line's end, too."""
+"""No control characters, including those that change text direction. Not `$`, which also matches before a newline."""
 
 Line = Annotated[str, msgspec.Meta(max_length=500, pattern=ONE_LINE)]
 """A line of text, such as a reason."""
@@ -46,16 +46,16 @@ Line = Annotated[str, msgspec.Meta(max_length=500, pattern=ONE_LINE)]
 Name = Annotated[str, msgspec.Meta(max_length=100, pattern=ONE_LINE)]
 
 Filter = Annotated[str | None, QueryParameter(max_length=200, pattern=ONE_LINE)]
-"""Only what has this name."""
+"""Filters a list by this name."""
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
-_FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # there is nothing before it; a database knows fewer times than Python
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)  # earlier than all data, and within PostgreSQL's range
 _LAST = datetime(2900, 1, 1, tzinfo=UTC)
 
 
 def in_utc(moment: datetime | None) -> datetime | None:
-    """Within the times that there can be."""
+    """Convert a time to UTC (its default zone), clamped to the years 2000 to 2900."""
     if moment is None:
         return None
     stated = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
@@ -63,21 +63,21 @@ def in_utc(moment: datetime | None) -> datetime | None:
 
 
 def to_come(moment: datetime | None, now: datetime, param: str) -> datetime | None:
-    """When something expires; None: never. Raises InvalidRequest for what is past, or beyond all calendars."""
+    """Return an expiry, None for never. Raises InvalidRequest unless it is in the future, before the year 2900."""
     if moment is not None and not now < moment < _LAST:
-        raise InvalidRequest("It expires at a time to come, before the year 2900.", param=param).because(
+        raise InvalidRequest("The expiry must be in the future, before the year 2900.", param=param).because(
             ErrorReason.EXPIRY_INVALID
         )
     return moment
 
 
 def posted_key(key: str) -> str:
-    """An idempotency key as it is stored: none of a caller's is one of our own."""
+    """Return an idempotency key as stored, with a prefix that keeps it apart from our own keys."""
     return f"api-{key}"
 
 
 def positive(amount: Usd | None, param: str) -> Usd | None:
-    """Raises InvalidRequest for an amount of nothing, or below it."""
+    """Return an amount, or None. Raises InvalidRequest for an amount of 0 or below."""
     if amount is not None and amount <= 0:
-        raise InvalidRequest("an amount is above zero", param=param).because(ErrorReason.AMOUNT_NOT_POSITIVE)
+        raise InvalidRequest("The amount must be above 0.", param=param).because(ErrorReason.AMOUNT_NOT_POSITIVE)
     return amount

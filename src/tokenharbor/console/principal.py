@@ -1,4 +1,4 @@
-"""Who asks: a user by a session, or a program by a management key; and what says so."""
+"""The authenticated caller: a user with a session, or a program with a management key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,20 +10,18 @@ from tokenharbor.kernel.ids import UUID
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `id` is a user's or a management key's, as it is shown; records of changes name it. A member's role, or
-    a management key's, is what it has of an account.
-    """
+    """A caller. `id` is the shown id of the user or management key, recorded with changes; `roles` are by account."""
 
     id: str
     roles: Mapping[UUID, AccountRole]
     user_id: UUID | None = None  # None: a management key
     session_id: UUID | None = None  # of a user
-    maker_id: UUID | None = None  # of a management key: the user who made it
+    maker_id: UUID | None = None  # of a management key: the user who created it
     operator: bool = False
 
 
 class Authenticator(Protocol):
-    """Who is behind a session's token or a management key; None for none that is in force."""
+    """Finds the caller by a session's token or a management key; returns None if it is not valid."""
 
     async def by_session(self, token: str, address: str) -> Principal | None: ...
 

@@ -1,4 +1,4 @@
-"""What the undo of a change of e-mail ends in other rooms than that of sign-in: payments, alerts."""
+"""The undo of an e-mail change in the rooms beside sign-in: payments and alerts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tokenharbor.signin.undo import Intrusion, Undone, UndoneKind
 
 @dataclass(frozen=True, slots=True)
 class RoomsUndo:
-    """As sign-in asks for it."""
+    """Undoes an intruder's changes to payments and alerts, for sign-in."""
 
     funding: Funding
     alerting: Alerting

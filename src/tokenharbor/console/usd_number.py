@@ -1,4 +1,4 @@
-"""Amounts as JSON numbers, for clients that read them so: written from whole nano-dollars, and never a float."""
+"""Amounts as JSON numbers, for clients that expect them: written from whole nano-dollars, never through a float."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from tokenharbor.kernel.money import Usd
 
 
 class UsdNumber(Usd):
-    """An amount of the books that an answer shows as a number of US dollars."""
+    """An amount in US dollars that JSON shows as a number."""
 
     __slots__ = ()
 

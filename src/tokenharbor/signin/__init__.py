@@ -1,1 +1,1 @@
-"""Floor 4: people and their access: sign-up, sign-in, second factors, members and their roles."""
+"""Floor 4: users and their access: sign-up, sign-in, second factors, members and roles."""

@@ -1,11 +1,11 @@
-"""E-mail addresses that are thrown away after use."""
+"""Detection of disposable e-mail addresses."""
 
 from collections.abc import Iterator
 
 
 def is_disposable(email: str) -> bool:
-    """Whether the mailbox, or one that its domain belongs to, is of a known service of throw-away mail."""
-    from disposable_email_domains import blocklist  # noqa: PLC0415  5,000 names, for those who ask
+    """Return whether the address's domain, or a parent of it, belongs to a known service of disposable mail."""
+    from disposable_email_domains import blocklist  # noqa: PLC0415  5,000 names, imported only if needed
 
     return any(domain in blocklist for domain in _domains(email.rpartition("@")[2]))
 

@@ -1,11 +1,11 @@
-"""Another e-mail address: asked for by who shows who they are, confirmed by a link in a mail to the new address, and
-undone by one in a mail to the old address for as long as `UNDO_LASTS`.
+"""The change of an e-mail address: requested by the user, confirmed by a link mailed to the new address, and undone by
+a link mailed to the old one, within `UNDO_LASTS`.
 
-Who asks is not told whether the address has an account: its owner is, by mail. It is confirmed in a browser where who
-asked is signed in: whoever opens a link of somebody else's request gives their address to nobody. What was sent to the
-old address opens nothing once the new one counts. To undo is to reset the password, too, since whoever knew it may have
-made the change, and to end what was done in the user's name (`signin/undo.py`). Mailboxes that somebody had count as
-theirs for rewards (`former_mailbox`).
+The answer does not tell whether the new address already has an account; its owner is told by mail. The link must be
+opened in a browser where the requesting user is signed in, so that nobody gives away their address by opening the link
+of another's request. Once the change is confirmed, links sent to the old address stop working. The undo also resets the
+password, as the attacker may have known it, and undoes what was done in the user's name (`signin/undo.py`). For
+rewards, a user's former mailboxes still count as theirs (`former_mailbox`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ from tokenharbor.signin.undo import BEFORE, OtherRooms, Undone, undo_since
 CONFIRM_LASTS: Final = timedelta(hours=24)
 UNDO_LASTS: Final = timedelta(days=7)
 FRESH: Final = timedelta(minutes=15)
-"""How old a session may be of who has neither a password nor an authenticator app to show."""
+"""The maximum age of the session, for users with neither a password nor an authenticator app."""
 
 _LASTS: Final[Mapping[TokenPurpose, timedelta]] = {
     TokenPurpose.EMAIL: CONFIRM_LASTS,
@@ -67,7 +67,7 @@ _SENT_TO_OLD = (TokenPurpose.VERIFY, TokenPurpose.RESET, TokenPurpose.INVITE, To
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailChange:
-    """What somebody asks for, and shows: the password of who has one, the code of who has an app; the session."""
+    """A requested change, with the proofs of identity: the password and code (if the user has them), the session."""
 
     email: str = field(repr=False)
     password: str = field(default="", repr=False)
@@ -76,17 +76,17 @@ class EmailChange:
 
 
 async def ask_change(sign_in: SignIn, user: User, asked: EmailChange, visitor: Visitor) -> None:
-    """Two mails are on their way, whether or not the address has an account.
+    """Request a change. Sends one mail to each address, whether or not the new one has an account.
 
     Raises Rejected, SignInRefused, RateLimited.
     """
     email = normalise_email(asked.email)
     if not sign_in.policy().sign_up.disposable_mail and is_disposable(email):
-        raise Rejected("mail to this domain is thrown away: use another e-mail address", param="email").because(
+        raise Rejected("disposable addresses are not accepted: use another one", param="email").because(
             ErrorReason.EMAIL_DISPOSABLE
         )
     if email == user.email:
-        raise Rejected("this is your e-mail address already", param="email").because(ErrorReason.EMAIL_YOURS)
+        raise Rejected("this is already your e-mail address", param="email").because(ErrorReason.EMAIL_YOURS)
     await _check_who(sign_in, user, asked)
     await admit(
         sign_in,
@@ -95,7 +95,7 @@ async def ask_change(sign_in: SignIn, user: User, asked: EmailChange, visitor: V
     async with sign_in.acquire() as conn, conn.transaction():
         now = await lock_user(conn, user.id)
         if (now.password, now.email) != (user.password, user.email):
-            raise SignInRefused("The password or the e-mail was changed meanwhile.").because(
+            raise SignInRefused("The password or e-mail address was changed in the meantime.").because(
                 ErrorReason.CHANGED_MEANWHILE
             )
         await end_tokens(conn, user.id, TokenPurpose.EMAIL, sign_in.world.clock.now())
@@ -106,10 +106,10 @@ async def ask_change(sign_in: SignIn, user: User, asked: EmailChange, visitor: V
 
 
 async def confirm_change(sign_in: SignIn, token: str, visitor: Visitor, *, session: str = "") -> None:
-    """The new address counts. All sessions end but the one that this browser shows, which is the user's.
+    """Confirm a change by the link. Ends all of the user's sessions except this browser's.
 
-    Raises Rejected, RateLimited; SignInRefused where the user is not signed in here, and the link opens later; Conflict
-    where somebody has the address meanwhile.
+    Raises Rejected, RateLimited; SignInRefused if the user is not signed in here (the link stays valid); Conflict if
+    another user has the address by now.
     """
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     shown = await show_session(sign_in, session, visitor.address)
@@ -117,8 +117,8 @@ async def confirm_change(sign_in: SignIn, token: str, visitor: Visitor, *, sessi
         link = await open_link(conn, sign_in, token, TokenPurpose.EMAIL)
         if shown is None or shown.user.id != link.user_id:
             raise SignInRefused(
-                "Sign in here to the account that asked for this address, and open the link again. "
-                "If you did not ask for it, ignore the mail."
+                "Sign in here to the account that requested this change, and open the link again. "
+                "If you did not request it, ignore the mail."
             ).because(ErrorReason.EMAIL_SIGN_IN)
         user, now = await lock_user(conn, link.user_id), sign_in.world.clock.now()
         await _end_links(conn, user, now)
@@ -130,10 +130,10 @@ async def confirm_change(sign_in: SignIn, token: str, visitor: Visitor, *, sessi
 async def undo_change(
     sign_in: SignIn, token: str, password: str, visitor: Visitor, rooms: OtherRooms
 ) -> Sequence[Undone]:
-    """The old address counts, now and from whatever was asked for since, with a new password and nobody signed in. What
-    was done in the user's name meanwhile has ended, and is told.
+    """Restore the old address, also over later changes, set a new password, and end all sessions. Undo what was done in
+    the user's name meanwhile, and return it.
 
-    Raises Rejected, RateLimited; Conflict where somebody has the address meanwhile.
+    Raises Rejected, RateLimited; Conflict if another user has the address by now.
     """
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     sign_in.passwords.check(password, "")
@@ -146,7 +146,7 @@ async def undo_change(
 
 
 async def preview_undo(sign_in: SignIn, token: str, visitor: Visitor, rooms: OtherRooms) -> Sequence[Undone]:
-    """What `undo_change` would end now: it is done, and undone. Raises as that does."""
+    """Return what `undo_change` would undo now, by doing it and rolling back. Raises as it does."""
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     async with sign_in.acquire() as conn:
         transaction = conn.transaction()
@@ -179,7 +179,7 @@ async def _undo(
 
 
 async def _drop_factors(conn: asyncpg.Connection, user: User, since: datetime) -> None:
-    """What whoever asked for the change may have set up, to be asked for or to pass by. An app of before stays."""
+    """Remove second factors that an attacker may have set up since. An older authenticator app stays."""
     if user.totp_at is None or user.totp_at >= since:
         await drop_totp(conn, user.id)
     elif any(each.field == "recovery_codes" and each.at >= since for each in await read_user_changes(conn, user.id)):
@@ -187,7 +187,10 @@ async def _drop_factors(conn: asyncpg.Connection, user: User, since: datetime) -
 
 
 async def _check_who(sign_in: SignIn, user: User, asked: EmailChange) -> None:
-    """The password, the code; of who has neither, a session that has just begun. Raises SignInRefused, RateLimited."""
+    """Check the password and the code; for a user with neither, that the session is fresh.
+
+    Raises SignInRefused, RateLimited.
+    """
     await check_password(sign_in, user, asked.password, param="password")
     if user.totp_at is not None:
         await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
@@ -198,13 +201,13 @@ async def _check_who(sign_in: SignIn, user: User, asked: EmailChange) -> None:
         async with sign_in.acquire() as conn:
             began = await began_at(conn, user.id, asked.session_id, now)
         if began is None or now - began > FRESH:
-            raise SignInRefused("Sign out and in again first: you have no password that could be asked for.").because(
+            raise SignInRefused("Sign out and in again first: you have no password to confirm this with.").because(
                 ErrorReason.SIGN_IN_AGAIN
             )
 
 
 async def _mail_new(conn: asyncpg.Connection, sign_in: SignIn, user: User, email: str) -> None:
-    """The link, or to who has the address already, that somebody wants it; the same is done for both."""
+    """Mail the link to the new address; if it has an account, mail its owner a notice instead, with equal work."""
     token = await _link(conn, sign_in, TokenPurpose.EMAIL, user, email)
     owner = await find_user(conn, email)
     if owner is not None and (owner.verified_at is not None or owner.operator or await is_member(conn, owner.id)):
@@ -223,7 +226,7 @@ async def _link(conn: asyncpg.Connection, sign_in: SignIn, purpose: TokenPurpose
 
 
 async def _end_links(conn: asyncpg.Connection, user: User, at: datetime) -> None:
-    """What was sent to the address before opens nothing."""
+    """Invalidate all links sent to the old address."""
     for purpose in _SENT_TO_OLD:
         await end_tokens(conn, user.id, purpose, at)
 

@@ -1,4 +1,4 @@
-"""The codes of a second factor: of an authenticator app (TOTP, RFC 6238), or a recovery code. Each is used once."""
+"""Codes of a second factor, valid once each: of an authenticator app (TOTP, RFC 6238), and recovery codes."""
 
 import base64
 import hmac
@@ -19,14 +19,14 @@ from tokenharbor.signin.context import SignIn
 RECOVERY_CODES: Final = 10
 
 _STEP_SECONDS = 30
-_DRIFT = (0, -1, 1)  # steps by which a telephone's clock may be off
+_DRIFT = (0, -1, 1)  # steps by which a phone's clock may be off
 _SECRET_BYTES = 20
 _CODE_BYTES = 10  # 80 bits: a keyed hash is enough
 
 
 @dataclass(frozen=True, slots=True)
 class TotpSetup:
-    """What an authenticator app is set up with: the secret in base32, the same as an address, and as a picture."""
+    """The secret to set up an authenticator app with: in base32, as a URI, and as a QR code (SVG)."""
 
     secret: str = field(repr=False)
     uri: str = field(repr=False)
@@ -34,13 +34,13 @@ class TotpSetup:
 
 
 async def set_up_totp(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID) -> TotpSetup:
-    """A new secret, which counts once a code of it is shown. Raises Conflict where one counts already."""
-    import pyotp  # noqa: PLC0415  for those who set one up
+    """Make a new secret, to be confirmed with a code. Raises Conflict if one is confirmed already."""
+    import pyotp  # noqa: PLC0415  imported only if needed
     import segno  # noqa: PLC0415  likewise
 
     user = await lock_user(conn, user_id)
     if user.totp_at is not None:
-        raise Conflict("an authenticator app is set up already: remove it first").because(ErrorReason.TOTP_SET_UP)
+        raise Conflict("an authenticator app is already set up: remove it first").because(ErrorReason.TOTP_SET_UP)
     secret = base64.b32encode(sign_in.world.entropy.bytes(_SECRET_BYTES)).decode()
     await factors.set_totp(conn, sign_in.factor_seal, user_id, secret)
     uri = pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=sign_in.policy().name)
@@ -50,24 +50,30 @@ async def set_up_totp(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID) 
 
 
 async def confirm_totp(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, code: str) -> Sequence[str]:
-    """From now on codes are asked for. Returns recovery codes, shown only now. Raises Conflict, SignInRefused."""
+    """Confirm the secret with a code; sign-in requires codes from now on. Return the recovery codes, to be shown once.
+
+    Raises Conflict, SignInRefused.
+    """
     user, now = await lock_user(conn, user_id), sign_in.world.clock.now()
     if user.totp_at is not None:
-        raise Conflict("an authenticator app is set up already").because(ErrorReason.TOTP_SET_UP)
+        raise Conflict("an authenticator app is already set up").because(ErrorReason.TOTP_SET_UP)
     await _use_totp(conn, sign_in, user_id, code)
     await factors.confirm_totp(conn, user_id, now)
     return await _new_recovery_codes(conn, sign_in, user_id)
 
 
 async def drop_totp(conn: asyncpg.Connection, sign_in: SignIn, user: User, code: str) -> None:
-    """No code is asked for any more; needs one. Raises SignInRefused."""
+    """Remove the authenticator app, given a valid code. Raises SignInRefused."""
     if user.totp_at is not None:
         await use_code(conn, sign_in, user.id, code)
     await factors.drop_totp(conn, user.id)
 
 
 async def remake_recovery_codes(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, code: str) -> Sequence[str]:
-    """Others, shown only now; those before open nothing any more. Needs a code. Raises Conflict, SignInRefused."""
+    """Replace the recovery codes, given a valid code; return the new ones, to be shown once.
+
+    Raises Conflict, SignInRefused.
+    """
     if (await lock_user(conn, user_id)).totp_at is None:
         raise Conflict("no authenticator app is set up: set one up first").because(ErrorReason.TOTP_NOT_SET_UP)
     await use_code(conn, sign_in, user_id, code)
@@ -75,7 +81,7 @@ async def remake_recovery_codes(conn: asyncpg.Connection, sign_in: SignIn, user_
 
 
 async def use_code(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, code: str) -> None:
-    """A code of the app, or a recovery code: once. Raises SignInRefused."""
+    """Use a code of the app or a recovery code; each is valid once. Raises SignInRefused."""
     plain = "".join(code.split()).replace("-", "").lower()
     if len(plain) <= 8:
         await _use_totp(conn, sign_in, user_id, plain)
@@ -86,7 +92,7 @@ async def use_code(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, cod
 
 
 async def _use_totp(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, code: str) -> None:
-    import pyotp  # noqa: PLC0415  for those who use one
+    import pyotp  # noqa: PLC0415  imported only if needed
 
     row = await factors.lock_totp(conn, sign_in.factor_seal, user_id)
     plain = "".join(code.split())
@@ -108,6 +114,6 @@ async def _new_recovery_codes(conn: asyncpg.Connection, sign_in: SignIn, user_id
 
 
 def _refusal() -> SignInRefused:
-    return SignInRefused("The code is wrong, or was used before. Wait for the next one.", param="code").because(
+    return SignInRefused("The code is wrong or was already used. Wait for the next one.", param="code").because(
         ErrorReason.TOTP_WRONG
     )

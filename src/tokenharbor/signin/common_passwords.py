@@ -1,4 +1,4 @@
-"""Passwords that were found in breaches: a sorted file of short digests (scripts/make_common_passwords.py makes it)."""
+"""Passwords found in breaches, as a sorted file of short digests (made by scripts/make_common_passwords.py)."""
 
 import hashlib
 from bisect import bisect_left
@@ -11,14 +11,14 @@ _SIZE: Final = 5
 
 
 class CommonPasswords:
-    """The file in memory: 200 kB."""
+    """The file, held in memory (200 kB)."""
 
     def __init__(self) -> None:
         self._digests = FILE.read_bytes()
         self._places = range(len(self._digests) // _SIZE)
 
     def __contains__(self, password: str) -> bool:
-        """Whether it is in a list, in upper or lower case."""
+        """Return whether the password is in the file, ignoring case."""
         wanted = digest(normalise(password))
         place = bisect_left(self._places, wanted, key=self._at)
         return place < len(self._places) and self._at(place) == wanted

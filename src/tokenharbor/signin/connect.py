@@ -1,7 +1,7 @@
-"""Tools that get an API key of their own: somebody agrees on a page, with limits, and the tool fetches the key once.
+"""Connections of tools: a user agrees on a page, with limits, and the tool fetches its own API key once.
 
-A tool without a browser shows a code that somebody types (RFC 8628); one with a browser of its own machine gets a code
-back at its loopback address and proves by PKCE that it is the one that asked. No browser is sent anywhere else.
+A tool without a browser shows a code for the user to type (RFC 8628). A tool with a browser on its machine gets a code
+at its loopback address, and proves by PKCE that it made the request. Browsers are redirected to no other address.
 """
 
 import base64
@@ -29,7 +29,7 @@ from tokenharbor.signin.profile import check_name
 LASTS: Final = timedelta(minutes=10)
 POLL_SECONDS: Final = 5
 
-_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels: no words; nothing that looks like another
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # no vowels, so no words; no letters that look alike
 _USER_CODE_LETTERS = 8
 _FAIR = 256 - 256 % len(_LETTERS)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -39,14 +39,14 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True, slots=True)
 class DeviceCodes:
-    """What a tool shows (`user_code`), and what it fetches the key with."""
+    """The code that the tool shows (`user_code`), and the one that it fetches the key with."""
 
     device_code: str = field(repr=False)
     user_code: str
 
 
 async def ask_by_device(sign_in: SignIn, name: str, visitor: Visitor) -> DeviceCodes:
-    """A tool asks. Raises RateLimited, Rejected."""
+    """Store a tool's request, and return its codes. Raises RateLimited, Rejected."""
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     world = sign_in.world
     codes, now = DeviceCodes(make_token(world.entropy), _user_code(world.entropy.bytes)), world.clock.now()
@@ -58,21 +58,21 @@ async def ask_by_device(sign_in: SignIn, name: str, visitor: Visitor) -> DeviceC
 
 
 async def show_asked(sign_in: SignIn, typed: str, user_id: str) -> AskedConnection:
-    """What somebody is asked to agree to. Raises Missing, RateLimited."""
+    """Return the request under a typed code. Raises Missing, RateLimited."""
     await admit(sign_in, [(CODES_TYPED, user_id)])
     async with sign_in.acquire() as conn, conn.transaction():
         return await _asked(conn, sign_in, typed)
 
 
 async def agree(sign_in: SignIn, typed: str, consent: ToolConsent) -> None:
-    """Somebody agrees: the tool may fetch its key. Raises Missing, RateLimited."""
+    """Record consent: the tool may fetch its key. Raises Missing, RateLimited."""
     await admit(sign_in, [(CODES_TYPED, consent.agreed_by)])
     async with sign_in.acquire() as conn, conn.transaction():
         await connections.agree(conn, (await _asked(conn, sign_in, typed)).id, consent)
 
 
 async def refuse(sign_in: SignIn, typed: str, user_id: str) -> None:
-    """Somebody does not agree. Raises Missing, RateLimited."""
+    """Refuse a tool's request. Raises Missing, RateLimited."""
     await admit(sign_in, [(CODES_TYPED, user_id)])
     async with sign_in.acquire() as conn, conn.transaction():
         await connections.refuse(conn, (await _asked(conn, sign_in, typed)).id, sign_in.world.clock.now())
@@ -81,9 +81,9 @@ async def refuse(sign_in: SignIn, typed: str, user_id: str) -> None:
 async def agree_by_browser(
     conn: asyncpg.Connection, sign_in: SignIn, asked: "BrowserRequest", consent: ToolConsent
 ) -> str:
-    """Somebody agrees on a page that the tool opened: where the browser goes back to. Raises Rejected."""
+    """Record consent given on a page that the tool opened; return the URL to redirect to. Raises Rejected."""
     if _CHALLENGE.fullmatch(asked.challenge) is None:
-        raise Rejected("code_challenge is the S256 of the verifier: 43 characters", param="code_challenge")
+        raise Rejected("code_challenge must be the S256 of the verifier: 43 characters", param="code_challenge")
     back = _loopback(asked.redirect_uri)
     world = sign_in.world
     code, now = make_token(world.entropy), world.clock.now()
@@ -95,7 +95,7 @@ async def agree_by_browser(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowserRequest:
-    """What a tool asks for by the browser: PKCE's challenge, and its own address on this machine."""
+    """A tool's request through the browser, with its PKCE challenge and loopback address."""
 
     name: str
     challenge: str
@@ -104,21 +104,21 @@ class BrowserRequest:
 
 
 async def admit_fetch(sign_in: SignIn, code: str, visitor: Visitor) -> None:
-    """Before `take_connection`, and outside of its transaction. Raises RateLimited."""
+    """Count a fetch. Call this before `take_connection`, outside its transaction. Raises RateLimited."""
     await admit(sign_in, [(POLLS_BY_ADDRESS, network_of(visitor)), (POLLS, code[: LONGEST_TOKEN + 1])])
 
 
 async def take_connection(
     conn: asyncpg.Connection, sign_in: SignIn, code: str, verifier: str
 ) -> tuple[str, ToolConsent]:
-    """A tool fetches: its name, and what was agreed to, once; in the transaction that makes the key.
+    """Return the tool's name and the consent, once. Call this in the transaction that creates the key.
 
-    Raises Rejected for a code that is unknown, used, refused or expired, ConsentPending.
+    Raises Rejected for a code that is unknown, used, refused or expired; ConsentPending.
     """
     now = sign_in.world.clock.now()
     connection = await connections.find_waiting(conn, _hash(sign_in, code[: LONGEST_TOKEN + 1]), now)
     if connection is None or not _proves(verifier, connection.challenge):
-        raise Rejected("this code was used, was refused, or has expired: ask again", param="code").because(
+        raise Rejected("this code was used or refused, or has expired: ask again", param="code").because(
             ErrorReason.CONNECT_OVER
         )
     if connection.consent is None:
@@ -146,7 +146,7 @@ def _proves(verifier: str, challenge: str) -> bool:
 
 
 def _loopback(uri: str) -> str:
-    """An address of the tool on the browser's machine. Raises Rejected for any other."""
+    """Return the tool's loopback address. Raises Rejected for any other address."""
     try:
         parts = urlsplit(uri)
         fits = parts.scheme == "http" and parts.hostname in _LOOPBACK and parts.port is not None
@@ -154,14 +154,14 @@ def _loopback(uri: str) -> str:
         fits = False
     plain = uri.isascii() and uri.isprintable() and not set(uri) & set(" \\#@<>\"'")
     if not fits or not plain or len(uri) > LONGEST_TOKEN:
-        raise Rejected("a tool gets its code at http://127.0.0.1:PORT/… on its own machine only", param="redirect_uri")
+        raise Rejected("redirect_uri must be a loopback address: http://127.0.0.1:PORT/…", param="redirect_uri")
     return uri
 
 
 def _named(name: str) -> str:
     plain = check_name(name)
     if not plain:
-        raise Rejected("a tool says its name", param="name")
+        raise Rejected("a tool must state its name", param="name")
     return plain
 
 

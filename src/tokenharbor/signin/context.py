@@ -1,4 +1,4 @@
-"""What sign-in works with: the world, connections, secrets, the edition, and what other rooms do with it."""
+"""The context of sign-in: connections, secrets, the edition, and hooks of other rooms."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,19 +17,19 @@ from tokenharbor.signin.passwords import Passwords
 
 
 class ReferralHooks(Protocol):
-    """What is done with the referral code of a sign-up."""
+    """Hooks for the referral code of a sign-up."""
 
     async def check(self, conn: asyncpg.Connection, code: str) -> None:
-        """Raises Rejected for a code that nobody has."""
+        """Check that a code exists. Raises Rejected."""
 
     async def record(self, conn: asyncpg.Connection, code: str, account_id: UUID) -> None:
-        """In the transaction that opens the account."""
+        """Record the referral, in the transaction that opens the account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """One process's way to let people in. `acquire` gives a connection for a step: none is kept while a password is
-    hashed. `public_url` is where links in mails lead. `openid`: another service that people can sign in by.
+    """The parts of sign-in in a process. `acquire` gives a connection for one step; none is held while a password is
+    hashed. `public_url` is the base of links in mails. `openid` is the OpenID provider, if one is configured.
     """
 
     world: World

@@ -1,7 +1,7 @@
-"""Delivery of mails to users: tried at once, then again with growing pauses, given up after six tries.
+"""Delivery of mails to users: tried at once, then after growing pauses, six times at most.
 
-A try is claimed first, as with notices: whoever dies in it is followed by another. Where no mail server is configured a
-mail is kept, and an operator reads it in the console; the log says so, without its words.
+A try is claimed first, as with notices, so that another process repeats it if the first one dies. Without a mail
+server, mails are kept for an operator to read in the console; the log says so, without their text.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _log = structlog.get_logger("sign_in")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserPost:
-    """One process's way to send mails to users. `mailer` None: there is no mail server."""
+    """The parts of mail delivery in a process. `mailer` is None if no mail server is configured."""
 
     world: World
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
@@ -39,7 +39,7 @@ class UserPost:
 
 
 async def deliver_mails(post: UserPost) -> int:
-    """How many were due, ten at most; each is tried. Raises DatabaseUnavailable."""
+    """Try each due mail, ten at most; return their number. Raises DatabaseUnavailable."""
     async with post.acquire() as conn:
         due = await claim_mails(conn, post.seal, post.world.clock.now(), _AT_ONCE)
     await asyncio.gather(*(_deliver(post, each) for each in due))
@@ -59,7 +59,7 @@ async def _deliver(post: UserPost, mail: UserMail) -> None:
 
 async def _try(post: UserPost, mail: UserMail) -> tuple[MailState, str]:
     if post.mailer is None:
-        return MailState.KEPT, "no mail server is configured: an operator reads it in the console"
+        return MailState.KEPT, "no mail server configured: an operator can read it in the console"
     text = mail.text
     letter = Mail(id=str(mail.id), recipients=(mail.email,), subject=text.subject, body=text.body, at=mail.at)
     try:

@@ -1,4 +1,4 @@
-"""The documents of people and their access: users, sessions, members, management keys, mails, the audit log."""
+"""Documents of users and their access: users, sessions, members, management keys, mails, the audit log."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,8 +21,8 @@ from tokenharbor.signin.undo import Undone, UndoneKind
 
 
 class UserDocument(Document, frozen=True):
-    """A user, for the user. `has_password` False: signs in by a link or another service. `totp`: a code is asked for at
-    sign-in. `locale` "": as the browser says.
+    """A user, as shown to that user. Without a password, the user signs in with a passkey, a link or another service.
+    `totp`: sign-in requires a code. An empty `locale` follows the browser.
     """
 
     id: str
@@ -49,7 +49,7 @@ class UserDocument(Document, frozen=True):
 
 
 class PasskeyDocument(Document, frozen=True):
-    """A passkey, for its user. `used_at` None: it has signed nobody in yet."""
+    """A passkey, as shown to its user. `used_at` is null if it has not been used to sign in."""
 
     id: str
     name: str
@@ -67,7 +67,7 @@ class PasskeyDocument(Document, frozen=True):
 
 
 class IdentityDocument(Document, frozen=True):
-    """Another service that signs a user in, for that user. `issuer` is its address."""
+    """A connected service that can sign the user in. `issuer` is its URL."""
 
     id: str
     issuer: str
@@ -79,7 +79,7 @@ class IdentityDocument(Document, frozen=True):
 
 
 class UserSessionDocument(Document, frozen=True):
-    """A session that is open. `current`: who asks uses it."""
+    """An open session. `current` marks the session of this request."""
 
     id: str
     current: bool
@@ -103,7 +103,7 @@ class UserSessionDocument(Document, frozen=True):
 
 
 class TotpSetupDocument(Document, frozen=True):
-    """What an authenticator app is set up with; `svg` shows `uri` to a camera."""
+    """The secret to set up an authenticator app with; `svg` is a QR code of `uri`."""
 
     secret: str
     uri: str
@@ -111,13 +111,13 @@ class TotpSetupDocument(Document, frozen=True):
 
 
 class RecoveryCodesDocument(Document, frozen=True):
-    """What stands in for a lost app, each once; shown only now."""
+    """Recovery codes for a lost app. Each works once; they are shown only here."""
 
     recovery_codes: Sequence[str]
 
 
 class MemberDocument(Document, frozen=True):
-    """A user of an account."""
+    """A member of an account."""
 
     id: str
     email: str
@@ -137,7 +137,7 @@ class MemberDocument(Document, frozen=True):
 
 
 class InvitationDocument(Document, frozen=True):
-    """An invitation that is open; its link is in a mail."""
+    """An open invitation. Its link was sent by mail."""
 
     id: str
     email: str
@@ -159,7 +159,7 @@ class InvitationDocument(Document, frozen=True):
 
 
 class ManagementKeyDocument(Document, frozen=True):
-    """A management key without itself. `created_by` None: no user made it."""
+    """A management key, without its secret. `created_by` is null if no user created it."""
 
     id: str
     name: str
@@ -187,15 +187,15 @@ class ManagementKeyDocument(Document, frozen=True):
 
 
 class NewManagementKeyDocument(Document, frozen=True):
-    """A management key just issued. `secret` is shown only now."""
+    """A management key just created. `secret` is shown only here."""
 
     key: ManagementKeyDocument
     secret: str
 
 
 class AuditDocument(Document, frozen=True):
-    """A change of an account, or of the `subject` that belongs to it: who, when, from where, before and after. A name
-    is today's e-mail of a person, or name of a key; "" where there is none.
+    """A change to an account, or to a `subject` in it, with its author, time, address, and values before and after.
+    Names are the current e-mail address of a user or name of a key; empty if there is none.
     """
 
     id: str
@@ -228,8 +228,8 @@ class AuditDocument(Document, frozen=True):
 
 
 class UndoneDocument(Document, frozen=True):
-    """What the undo of a change of e-mail ends; of kind `role`, sets back; of kind `alerts`, has mailed again. `id` "":
-    the account has one only. `name`: what it is called, "" where it has no name.
+    """An item ended by the undo of an e-mail change. The kind `role` is restored instead, and `alerts` by mail are
+    turned on again. `id` is empty for settings that an account has once; `name` is empty if there is none.
     """
 
     kind: UndoneKind
@@ -243,7 +243,7 @@ class UndoneDocument(Document, frozen=True):
 
 
 class UserMailDocument(Document, frozen=True):
-    """A mail to a user that did not leave, for operators: hand it over by another way."""
+    """An undelivered mail to a user, for operators to hand over by other means."""
 
     id: str
     at: datetime

@@ -1,7 +1,7 @@
-"""Sign-in: by password and code, by an operator's link. Each one begins a session of its own, and ends it by sign-out.
+"""Sign-in with a password and code, or with an operator's link; sessions begun and ended.
 
-Nothing tells whether an e-mail is known: an unknown one, one without a password and one whose sign-up is not finished
-are refused with the same words after the same work, a slow hash included.
+Nothing reveals whether an e-mail address is known: an unknown one, one without a password and one with an unfinished
+sign-up get the same refusal after the same work, including a slow hash.
 """
 
 from dataclasses import dataclass, field
@@ -51,12 +51,12 @@ from tokenharbor.signin.limits import (
 OPERATOR_LINK_LASTS: Final = timedelta(hours=24)
 
 _SESSION = "session"
-_WRONG = "The e-mail or the password is wrong. If you have just signed up, open the link in our mail first."
+_WRONG = "The e-mail address or password is wrong. If you have just signed up, open the link in our mail first."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What somebody shows to be let in. `code` "": none was asked for yet."""
+    """The credentials of a sign-in. `code` is empty until one is required."""
 
     email: str = field(repr=False)
     password: str = field(repr=False)
@@ -65,7 +65,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session that has just begun. `token` is shown to its browser once, and stored nowhere."""
+    """A session that has just begun. `token` is sent to the browser once, and not stored."""
 
     id: UUID
     user: User
@@ -74,9 +74,9 @@ class NewSession:
 
 
 async def enter(sign_in: SignIn, shown: Credentials, visitor: Visitor, *, replaces: str = "") -> NewSession:
-    """By e-mail and password. The session that the browser showed (`replaces`) is ended.
+    """Sign in with e-mail address and password. Ends the browser's previous session (`replaces`).
 
-    Raises Rejected for what is no e-mail, RateLimited, SignInRefused, SecondFactorNeeded.
+    Raises Rejected for an invalid address, RateLimited, SignInRefused, SecondFactorNeeded.
     """
     email, network = normalise_email(shown.email), network_of(visitor)
     here = f"{email} {network}"
@@ -88,7 +88,7 @@ async def enter(sign_in: SignIn, shown: Credentials, visitor: Visitor, *, replac
         raise SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)
     if user.totp_at is not None:
         if not shown.code:
-            raise SecondFactorNeeded("Enter the code of your authenticator app, too.").because(ErrorReason.TOTP_NEEDED)
+            raise SecondFactorNeeded("Also enter the code of your authenticator app.").because(ErrorReason.TOTP_NEEDED)
         await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     newer = await sign_in.passwords.hash(shown.password) if sign_in.passwords.is_outdated(hashed) else ""
     async with sign_in.acquire() as conn, conn.transaction():
@@ -103,7 +103,7 @@ async def enter(sign_in: SignIn, shown: Credentials, visitor: Visitor, *, replac
 
 
 async def enter_as_operator(sign_in: SignIn, token: str, visitor: Visitor, *, replaces: str = "") -> NewSession:
-    """By a link that the server's console printed. Raises RateLimited, Rejected."""
+    """Sign in with a link that the server printed. Raises RateLimited, Rejected."""
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     async with sign_in.acquire() as conn, conn.transaction():
         link = await open_link(conn, sign_in, token, TokenPurpose.OPERATOR)
@@ -111,7 +111,7 @@ async def enter_as_operator(sign_in: SignIn, token: str, visitor: Visitor, *, re
 
 
 async def make_operator_link(conn: asyncpg.Connection, world: World, hasher: TokenHasher, user_id: UUID) -> str:
-    """The token of a link that lets an operator in, once, for a day; earlier ones let nobody in any more."""
+    """Return a token that signs an operator in once, within a day. Invalidates earlier ones."""
     token, now = make_token(world.entropy), world.clock.now()
     await end_tokens(conn, user_id, TokenPurpose.OPERATOR, now)
     link = LinkToken(id=world.ids.new(), purpose=TokenPurpose.OPERATOR, user_id=user_id)
@@ -123,7 +123,7 @@ async def make_operator_link(conn: asyncpg.Connection, world: World, hasher: Tok
 async def begin_session(
     conn: asyncpg.Connection, sign_in: SignIn, user: User, visitor: Visitor, *, replaces: str = ""
 ) -> NewSession:
-    """Always with a new token: one that was known before the sign-in opens nothing after it."""
+    """Begin a session, always with a new token, so that a token known before the sign-in is useless after it."""
     world = sign_in.world
     session_id, token, now = world.ids.new(), make_token(world.entropy), world.clock.now()
     if replaces:
@@ -135,7 +135,7 @@ async def begin_session(
 
 
 async def show_session(sign_in: SignIn, token: str, address: str) -> OpenSession | None:
-    """The session of a token that a browser shows, None where it opens nothing."""
+    """Return the session of a browser's token, None if the token is not valid."""
     if not 0 < len(token) <= LONGEST_TOKEN:
         return None
     async with sign_in.acquire() as conn:
@@ -143,24 +143,24 @@ async def show_session(sign_in: SignIn, token: str, address: str) -> OpenSession
 
 
 async def leave(sign_in: SignIn, token: str) -> None:
-    """Sign-out: the session's token opens nothing from now on."""
+    """Sign out: end the session of this token."""
     async with sign_in.acquire() as conn:
         await end_session_of(conn, sign_in.hasher.hash(_SESSION, token[:LONGEST_TOKEN]), sign_in.world.clock.now())
 
 
 async def open_link(conn: asyncpg.Connection, sign_in: SignIn, token: str, purpose: TokenPurpose) -> LinkToken:
-    """What a link is for: once, in time, for its purpose. Raises Rejected."""
+    """Use up a link's token for its purpose, and return it. Raises Rejected if it is unknown, used or expired."""
     hashed = sign_in.hasher.hash(purpose, token[: LONGEST_TOKEN + 1])
     link = await use_token(conn, hashed, purpose, sign_in.world.clock.now())
     if link is None:
-        raise Rejected("this link was used or has expired: ask for another one", param="token").because(
+        raise Rejected("this link was used or has expired: ask for a new one", param="token").because(
             ErrorReason.LINK_OVER
         )
     return link
 
 
 async def _unchanged(conn: asyncpg.Connection, user: User) -> User:
-    """The user, locked. Raises SignInRefused where the password is another one by now."""
+    """Return the user, locked. Raises SignInRefused if the password was changed in the meantime."""
     now = await lock_user(conn, user.id)
     if now.password != user.password:
         raise SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)

@@ -1,6 +1,6 @@
-"""Other services that a user is connected to: listed, and disconnected, but never the last way in.
+"""Connected services of a user: listed and disconnected, except for the last way to sign in.
 
-An identity is named by a keyed hash of who the user is there: what a service calls somebody is shown to nobody.
+An identity's id is a keyed hash of the user's subject at the service, which is never shown.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _KIND: Final = "identity"
 
 @dataclass(frozen=True, slots=True)
 class ConnectedService:
-    """One that the user signs in by, or did while it was configured."""
+    """A service that the user can sign in with, or could while it was configured."""
 
     id: str
     issuer: str
@@ -31,19 +31,19 @@ class ConnectedService:
 
 
 async def list_services(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID) -> Sequence[ConnectedService]:
-    """A user's, oldest first."""
+    """Return a user's connected services, oldest first."""
     found = await list_identities(conn, user_id)
     return [ConnectedService(_id_of(sign_in, each), each.issuer, each.created_at) for each in found]
 
 
 async def disconnect(sign_in: SignIn, user_id: UUID, service_id: str, visitor: Visitor) -> None:
-    """It signs the user in no more. Raises Missing; Conflict for who could not sign in then."""
+    """Disconnect a service. Raises Missing; Conflict if the user could no longer sign in."""
     async with sign_in.acquire() as conn, conn.transaction():
         user = await lock_user(conn, user_id)
         found = await list_identities(conn, user.id)
         identity = next((each for each in found if _id_of(sign_in, each) == service_id), None)
         if identity is None:
-            raise Missing("you are not connected to this service")
+            raise Missing("this service is not connected")
         await drop_identity(conn, user.id, identity)
         await check_way_in(conn, sign_in, user)
         change = FieldChange(field="other_service", before=identity.issuer)

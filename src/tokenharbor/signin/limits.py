@@ -1,8 +1,8 @@
-"""How often somebody may try: limits by address, by e-mail and by user, over any number of processes.
+"""Limits of attempts by address, by e-mail and by user, across all processes.
 
-An attempt counts before it is looked at, in a transaction of its own. So parallel guesses count, and a guess that fails
-is not forgotten with its transaction. Whoever guesses from many addresses is stopped by the limit of the e-mail alone,
-which is wide, so that nobody locks others out from one address.
+An attempt is counted before it is checked, in a separate transaction. So parallel guesses are counted, and the count of
+a failed guess is not rolled back. Guesses from many addresses are stopped by the limit of the e-mail address alone; it
+is wide, so that one address cannot lock others out.
 """
 
 import math
@@ -22,41 +22,41 @@ _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
 GUESSES_HERE: Final = AttemptLimit("guess_here", 10, _QUARTER)
-"""Passwords of one e-mail from one address."""
+"""Passwords tried for one e-mail address from one network address."""
 GUESSES: Final = AttemptLimit("guess", 100, _HOUR)
-"""Passwords of one e-mail from anywhere."""
+"""Passwords tried for one e-mail address from anywhere."""
 GUESSES_BY_ADDRESS: Final = AttemptLimit("guess_address", 50, _QUARTER)
 CODES: Final = AttemptLimit("code", 10, _QUARTER)
-"""Codes of one user's second factor: with three that are valid at a time, one guess in 300,000 is right."""
+"""Codes of one user's second factor. Three are valid at a time, so one guess in about 300,000 is right."""
 CODES_A_DAY: Final = AttemptLimit("code_day", 50, _DAY)
-"""So that somebody who has the password guesses for centuries."""
+"""Makes guessing codes take years even with the password."""
 MAILS: Final = AttemptLimit("mail", 5, _HOUR)
-"""Mails to one mailbox that somebody asked for who is not signed in."""
+"""Mails to one mailbox requested without a sign-in."""
 MAILS_BY_ADDRESS: Final = AttemptLimit("mail_address", 20, _HOUR)
 TOKENS_BY_ADDRESS: Final = AttemptLimit("token_address", 50, _QUARTER)
 CODES_TYPED: Final = AttemptLimit("typed", 20, _QUARTER)
-"""Codes of tools that one user types, to look at one, to agree or to refuse: each of them tells whether it is right."""
+"""Codes of tools typed by one user, to view, agree or refuse: each reveals whether the code exists."""
 POLLS: Final = AttemptLimit("poll", 60, timedelta(minutes=2))
-"""How often a tool asks for its key: it is to wait five seconds each time."""
+"""Polls of a tool for its key. It should wait five seconds between them."""
 POLLS_BY_ADDRESS: Final = AttemptLimit("poll_address", 2_000, _QUARTER)
 ALERT_TESTS: Final = AttemptLimit("alert_test", 10, _QUARTER)
-"""Of one account: each is a mail, and a post to an address that a customer chose."""
+"""Test alerts of one account. Each sends a mail, and a post to a URL chosen by a customer."""
 TOP_UP_LOOKS: Final = AttemptLimit("top_up_look", 300, timedelta(minutes=1))
-"""How often an account's top-ups are looked at that somebody is paying: a page does so every two seconds."""
+"""Updates of an account's unpaid top-ups. A page asks every two seconds."""
 TOP_UP_READS: Final = AttemptLimit("top_up_read", 60, timedelta(minutes=1))
-"""How many of those looks ask the processor; the others are answered from the books."""
+"""How many of those updates ask the processor. The others are answered from the database."""
 EMAIL_CHANGES: Final = AttemptLimit("email_change", 5, _DAY)
-"""Other addresses that one user asks for."""
+"""Changes of e-mail address requested by one user."""
 INVITATIONS: Final = AttemptLimit("invitation", 50, _DAY)
-"""Of one account."""
+"""Invitations to one account."""
 MANAGEMENT_KEYS: Final = AttemptLimit("management_key", 100, _DAY)
-"""Of one account: those that were revoked stay in its list, so that one sees who had access."""
+"""Management keys created for one account. Revoked ones stay in its list, to show who had access."""
 
 LONGEST_WINDOW: Final = _DAY
 
 
 async def admit(sign_in: SignIn, tries: Sequence[tuple[AttemptLimit, str]]) -> None:
-    """Count each, by its subject; "" is nobody's, and is not counted. Raises RateLimited."""
+    """Count an attempt against each limit, by subject. An empty subject is not counted. Raises RateLimited."""
     now, waits = sign_in.world.clock.now(), []
     async with sign_in.acquire() as conn:
         for limit, subject in tries:
@@ -71,21 +71,21 @@ async def admit(sign_in: SignIn, tries: Sequence[tuple[AttemptLimit, str]]) -> N
 
 
 async def allows(sign_in: SignIn, limit: AttemptLimit, subject: str) -> bool:
-    """Count one more; whether it is within the limit."""
+    """Count an attempt; return whether it is within the limit."""
     async with sign_in.acquire() as conn:
         now = sign_in.world.clock.now()
         return await count_attempt(conn, limit, _hashed(sign_in, limit, subject), now) is None
 
 
 async def forget(sign_in: SignIn, tries: Sequence[tuple[AttemptLimit, str]]) -> None:
-    """They led to success, and count no more."""
+    """Reset the counts after a success."""
     async with sign_in.acquire() as conn:
         for limit, subject in tries:
             await forget_attempts(conn, limit, _hashed(sign_in, limit, subject))
 
 
 def network_of(visitor: Visitor) -> str:
-    """The visitor's address, or the network of one of IPv6, as one person has it; "" if it is unknown."""
+    """Return the visitor's IPv4 address or IPv6 /64 network, which is one person's; "" if unknown."""
     address = visitor.ip
     if isinstance(address, IPv6Address):
         return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
@@ -93,7 +93,7 @@ def network_of(visitor: Visitor) -> str:
 
 
 def mailbox_of(email: str) -> str:
-    """The mailbox that `name+anything@domain` leads to, for limits: where it is one of its own, they share a limit."""
+    """Return the mailbox of `name+anything@domain`, so that all its forms share a limit."""
     name, _, domain = email.partition("@")
     return f"{name.partition('+')[0]}@{domain}"
 

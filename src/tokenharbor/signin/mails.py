@@ -1,4 +1,4 @@
-"""Mails to users: the words of each kind, and the row that a job delivers."""
+"""Mails to users: their kinds and texts, and the row that a job delivers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from tokenharbor.signin.context import SignIn
 
 
 class UserMailKind(StrEnum):
-    """What a mail tells a user."""
+    """The kinds of mails to users."""
 
     VERIFY = "verify"
     KNOWN = "known"
@@ -50,7 +50,7 @@ _PATHS: Final[Mapping[UserMailKind, str]] = {
     UserMailKind.EMAIL_TAKEN: "/dashboard/sign-in",
     UserMailKind.EMAIL_NOTICE: "/dashboard/undo-email#",
 }
-"""Where each leads. A token stands after `#`, which browsers send to no server and write into no log."""
+"""The path of each mail's link. Tokens follow `#`: browsers do not send fragments to servers, so no log has them."""
 
 WORDS: Final[Mapping[str, Mapping[str, MailText]]] = msgspec.toml.decode(
     files("tokenharbor.signin").joinpath("mails.toml").read_bytes(), type=dict[str, dict[str, MailText]]
@@ -67,13 +67,13 @@ _ROLES: Final[Mapping[str, Mapping[AccountRole, str]]] = {
         AccountRole.VIEWER: "只读",
     }
 }
-"""What a role is called where it is not called by its own name."""
+"""Translated names of roles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailLetter:
-    """Who is told what. `token` stands in the link, `about` names an account, or who invites to one, with `role`. `to`:
-    another address than the user's.
+    """A mail to write. `token` goes into the link; `about` names the account or the inviter, with `role`; `to`
+    overrides the user's address.
     """
 
     kind: UserMailKind
@@ -86,7 +86,7 @@ class MailLetter:
 
 
 async def send_mail(conn: asyncpg.Connection, sign_in: SignIn, letter: MailLetter) -> None:
-    """Written in the caller's transaction, and delivered by a job."""
+    """Store a mail in the caller's transaction; a job delivers it."""
     words = WORDS.get(letter.locale, WORDS["en"])[letter.kind]
     link = f"{sign_in.public_url}{_PATHS[letter.kind]}{letter.token}"
     text = MailText(

@@ -1,4 +1,4 @@
-"""Management keys as use cases: issued with a role below its maker's ceiling, shown once, revoked."""
+"""Use cases of management keys: issued with a role that the creator may grant, shown once, revoked."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,12 +24,12 @@ from tokenharbor.signin.records import Actor, FieldChange, record
 from tokenharbor.signin.team import check_grant, end_open_grants
 
 MOST: Final = 100
-"""Management keys of an account that are not revoked."""
+"""Unrevoked management keys of an account, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewManagementKey:
-    """What is asked for."""
+    """A management key to create."""
 
     name: str
     role: AccountRole
@@ -38,7 +38,7 @@ class NewManagementKey:
 
 @dataclass(frozen=True, slots=True)
 class IssuedManagementKey:
-    """A key just issued. `secret` is shown once and stored nowhere."""
+    """A key just issued. `secret` is shown once and not stored."""
 
     key: ManagementKey
     secret: str = field(repr=False)
@@ -53,15 +53,15 @@ async def issue_management_key(
     wanted: NewManagementKey,
     actor: Actor,
 ) -> IssuedManagementKey:
-    """Raises PermissionDenied, Rejected, Missing; Conflict, RateLimited for a key too many."""
+    """Issue a management key. Raises PermissionDenied, Rejected, Missing; Conflict, RateLimited for too many."""
     if wanted.role is AccountRole.OWNER:
-        raise Rejected("a management key is no owner: give it the role admin at most", param="role").because(
+        raise Rejected("a management key cannot have the role owner: use admin or below", param="role").because(
             ErrorReason.MANAGEMENT_KEY_OWNER
         )
     check_grant(actor, wanted.role)
     now = world.clock.now()
     if wanted.expires_at is not None and wanted.expires_at <= now:
-        raise Rejected("a key expires in the future", param="expires_at").because(ErrorReason.EXPIRY_INVALID)
+        raise Rejected("the expiry must be in the future", param="expires_at").because(ErrorReason.EXPIRY_INVALID)
     await lock_account(conn, account_id)
     await _check_room(conn, account_id, now)
     made = make_key(world.entropy, MANAGEMENT_PREFIX)
@@ -85,7 +85,7 @@ async def issue_management_key(
 async def revoke_management_key(
     conn: asyncpg.Connection, world: World, account_id: UUID, key_id: UUID, *, actor: Actor
 ) -> datetime:
-    """When it was revoked: now, or earlier if it was before. What it left open ends with it. Raises Missing."""
+    """Revoke a key, with its open invitations and consents; return when it was first revoked. Raises Missing."""
     now = world.clock.now()
     name, revoked_at = await management_keys.revoke_management_key(conn, key_id, account_id, now)
     if revoked_at == now:
@@ -96,13 +96,13 @@ async def revoke_management_key(
 
 
 async def _check_room(conn: asyncpg.Connection, account_id: UUID, now: datetime) -> None:
-    """The account is locked. Raises Conflict, RateLimited."""
+    """Check the limits on management keys. The account must be locked. Raises Conflict, RateLimited."""
     if await management_keys.count_management_keys(conn, account_id) >= MOST:
         raise Conflict(f"the account has {MOST} management keys: revoke some first").because(
             ErrorReason.MANAGEMENT_KEYS_MOST, most=MOST
         )
     if await count_attempt(conn, MANAGEMENT_KEYS, account_id.bytes, now) is not None:
         most = MANAGEMENT_KEYS.most
-        raise RateLimited(f"{most} management keys were made today: make this one tomorrow").because(
+        raise RateLimited(f"{most} management keys were created today: try again tomorrow").because(
             ErrorReason.MANAGEMENT_KEYS_DAY, most=most
         )

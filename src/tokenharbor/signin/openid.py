@@ -1,8 +1,9 @@
-"""Sign-in by another service, with OpenID Connect: begun here, ended here, by one browser.
+"""Sign-in with another service by OpenID Connect, begun and finished in the same browser.
 
-What is under way lies sealed with the browser: state, nonce, verifier. So nobody is signed in by a link of somebody
-else's. Who is new has shown that the e-mail is theirs where the service says so. Who has an account with this e-mail
-already signs in to it first, and is connected then: a service that can be wrong about an e-mail opens no account.
+The browser holds the pending request (state, nonce, verifier) in a sealed cookie, so that nobody is signed in by
+another's link. A new user's e-mail address counts as verified if the service says so. A user who already has an account
+with that address must sign in to it first, and then connect the service: a service that is wrong about an address must
+not open an existing account.
 """
 
 import base64
@@ -44,7 +45,7 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class OpenIdStart:
-    """Where the browser goes, and what it keeps until it comes back."""
+    """The URL to redirect to, and the sealed request that the browser keeps until it returns."""
 
     url: str
     kept: str = field(repr=False)
@@ -52,7 +53,7 @@ class OpenIdStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIdReturn:
-    """What a browser comes back with; `kept` is what it was given, `session` what it shows."""
+    """A browser's return. `kept` is the sealed request, `session` the browser's session token."""
 
     code: str = field(repr=False)
     state: str = field(repr=False)
@@ -61,8 +62,9 @@ class OpenIdReturn:
 
 
 async def begin_openid(sign_in: SignIn, referral: str, session: str = "") -> OpenIdStart:
-    """`session`: of who asks to be connected, on a page of ours. Raises Missing where no such service is configured,
-    Unavailable.
+    """Begin a sign-in. With a `session`, its user asks to connect the service.
+
+    Raises Missing if no service is configured, Unavailable.
     """
     provider = _provider(sign_in)
     current = await show_session(sign_in, session, "")
@@ -74,9 +76,9 @@ async def begin_openid(sign_in: SignIn, referral: str, session: str = "") -> Ope
 
 
 async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -> NewSession:
-    """Who came back is signed in, or connected to the account that they are signed in to.
+    """Sign the returning user in, or connect the service to the account that they are signed in to.
 
-    Raises SignInRefused, SecondFactorNeeded, Conflict for an e-mail that has an account, and as `check_newcomer` does.
+    Raises SignInRefused, SecondFactorNeeded, Conflict if the e-mail address has an account, and as `check_newcomer`.
     """
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     request = _unsealed(sign_in, back)
@@ -93,7 +95,7 @@ async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -
 
 
 async def _known(sign_in: SignIn, person: OpenIdPerson, current: User | None, visitor: Visitor) -> User | None:
-    """The user who this person is, or becomes by having asked for it (`current`); None for somebody new."""
+    """Return the user of this identity, after connecting it to `current` if given; None for a new user."""
     async with sign_in.acquire() as conn, conn.transaction():
         user_id = await find_identity(conn, person.issuer, person.subject)
         if user_id is None and current is not None:
@@ -117,12 +119,12 @@ async def _known(sign_in: SignIn, person: OpenIdPerson, current: User | None, vi
 async def _check_new(conn: asyncpg.Connection, person: OpenIdPerson) -> None:
     if not person.email:
         raise SignInRefused(
-            "The other service has not verified your e-mail address: verify it there, or sign up here."
+            "The other service has not verified your e-mail address: verify it there, or sign up with a password."
         ).because(ErrorReason.OPENID_EMAIL_NOT_VERIFIED)
     user = await find_user(conn, person.email.strip().lower())
     if user is not None and (user.verified_at is not None or await is_member(conn, user.id)):
         raise Conflict(
-            "there is an account with this e-mail already: sign in to it, then connect it in the settings"
+            "an account with this e-mail address exists: sign in to it, then connect the service in the settings"
         ).because(ErrorReason.OPENID_EMAIL_KNOWN)
 
 
@@ -140,8 +142,8 @@ async def _newcomer(conn: asyncpg.Connection, sign_in: SignIn, person: OpenIdPer
 
 
 def _unsealed(sign_in: SignIn, back: OpenIdReturn) -> OpenIdRequest:
-    """What is under way in this browser. Raises SignInRefused."""
-    refusal = SignInRefused("This sign-in was not begun in this browser, or long ago: begin again.").because(
+    """Return the browser's pending request. Raises SignInRefused."""
+    refusal = SignInRefused("This sign-in was not begun in this browser, or has expired: begin again.").because(
         ErrorReason.OPENID_BEGIN_AGAIN
     )
     try:
@@ -157,7 +159,7 @@ def _unsealed(sign_in: SignIn, back: OpenIdReturn) -> OpenIdRequest:
 
 def _provider(sign_in: SignIn) -> OpenIdProvider:
     if sign_in.openid is None:
-        raise Missing("no other service is configured to sign in by")
+        raise Missing("no OpenID provider is configured")
     return sign_in.openid
 
 

@@ -1,7 +1,7 @@
-"""A provider of sign-in by OpenID Connect: where it sends people, and what it says of who comes back.
+"""The client of an OpenID provider: authorisation URLs, and verified identities of returning users.
 
-The code flow with PKCE, state and nonce. Of the identity token everything is checked: signature by the provider's
-published keys, issuer, audience, expiry, nonce.
+It uses the code flow with PKCE, state and nonce. It checks the identity token's signature (with the provider's
+published keys), issuer, audience, expiry and nonce.
 """
 
 import base64
@@ -31,7 +31,7 @@ _MOST_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIdConfig:
-    """`name` is for people; `issuer` as the provider writes it."""
+    """The settings of a provider. `name` is shown to people; `issuer` must be exactly the provider's own."""
 
     name: str
     issuer: str
@@ -40,19 +40,19 @@ class OpenIdConfig:
 
 
 class OpenIdRequest(msgspec.Struct, frozen=True):
-    """What is kept by the browser while somebody is at the provider, sealed."""
+    """A pending sign-in, kept by the browser in sealed form."""
 
     state: str
     nonce: str
     verifier: str
     expires_ms: int
     referral: str = ""
-    user: str = ""  # who asked for it on a page of ours, to be connected
+    user: str = ""  # the shown id of a user who asked to connect the service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIdPerson:
-    """Who came back. `email` "": none that the provider has verified."""
+    """The identity of a returning user. `email` is empty unless the provider has verified it."""
 
     issuer: str
     subject: str = field(repr=False)
@@ -68,7 +68,7 @@ class _Discovery(msgspec.Struct, frozen=True):
 
 
 class OpenIdProvider:
-    """One provider. Its addresses are asked for once, its keys again when a token names one that is unknown."""
+    """An OpenID provider. Its endpoints are fetched once; its keys again when a token does not verify."""
 
     def __init__(self, config: OpenIdConfig, world: World) -> None:
         self.config = config
@@ -77,7 +77,7 @@ class OpenIdProvider:
         self._keys: KeySet | None = None
 
     async def url(self, request: OpenIdRequest, redirect_uri: str) -> str:
-        """Where somebody signs in. Raises Unavailable."""
+        """Return the URL of the provider's sign-in. Raises Unavailable."""
         challenge = base64.urlsafe_b64encode(hashlib.sha256(request.verifier.encode()).digest()).decode().rstrip("=")
         query = {
             "response_type": "code",
@@ -93,7 +93,7 @@ class OpenIdProvider:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     async def person(self, code: str, request: OpenIdRequest, redirect_uri: str) -> OpenIdPerson:
-        """Who came back with a code. Raises SignInRefused, Unavailable."""
+        """Exchange a code for the user's identity. Raises SignInRefused, Unavailable."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -125,11 +125,11 @@ class OpenIdProvider:
             claims = await self._verified(token)
             wanted.validate(claims)
         except (JoseError, ValueError) as error:
-            raise SignInRefused(f"{self.config.name} sent a token that is not valid: {type(error).__name__}").because(
+            raise SignInRefused(f"{self.config.name} sent an invalid token: {type(error).__name__}").because(
                 ErrorReason.OPENID_BEGIN_AGAIN
             ) from None
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
-            raise SignInRefused(f"{self.config.name} answered another sign-in than this one: begin again.").because(
+            raise SignInRefused(f"{self.config.name} sent the answer to another sign-in: begin again.").because(
                 ErrorReason.OPENID_BEGIN_AGAIN
             )
         return claims
@@ -139,7 +139,7 @@ class OpenIdProvider:
             try:
                 return jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
             except (JoseError, ValueError):
-                self._keys = None  # it may be signed with a newer key
+                self._keys = None  # the token may be signed with a newer key
         self._keys = KeySet.import_key_set(await _fetch("GET", (await self._discovered()).jwks_uri))  # type: ignore[arg-type]  # as JSON gives it
         return jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
 
@@ -151,9 +151,9 @@ class OpenIdProvider:
             except msgspec.ValidationError:
                 raise _unavailable() from None
             if discovery.issuer != self.config.issuer:
-                raise SignInRefused(
-                    f"{self.config.name} calls itself another issuer than the one that is configured."
-                ).because(ErrorReason.OPENID_BEGIN_AGAIN)
+                raise SignInRefused(f"{self.config.name} states a different issuer than the configured one.").because(
+                    ErrorReason.OPENID_BEGIN_AGAIN
+                )
             self._discovery = discovery
         return self._discovery
 
@@ -164,14 +164,14 @@ def make_request(world: World, lasts_ms: int, *, referral: str, user: str) -> Op
 
 
 async def _fetch(method: str, url: str, form: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A JSON object. Raises Unavailable, SignInRefused for a refusal."""
+    """Fetch a JSON object. Raises Unavailable; SignInRefused if the provider refuses."""
     try:
         async with httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=_SECONDS) as client:
             response = await client.request(method, url, data=form, headers={"accept": "application/json"})
     except (httpx.HTTPError, httpx.InvalidURL):
         raise _unavailable() from None
     if 400 <= response.status_code < 500:
-        raise SignInRefused("The sign-in was refused where it was asked for: begin again.").because(
+        raise SignInRefused("The other service refused the sign-in: begin again.").because(
             ErrorReason.OPENID_BEGIN_AGAIN
         )
     try:
@@ -184,6 +184,6 @@ async def _fetch(method: str, url: str, form: Mapping[str, str] | None = None) -
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable("The other service does not answer: try again, or sign in by password.", retry_after=5).because(
+    return Unavailable("The other service is unavailable: try again, or use your password.", retry_after=5).because(
         ErrorReason.OPENID_UNAVAILABLE
     )

@@ -1,4 +1,4 @@
-"""Which site passkeys are made for: a domain name, over TLS or on the machine itself."""
+"""The site that passkeys belong to: a domain name, over TLS or localhost."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ _LOCAL = "localhost"
 
 @dataclass(frozen=True, slots=True)
 class PasskeySite:
-    """What a passkey is bound to: the domain, and the address that pages are read at."""
+    """The domain that passkeys are bound to, and the origin of our pages."""
 
     domain: str
     origin: str
 
 
 def has_passkeys(sign_in: SignIn) -> bool:
-    """Browsers keep passkeys for domain names only, and take them over TLS or on the machine itself."""
+    """Return whether passkeys are possible: browsers require a domain name, and TLS except on localhost."""
     return _find_site(sign_in.public_url) is not None
 
 
 def site_of(sign_in: SignIn) -> PasskeySite:
-    """Raises Missing where there is none."""
+    """Return the site. Raises Missing if passkeys are not possible."""
     site = _find_site(sign_in.public_url)
     if site is None:
         raise Missing("passkeys need a domain name and HTTPS").because(ErrorReason.PASSKEYS_NOT_OFFERED)

@@ -1,8 +1,8 @@
-"""Passkeys (WebAuthn): somebody signs in by a device or password manager that shows who they are itself.
+"""Passkeys (WebAuthn): sign-in with a device or password manager that verifies the user itself.
 
-A passkey stands for password and second factor: the authenticator asks for a finger or a PIN, and says so. It works for
-the site that made it only, so a page elsewhere gets nothing of use. A challenge is signed once, for the one purpose
-that it was made for. Sign-in names nobody beforehand: the authenticator says which of its passkeys is used.
+A passkey replaces both password and second factor, since the authenticator verifies the user by fingerprint or PIN and
+says so. It works only on the site that created it, so phishing pages get nothing useful. Each challenge is valid once,
+for the purpose that it was made for. Sign-in does not name the user: the authenticator chooses the passkey.
 """
 
 import base64
@@ -32,12 +32,12 @@ from tokenharbor.signin.records import FieldChange, record_own_change
 from tokenharbor.signin.ways_in import check_way_in
 
 MOST: Final = 20
-"""Passkeys of one user."""
+"""Passkeys of one user, at most."""
 
 _LASTS: Final = timedelta(minutes=5)
 _CHALLENGE_BYTES = 32
-_LONGEST = 20_000  # bytes of what an authenticator says
-_UNKNOWN = "This passkey is not known here, or the sign-in took too long: begin again."
+_LONGEST = 20_000  # characters of a base64 field of an authenticator's answer
+_UNKNOWN = "This passkey is unknown, or the sign-in took too long: begin again."
 
 
 class _ClientData(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class _ClientData(msgspec.Struct, frozen=True):
 
 
 async def begin_passkey(sign_in: SignIn, user: User, password: str) -> Mapping[str, Any]:
-    """What the browser asks an authenticator for, so that the user gets a passkey. Who has a password shows it.
+    """Return the options for creating a passkey. A user with a password must show it.
 
     Raises Missing, Conflict, SignInRefused, RateLimited.
     """
@@ -78,11 +78,11 @@ async def begin_passkey(sign_in: SignIn, user: User, password: str) -> Mapping[s
 async def add_passkey(
     sign_in: SignIn, user: User, name: str, credential: Mapping[str, Any], visitor: Visitor
 ) -> Passkey:
-    """The authenticator has made one. Raises Missing, Rejected, Conflict."""
+    """Add the passkey that an authenticator has created. Raises Missing, Rejected, Conflict."""
     import webauthn  # noqa: PLC0415  for those who use one
 
     site, world = site_of(sign_in), sign_in.world
-    refusal = Rejected("this passkey was not made for this page, or too late: begin again", param="credential").because(
+    refusal = Rejected("this passkey is not for this page, or took too long: begin again", param="credential").because(
         ErrorReason.PASSKEY_BEGIN_AGAIN
     )
     challenge = _challenge_of(credential)
@@ -97,7 +97,7 @@ async def add_passkey(
                 expected_origin=site.origin,
                 require_user_verification=True,
             )
-        except Exception:  # noqa: BLE001  four parsers read what a stranger sent, each with errors of its own
+        except Exception:  # noqa: BLE001  four parsers read untrusted input, each with its own errors
             raise refusal from None
         passkey = Passkey(
             id=world.ids.new(),
@@ -111,7 +111,7 @@ async def add_passkey(
         await lock_user(conn, user.id)
         full = len(await passkeys.list_passkeys(conn, user.id)) >= MOST
         if full or not await passkeys.add_passkey(conn, passkey):
-            raise Conflict("this passkey is here already, or there are too many").because(ErrorReason.PASSKEY_KNOWN)
+            raise Conflict("this passkey exists already, or you have too many").because(ErrorReason.PASSKEY_KNOWN)
         change = FieldChange(field="passkey", after=passkey.name, subject=passkey.shown_id)
         await record_own_change(conn, world, user, visitor, change)
         letter = MailLetter(kind=UserMailKind.PASSKEY, user_id=user.id, locale=user.language)
@@ -120,7 +120,7 @@ async def add_passkey(
 
 
 async def remove_passkey(sign_in: SignIn, user: User, passkey_id: UUID, visitor: Visitor) -> None:
-    """It signs nobody in any more. Raises Missing; Conflict for who could not sign in then."""
+    """Remove a passkey. Raises Missing; Conflict if the user could no longer sign in."""
     async with sign_in.acquire() as conn, conn.transaction():
         user = await lock_user(conn, user.id)
         name = await passkeys.drop_passkey(conn, passkey_id, user.id)
@@ -130,7 +130,7 @@ async def remove_passkey(sign_in: SignIn, user: User, passkey_id: UUID, visitor:
 
 
 async def begin_passkey_sign_in(sign_in: SignIn, visitor: Visitor) -> Mapping[str, Any]:
-    """What the browser asks an authenticator for, whoever it is. Raises Missing, RateLimited."""
+    """Return the options for signing in with a passkey, for any user. Raises Missing, RateLimited."""
     import webauthn  # noqa: PLC0415  for those who use one
     from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415  likewise
 
@@ -148,12 +148,12 @@ async def begin_passkey_sign_in(sign_in: SignIn, visitor: Visitor) -> Mapping[st
 async def enter_by_passkey(
     sign_in: SignIn, credential: Mapping[str, Any], visitor: Visitor, *, replaces: str = ""
 ) -> NewSession:
-    """Whose passkey signed is signed in. Raises Missing, SignInRefused, RateLimited."""
+    """Sign in the user whose passkey signed. Raises Missing, SignInRefused, RateLimited."""
     site, now = site_of(sign_in), sign_in.world.clock.now()
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     challenge = _challenge_of(credential)
     async with sign_in.acquire() as conn:
-        fits = await _use(conn, sign_in, challenge, None)  # used up, whatever becomes of it
+        fits = await _use(conn, sign_in, challenge, None)  # used up, even if the sign-in fails
     async with sign_in.acquire() as conn, conn.transaction():
         passkey = await passkeys.lock_passkey(conn, _bytes(credential.get("rawId")))
         if not fits or passkey is None or not _is_of(passkey, credential):
@@ -164,8 +164,8 @@ async def enter_by_passkey(
 
 
 def _signed_count(credential: Mapping[str, Any], challenge: bytes, site: PasskeySite, passkey: Passkey) -> int:
-    """The authenticator's count of its signatures. Raises SignInRefused where this one does not hold, or the count does
-    not rise: a copy of the authenticator has signed.
+    """Return the authenticator's signature count. Raises SignInRefused if the signature is invalid, or if the count has
+    not risen, which reveals a copied authenticator.
     """
     import webauthn  # noqa: PLC0415  for those who use one
 
@@ -186,7 +186,7 @@ def _signed_count(credential: Mapping[str, Any], challenge: bytes, site: Passkey
 
 
 def _is_of(passkey: Passkey, credential: Mapping[str, Any]) -> bool:
-    """Whether the authenticator says the same user, if it says one."""
+    """Return whether the authenticator names the passkey's user, or no user."""
     response = credential.get("response")
     said = response.get("userHandle") if isinstance(response, Mapping) else None
     return not said or hmac.compare_digest(_bytes(said), passkey.user_id.bytes)
@@ -208,19 +208,19 @@ def _hash(sign_in: SignIn, challenge: bytes) -> bytes:
 
 
 def _challenge_of(credential: Mapping[str, Any]) -> bytes:
-    """What the browser says was signed. Raises Rejected for what is no answer of an authenticator."""
+    """Return the challenge in an authenticator's answer. Raises Rejected for an invalid answer."""
     response = credential.get("response")
     said = _bytes(response.get("clientDataJSON")) if isinstance(response, Mapping) else b""
     try:
         return _bytes(msgspec.json.decode(said, type=_ClientData).challenge)
     except (msgspec.MsgspecError, UnicodeError):
-        raise Rejected("this is no answer of an authenticator", param="credential").because(
+        raise Rejected("not a valid answer of an authenticator", param="credential").because(
             ErrorReason.PASSKEY_BEGIN_AGAIN
         ) from None
 
 
 def _bytes(text: object) -> bytes:
-    """Of base64 as browsers write it; b"" for anything else."""
+    """Decode URL-safe base64 without padding, as browsers send it; return b"" if it is invalid."""
     if not isinstance(text, str) or len(text) > _LONGEST:
         return b""
     try:

@@ -1,4 +1,4 @@
-"""Passwords: which are taken, and their slow hash (argon2id), computed in a thread, one at a time."""
+"""Passwords: the rules they must meet, and their slow hash (argon2id), computed in one thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,15 +19,15 @@ R = TypeVar("R")
 SHORTEST: Final = 10
 LONGEST: Final = 200
 
-_MEMORY_KIB = 19_456  # with two passes, as OWASP advises where memory is scarce
+_MEMORY_KIB = 19_456  # with two passes, as OWASP recommends when memory is scarce
 _PASSES = 2
 _SALT_BYTES = 16
-_FEWEST_LETTERS = 5  # different ones
+_FEWEST_LETTERS = 5  # different characters
 _SHORT_ENDING = 4
 
 
 class Passwords:
-    """Checks, hashes and verifies. Whoever has no password costs as much time as who has one."""
+    """Checks, hashes and verifies passwords. Verifying takes as long for a user without a password."""
 
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
@@ -37,16 +37,16 @@ class Passwords:
         self._nobody = self._hasher.hash(entropy.bytes(_SALT_BYTES), salt=entropy.bytes(_SALT_BYTES))
 
     def check(self, password: str, email: str, *, param: str = "password") -> None:
-        """Raises Rejected, which names `param`, for a password that somebody could guess."""
+        """Check a new password. Raises Rejected, with `param`, for one that is easy to guess."""
         plain = password.casefold()
         if not SHORTEST <= len(password) <= LONGEST:
-            said = f"a password has {SHORTEST} to {LONGEST} characters"
+            said = f"a password must have {SHORTEST} to {LONGEST} characters"
             raise Rejected(said, param=param).because(ErrorReason.PASSWORD_LENGTH, least=SHORTEST, most=LONGEST)
         if len(set(plain)) < _FEWEST_LETTERS:
-            said = f"a password has at least {_FEWEST_LETTERS} different characters"
+            said = f"a password must have at least {_FEWEST_LETTERS} different characters"
             raise Rejected(said, param=param).because(ErrorReason.PASSWORD_LETTERS, least=_FEWEST_LETTERS)
         if any(len(part) >= _SHORT_ENDING and part in plain for part in (email, email.partition("@")[0])):
-            said = "a password does not contain the e-mail address"
+            said = "a password must not contain the e-mail address"
             raise Rejected(said, param=param).because(ErrorReason.PASSWORD_HAS_EMAIL)
         if self._is_common(plain):
             said = "this password was found in a breach of another service: choose another"
@@ -57,15 +57,15 @@ class Passwords:
         return await self._run(partial(self._hasher.hash, password, salt=salt))
 
     async def verify(self, password: str, hashed: str) -> bool:
-        """Whether it is the password of this hash. "" is nobody's: it takes as long, and is False."""
+        """Return whether the password matches the hash. An empty hash takes as long, and never matches."""
         return await self._run(partial(self._verify, password, hashed or self._nobody)) and bool(hashed)
 
     def is_outdated(self, hashed: str) -> bool:
-        """Whether it was made with other costs than today's."""
+        """Return whether the hash was made with outdated costs."""
         return self._hasher.check_needs_rehash(hashed)
 
     async def _run(self, work: Callable[[], R]) -> R:
-        """In the one thread: its memory is used again, while that of several would add up."""
+        """Run `work` in the one thread: it reuses its memory, while several threads would each need their own."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _verify(self, password: str, hashed: str) -> bool:
@@ -75,7 +75,7 @@ class Passwords:
             return False
 
     def _is_common(self, plain: str) -> bool:
-        """Itself, or with a few digits or signs behind it."""
+        """Return whether the password is common, as is or with a few digits or signs appended."""
         word = plain.rstrip("0123456789!?.,;:-_#*+@$ ")
         ending = len(plain) - len(word)
         return plain in self._common or (bool(word) and ending <= _SHORT_ENDING and word in self._common)

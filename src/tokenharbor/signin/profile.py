@@ -1,4 +1,4 @@
-"""What users change of themselves: name, language, password, second factor, sessions."""
+"""Changes that users make to themselves: name, language, password, second factor, sessions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,25 +28,25 @@ _LONGEST_NAME = 100
 
 
 class ProfileChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is changed of a user; the rest stays. `locale` "": as the browser says."""
+    """Changes to a user; fields not given stay as they are. An empty `locale` follows the browser."""
 
     name: str | UnsetType = UNSET
     locale: str | UnsetType = UNSET
 
 
 async def change_profile(conn: asyncpg.Connection, user_id: UUID, change: ProfileChange) -> User:
-    """Raises Rejected, Missing."""
+    """Change a user's name or language. Raises Rejected, Missing."""
     user = await users.lock_user(conn, user_id)
     name = user.name if change.name is UNSET else check_name(change.name)
     locale = user.locale if change.locale is UNSET else change.locale
     if locale and locale not in LOCALES:
-        raise Rejected(f"no such language: {locale[:20]!r}; there are {', '.join(LOCALES)}", param="locale")
+        raise Rejected(f"unknown language {locale[:20]!r}: use {' or '.join(LOCALES)}", param="locale")
     await users.change_user(conn, user_id, name, locale)
     return await users.get_user(conn, user_id)
 
 
 async def change_password(sign_in: SignIn, user: User, current: str, new: str, visitor: Visitor) -> NewSession:
-    """All sessions end, and one begins for who changed it. Who has a password shows it first.
+    """Change the password, end all sessions, and begin a new one. A user with a password must show it.
 
     Raises Rejected, SignInRefused, RateLimited.
     """
@@ -55,7 +55,7 @@ async def change_password(sign_in: SignIn, user: User, current: str, new: str, v
     hashed = await sign_in.passwords.hash(new)
     async with sign_in.acquire() as conn, conn.transaction():
         if (await users.lock_user(conn, user.id)).password != user.password:
-            raise SignInRefused("The password was changed meanwhile.").because(ErrorReason.PASSWORD_CHANGED)
+            raise SignInRefused("The password was changed in the meantime.").because(ErrorReason.PASSWORD_CHANGED)
         now = sign_in.world.clock.now()
         await replace_password(conn, user.id, hashed, now)
         await sessions.end_sessions(conn, user.id, now)
@@ -65,19 +65,19 @@ async def change_password(sign_in: SignIn, user: User, current: str, new: str, v
 
 
 async def end_other_sessions(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, kept_id: UUID | None) -> None:
-    """All of the user's but one."""
+    """End all of the user's sessions except one."""
     await sessions.end_other_sessions(conn, user_id, kept_id, sign_in.world.clock.now())
 
 
 async def end_session(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, session_id: UUID) -> None:
-    """One of the user's own. Raises Missing."""
+    """End one of the user's sessions. Raises Missing."""
     if not await sessions.end_session(conn, session_id, user_id, sign_in.world.clock.now()):
         raise Missing(f"no open session {ids.show('sess', session_id)}")
 
 
 async def set_up_totp(sign_in: SignIn, user: User, password: str) -> TotpSetup:
-    """Who has a password shows it: a session that was left open locks nobody out. Nor does the app, which ends sign-in
-    by another service.
+    """Make a secret for an authenticator app. A user with a password must show it, so that nobody can lock the user out
+    from a session left open. The user must keep a way to sign in, as an app ends sign-in with another service.
 
     Raises Conflict, SignInRefused, RateLimited.
     """
@@ -88,7 +88,7 @@ async def set_up_totp(sign_in: SignIn, user: User, password: str) -> TotpSetup:
 
 
 async def confirm_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor) -> Sequence[str]:
-    """From now on a code is asked for at sign-in; recovery codes are shown now only.
+    """Confirm the authenticator app; sign-in requires a code from now on. Return the recovery codes, to be shown once.
 
     Raises Conflict, SignInRefused, RateLimited.
     """
@@ -102,7 +102,10 @@ async def confirm_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor)
 
 
 async def drop_totp(sign_in: SignIn, user: User, *, password: str, code: str, visitor: Visitor) -> None:
-    """Needs the password of who has one, and a code. Raises SignInRefused, RateLimited."""
+    """Remove the authenticator app, given the password (if there is one) and a code.
+
+    Raises SignInRefused, RateLimited.
+    """
     await check_password(sign_in, user, password, param="password")
     await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     async with sign_in.acquire() as conn, conn.transaction():
@@ -114,7 +117,10 @@ async def drop_totp(sign_in: SignIn, user: User, *, password: str, code: str, vi
 async def remake_recovery_codes(
     sign_in: SignIn, user: User, *, password: str, code: str, visitor: Visitor
 ) -> Sequence[str]:
-    """Needs the password of who has one, and a code. Raises Conflict, SignInRefused, RateLimited."""
+    """Replace the recovery codes, given the password (if there is one) and a code.
+
+    Raises Conflict, SignInRefused, RateLimited.
+    """
     await check_password(sign_in, user, password, param="password")
     await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     async with sign_in.acquire() as conn, conn.transaction():
@@ -125,17 +131,17 @@ async def remake_recovery_codes(
 
 
 async def check_password(sign_in: SignIn, user: User, shown: str, *, param: str) -> None:
-    """That it is the one of who has one; who has none shows none. Raises SignInRefused, RateLimited."""
+    """Check the password of a user who has one. Raises SignInRefused, RateLimited."""
     await admit(sign_in, [(GUESSES_HERE, user.shown_id)])
     if user.password and not await sign_in.passwords.verify(shown, user.password):
         raise SignInRefused("The password is wrong.", param=param).because(ErrorReason.PASSWORD_WRONG)
 
 
 def check_name(name: str) -> str:
-    """As it is kept. Raises Rejected."""
+    """Return a name with its blanks normalised. Raises Rejected."""
     plain = " ".join(name.split())
     if len(plain) > _LONGEST_NAME or not plain.isprintable():
-        raise Rejected(f"a name has at most {_LONGEST_NAME} printable characters", param="name").because(
+        raise Rejected(f"a name can have at most {_LONGEST_NAME} printable characters", param="name").because(
             ErrorReason.NAME_INVALID, most=_LONGEST_NAME
         )
     return plain

@@ -1,4 +1,4 @@
-"""Records of changes: who changed what of an account or of themselves, from where."""
+"""Records of changes to accounts, and of users' changes to their own sign-in."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ from tokenharbor.kernel.world import World
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acts for an account: a shown id, the role there, the user (None: a management key, which `maker_id` made),
-    and from where.
+    """The author of a change to an account: shown id, role there, and address. `user_id` is None for a management key,
+    whose creator is `maker_id`.
     """
 
     id: str
@@ -26,13 +26,13 @@ class Actor:
 
     @property
     def answers_id(self) -> UUID | None:
-        """The user whose membership all of it hangs on. None: nobody's."""
+        """The user responsible: the actor or the management key's creator; None if there is none."""
         return self.user_id or self.maker_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """What changed of an account, or of the `subject` that belongs to it. "": not stated."""
+    """A change to a field of an account, or of a `subject` in it. Empty values are not stated."""
 
     field: str
     before: str = ""
@@ -41,7 +41,7 @@ class FieldChange:
 
 
 async def record(conn: asyncpg.Connection, world: World, account_id: UUID, actor: Actor, change: FieldChange) -> None:
-    """In the transaction of the change."""
+    """Record a change to an account. Call this in the transaction of the change."""
     told = AccountChange(
         world.clock.now(),
         actor.id,
@@ -57,7 +57,7 @@ async def record(conn: asyncpg.Connection, world: World, account_id: UUID, actor
 async def record_own_change(
     conn: asyncpg.Connection, world: World, user: User, visitor: Visitor, change: FieldChange
 ) -> None:
-    """What users change of their own sign-in."""
+    """Record a user's change to their own sign-in."""
     told = AccountChange(
         world.clock.now(), user.shown_id, change.field, change.before, change.after, address=visitor.address
     )

@@ -1,6 +1,5 @@
-"""A new password, by a link in a mail. It ends all sessions and begins none: a second factor is asked for as before.
-Another service that was connected is connected no more, and passkeys are gone: whoever added them may be why the
-password is reset.
+"""Password reset with a link in a mail. It ends all sessions and begins none: sign-in still requires the second factor.
+It disconnects other services and removes passkeys, as an attacker may have added them.
 """
 
 from datetime import timedelta
@@ -21,8 +20,8 @@ RESET_LASTS: Final = timedelta(hours=1)
 
 
 async def ask_reset(sign_in: SignIn, email: str, visitor: Visitor) -> None:
-    """If there is such a user, a mail with a link is on its way; nothing tells whether there is. The limits allow too
-    few requests to tell it by their time. Raises Rejected for what is no e-mail, RateLimited.
+    """Mail a link if the address has a user, without revealing whether it does. The limits allow too few requests to
+    measure it by time. Raises Rejected for an invalid address, RateLimited.
     """
     email = normalise_email(email)
     await admit(sign_in, [(MAILS_BY_ADDRESS, network_of(visitor)), (MAILS, mailbox_of(email))])
@@ -41,8 +40,8 @@ async def ask_reset(sign_in: SignIn, email: str, visitor: Visitor) -> None:
 
 
 async def reset_password(sign_in: SignIn, token: str, password: str, visitor: Visitor) -> None:
-    """Who opens the link sets the password, and shows with it that the e-mail is theirs. Who was only invited gets an
-    account of their own where they could have signed up.
+    """Set the password with the token in a link, which also verifies the e-mail address. A user who was only invited
+    also gets their own account, if they could have signed up.
 
     Raises Rejected, RateLimited.
     """

@@ -1,4 +1,4 @@
-"""What is known of sign-in and not kept: ended sessions with their addresses, spent tokens, mails, counted attempts."""
+"""Deletion of old data of sign-in: ended sessions with their addresses, used tokens, mails, counted attempts."""
 
 from datetime import timedelta
 from typing import Final
@@ -18,11 +18,11 @@ from tokenharbor.kernel.world import World
 from tokenharbor.signin.limits import LONGEST_WINDOW
 
 MOST_DAYS: Final = 30
-"""After which they are gone, if the edition does not say fewer."""
+"""Days after which they are deleted, unless the edition states fewer."""
 
 
 async def purge_sign_in(conn: asyncpg.Connection, world: World, policy: Policy) -> None:
-    """For a job. Addresses of the audit log go when the edition keeps metadata for a time only."""
+    """Delete old data; called by a job. Deletes addresses in the audit log if the edition limits metadata."""
     now, stated = world.clock.now(), policy.retention.metadata_days
     before = now - timedelta(days=min(stated, MOST_DAYS) if stated else MOST_DAYS)
     await purge_sessions(conn, before)

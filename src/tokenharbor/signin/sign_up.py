@@ -1,9 +1,9 @@
-"""Sign-up: an e-mail and a password, and a link by mail that opens the account.
+"""Sign-up with an e-mail address and a password, and a mailed link that opens the account.
 
-Until the link is opened there is a user who has shown nothing, and no account. The password lies with the link, and is
-set only in the browser that signed up: it keeps a mark of that link. Whoever opens the link elsewhere chooses another
-password, so that nobody has put theirs on somebody else's e-mail beforehand. The answer is the same whether the e-mail
-is known or not, the mark included; who has an account is told so by mail.
+Until the link is opened, there is an unverified user and no account. The password is stored with the link, and only
+used if the link is opened in the browser that signed up, which holds a mark of that link. In any other browser the
+user must choose a password again, so that nobody can preset a password for another's address. The answer, including
+the mark, is the same whether the address is known or not; a user with an account is told so by mail.
 """
 
 import hmac
@@ -43,7 +43,7 @@ _MARK: Final = "sign-up mark"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignUpForm:
-    """What is asked of somebody new. `referral` is the code of who sent them, `locale` the language of the page."""
+    """A sign-up. `referral` is the referring account's code, `locale` the language of the page."""
 
     email: str = field(repr=False)
     password: str = field(repr=False)
@@ -53,9 +53,7 @@ class SignUpForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedLink:
-    """What somebody shows who opens the link of a sign-up: its token, the mark that the browser keeps, and the password
-    that they choose; "" where the browser has none, and where they choose none.
-    """
+    """An opened link of a sign-up: its token, the browser's mark and a chosen password, each empty if absent."""
 
     token: str = field(repr=False)
     mark: str = field(default="", repr=False)
@@ -63,10 +61,10 @@ class OpenedLink:
 
 
 async def sign_up(sign_in: SignIn, form: SignUpForm, visitor: Visitor) -> str:
-    """A mail is on its way: with a link, or that there is an account already. The mark that the browser is to keep
-    until the link is opened: a keyed hash of the link's token, from which nobody learns the token.
+    """Sign up: mail a link, or a notice that there is an account already. Return the mark for the browser to keep until
+    the link is opened: a keyed hash of the link's token, which does not reveal the token.
 
-    Raises PermissionDenied where the edition takes nobody, Rejected for what the form says, RateLimited.
+    Raises PermissionDenied if the edition has no sign-up, Rejected for an invalid form, RateLimited.
     """
     email = await check_newcomer(sign_in, form.email, form.referral)
     sign_in.passwords.check(form.password, email)
@@ -94,10 +92,10 @@ async def sign_up(sign_in: SignIn, form: SignUpForm, visitor: Visitor) -> str:
 
 
 async def verify_email(sign_in: SignIn, opened: OpenedLink, visitor: Visitor, *, replaces: str = "") -> NewSession:
-    """The link of a sign-up was opened: the account is there, and its owner is signed in. A password that they choose
-    takes the place of the one of the sign-up.
+    """Open the link of a sign-up: open the account, and begin a session. A password given here replaces the one of the
+    sign-up.
 
-    Raises RateLimited; Rejected, which names `password` where one must be chosen: the link still opens then.
+    Raises RateLimited; Rejected, with the param `password` if one must be chosen (the link then stays valid).
     """
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     hashed = ""
@@ -109,7 +107,7 @@ async def verify_email(sign_in: SignIn, opened: OpenedLink, visitor: Visitor, *,
         if opened.password:
             sign_in.passwords.check(opened.password, (await get_user(conn, link.user_id)).email)
         elif not hmac.compare_digest(opened.mark.encode(), _mark_of(sign_in, opened.token).encode()):
-            raise Rejected("this browser did not ask for this link: choose a password", param="password").because(
+            raise Rejected("this browser did not request this link: choose a password", param="password").because(
                 ErrorReason.PASSWORD_NEEDED
             )
         password = hashed or link.password
@@ -126,8 +124,8 @@ async def welcome(
     referral: str = "",
     own_account: bool = True,
 ) -> User:
-    """Who has shown that the e-mail is theirs, with this password (a slow hash, "" for none). Links of sign-ups with
-    the same e-mail open nothing any more. Who is no member of an account yet gets one, if it is to be.
+    """Verify a user, and set the password (a slow hash, "" for none). Invalidates links of other sign-ups with the same
+    address. With `own_account`, opens an account unless the user is a member of one.
     """
     now = sign_in.world.clock.now()
     await lock_user(conn, user_id)
@@ -141,27 +139,30 @@ async def welcome(
 
 
 async def replace_password(conn: asyncpg.Connection, user_id: UUID, hashed: str, at: datetime) -> None:
-    """A slow hash, in place of the one before. No link that was sent earlier sets another one."""
+    """Replace the password's slow hash, and invalidate earlier links that could set one."""
     await set_password(conn, user_id, hashed)
     for purpose in (TokenPurpose.VERIFY, TokenPurpose.RESET):
         await end_tokens(conn, user_id, purpose, at)
 
 
 def may_newcomer(policy: SignUpPolicy, email: str) -> bool:
-    """Whether the edition takes somebody new with this e-mail."""
+    """Return whether a new user with this address may sign up."""
     return policy.enabled and (policy.disposable_mail or not is_disposable(email))
 
 
 async def check_newcomer(sign_in: SignIn, email: str, referral: str) -> str:
-    """The e-mail of somebody new, as it is stored. Raises PermissionDenied where nobody may sign up, Rejected."""
+    """Check a new user's address and referral code; return the normalised address.
+
+    Raises PermissionDenied if sign-up is closed, Rejected.
+    """
     policy = sign_in.policy().sign_up
     if not policy.enabled:
-        raise PermissionDenied("Nobody can sign up here: ask the operator for an account.").because(
+        raise PermissionDenied("Sign-up is closed: ask the operator for an account.").because(
             ErrorReason.SIGN_UP_CLOSED
         )
     email = normalise_email(email)
     if not policy.disposable_mail and is_disposable(email):
-        raise Rejected("mail to this domain is thrown away: use another e-mail address", param="email").because(
+        raise Rejected("disposable addresses are not accepted: use another one", param="email").because(
             ErrorReason.EMAIL_DISPOSABLE
         )
     if referral:

@@ -1,7 +1,7 @@
-"""Members of an account: invited by mail, with a role that is a ceiling; changed, removed, and never the last owner.
+"""Members of an account: invited by mail with a role, changed and removed; the last owner always stays.
 
-Nobody gives, or takes from others, a role above their own ceiling (`GRANTABLE`). Who loses a role loses with it what
-only that role may give: open invitations and management keys that they made.
+A member can give, and take from others, only the roles in `GRANTABLE`. A member who loses a role also loses the open
+invitations and management keys that only that role may give.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,12 +45,12 @@ GRANTABLE: Final[Mapping[AccountRole, frozenset[AccountRole]]] = {
     AccountRole.BILLING: _NOBODY,
     AccountRole.VIEWER: _NOBODY,
 }
-"""Which roles a role may give to others, and take from them."""
+"""The roles that each role may give and take."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedInvitation:
-    """`session` None: who accepted has a password, or an authenticator app, and signs in with it."""
+    """The account joined. `session` is None for a user with a password or authenticator app, who must sign in."""
 
     account_id: UUID
     session: NewSession | None
@@ -59,7 +59,7 @@ class AcceptedInvitation:
 async def invite(
     conn: asyncpg.Connection, sign_in: SignIn, account_id: UUID, email: str, role: AccountRole, *, actor: Actor
 ) -> InvitationRow:
-    """A link is on its way by mail; an earlier one of the same person opens nothing any more.
+    """Mail an invitation, which replaces an earlier one to the same address.
 
     Raises PermissionDenied, Rejected, Conflict for a member, RateLimited, Missing.
     """
@@ -68,10 +68,10 @@ async def invite(
     now, token = world.clock.now(), make_token(world.entropy)
     account = await lock_account(conn, account_id)
     if await count_attempt(conn, INVITATIONS, account_id.bytes, now) is not None:
-        raise RateLimited("Too many invitations today. Send it tomorrow.").because(ErrorReason.INVITATIONS_MOST)
+        raise RateLimited("Too many invitations today: try again tomorrow.").because(ErrorReason.INVITATIONS_MOST)
     user_id = await ensure_user(conn, world.ids.new(), email, now)
     if await members.find_role(conn, account_id, user_id) is not None:
-        raise Conflict("this person is a member already").because(ErrorReason.MEMBER_ALREADY)
+        raise Conflict("this person is already a member").because(ErrorReason.MEMBER_ALREADY)
     await members.end_invitations_of(conn, account_id, user_id, now)
     purpose = TokenPurpose.INVITE
     link = LinkToken(
@@ -91,7 +91,7 @@ async def invite(
 async def withdraw_invitation(
     conn: asyncpg.Connection, world: World, account_id: UUID, invitation_id: UUID, *, actor: Actor
 ) -> None:
-    """Its link opens nothing from now on. Raises Missing, PermissionDenied."""
+    """Withdraw an invitation. Raises Missing, PermissionDenied."""
     shown = ids.show("inv", invitation_id)
     role = await members.end_invitation(conn, invitation_id, account_id, world.clock.now())
     if role is None:
@@ -103,7 +103,7 @@ async def withdraw_invitation(
 async def accept_invitation(
     sign_in: SignIn, token: str, visitor: Visitor, *, password: str = "", replaces: str = ""
 ) -> AcceptedInvitation:
-    """Who opens the link is a member. Who has no password yet chooses one, and is signed in.
+    """Join the account with an invitation's link. A user without a password sets one, and is signed in.
 
     Raises Rejected, RateLimited.
     """
@@ -114,7 +114,7 @@ async def accept_invitation(
         user = await get_user(conn, link.user_id)
         session, invitation = None, link.invitation
         if invitation is None:
-            raise Rejected("this link is no invitation", param="token").because(ErrorReason.LINK_NO_INVITATION)
+            raise Rejected("this link is not an invitation", param="token").because(ErrorReason.LINK_NO_INVITATION)
         if not user.password:
             sign_in.passwords.check(password, user.email)
             user = await welcome(conn, sign_in, link.user_id, password=hashed, own_account=False)
@@ -127,7 +127,7 @@ async def accept_invitation(
 async def change_member(
     conn: asyncpg.Connection, world: World, account_id: UUID, user_id: UUID, role: AccountRole, *, actor: Actor
 ) -> None:
-    """Another role from now on. Raises Missing, PermissionDenied, Conflict for the last owner."""
+    """Change a member's role. Raises Missing, PermissionDenied, Conflict for the last owner."""
     before = await _lock_member(conn, account_id, user_id)
     check_grant(actor, before)
     check_grant(actor, role)
@@ -140,7 +140,7 @@ async def change_member(
 async def remove_member(
     conn: asyncpg.Connection, world: World, account_id: UUID, user_id: UUID, *, actor: Actor
 ) -> None:
-    """Anybody may leave. Raises Missing, PermissionDenied, Conflict for the last owner."""
+    """Remove a member; anybody may remove themselves. Raises Missing, PermissionDenied, Conflict for the last owner."""
     before = await _lock_member(conn, account_id, user_id)
     if user_id != actor.user_id:
         check_grant(actor, before)
@@ -151,7 +151,7 @@ async def remove_member(
 async def set_role(
     conn: asyncpg.Connection, world: World, account_id: UUID, user_id: UUID, role: AccountRole, *, actor: Actor
 ) -> None:
-    """A member's from now on, without what only the one before could give. Whether it may be is for the caller."""
+    """Set a member's role, and end what only the old role may give. The caller must check permission."""
     before = await members.find_role(conn, account_id, user_id) or ""
     await members.change_role(conn, account_id, user_id, role)
     await _drop_grants(conn, world, account_id, user_id, _ALL - GRANTABLE[role])
@@ -162,7 +162,7 @@ async def set_role(
 async def end_membership(
     conn: asyncpg.Connection, world: World, account_id: UUID, user_id: UUID, *, actor: Actor
 ) -> None:
-    """With all that the member gave. Whether it may be is for the caller."""
+    """End a membership, with everything that the member gave. The caller must check permission."""
     before = await members.find_role(conn, account_id, user_id) or ""
     await members.leave_account(conn, account_id, user_id)
     await _drop_grants(conn, world, account_id, user_id, _ALL)
@@ -171,7 +171,7 @@ async def end_membership(
 
 
 def check_grant(actor: Actor, role: AccountRole) -> None:
-    """Raises PermissionDenied for a role that is not the actor's to give or to take."""
+    """Check that the actor may give and take a role. Raises PermissionDenied."""
     if role not in GRANTABLE[actor.role]:
         raise PermissionDenied(f"The role {actor.role} may not give or take the role {role}.").because(
             ErrorReason.ROLE_NOT_YOURS
@@ -187,7 +187,7 @@ async def _join(conn: asyncpg.Connection, world: World, invitation: Invitation, 
 
 
 async def _lock_member(conn: asyncpg.Connection, account_id: UUID, user_id: UUID) -> AccountRole:
-    """The account's row is locked, so that two owners do not leave at once."""
+    """Return a member's role. Locks the account, so that two owners cannot leave at once."""
     await lock_account(conn, account_id)
     role = await members.find_role(conn, account_id, user_id)
     if role is None:
@@ -197,13 +197,13 @@ async def _lock_member(conn: asyncpg.Connection, account_id: UUID, user_id: UUID
 
 async def _check_owner_left(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, role: AccountRole) -> None:
     if role is AccountRole.OWNER and not await members.has_other_owner(conn, account_id, user_id):
-        raise Conflict("an account has an owner: make somebody else an owner first").because(ErrorReason.LAST_OWNER)
+        raise Conflict("an account must have an owner: make another member owner first").because(ErrorReason.LAST_OWNER)
 
 
 async def _drop_grants(
     conn: asyncpg.Connection, world: World, account_id: UUID, user_id: UUID, roles: frozenset[AccountRole]
 ) -> None:
-    """With what the member's management keys gave, and what tools wait for."""
+    """End what the member and the member's management keys gave: invitations, keys, and unused consents to tools."""
     now = world.clock.now()
     keys = await list_management_keys(conn, account_id)
     givers = [ids.show("user", user_id), *(each.shown_id for each in keys if each.created_by == user_id)]
@@ -218,25 +218,25 @@ async def end_open_grants(
     at: datetime,
     roles: frozenset[AccountRole] = _ALL,
 ) -> None:
-    """Invitations to these roles, and consents to tools, that were given by these shown ids and not used yet."""
+    """End unused invitations to these roles, and unused consents to tools, given by these shown ids."""
     await members.end_invitations_by(conn, account_id, givers, roles, at)
     await end_consents_by(conn, account_id, givers, at)
 
 
 def _plain(name: str, others: str = " -'&") -> str:
-    """An account's name in a mail of ours: nothing that a mail program makes a link of."""
+    """Return an account's name for use in mails, without characters that mail programs would turn into a link."""
     return "".join(letter for letter in name if letter.isalnum() or letter in others)[:60].strip()
 
 
 async def _inviter(conn: asyncpg.Connection, account_id: UUID, actor: Actor) -> str:
-    """Who invites to an account without a name: their e-mail address, or whose management key it is."""
+    """Name the inviter to an account without a name: by the e-mail address of the user or of the key's creator."""
     if actor.answers_id is None:
         return ids.show("acct", account_id)
     return _plain((await get_user(conn, actor.answers_id)).email, "@.+-_")
 
 
 async def _language_of(conn: asyncpg.Connection, user_id: UUID, inviter: Actor) -> str:
-    """Of who is invited; of somebody new, the inviter's: they know each other."""
+    """Return the language of the invited user; for a new user the inviter's, as they know each other."""
     language = (await get_user(conn, user_id)).language
     if language or inviter.answers_id is None:
         return language

@@ -1,12 +1,13 @@
-"""What ends when a change of e-mail is undone: what was done in the user's name since a day before it was asked for.
+"""The undo of an e-mail change: ends what was done in the user's name since one day before the change was requested.
 
-Whoever asked for the change had a session of the user, and may have used it before and since. What they made with it
-opens doors of its own. So all of it ends in the transaction of the undo, before anybody can use it once more; nobody
-has to find it in a list first. Theirs is what the audit log says was done by the user, by management keys that the user
-has made since, and by people whom any of these let in since, and so on.
+The attacker who requested the change had a session of the user, and may have used it before and after. Keys, members
+and other items created with it give access by themselves. So all of them end in the transaction of the undo, before
+they can be used again; the user need not find them in lists. The attacker's actions are those that the audit log
+records for the user, for management keys that the user created since, and for members that any of these admitted since,
+and so on.
 
-Access is taken away, and one thing is given back: the user's own role. Who undoes by mistake makes keys anew, and reads
-in the answer, and before it in a preview, which.
+The undo only removes access, except that it restores the user's own role. A user who undoes by mistake must create keys
+again; the preview and the answer list them.
 """
 
 from collections.abc import Sequence
@@ -30,11 +31,11 @@ from tokenharbor.signin.records import Actor, FieldChange, record
 from tokenharbor.signin.team import end_membership, end_open_grants, set_role
 
 BEFORE: Final = timedelta(days=1)
-"""How long before a change of e-mail was asked for the session may have been somebody else's."""
+"""How long before the request the attacker may already have had the session."""
 
 
 class UndoneKind(StrEnum):
-    """What was ended, or, of the user's own role, given back."""
+    """The kinds of items that the undo ends or restores."""
 
     KEY = "key"
     MANAGEMENT_KEY = "management_key"
@@ -45,12 +46,12 @@ class UndoneKind(StrEnum):
     WITHDRAWAL = "withdrawal"
     AUTO_TOP_UP = "auto_top_up"
     ALERT_WEBHOOK = "alert_webhook"
-    ALERTS = "alerts"  # by mail: on again
+    ALERTS = "alerts"  # by mail, turned on again
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """One thing of an account. `id` "": the account has one only."""
+    """An item of an account that was undone. `id` is empty for settings that an account has once."""
 
     kind: UndoneKind
     account_id: UUID
@@ -60,8 +61,8 @@ class Undone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intrusion:
-    """What may have been done to an account by somebody else: `changes`, by these shown ids, since a time. `by` undoes
-    it now, in the transaction of `conn`.
+    """The changes that an attacker may have made to an account: those by `actors` (shown ids) since a time. `by` undoes
+    them, in the transaction of `conn`.
     """
 
     conn: asyncpg.Connection
@@ -73,7 +74,7 @@ class Intrusion:
     now: datetime
 
     def made(self, thing: str) -> Sequence[str]:
-        """The shown ids of what was added."""
+        """Return the shown ids of the items of this kind that were added."""
         return [each.subject for each in self.changes if each.field == thing and not each.before]
 
     def touched(self, thing: str) -> bool:
@@ -84,7 +85,7 @@ class Intrusion:
 
 
 class OtherRooms(Protocol):
-    """What other rooms end: of payments, of alerts."""
+    """The undo in other rooms: payments, alerts."""
 
     async def undo(self, intrusion: Intrusion) -> Sequence[Undone]: ...
 
@@ -92,7 +93,7 @@ class OtherRooms(Protocol):
 async def undo_since(
     conn: asyncpg.Connection, world: World, user: User, visitor: Visitor, *, since: datetime, rooms: OtherRooms
 ) -> Sequence[Undone]:
-    """In every account that the user is, or was, a member of."""
+    """Undo the attacker's changes in every account that the user is or was a member of; return the items undone."""
     actor = Actor(id=user.shown_id, role=AccountRole.OWNER, user_id=user.id, address=visitor.address)
     undone: list[Undone] = []
     for account_id in await members.list_accounts_of(conn, user.id):
@@ -115,8 +116,8 @@ async def undo_since(
 
 
 async def _undo_roles(world: World, intrusion: Intrusion, log: Sequence[AccountChange]) -> Sequence[Undone]:
-    """Who was let in is out; of who was there before, roles that were changed are as they were. Who was removed stays
-    so, but for the user.
+    """Remove members admitted by the attacker, and restore changed roles of older members. Removed members stay
+    removed, except for the user.
     """
     roles: dict[str, list[AccountChange]] = {}
     for each in log:
@@ -147,7 +148,7 @@ async def _undo_role(
 
 
 async def _give_back_role(world: World, intrusion: Intrusion, changed: Sequence[AccountChange]) -> Sequence[Undone]:
-    """The user's own, if somebody who was let in took it, or if nobody else owns the account now."""
+    """Restore the user's own role if the attacker's members took it, or if the account has no other owner now."""
     conn, account_id, by = intrusion.conn, intrusion.account_id, intrusion.by
     if by.user_id is None or not changed or not changed[0].before:
         return []
@@ -177,7 +178,7 @@ async def _end_keys(world: World, intrusion: Intrusion) -> Sequence[Undone]:
 
 
 async def _end_invitations(world: World, intrusion: Intrusion) -> Sequence[Undone]:
-    """With the consents to tools that wait."""
+    """End the attacker's open invitations and unused consents to tools."""
     conn, account_id = intrusion.conn, intrusion.account_id
     undone = []
     for each in await members.list_invitations(conn, account_id, intrusion.now):

@@ -1,4 +1,4 @@
-"""The ways in which a user can sign in: nobody takes away their own last one."""
+"""The check that a user keeps a way to sign in."""
 
 import asyncpg
 
@@ -11,7 +11,9 @@ from tokenharbor.signin.passkey_site import has_passkeys
 
 
 async def check_way_in(conn: asyncpg.Connection, sign_in: SignIn, user: User) -> None:
-    """After one was taken away, and in its transaction; or with the user as they would be. Raises Conflict for none."""
+    """Check that the user can still sign in. Call this after removing a way, in the same transaction, or with the user
+    as they would be. Raises Conflict.
+    """
     if user.password or (has_passkeys(sign_in) and await list_passkeys(conn, user.id)):
         return
     if not await _signs_in_elsewhere(conn, sign_in, user):
@@ -21,7 +23,7 @@ async def check_way_in(conn: asyncpg.Connection, sign_in: SignIn, user: User) ->
 
 
 async def _signs_in_elsewhere(conn: asyncpg.Connection, sign_in: SignIn, user: User) -> bool:
-    """By the service that is configured now, which lets nobody in who has set up an authenticator app."""
+    """Return whether the configured service can sign the user in; it cannot if there is an authenticator app."""
     if sign_in.openid is None or user.totp_at is not None:
         return False
     issuer = sign_in.openid.config.issuer

@@ -1,1 +1,1 @@
-"""The routes of the control API, a file for each noun."""
+"""The routes of the control API, one file per noun."""

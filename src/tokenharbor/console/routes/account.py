@@ -1,4 +1,4 @@
-"""Routes of an account: what it is."""
+"""Routes of an account: its details and name."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,14 +17,14 @@ from tokenharbor.signin.profile import check_name
 
 
 class AccountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is changed of an account. `name` "": it is called as who looks at it."""
+    """Changes to an account. An empty `name` restores the default name."""
 
     name: str | UnsetType = UNSET
 
 
 @get("/api/accounts/{account_id:str}", right=Right.READ, operation_id="getAccount", tags=["account"])
 async def read_account(conn: Conn, context: Context, account: AccountId) -> AccountDocument:
-    """An account, and the terms of its plan."""
+    """Get an account with the terms of its plan."""
     return AccountDocument.of(await store.get_account(conn, account), context.policy())
 
 
@@ -32,7 +32,7 @@ async def read_account(conn: Conn, context: Context, account: AccountId) -> Acco
 async def change_account(
     data: JSONBody[AccountBody], conn: Conn, context: Context, account: AccountId
 ) -> AccountDocument:
-    """Change what is stated, and nothing else."""
+    """Change an account. Fields not given stay as they are."""
     if data.name is not UNSET:
         await members.set_account_name(conn, account, check_name(data.name))
     return AccountDocument.of(await store.get_account(conn, account), context.policy())

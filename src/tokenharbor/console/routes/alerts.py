@@ -1,4 +1,4 @@
-"""Routes of alerts: what an account wants to be told and where, and what it was told."""
+"""Routes of alerts: an account's settings and webhook, and the notices sent to it."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -34,20 +34,20 @@ from tokenharbor.signin.limits import ALERT_TESTS, admit
 
 
 class AlertsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is changed. `low_balance_usd` of null or 0: none."""
+    """Changes to alerts. A `low_balance_usd` of null or 0 turns that alert off."""
 
     mail: bool | UnsetType = UNSET
     low_balance_usd: Usd | UnsetType | None = UNSET
 
 
 class WebhookBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where notices are posted."""
+    """The URL to post notices to."""
 
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
 class WebhookDocument(Document, frozen=True):
-    """A webhook just set. The secret that signs its posts is shown here only."""
+    """A webhook just set. The secret that signs its posts is shown only here."""
 
     url: str
     secret: str
@@ -59,13 +59,13 @@ class WebhookDocument(Document, frozen=True):
 
 @get("/api/accounts/{account_id:str}/alerts", right=Right.READ, operation_id="getAlerts", tags=["alerts"])
 async def show(context: Context, account: AccountId) -> AlertsDocument:
-    """What the account wants to be told, and where."""
+    """Get the settings of an account's alerts."""
     return AlertsDocument.of(await show_alerts(context.alerting, account))
 
 
 @patch("/api/accounts/{account_id:str}/alerts", right=Right.MANAGE, operation_id="changeAlerts", tags=["alerts"])
 async def change(conn: Conn, context: Context, account: AccountId, data: JSONBody[AlertsBody]) -> AlertsDocument:
-    """Change what is named, and nothing else."""
+    """Change an account's alerts. Fields not given stay as they are."""
     low = data.low_balance_usd
     wanted = AlertChange(mail=data.mail, low_balance=low if low is UNSET else positive(low or None, "low_balance_usd"))
     return AlertsDocument.of(await change_alerts(_by(context, conn), account, wanted))
@@ -75,7 +75,7 @@ async def change(conn: Conn, context: Context, account: AccountId, data: JSONBod
 async def set_alert_webhook(
     conn: Conn, context: Context, account: AccountId, data: JSONBody[WebhookBody]
 ) -> WebhookDocument:
-    """Set where notices are posted, with a new secret."""
+    """Set the webhook that notices are posted to, with a new secret."""
     return WebhookDocument.of(await set_webhook(_by(context, conn), account, data.url))
 
 
@@ -83,20 +83,20 @@ async def set_alert_webhook(
     "/api/accounts/{account_id:str}/alerts/webhook", right=Right.MANAGE, operation_id="dropWebhook", tags=["alerts"]
 )
 async def drop_alert_webhook(conn: Conn, context: Context, account: AccountId) -> None:
-    """Post nothing any more."""
+    """Remove the webhook."""
     await drop_webhook(_by(context, conn), account)
 
 
 @post("/api/accounts/{account_id:str}/alerts/test", right=Right.MANAGE, operation_id="testAlerts", tags=["alerts"])
 async def test(context: Context, account: AccountId) -> NoticeDocument:
-    """Send a test by every channel; the answer says what became of it."""
+    """Send a test notice through every channel; the answer has the result of each."""
     await admit(context.sign_in, [(ALERT_TESTS, account.hex)])
     return NoticeDocument.of(*await send_test(context.alerting, account))
 
 
 @get("/api/accounts/{account_id:str}/notices", right=Right.READ, operation_id="listNotices", tags=["alerts"])
 async def list_told(context: Context, account: AccountId, limit: Limit = 50) -> list[NoticeDocument]:
-    """What the account was told, newest first."""
+    """List the notices sent to the account, newest first."""
     return [NoticeDocument.of(*each) for each in await list_notices(context.alerting, account, limit)]
 
 
@@ -111,5 +111,5 @@ ALERT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
 
 
 def _by(context: ConsoleContext, conn: asyncpg.Connection) -> Alerting:
-    """On the transaction of the request, which knows who changes something."""
+    """Return alerts on the request's transaction, which records the author of changes."""
     return replace(context.alerting, acquire=lambda: nullcontext(conn))

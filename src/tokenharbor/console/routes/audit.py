@@ -16,7 +16,7 @@ from tokenharbor.signin.documents import AuditDocument
 
 @get("/api/accounts/{account_id:str}/audit", right=Right.MANAGE, operation_id="listAudit", tags=["audit"])
 async def list_audit(conn: Conn, account: AccountId, limit: Limit = 50, cursor: Cursor = None) -> Page[AuditDocument]:
-    """Every change: who, when, from where, before and after; newest first."""
+    """List all changes, newest first: author, time, address, and values before and after."""
     before = None if cursor is None else parse_id("chg", cursor, "cursor")
     rows = await page_changes(conn, account, before, limit + 1)
     names = await read_names(conn, account, {each for _, row in rows for each in (row.actor, row.subject)})

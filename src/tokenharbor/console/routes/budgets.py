@@ -1,4 +1,4 @@
-"""Routes of an account's budgets: what it allows itself in a UTC day and month."""
+"""Routes of an account's own budgets, for a UTC day and month."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,13 +17,13 @@ from tokenharbor.kernel.money import Usd
 
 
 class BudgetsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is changed of the account's own budgets; null: none."""
+    """Changes to the account's own budgets; null removes one."""
 
     daily_usd: Usd | UnsetType | None = UNSET
     monthly_usd: Usd | UnsetType | None = UNSET
 
     def as_change(self) -> BudgetsChange:
-        """Raises InvalidRequest for a budget of nothing: it would be read as none elsewhere."""
+        """Return the change. Raises InvalidRequest for a budget of 0, which elsewhere means no budget."""
         return BudgetsChange(
             daily=_budget(self.daily_usd, "daily_usd"), monthly=_budget(self.monthly_usd, "monthly_usd")
         )
@@ -31,7 +31,7 @@ class BudgetsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @get("/api/accounts/{account_id:str}/budgets", right=Right.READ, operation_id="getBudgets", tags=["account"])
 async def show_budgets(conn: Conn, context: Context, account: AccountId) -> BudgetsDocument:
-    """The account's budgets of this UTC day and month: its own, the operator's, and what is spent."""
+    """Get the account's budgets for this UTC day and month: its own, the operator's limits, and the spending so far."""
     return BudgetsDocument.of(await read_budgets(conn, account, context.world.clock.now()))
 
 
@@ -39,7 +39,7 @@ async def show_budgets(conn: Conn, context: Context, account: AccountId) -> Budg
 async def edit_budgets(
     data: JSONBody[BudgetsBody], conn: Conn, context: Context, account: AccountId
 ) -> BudgetsDocument:
-    """Change the account's own budgets, as far as they are stated. The next request is held under them."""
+    """Change the account's own budgets. Fields not given stay as they are. Applies from the next request."""
     await change_budgets(conn, account, data.as_change())
     return BudgetsDocument.of(await read_budgets(conn, account, context.world.clock.now()))
 

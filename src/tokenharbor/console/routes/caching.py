@@ -1,4 +1,4 @@
-"""Routes of an account's kept answers: whose requests share them."""
+"""Routes of an account's cache settings."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,8 +21,9 @@ from tokenharbor.console.context import AccountId, Conn, Context
 
 
 class CachingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether all keys and end users of the account may have each other's answers; whether a question in other words
-    may have the same answer; whether a single request may ask for that where it is off. What is not stated stays.
+    """Changes to the cache settings. `shared`: all keys and end users of the account share cached answers. `semantic`:
+    the semantic cache is on. `semantic_by_request`: a request may turn it on for itself. Fields not given stay as they
+    are.
     """
 
     shared: bool | UnsetType = UNSET
@@ -32,7 +33,7 @@ class CachingBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @get("/api/accounts/{account_id:str}/caching", right=Right.READ, operation_id="getCaching", tags=["account"])
 async def show_caching(conn: Conn, context: Context, account: AccountId) -> CachingDocument:
-    """Whether answers are given again, for how long, and to whom."""
+    """Get the cache settings: whether and for how long answers are cached, and who shares them."""
     return await read_caching(conn, context.policy().cache, account)
 
 
@@ -40,9 +41,7 @@ async def show_caching(conn: Conn, context: Context, account: AccountId) -> Cach
 async def edit_caching(
     data: JSONBody[CachingBody], conn: Conn, context: Context, account: AccountId
 ) -> CachingDocument:
-    """Share kept answers among the account's keys and end users, or stop it; turn the semantic cache on or off, or let
-    single requests do so, or not. It is in force within a second.
-    """
+    """Change the cache settings. Takes effect within a second."""
     policy = context.policy().cache
     if data.semantic is not UNSET:
         await choose_semantic_cache(conn, policy, account, on=data.semantic)

@@ -1,4 +1,4 @@
-"""Routes of sessions of clients: which there were, the requests of each, and what stages of work used."""
+"""Routes of client sessions: their list, the requests of each, and the usage of stages of work."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -27,7 +27,7 @@ _DAY: Final = timedelta(days=1)
 async def show_sessions(
     heavy: Heavy, account: AccountId, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[ClientSessionDocument]:
-    """Sessions of the account's clients, the last used first. A page may have fewer than `limit`, and a next page."""
+    """List client sessions, the last used first. A page can have fewer than `limit` and still have a next page."""
     before = None if cursor is None else parse_id("req", cursor, "cursor")
     read = await list_sessions(heavy, account, before, limit + 1)
     page = page_of(read.found, limit, lambda each: ids.show("req", each.last_id), ClientSessionDocument.of)
@@ -45,8 +45,8 @@ async def show_sessions(
 async def show_session(
     heavy: Heavy, account: AccountId, session_id: FromPath[str], limit: Limit = 50, cursor: Cursor = None
 ) -> ClientSessionDetailDocument:
-    """One session: turns, cost, what caches saved, the share of its input that came from providers' caches, and its
-    latest requests.
+    """Get a client session: its turns, cost, savings by caches, share of input read from providers' caches, and latest
+    requests.
     """
     before = None if cursor is None else parse_id("req", cursor, "cursor")
     session = ids.show("conv", parse_id("conv", session_id, "session_id"))
@@ -67,14 +67,14 @@ async def show_stages(
     since: Since = None,
     until: Until = None,
 ) -> Sequence[StageDocument]:
-    """What each stage of work used by day (UTC), of requests whose model stood for many; by default of 30 days. By
-    `stage`: of all these days together.
+    """Get the usage of each stage of work, of requests for a model pool: by UTC day, or with `by=stage` in total. The
+    default is the last 30 days.
     """
     end = in_utc(until) or context.world.clock.now()
     start = in_utc(since) or end - _USUAL_SPAN
     if not timedelta(0) <= end - start <= _LONGEST_SPAN:
         raise InvalidRequest(
-            f"`since` must be before `until`, by {_LONGEST_SPAN.days} days at most.", param="since"
+            f"`since` must be before `until`, by at most {_LONGEST_SPAN.days} days.", param="since"
         ).because(ErrorReason.SPAN_INVALID, days=_LONGEST_SPAN.days)
     totals = await read_stages(heavy, account, start.date(), end.date() + _DAY, by_day=by == "day")
     return [StageDocument.of(each) for each in totals]

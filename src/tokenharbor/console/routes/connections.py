@@ -1,4 +1,4 @@
-"""Routes of tools that get an API key of their own: asked for, agreed to with limits, fetched once."""
+"""Routes of connections: a tool asks for its own API key, a user agrees with limits, the tool fetches the key once."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,14 +30,14 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class ToolBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a tool calls itself."""
+    """The tool's name, as it states it."""
 
     name: str
 
 
 class DeviceCodesDocument(Document, frozen=True):
-    """Show `user_code` and `verification_uri` to somebody, and fetch the key with `device_code`, every `interval`
-    seconds.
+    """Codes for a tool. Show `user_code` and `verification_uri` to the user, and poll for the key with `device_code`
+    every `interval` seconds.
     """
 
     device_code: str
@@ -48,7 +48,7 @@ class DeviceCodesDocument(Document, frozen=True):
 
 
 class AskedConnectionDocument(Document, frozen=True):
-    """A tool that waits for consent. `address` and `agent`: where it asked from, what it says it is; "": unknown."""
+    """A tool that waits for consent. `address` is where it asked from, `agent` its user agent; empty if unknown."""
 
     name: str
     expires_at: datetime
@@ -74,13 +74,13 @@ class _Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class DeviceConsentBody(_Limits, frozen=True, kw_only=True):
-    """The code that the tool shows, and the limits of its key."""
+    """The code shown by the tool, and the limits of its key."""
 
     user_code: str
 
 
 class BrowserConsentBody(_Limits, frozen=True, kw_only=True):
-    """What the tool asked for by the browser, and the limits of its key."""
+    """The tool's request as sent through the browser, and the limits of its key."""
 
     name: str
     code_challenge: str
@@ -89,13 +89,13 @@ class BrowserConsentBody(_Limits, frozen=True, kw_only=True):
 
 
 class RedirectDocument(Document, frozen=True):
-    """Where the browser goes: an address of the tool on its own machine."""
+    """The URL to send the browser to: the tool's address on the user's machine."""
 
     redirect_to: str
 
 
 class FetchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The device code, or the code that the browser brought, with PKCE's verifier."""
+    """The device code, or the code from the browser with its PKCE verifier."""
 
     code: str
     code_verifier: str = ""
@@ -103,7 +103,7 @@ class FetchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post("/api/connections", right=Right.ANYBODY, operation_id="askForConnection", tags=["connections"])
 async def ask(data: JSONBody[ToolBody], request: AnyRequest, context: Context) -> DeviceCodesDocument:
-    """A tool asks for a key of its own."""
+    """Ask for an API key for a tool. Called by the tool."""
     codes = await connect.ask_by_device(context.sign_in, data.name, visitor_of(request))
     return DeviceCodesDocument(
         device_code=codes.device_code,
@@ -116,7 +116,7 @@ async def ask(data: JSONBody[ToolBody], request: AnyRequest, context: Context) -
 
 @get("/api/connections/{user_code:str}", right=Right.SIGNED_IN, operation_id="getConnection", tags=["connections"])
 async def show(user_code: FromPath[str], caller: Caller, context: Context) -> AskedConnectionDocument:
-    """Which tool waits under a code, and where it asked from: compare that before you agree."""
+    """Get the tool that waits under a code, with the address it asked from. Compare both before agreeing."""
     found = await connect.show_asked(context.sign_in, user_code, caller.id)
     return AskedConnectionDocument(
         name=found.name,
@@ -130,7 +130,7 @@ async def show(user_code: FromPath[str], caller: Caller, context: Context) -> As
     "/api/connections/{user_code:str}", right=Right.SIGNED_IN, operation_id="refuseConnection", tags=["connections"]
 )
 async def refuse(user_code: FromPath[str], caller: Caller, context: Context) -> None:
-    """Do not agree: the tool gets no key."""
+    """Refuse: the tool gets no key."""
     await connect.refuse(context.sign_in, user_code, caller.id)
 
 
@@ -142,7 +142,7 @@ async def refuse(user_code: FromPath[str], caller: Caller, context: Context) -> 
     tags=["connections"],
 )
 async def agree(data: JSONBody[DeviceConsentBody], context: Context, account: AccountId, actor: AccountActor) -> None:
-    """Agree: the tool that shows this code gets a key with these limits."""
+    """Agree that the tool that shows this code gets a key with these limits."""
     consent = data.consent(account, actor.id, context.world.clock.now())
     await connect.agree(context.sign_in, data.user_code, consent)
 
@@ -156,7 +156,7 @@ async def agree(data: JSONBody[DeviceConsentBody], context: Context, account: Ac
 async def agree_by_browser(
     data: JSONBody[BrowserConsentBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> RedirectDocument:
-    """Agree: the browser brings the tool a code, at its address on this machine (PKCE, S256)."""
+    """Agree, and get the URL that takes a code to the tool on the user's machine (PKCE, S256)."""
     asked = BrowserRequest(
         name=data.name, challenge=data.code_challenge, redirect_uri=data.redirect_uri, state=data.state
     )
@@ -166,7 +166,7 @@ async def agree_by_browser(
 
 @post("/api/connections/key", right=Right.ANYBODY, operation_id="fetchConnectionKey", tags=["connections"])
 async def fetch(data: JSONBody[FetchBody], request: AnyRequest, context: Context) -> NewKeyDocument:
-    """A tool fetches its key, once. `authorization_pending`: ask again."""
+    """Fetch the tool's key, once. After the error `authorization_pending`, try again."""
     sign_in = context.sign_in
     await connect.admit_fetch(sign_in, data.code, visitor_of(request))
     async with sign_in.acquire() as conn, conn.transaction():

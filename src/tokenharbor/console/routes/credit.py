@@ -1,4 +1,4 @@
-"""Routes of an account's credit: what it has, what of which lot, and its ledger."""
+"""Routes of an account's credit: balance, lots, holds, ledger and statements."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,27 +36,27 @@ from tokenharbor.ledger.open_holds import read_open_holds
 _MOST_HOLDS: Final = 50
 
 LedgerGroup = Literal["top_ups", "spending", "cashback", "referral", "promotional"]
-Joined = Annotated[bool, QueryParameter(description="Neighbours that are alike, such as cashback, as one lot.")]
-Group = Annotated[LedgerGroup | None, QueryParameter(name="type", description="Only entries of this kind.")]
+Joined = Annotated[bool, QueryParameter(description="Join adjacent lots of the same kind, such as cashback, into one.")]
+Group = Annotated[LedgerGroup | None, QueryParameter(name="type", description="Only entries of this type.")]
 
 
 @get("/api/accounts/{account_id:str}/balance", right=Right.READ, operation_id="getBalance", tags=["credit"])
 async def show_balance(conn: Conn, context: Context, account: AccountId) -> BalanceDocument:
-    """What an account can spend, what is held, and what it has by pool."""
+    """Get the account's available balance, held amount and balance by pool."""
     balance = await read_balance(conn, context.world, account, run_due=context.run_due_again)
     return msgspec.structs.replace(BalanceDocument.of(balance), currency="USD")
 
 
 @get("/api/accounts/{account_id:str}/lots", right=Right.READ, operation_id="listLots", tags=["credit"])
 async def list_lots(conn: Conn, context: Context, account: AccountId, *, joined: Joined = False) -> list[LotDocument]:
-    """What is left of each lot, in the order in which it is spent; what is restricted comes last."""
+    """List the lots with what is left of each, in the order of spending; restricted credit comes last."""
     found = await read_lot_balances(conn, account, context.world.clock.now())
     return [LotDocument.of(each) for each in (join_alike(found) if joined else found)]
 
 
 @get("/api/accounts/{account_id:str}/holds", right=Right.READ, operation_id="listHolds", tags=["credit"])
 async def list_holds(heavy: Heavy, account: AccountId) -> HeldCreditDocument:
-    """What is held now, and for which requests; the oldest 50."""
+    """Get the amount held now, and the oldest 50 holds with their requests."""
     return HeldCreditDocument.of(await read_open_holds(heavy, account, _MOST_HOLDS))
 
 
@@ -64,7 +64,7 @@ async def list_holds(heavy: Heavy, account: AccountId) -> HeldCreditDocument:
 async def list_ledger(
     heavy: Heavy, account: AccountId, group: Group = None, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[LedgerEntryDocument]:
-    """The entries that moved credit, newest first, each with the balance after it."""
+    """List the entries that moved credit, newest first, each with the balance after it."""
     rows = await list_entries(
         heavy,
         account,
@@ -86,7 +86,7 @@ async def list_ledger(
 async def export_ledger(
     context: Context, account: AccountId, group: Group = None, since: Since = None, until: Until = None
 ) -> Stream:
-    """The ledger as CSV, oldest first, with a running balance."""
+    """Export the ledger as CSV, oldest first, with a running balance."""
     wanted = EntryFilter(None if group is None else LEDGER_GROUPS[group], in_utc(since), in_utc(until))
     name = f"tokenharbor-ledger-{context.world.clock.now().date()}.csv"
     return await stream_csv(context, account, lambda conn: export(conn, account, wanted, read_lot_payments), name)
@@ -96,7 +96,7 @@ async def export_ledger(
 async def show_statement(
     heavy: Heavy, context: Context, account: AccountId, since: Since = None, until: Until = None
 ) -> StatementDocument:
-    """What an account had at the start and the end of a span of time, and what changed it; by default of this month."""
+    """Get a statement: opening and closing balance of a period, and the changes between. The default is this month."""
     return StatementDocument.of(await read_statement(heavy, account, _span(context, since, until)))
 
 
@@ -110,7 +110,7 @@ async def show_statement(
 async def export_statement(
     heavy: Heavy, context: Context, account: AccountId, since: Since = None, until: Until = None
 ) -> Response[str]:
-    """The same as CSV."""
+    """Get a statement as CSV."""
     statement = await read_statement(heavy, account, _span(context, since, until))
     lines, name = statement_lines(statement), _file_name(statement, "csv")
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
@@ -127,7 +127,7 @@ async def export_statement(
 async def print_statement(
     heavy: Heavy, context: Context, account: AccountId, since: Since = None, until: Until = None
 ) -> Response[bytes]:
-    """The same as PDF."""
+    """Get a statement as PDF."""
     statement = await read_statement(heavy, account, _span(context, since, until))
     paper = statement_paper(statement, context.issuer, context.world.clock.now())
     return await answer_pdf(paper, _file_name(statement, "pdf"))
@@ -159,5 +159,5 @@ def _number(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 19):
-        raise InvalidRequest("This is no cursor of this list.", param="cursor").because(ErrorReason.CURSOR_INVALID)
+        raise InvalidRequest("Not a cursor of this list.", param="cursor").because(ErrorReason.CURSOR_INVALID)
     return int(cursor)

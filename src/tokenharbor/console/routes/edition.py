@@ -1,4 +1,4 @@
-"""Routes of the edition: what this service offers, for whoever has not signed in yet."""
+"""Routes of the edition: what this service offers, readable without a sign-in."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, Self
@@ -19,8 +19,8 @@ from tokenharbor.signin.passkey_site import has_passkeys
 
 
 class CurrencyOfferDocument(Document, frozen=True):
-    """A currency that the edition sells in: the methods that take it, and what a dollar costs in it now (null: of the
-    dollar). `fault`: why it cannot be paid in now.
+    """A currency that the edition sells in, with the payment methods that accept it. `per_usd` is the price of one US
+    dollar in it (null for USD); `fault` tells why it cannot be used now.
     """
 
     currency: str
@@ -35,9 +35,9 @@ class CurrencyOfferDocument(Document, frozen=True):
 
 
 class TopUpOfferDocument(Document, frozen=True):
-    """What can be bought, by the methods of the processors that are there. `custom`: any amount from `min_usd` to
-    `max_usd`. `currencies` can be paid in now; `sold_in` are all of the edition. `savable` are the methods that auto
-    top-up can charge later.
+    """The top-ups on offer. `custom`: any amount from `min_usd` to `max_usd`. `currencies` can be used now; `sold_in`
+    are all currencies of the edition. `methods` are those of the configured processors; auto top-up can charge the
+    `savable` ones.
     """
 
     packs_usd: Sequence[Usd]
@@ -66,7 +66,7 @@ class TopUpOfferDocument(Document, frozen=True):
 
 
 class PageNamesDocument(Document, frozen=True):
-    """What the dashboard calls three of its pages."""
+    """The names of three pages of the dashboard."""
 
     home: Literal["home", "console"]
     requests: Literal["requests", "logs"]
@@ -78,22 +78,22 @@ class PageNamesDocument(Document, frozen=True):
 
 
 class SupportDocument(Document, frozen=True):
-    """Where help is."""
+    """A link to support."""
 
     label: str
     url: str
 
 
 def support_of(pages: PagePolicy, operator_email: str) -> Sequence[SupportDocument]:
-    """As the edition states it, else the operator's address of mail."""
+    """Return the edition's support links, else the operator's e-mail address."""
     if pages.support or not operator_email:
         return [SupportDocument(link.label, link.url) for link in pages.support]
     return [SupportDocument(operator_email, f"mailto:{operator_email}")]
 
 
 class EditionDocument(Document, frozen=True):
-    """What this service offers, and the words that agreeing to free models needs. `openid`: another service that people
-    can sign in by.
+    """What this service offers. `openid` is the name of the OpenID provider for sign-in, if any; `free_consent` is the
+    wording that a user must agree to before using free models.
     """
 
     name: str
@@ -139,7 +139,7 @@ class EditionDocument(Document, frozen=True):
 
 @get("/api/edition", right=Right.ANYBODY, operation_id="getEdition", tags=["edition"])
 async def read_edition(context: Context) -> EditionDocument:
-    """What this service offers."""
+    """Get what this service offers."""
     openid = context.sign_in.openid
     name = None if openid is None else openid.config.name
     passkeys = has_passkeys(context.sign_in)

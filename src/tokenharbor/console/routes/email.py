@@ -1,4 +1,4 @@
-"""Routes of a user's e-mail address: another one is asked for, confirmed, undone."""
+"""Routes of a user's e-mail address: its change, confirmation and undo."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -22,7 +22,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class NewEmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`password` "" of who has none, `code` "" of who has no authenticator app."""
+    """The new address. `password` is empty if the user has none, `code` if the user has no authenticator app."""
 
     email: str
     password: str = ""
@@ -31,8 +31,8 @@ class NewEmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post("/api/user/email", right=Right.SIGNED_IN, status_code=202, operation_id="askForEmail", tags=["user"])
 async def ask(data: JSONBody[NewEmailBody], request: AnyRequest, caller: Caller, context: Context) -> None:
-    """Ask for another e-mail address: a link is on its way to it, and a notice to the one of now. The answer is the
-    same for an address that has an account.
+    """Ask to change the e-mail address. Sends a link to the new address, and a notice to the current one. The answer is
+    the same if the new address already has an account.
     """
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
@@ -42,8 +42,8 @@ async def ask(data: JSONBody[NewEmailBody], request: AnyRequest, caller: Caller,
 
 @post("/api/email-change", right=Right.ANYBODY, status_code=204, operation_id="confirmEmail", tags=["session"])
 async def confirm(data: JSONBody[LinkBody], request: AnyRequest, context: Context) -> None:
-    """Confirm another e-mail address by the link that was sent to it, in a browser where its user is signed in. All
-    other sessions are ended.
+    """Confirm the new e-mail address with the link sent to it, in a browser where the user is signed in. Ends all other
+    sessions.
     """
     shown = session_token(request) or ""
     await change_email.confirm_change(context.sign_in, data.token, visitor_of(request), session=shown)
@@ -53,8 +53,8 @@ async def confirm(data: JSONBody[LinkBody], request: AnyRequest, context: Contex
     "/api/email-undo/preview", right=Right.ANYBODY, status_code=200, operation_id="previewEmailUndo", tags=["session"]
 )
 async def preview(data: JSONBody[LinkBody], request: AnyRequest, context: Context) -> list[UndoneDocument]:
-    """What `undoEmail` would end beside sessions, passkeys and connected services: what was done in the user's name
-    since a day before the change was asked for.
+    """Preview what `undoEmail` would undo, besides ending sessions, passkeys and connected services: everything done in
+    the user's name since one day before the change was requested.
     """
     rooms = RoomsUndo(context.funding, context.alerting)
     told = await change_email.preview_undo(context.sign_in, data.token, visitor_of(request), rooms)
@@ -63,8 +63,8 @@ async def preview(data: JSONBody[LinkBody], request: AnyRequest, context: Contex
 
 @post("/api/email-undo", right=Right.ANYBODY, status_code=200, operation_id="undoEmail", tags=["session"])
 async def undo(data: JSONBody[NewPasswordBody], request: AnyRequest, context: Context) -> list[UndoneDocument]:
-    """Keep or restore an e-mail address by the link of the notice, with a new password. All sessions are ended, and
-    what was done in the user's name since a day before the change was asked for: it is listed in the answer.
+    """Keep or restore the e-mail address with the link in the notice, and set a new password. Ends all sessions, and
+    undoes everything done in the user's name since one day before the change was requested; the answer lists it.
     """
     rooms = RoomsUndo(context.funding, context.alerting)
     told = await change_email.undo_change(context.sign_in, data.token, data.password, visitor_of(request), rooms)

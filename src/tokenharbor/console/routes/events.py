@@ -1,4 +1,4 @@
-"""Routes of what happens now: an account's events as a stream."""
+"""Routes of live events: an account's events as a stream."""
 
 import asyncio
 import contextlib
@@ -24,9 +24,7 @@ _RETRY: Final = b"retry: 3000\n\n"
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 AnyRequest = Request[Any, Any, Any]
-LastEventId = Annotated[
-    str | None, HeaderParameter(name="Last-Event-ID", description="The id of the last event that was read.")
-]
+LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="Id of the last event received.")]
 
 
 @get(
@@ -37,8 +35,8 @@ LastEventId = Annotated[
     media_type="text/event-stream",
 )
 async def stream_events(request: AnyRequest, account: AccountId, last_event_id: LastEventId = None) -> Stream:
-    """What happens to the account, as server-sent events: `balance`, `request`, `cashback`, each with its document, and
-    a `heartbeat` after 20 seconds of silence. With `Last-Event-ID` it goes on after that event. One may come twice.
+    """Stream the account's events as server-sent events: `balance`, `request` and `cashback`, each with its document,
+    and `heartbeat` after 20 seconds without any. `Last-Event-ID` resumes after that event; an event can come twice.
     """
     context_of(request).live.check_room(account)
     told = _events(request, account, event_number(last_event_id))
@@ -46,13 +44,14 @@ async def stream_events(request: AnyRequest, account: AccountId, last_event_id: 
 
 
 def event_number(last_event_id: str | None) -> int | None:
-    """What is no id of ours is none: a browser cannot be told otherwise."""
+    """Parse an event's id. An invalid one is ignored, as the browser would send it again and again."""
     return int(last_event_id) if last_event_id and _NUMBER.fullmatch(last_event_id) else None
 
 
 async def _events(request: AnyRequest, account: UUID, after: int | None) -> AsyncIterator[bytes]:
-    """Until the watcher goes, or may watch no more: who asks is looked up again at each heartbeat. Where many came at
-    once and there is no room after all, it ends.
+    """Yield events until the client disconnects or loses access, which is checked every 20 seconds.
+
+    Ends at once if too many watchers came at the same time.
     """
     yield _RETRY
     clock = context_of(request).world.clock

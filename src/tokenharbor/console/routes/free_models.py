@@ -1,4 +1,4 @@
-"""Routes of free models: whether an account may call them, who agreed to what that needs, and agreeing."""
+"""Routes of free models: whether they are on, the consent that they need, and the allowance."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -22,14 +22,14 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 
 class FreeConsentBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The words that somebody has read and agrees to, as `wording` has them."""
+    """The wording that the user agrees to, exactly as in `wording`."""
 
     wording: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
 @get("/api/accounts/{account_id:str}/free-models", right=Right.READ, operation_id="getFreeModels", tags=["account"])
 async def show_free_models(conn: Conn, context: Context, account: AccountId) -> FreeModelsDocument:
-    """Whether they are on, since when and by whom, and the words that agreeing needs."""
+    """Get whether free models are on, since when and by whom, and the wording to agree to."""
     return await _shown(conn, context, account)
 
 
@@ -40,7 +40,7 @@ async def show_free_models(conn: Conn, context: Context, account: AccountId) -> 
     tags=["account"],
 )
 async def show_allowance(conn: Conn, context: Context, account: AccountId) -> FreeAllowanceDocument:
-    """How many calls of free models are left, and until when."""
+    """Get the number of calls of free models left, and the time of the next reset."""
     return await read_free_allowance(conn, context.policy(), account, context.world.clock.now())
 
 
@@ -53,9 +53,9 @@ async def show_allowance(conn: Conn, context: Context, account: AccountId) -> Fr
 async def agree(
     *, data: JSONBody[FreeConsentBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> FreeModelsDocument:
-    """Turn them on. The words are recorded with who agreed, when, and from where; a 409 if they have changed."""
+    """Turn free models on. Records the wording with the user, time and address. 409 if the wording has changed."""
     if data.wording != context.policy().free.consent:
-        raise Conflict("the words of the consent have changed: read them again, and send them as they are now").because(
+        raise Conflict("The wording of the consent has changed: read it again and send the current one.").because(
             ErrorReason.CONSENT_CHANGED
         )
     await change_consent(conn, context.world, account, data.wording, actor=actor.id, address=actor.address)
@@ -70,7 +70,7 @@ async def agree(
     tags=["account"],
 )
 async def turn_off(conn: Conn, context: Context, account: AccountId, actor: AccountActor) -> FreeModelsDocument:
-    """Turn them off: within a second, nothing more is sent to their providers."""
+    """Turn free models off. Within a second, nothing more is sent to their providers."""
     await change_consent(conn, context.world, account, "", actor=actor.id, address=actor.address)
     return await _shown(conn, context, account)
 

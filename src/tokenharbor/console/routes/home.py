@@ -1,4 +1,4 @@
-"""Routes of Home: all that its page shows, in one call."""
+"""Routes of Home: everything on its page, in one call."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -29,7 +29,7 @@ _LAST_NOTICES: Final = 5
 
 
 class SpendingDocument(Document, frozen=True):
-    """What was spent in this UTC day and month, beside the budgets in force; None: there is none."""
+    """Spending in this UTC day and month, and the budgets in force; null if there is none."""
 
     day_usd: Usd
     month_usd: Usd
@@ -38,7 +38,7 @@ class SpendingDocument(Document, frozen=True):
 
 
 class FirstStepsDocument(Document, frozen=True):
-    """What a new account has done: None where there is nothing to be claimed."""
+    """The first steps that a new account has done. `claimed` is null if there is no welcome grant to claim."""
 
     claimed: bool | None
     has_key: bool
@@ -47,7 +47,7 @@ class FirstStepsDocument(Document, frozen=True):
 
 
 class HomeDocument(Document, frozen=True):
-    """What Home shows of an account at one moment."""
+    """Everything that Home shows of an account."""
 
     balance: BalanceDocument
     lots: Sequence[LotDocument]
@@ -60,7 +60,7 @@ class HomeDocument(Document, frozen=True):
 
 @get("/api/accounts/{account_id:str}/home", right=Right.READ, operation_id="getHome", tags=["account"])
 async def show_home(conn: Conn, context: Context, account: AccountId) -> HomeDocument:
-    """What Home shows: balance and lots, spending, the last ten requests, rewards, notices, first steps."""
+    """Get what Home shows: balance, lots, spending, the last ten requests, rewards, notices, first steps."""
     now = context.world.clock.now()
     rewards = await read_rewards(conn, context.world, context.policy(), account)
     balance = await read_balance(conn, context.world, account)

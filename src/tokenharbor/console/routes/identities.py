@@ -1,4 +1,4 @@
-"""Routes of the other services that a user is connected to."""
+"""Routes of the connected services that a user can sign in with."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,14 +19,14 @@ AnyRequest = Request[Any, Any, Any]
 
 @get("/api/user/identities", right=Right.SIGNED_IN, operation_id="listIdentities", tags=["user"])
 async def show_identities(caller: Caller, conn: Conn, context: Context) -> Page[IdentityDocument]:
-    """Other services that sign you in, oldest first."""
+    """List the connected services that can sign you in, oldest first."""
     found = await list_services(conn, context.sign_in, user_id_of(caller.user_id))
     return Page([IdentityDocument.of(each) for each in found], None)
 
 
 @delete("/api/user/identities/{identity_id:str}", right=Right.SIGNED_IN, operation_id="removeIdentity", tags=["user"])
 async def remove_identity(identity_id: FromPath[str], request: AnyRequest, caller: Caller, context: Context) -> None:
-    """It signs you in no more. Who has no other way to sign in sets a password or adds a passkey first (409)."""
+    """Disconnect a service. 409 if you have no other way to sign in: set a password or add a passkey first."""
     await disconnect(context.sign_in, user_id_of(caller.user_id), identity_id, visitor_of(request))
 
 

@@ -1,4 +1,4 @@
-"""Routes of API keys: listed with what they have spent, made, changed, rotated, revoked, deleted."""
+"""Routes of API keys: list with spending, create, change, rotate, revoke, delete."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -45,7 +45,7 @@ Names = Annotated[tuple[Name, ...], msgspec.Meta(max_length=100)]
 
 
 class KeySpendingDocument(Document, frozen=True):
-    """What a key has spent in its life, and in this UTC day and month; the last hour (UTC) in which it was used."""
+    """A key's spending in total, and in this UTC day and month. `used_hour` is the UTC hour of its last use."""
 
     life_usd: Usd
     day_usd: Usd
@@ -58,7 +58,7 @@ class KeySpendingDocument(Document, frozen=True):
 
 
 class SpendingKeyDocument(KeyDocument, frozen=True, kw_only=True):
-    """A key without itself, and what it has spent."""
+    """A key (without its secret) and its spending."""
 
     spending: KeySpendingDocument
 
@@ -68,7 +68,7 @@ class SpendingKeyDocument(KeyDocument, frozen=True, kw_only=True):
 
 
 class NewKeyDocument(Document, frozen=True):
-    """A key just made. `key` is shown here only."""
+    """A key just created. `key` is shown only here."""
 
     id: str
     key: str
@@ -79,7 +79,9 @@ class NewKeyDocument(Document, frozen=True):
 
 
 class KeyRulesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is stated of a key's rules. An empty list: no rule; null or 0: no limit; `expires_at` null: never."""
+    """Rules of a key; fields not given stay as they are. An empty list removes a rule, null or 0 removes a limit, and a
+    null `expires_at` means never.
+    """
 
     name: Name | UnsetType = UNSET
     label: Name | UnsetType = UNSET
@@ -96,7 +98,7 @@ class KeyRulesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     expires_at: Moment | UnsetType | None = UNSET
 
     def as_change(self, now: datetime) -> KeyChange:
-        """Raises InvalidRequest."""
+        """Return the change of rules. Raises InvalidRequest."""
         stated: dict[str, Any] = {
             field: value for field, value in msgspec.structs.asdict(self).items() if value is not UNSET
         }
@@ -120,14 +122,14 @@ _FIELDS: Final = {
 
 
 class RotationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """For how long the old key opens the door beside the new one."""
+    """The hours for which the old key stays valid beside the new one."""
 
     overlap_hours: Annotated[int, msgspec.Meta(ge=0, le=24 * 30)] = 24
 
 
 @get("/api/accounts/{account_id:str}/keys", right=Right.READ, operation_id="listKeys", tags=["keys"])
 async def list_keys(conn: Conn, context: Context, account: AccountId) -> list[SpendingKeyDocument]:
-    """An account's keys with what they have spent, oldest first; the revoked ones too."""
+    """List the account's keys with their spending, oldest first, including revoked ones."""
     rows = await store.list_keys(conn, account)
     spent = await read_key_spending(conn, account, context.world.clock.now())
     return [SpendingKeyDocument.with_spending(row, spent[row.id]) for row in rows]
@@ -135,7 +137,7 @@ async def list_keys(conn: Conn, context: Context, account: AccountId) -> list[Sp
 
 @get("/api/accounts/{account_id:str}/keys/{key_id:str}", right=Right.READ, operation_id="getKey", tags=["keys"])
 async def show_key(conn: Conn, context: Context, account: AccountId, key_id: FromPath[str]) -> SpendingKeyDocument:
-    """A key, and what it has spent."""
+    """Get a key and its spending."""
     row = await _own_key(conn, account, key_id)
     spent = await read_key_spending(conn, account, context.world.clock.now())
     return SpendingKeyDocument.with_spending(row, spent[row.id])
@@ -149,7 +151,7 @@ async def create_key(
     data: JSONBody[KeyRulesBody],
     idempotency_key: OnceKey = None,
 ) -> NewKeyDocument:
-    """A new key. It is shown in this answer only."""
+    """Create a key. It is shown only in this answer."""
     rules = change_rules(KeyRules(), data.as_change(context.world.clock.now()))
     issued = await issue_key(
         conn,
@@ -173,7 +175,7 @@ async def create_key(
 async def edit_key(
     conn: Conn, context: Context, account: AccountId, key_id: FromPath[str], data: JSONBody[KeyRulesBody]
 ) -> KeyDocument:
-    """Change the rules that are named, and no others. Gateways follow within a second."""
+    """Change a key's rules. Fields not given stay as they are. Takes effect within a second."""
     row = await _own_key(conn, account, key_id)
     change = data.as_change(context.world.clock.now())
     return KeyDocument.of(
@@ -196,7 +198,7 @@ async def replace_key(
     data: JSONBody[RotationBody],
     idempotency_key: OnceKey = None,
 ) -> NewKeyDocument:
-    """A new key with the same rules; the old one expires after the overlap."""
+    """Create a new key with the same rules; the old one expires after the overlap."""
     row = await _own_key(conn, account, key_id)
     overlap = timedelta(hours=data.overlap_hours)
     issued = await rotate_key(conn, context.world, context.key_hashes, row.id, overlap)
@@ -212,7 +214,7 @@ async def replace_key(
     status_code=200,
 )
 async def end_key(conn: Conn, context: Context, account: AccountId, key_id: FromPath[str]) -> KeyDocument:
-    """Revoke a key: it is refused within a second, open streams finish."""
+    """Revoke a key. Takes effect within a second; open streams finish."""
     row = await _own_key(conn, account, key_id)
     await revoke_key(conn, context.world, row.id)
     return KeyDocument.of(await store.get_key(conn, row.id))
@@ -225,7 +227,7 @@ async def end_key(conn: Conn, context: Context, account: AccountId, key_id: From
     tags=["keys"],
 )
 async def remove_key(conn: Conn, context: Context, account: AccountId, key_id: FromPath[str]) -> None:
-    """Revoke a key, and list it no more. What it spent stays in the books."""
+    """Revoke a key and remove it from the list. Its spending stays in the books."""
     row = await _own_key(conn, account, key_id)
     await delete_key(conn, context.world, row.id)
 

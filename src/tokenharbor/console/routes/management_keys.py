@@ -21,7 +21,7 @@ from tokenharbor.signin.management import NewManagementKey
 
 
 class ManagementKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A key to be made: `admin` at most."""
+    """A management key to create. Its role can be at most `admin`."""
 
     name: str
     role: AccountRole
@@ -35,7 +35,7 @@ class ManagementKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     tags=["management keys"],
 )
 async def list_keys(conn: Conn, account: AccountId) -> Page[ManagementKeyDocument]:
-    """All management keys without themselves, oldest first."""
+    """List all management keys (without their secrets), oldest first."""
     rows = await management_keys.list_management_keys(conn, account)
     return Page([ManagementKeyDocument.of(each) for each in rows], None)
 
@@ -55,7 +55,9 @@ async def create_key(
     actor: AccountActor,
     idempotency_key: OnceKey = None,
 ) -> NewManagementKeyDocument:
-    """Make a key, shown only now. It has no role above its maker's ceiling, and ends with the maker's membership."""
+    """Create a management key. It is shown only in this answer. Its role cannot exceed what its creator may grant, and
+    it ends with the creator's membership.
+    """
     until = to_come(data.expires_at, context.world.clock.now(), "expires_at")
     issued = await management.issue_management_key(
         conn,
@@ -78,7 +80,7 @@ async def create_key(
 async def revoke_key(
     *, key_id: FromPath[str], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> None:
-    """From now on the key opens nothing."""
+    """Revoke a management key, with immediate effect."""
     shown = parse_id("mkey", key_id)
     await management.revoke_management_key(conn, context.world, account, shown, actor=actor)
 

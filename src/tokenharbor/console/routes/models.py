@@ -1,4 +1,4 @@
-"""Routes of models: what is on sale, for whoever asks."""
+"""Routes of the models on sale, readable without a sign-in."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,13 +14,13 @@ from tokenharbor.console.authority import Right
 from tokenharbor.console.context import Context
 from tokenharbor.kernel.errors import NotFound
 
-_MODELS = ResponseSpec(list[ModelDocument], generate_examples=False, description="What is on sale, by name")
+_MODELS = ResponseSpec(list[ModelDocument], generate_examples=False, description="The models on sale, by name")
 _MODEL = ResponseSpec(ModelDocument, generate_examples=False, description="The model")
 
 
 @get("/api/models", right=Right.ANYBODY, operation_id="listModels", tags=["models"], responses={200: _MODELS})
 async def list_models(context: Context) -> Response[bytes]:
-    """The models that somebody can serve here, at the prices of an account without a plan."""
+    """List the models that an available provider serves, at the prices of an account without a plan."""
     models, now = context.models(), context.world.clock.now()
     return _json([models.documents.model(name, now) for name in models.names])
 
@@ -33,10 +33,10 @@ async def list_models(context: Context) -> Response[bytes]:
     responses={200: _MODEL},
 )
 async def show_model(context: Context, model_id: FromPath[str]) -> Response[bytes]:
-    """A model by its canonical name."""
+    """Get a model by its canonical name."""
     models = context.models()
     if model_id not in models.names:
-        raise NotFound("There is no such model on sale.")
+        raise NotFound("There is no such model on sale. GET /api/models lists them.")
     return _json(models.documents.model(model_id, context.world.clock.now()))
 
 

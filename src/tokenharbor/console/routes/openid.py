@@ -1,4 +1,4 @@
-"""Routes of sign-in by another service: a browser is sent there, and comes back. They lead to paths of ours only."""
+"""Routes of sign-in with an OpenID provider: redirect there and the return. They redirect back to our paths only."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,7 +23,7 @@ _SIGN_IN = "/dashboard/sign-in"
 
 @get("/api/openid/start", right=Right.ANYBODY, status_code=303, operation_id="startOpenId", tags=["session"])
 async def start_openid(request: AnyRequest, context: Context, referral: FromQuery[str] = "") -> Response[None]:
-    """Go to the other service. Who asks on a page of ours, and is signed in, is connected to it."""
+    """Redirect to the OpenID provider. A user who is signed in and comes from our page connects it to their sign-in."""
     try:
         refuse_led_here(request)
         session = session_token(request) if is_of_our_page(request) else None
@@ -37,7 +37,7 @@ async def start_openid(request: AnyRequest, context: Context, referral: FromQuer
 
 @get("/api/openid/callback", right=Right.ANYBODY, status_code=303, operation_id="finishOpenId", tags=["session"])
 async def finish(request: AnyRequest, context: Context) -> Response[None]:
-    """Come back from the other service: a session begins."""
+    """Return from the OpenID provider, and begin a session."""
     query = request.query_params
     code, state = query.get("code", ""), query.get("state", "")
     back = OpenIdReturn(code=code, state=state, kept=openid_kept(request), session=session_token(request) or "")
@@ -57,7 +57,7 @@ OPENID_ROUTES: Final[Sequence[HTTPRouteHandler]] = (start_openid, finish)
 
 
 def _problem(error: HarborError) -> str:
-    """The page of sign-in, which says what went wrong by its code."""
+    """Return the URL of the sign-in page with the error's code, which the page explains."""
     code = error.code if isinstance(error, Refusal) else http_error(error).code
     return f"{_SIGN_IN}?problem={code}"
 

@@ -1,4 +1,4 @@
-"""Routes of operators: all accounts, and mails that did not leave."""
+"""Routes for operators: all accounts, and undelivered mails."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +17,7 @@ from tokenharbor.signin.documents import UserMailDocument
 
 @get("/api/operator/accounts", right=Right.OPERATE, operation_id="listAllAccounts", tags=["operator"])
 async def list_accounts(conn: Conn, limit: Limit = 50, cursor: Cursor = None) -> Page[AccountDocument]:
-    """All accounts, oldest first."""
+    """List all accounts, oldest first."""
     after = None if cursor is None else parse_id("acct", cursor, "cursor")
     rows = await store.read_accounts(conn, after, limit + 1)
     return page_of(rows, limit, lambda account: ids.show("acct", account.id), AccountDocument.of)
@@ -25,7 +25,7 @@ async def list_accounts(conn: Conn, limit: Limit = 50, cursor: Cursor = None) ->
 
 @get("/api/operator/mails", right=Right.OPERATE, operation_id="listMails", tags=["operator"])
 async def list_mails(conn: Conn, context: Context, limit: Limit = 50, cursor: Cursor = None) -> Page[UserMailDocument]:
-    """Mails to users that did not leave, newest first: hand them over by another way."""
+    """List undelivered mails to users, newest first, to hand over by other means."""
     before = None if cursor is None else parse_id("mail", cursor, "cursor")
     rows = await user_mails.page_mails(conn, context.sign_in.mail_seal, limit + 1, before)
     page = page_of(rows, limit, lambda row: ids.show("mail", row[0]), lambda row: row[1])

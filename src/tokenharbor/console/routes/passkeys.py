@@ -1,6 +1,4 @@
-"""Routes of passkeys: a user's own, and the sign-in by one. What the browser's authenticator is asked, and says, passes
-as WebAuthn's JSON has it.
-"""
+"""Routes of a user's passkeys, and of sign-in with one. Options and answers of authenticators are WebAuthn JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -25,40 +23,40 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class PasskeyStartBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`password` "" of who has none."""
+    """The user's password; empty if there is none."""
 
     password: str = ""
 
 
 class PasskeyOptionsDocument(Document, frozen=True):
-    """What a page gives to `PublicKeyCredential.parse…OptionsFromJSON`."""
+    """Options for `PublicKeyCredential.parse…OptionsFromJSON`."""
 
     options: Mapping[str, Any]
 
 
 class NewPasskeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What it is to be called, and what the authenticator made (`PublicKeyCredential.toJSON`)."""
+    """The passkey's name, and the authenticator's answer (`PublicKeyCredential.toJSON`)."""
 
     name: str
     credential: dict[str, Any]
 
 
 class PasskeySignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the authenticator signed (`PublicKeyCredential.toJSON`)."""
+    """The authenticator's signed answer (`PublicKeyCredential.toJSON`)."""
 
     credential: dict[str, Any]
 
 
 @get("/api/user/passkeys", right=Right.SIGNED_IN, operation_id="listPasskeys", tags=["user"])
 async def show_passkeys(caller: Caller, conn: Conn) -> Page[PasskeyDocument]:
-    """Your own, oldest first."""
+    """List your passkeys, oldest first."""
     rows = await list_passkeys(conn, user_id_of(caller.user_id))
     return Page([PasskeyDocument.of(row) for row in rows], None)
 
 
 @post("/api/user/passkeys/options", right=Right.SIGNED_IN, operation_id="beginPasskey", tags=["user"])
 async def begin(data: JSONBody[PasskeyStartBody], caller: Caller, context: Context) -> PasskeyOptionsDocument:
-    """What an authenticator is asked for, to make you a passkey. It is valid for five minutes."""
+    """Get the options for creating a passkey. They are valid for five minutes."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
     return PasskeyOptionsDocument(await passkeys.begin_passkey(context.sign_in, user, data.password))
@@ -66,7 +64,7 @@ async def begin(data: JSONBody[PasskeyStartBody], caller: Caller, context: Conte
 
 @post("/api/user/passkeys", right=Right.SIGNED_IN, operation_id="addPasskey", tags=["user"])
 async def add(data: JSONBody[NewPasskeyBody], request: AnyRequest, caller: Caller, context: Context) -> PasskeyDocument:
-    """The passkey that an authenticator has made."""
+    """Add a passkey created by an authenticator."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
     visitor = visitor_of(request)
@@ -75,7 +73,7 @@ async def add(data: JSONBody[NewPasskeyBody], request: AnyRequest, caller: Calle
 
 @delete("/api/user/passkeys/{passkey_id:str}", right=Right.SIGNED_IN, operation_id="removePasskey", tags=["user"])
 async def remove(passkey_id: FromPath[str], request: AnyRequest, caller: Caller, context: Context) -> None:
-    """It signs you in no more. Who has no other way to sign in sets a password first (409)."""
+    """Remove a passkey. 409 if you have no other way to sign in: set a password first."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
     await passkeys.remove_passkey(context.sign_in, user, parse_id("pkey", passkey_id), visitor_of(request))
@@ -83,7 +81,7 @@ async def remove(passkey_id: FromPath[str], request: AnyRequest, caller: Caller,
 
 @post("/api/passkey-options", right=Right.ANYBODY, operation_id="beginPasskeySignIn", tags=["session"])
 async def begin_sign_in(request: AnyRequest, context: Context) -> PasskeyOptionsDocument:
-    """What an authenticator is asked for, to sign somebody in. It is valid for five minutes."""
+    """Get the options for signing in with a passkey. They are valid for five minutes."""
     return PasskeyOptionsDocument(await passkeys.begin_passkey_sign_in(context.sign_in, visitor_of(request)))
 
 
@@ -91,7 +89,7 @@ async def begin_sign_in(request: AnyRequest, context: Context) -> PasskeyOptions
 async def sign_in(
     data: JSONBody[PasskeySignInBody], request: AnyRequest, context: Context
 ) -> Response[SessionDocument]:
-    """Sign in by a passkey; no code is asked for."""
+    """Sign in with a passkey. No second factor is required."""
     shown = session_token(request) or ""
     begun = await passkeys.enter_by_passkey(context.sign_in, data.credential, visitor_of(request), replaces=shown)
     return await answer_session(request, context.sign_in, begun)

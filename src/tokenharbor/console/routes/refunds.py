@@ -1,4 +1,4 @@
-"""Routes of refunds: shown first, then asked for; what of a top-up is unused goes back to what paid it."""
+"""Routes of refunds: preview and request; the unused part of a top-up goes back to its payment method."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -19,11 +19,11 @@ from tokenharbor.funding.refund_types import RefundOrigin
 from tokenharbor.funding.refunds import RefundRequest, ask_refund, preview_refund
 from tokenharbor.kernel.money import Usd
 
-Amount = Annotated[Usd | None, QueryParameter(description="Credit to be refunded; all that is unused, if not given.")]
+Amount = Annotated[Usd | None, QueryParameter(description="Credit to refund; all unused credit by default.")]
 
 
 class RefundBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much credit is to be refunded; null: all that is unused."""
+    """A refund to make. `amount_usd` null refunds all unused credit."""
 
     amount_usd: Usd | None = None
     reason: Line = ""
@@ -38,7 +38,7 @@ class RefundBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 async def show_preview(
     context: Context, account: AccountId, top_up_id: FromPath[str], amount_usd: Amount = None
 ) -> RefundPreviewDocument:
-    """What a refund would bring now, and what is taken back with it."""
+    """Preview a refund: the amount paid back now, and the credit taken back with it."""
     found = await own_top_up(context, account, top_up_id)
     amount = positive(amount_usd, "amount_usd")
     return RefundPreviewDocument.of(await preview_refund(context.funding, found.id, amount, RefundOrigin.CUSTOMER))
@@ -59,7 +59,7 @@ async def create_refund(
     data: JSONBody[RefundBody],
     idempotency_key: IdempotencyKey,
 ) -> RefundDocument:
-    """Refund what of a top-up is unused, to what paid it."""
+    """Refund the unused part of a top-up to its payment method."""
     found = await own_top_up(context, account, top_up_id)
     request = RefundRequest(
         top_up_id=found.id,
@@ -74,13 +74,13 @@ async def create_refund(
 
 @get("/api/accounts/{account_id:str}/refunds", right=Right.READ, operation_id="listRefunds", tags=["refunds"])
 async def list_refunds(conn: Conn, account: AccountId) -> list[RefundDocument]:
-    """An account's refunds, oldest first."""
+    """List the account's refunds, oldest first."""
     return [RefundDocument.of(each) for each in await refund_store.list_refunds(conn, account)]
 
 
 @get("/api/accounts/{account_id:str}/disputes", right=Right.READ, operation_id="listDisputes", tags=["refunds"])
 async def list_account_disputes(conn: Conn, account: AccountId) -> list[DisputeDocument]:
-    """An account's disputed payments, oldest first."""
+    """List the account's disputed payments, oldest first."""
     return [DisputeDocument.of(each) for each in await list_disputes(conn, account)]
 
 

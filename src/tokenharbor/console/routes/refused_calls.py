@@ -1,4 +1,4 @@
-"""Routes of calls that were refused before anything was held, and have no receipt: how many, of which key, why."""
+"""Routes of refused calls, which were refused before a hold and have no receipt: their number by key and code."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,12 +15,12 @@ from tokenharbor.kernel import ids
 from tokenharbor.kernel.documents import Document
 from tokenharbor.ledger.refused_calls import RefusedCalls, read_refused_calls
 
-KeyShown = Annotated[str | None, QueryParameter(description="Of this key only.")]
+KeyShown = Annotated[str | None, QueryParameter(description="Only calls of this key.")]
 
 
 class RefusedCallsDocument(Document, frozen=True):
-    """Refused calls of a code: of a key, with the latest hour (UTC) of any, or of an hour and all keys. `key` null, by
-    key: of other keys, where an account has very many.
+    """The number of refused calls of an error code. By key: `hour` is the latest UTC hour, and a null `key` counts the
+    remaining keys of an account with very many. By hour: all keys together.
     """
 
     code: str
@@ -47,8 +47,8 @@ async def show_refused(
     by: FromQuery[Literal["key", "hour"]] = "key",
     key: KeyShown = None,
 ) -> list[RefusedCallsDocument]:
-    """Calls of the last seven days that were refused at once: they cost nothing, and have no receipt. `code` is that of
-    the error. At most 1,000 rows, the most calls first; by `hour`, the latest first.
+    """List the calls of the last seven days that were refused at once, by error code. They cost nothing and have no
+    receipt. Returns at most 1,000 rows, the most calls first; with `by=hour`, the latest first.
     """
     key_id = None if key is None else parse_id("key", key, "key")
     found = await read_refused_calls(conn, account, context.world.clock.now(), key_id=key_id, by_hour=by == "hour")

@@ -1,4 +1,4 @@
-"""Routes of rewards: what an account was given and can still get, the welcome grant, codes."""
+"""Routes of rewards: those granted and still available, the welcome grant, and codes."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -17,14 +17,14 @@ from tokenharbor.rewards.overview import read_rewards
 
 
 class CodeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A redemption code, however it is written."""
+    """A redemption code, in any spelling (case, spaces, hyphens)."""
 
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
 @get("/api/accounts/{account_id:str}/rewards", right=Right.READ, operation_id="getRewards", tags=["rewards"])
 async def show_rewards(conn: Conn, context: Context, account: AccountId) -> RewardsDocument:
-    """Welcome grant, match, referrals, cashback, and the most for life."""
+    """Get the account's rewards: welcome grant, match, referrals, cashback, and the lifetime maximum."""
     found = await read_rewards(conn, context.world, context.policy(), account)
     return RewardsDocument.of(found, context.funding.public_url)
 

@@ -1,6 +1,4 @@
-"""Routes of API keys in the shape that clients of model routers know: for programs with a management key, whose account
-it is.
-"""
+"""Routes of API keys in the shape of model routers, for programs with a management key; the account is the key's."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -36,19 +34,21 @@ from tokenharbor.ledger.rollup import read_totals
 
 _PAGE: Final = 100
 _UNUSED: Final = MeteredKey(ZERO, ZERO, ZERO, None)
-_MOST_PLACES: Final = 9  # before the point and after it
+_MOST_PLACES: Final = 9  # digits before the decimal point, and after it
 _NOTHING: Final = UsdNumber(0)
 
 KeyName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=ONE_LINE)]
 Reset = Literal["daily", "weekly", "monthly"]
-Offset = Annotated[int, QueryParameter(ge=0, le=1_000_000, description="How many of the latest are left out.")]
-Disabled = Annotated[bool | None, QueryParameter(description="true: keys that are disabled, too.")]
-Workspace = Annotated[str | None, QueryParameter(description="The account's id: a management key has no other.")]
+Offset = Annotated[int, QueryParameter(ge=0, le=1_000_000, description="Number of keys to skip, newest first.")]
+Disabled = Annotated[bool | None, QueryParameter(description="Include disabled keys.")]
+Workspace = Annotated[
+    str | None, QueryParameter(description="The id of the management key's account; no other is valid.")
+]
 
 
 class RouterKeyDocument(Document, frozen=True, kw_only=True):
-    """A key without itself. `hash` is its id, `workspace_id` its account's; a revoked key is `disabled`. Of several
-    limits, the one in all is shown, else the one of a month, else the one of a day. Amounts are US dollars.
+    """A key, without its secret. `hash` is its id, `workspace_id` its account's id; a revoked key is `disabled`. Of
+    several limits, the total one is shown, else the monthly, else the daily one. Amounts are in US dollars.
     """
 
     hash: str
@@ -107,26 +107,26 @@ class OneRouterKeyDocument(msgspec.Struct, frozen=True):
 
 
 class RouterKeysDocument(msgspec.Struct, frozen=True):
-    """Keys, the latest first."""
+    """Keys, newest first."""
 
     data: Sequence[RouterKeyDocument]
 
 
 class NewRouterKeyDocument(msgspec.Struct, frozen=True):
-    """A key just made. `key` is shown here only."""
+    """A key just created. `key` is shown only here."""
 
     key: str
     data: RouterKeyDocument
 
 
 class DeletedKeyDocument(msgspec.Struct, frozen=True):
-    """A key is there no more."""
+    """The confirmation of a deleted key."""
 
     deleted: bool = True
 
 
 class NewRouterKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A key's name and its one limit, in US dollars; null: none. `limit_reset` null: a limit in all."""
+    """A key's name and limit in US dollars; null means no limit. With a null `limit_reset` it is a total limit."""
 
     name: KeyName
     limit: Decimal | None = None
@@ -135,7 +135,7 @@ class NewRouterKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: Moment | None = None
 
     def as_rules(self, now: datetime) -> KeyRules:
-        """Raises InvalidRequest."""
+        """Return the key's rules. Raises InvalidRequest."""
         _refuse_byok(included=self.include_byok_in_limit)
         change = KeyChange(
             name=self.name,
@@ -146,7 +146,7 @@ class NewRouterKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouterKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is changed of a key. `disabled` true revokes it, which is for ever: a disabled key stays so."""
+    """Changes to a key. `disabled` true revokes it; a revoked key cannot be enabled again."""
 
     name: KeyName | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
@@ -155,7 +155,10 @@ class RouterKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     include_byok_in_limit: bool | UnsetType = UNSET
 
     def as_change(self, rules: KeyRules) -> KeyChange:
-        """The limit that is shown takes another's place, or none; others stay. Raises InvalidRequest."""
+        """Return the change of rules. It replaces or removes the limit that is shown; other limits stay.
+
+        Raises InvalidRequest.
+        """
         _refuse_byok(included=self.include_byok_in_limit is True)
         stated: dict[str, Any] = {} if self.name is UNSET else {"name": self.name}
         if self.limit is not UNSET or self.limit_reset is not UNSET:
@@ -176,9 +179,9 @@ async def list_router_keys(
     include_disabled: Disabled = None,
     workspace_id: Workspace = None,
 ) -> RouterKeysDocument:
-    """The account's keys, the latest 100 after an offset; without those that are disabled unless they are asked for."""
+    """List up to 100 of the account's keys, newest first, without disabled ones unless included."""
     if workspace_id is not None and workspace_id != ids.show("acct", account):
-        raise NotFound("There is no such workspace: workspace_id is the id of the management key's account.")
+        raise NotFound("There is no such workspace: workspace_id must be the id of the management key's account.")
     rows = [row for row in await store.list_keys(conn, account) if include_disabled or row.revoked_at is None]
     return RouterKeysDocument(await _shown(conn, context, account, rows[::-1][offset : offset + _PAGE]))
 
@@ -187,7 +190,7 @@ async def list_router_keys(
 async def show_router_key(
     conn: Conn, context: Context, account: AccountId, key_hash: FromPath[str]
 ) -> OneRouterKeyDocument:
-    """A key, its limit and what it has spent."""
+    """Get a key with its limit and spending."""
     row = await _own_key(conn, account, key_hash)
     return OneRouterKeyDocument(*await _shown(conn, context, account, [row]))
 
@@ -200,7 +203,7 @@ async def create_router_key(
     data: JSONBody[NewRouterKeyBody],
     idempotency_key: OnceKey = None,
 ) -> NewRouterKeyDocument:
-    """A new key. It is shown in this answer only."""
+    """Create a key. It is shown only in this answer."""
     rules = data.as_rules(context.world.clock.now())
     issued = await issue_key(
         conn,
@@ -226,11 +229,11 @@ async def create_router_key(
 async def edit_router_key(
     conn: Conn, context: Context, account: AccountId, key_hash: FromPath[str], data: JSONBody[RouterKeyBody]
 ) -> OneRouterKeyDocument:
-    """Change what is named, and nothing else. Gateways follow within a second."""
+    """Change a key. Fields not given stay as they are. Takes effect within a second."""
     row = await _own_key(conn, account, key_hash)
-    row = await store.lock_key(conn, row.id)  # a change of its limit follows from the limit that it has
+    row = await store.lock_key(conn, row.id)  # locked: the new limit depends on the current one
     if data.disabled is False and row.revoked_at is not None:
-        raise Conflict("disabled is for ever: the key is revoked. Create another key.")
+        raise Conflict("A disabled key is revoked and cannot be enabled again: create another key.")
     change = data.as_change(row.rules)
     if change != KeyChange():
         await change_key(conn, row.id, change, catalog=context.catalog(), also=context.policy().orchestra.names)
@@ -250,7 +253,7 @@ async def edit_router_key(
 async def remove_router_key(
     conn: Conn, context: Context, account: AccountId, key_hash: FromPath[str]
 ) -> DeletedKeyDocument:
-    """Revoke a key, and list it no more. What it spent stays in the books."""
+    """Revoke a key and remove it from the list. Its spending stays in the books."""
     row = await _own_key(conn, account, key_hash)
     await delete_key(conn, context.world, row.id)
     return DeletedKeyDocument()
@@ -276,7 +279,7 @@ async def _own_key(conn: asyncpg.Connection, account: UUID, shown: str) -> KeyRo
 async def _shown(
     conn: asyncpg.Connection, context: Context, account: UUID, rows: Sequence[KeyRow]
 ) -> Sequence[RouterKeyDocument]:
-    """With what they have spent; the week begins on Monday (UTC)."""
+    """Return the keys' documents with their spending; the week begins on Monday (UTC)."""
     now = context.world.clock.now()
     monday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=now.weekday())
     spent = await read_key_spending(conn, account, now)
@@ -288,17 +291,17 @@ async def _shown(
 def _refuse_byok(*, included: bool) -> None:
     if included:
         raise InvalidRequest(
-            "include_byok_in_limit is false here: there are no provider keys of your own.",
+            "include_byok_in_limit must be false: your own provider keys are not supported.",
             param="include_byok_in_limit",
         )
 
 
 def _read_limit(limit: Decimal | None) -> Usd | None:
-    """Raises InvalidRequest for what is no amount, or none above zero: 0 would be read as no limit elsewhere."""
+    """Return a limit, or None. Raises InvalidRequest unless it is above 0, which elsewhere means no limit."""
     if limit is None:
         return None
     if not limit.is_finite() or limit <= 0 or abs(limit.adjusted()) > _MOST_PLACES:
-        raise InvalidRequest("limit is an amount of US dollars above zero; null is no limit.", param="limit")
+        raise InvalidRequest("limit must be an amount in US dollars above 0, or null for no limit.", param="limit")
     try:
         return Usd.parse(format(limit, "f"))
     except ValueError as error:
@@ -306,9 +309,9 @@ def _read_limit(limit: Decimal | None) -> Usd | None:
 
 
 def _limit_change(limit: Usd | None, reset: Reset | None) -> dict[str, Any]:
-    """Raises InvalidRequest for a reset that there is not."""
+    """Return the change of limits. Raises InvalidRequest for a reset that is not supported."""
     if reset == "weekly":
-        raise InvalidRequest('limit_reset "weekly" is not supported: daily, monthly, or null.', param="limit_reset")
+        raise InvalidRequest('limit_reset "weekly" is not supported: use daily, monthly or null.', param="limit_reset")
     if limit is None and reset is not None:
-        raise InvalidRequest("limit_reset needs a limit: state limit, too.", param="limit_reset")
+        raise InvalidRequest("limit_reset requires limit.", param="limit_reset")
     return {} if limit is None else {RESETS[reset]: limit}

@@ -1,4 +1,4 @@
-"""Routes of whoever is not signed in yet, and of the session that a sign-in begins."""
+"""Routes of sign-up, sign-in, password reset and invitations, and of the session that they begin."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -39,7 +39,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class MembershipDocument(Document, frozen=True):
-    """An account of a user, and what the user may do there. `grants`: the roles that the user may give and take."""
+    """An account of a user, and the user's rights on it. `grants` are the roles that the user may give and take."""
 
     id: str
     name: str
@@ -49,7 +49,7 @@ class MembershipDocument(Document, frozen=True):
 
 
 class SessionDocument(Document, frozen=True):
-    """Who is signed in. `secure` False: whoever listens on the way can read the session; use TLS."""
+    """A user's session. If `secure` is false, the session can be intercepted: use TLS."""
 
     id: str
     secure: bool
@@ -58,7 +58,7 @@ class SessionDocument(Document, frozen=True):
 
 
 class SignUpBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who wants to sign up. `referral`: the code of who sent them; `locale`: the language of the page."""
+    """A sign-up. `referral` is the referring account's code, `locale` the language of the page."""
 
     email: str
     password: str
@@ -67,7 +67,7 @@ class SignUpBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who wants to sign in. `totp`: a code of the authenticator app, or a recovery code, where it is asked for."""
+    """A sign-in. `totp` is a code of the authenticator app or a recovery code, if one is required."""
 
     email: str
     password: str
@@ -75,40 +75,40 @@ class SignInBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The token of a link."""
+    """The token in a link."""
 
     token: str
 
 
 class VerificationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The token of a sign-up's link; `password` of who opens it in another browser than signed up."""
+    """The token in a sign-up's link. `password` is required in a browser other than the one that signed up."""
 
     token: str
     password: str | None = None
 
 
 class ResetMailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose password is forgotten."""
+    """The e-mail address of the user who forgot the password."""
 
     email: str
 
 
 class NewPasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The token of a link, and the new password."""
+    """The token in a link, and the new password."""
 
     token: str
     password: str
 
 
 class AcceptanceBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The token of an invitation; `password` of who has none yet."""
+    """The token in an invitation's link. `password` sets one for a user who has none yet."""
 
     token: str
     password: str | None = None
 
 
 class AcceptedDocument(Document, frozen=True):
-    """The account that was joined. `signed_in`: a session has begun; otherwise sign in with your password."""
+    """The account joined. If `signed_in` is false, no session has begun: sign in with your password."""
 
     account_id: str
     signed_in: bool
@@ -116,9 +116,9 @@ class AcceptedDocument(Document, frozen=True):
 
 @post("/api/sign-up", right=Right.ANYBODY, status_code=202, operation_id="signUp", tags=["session"])
 async def post_sign_up(data: JSONBody[SignUpBody], request: AnyRequest, context: Context) -> Response[None]:
-    """Sign up: a mail with a link is on its way. The answer is the same for an e-mail that has an account.
+    """Sign up. Sends a mail with a link. The answer is the same if the e-mail address already has an account.
 
-    A browser that has its cookie opens the link without choosing another password.
+    The cookie of the answer lets this browser open the link without choosing a password again.
     """
     form = SignUpForm(email=data.email, password=data.password, referral=data.referral or "", locale=data.locale or "")
     mark = await sign_up.sign_up(context.sign_in, form, visitor_of(request))
@@ -129,8 +129,8 @@ async def post_sign_up(data: JSONBody[SignUpBody], request: AnyRequest, context:
 async def post_verification(
     data: JSONBody[VerificationBody], request: AnyRequest, context: Context
 ) -> Response[SessionDocument]:
-    """Open the link of a sign-up: the account is there, and a session begins. A browser that did not sign up is asked
-    for a password: 400 with `param` `password`.
+    """Open the link of a sign-up: creates the account and begins a session. A browser other than the one that signed up
+    must send a password, else it gets 400 with `param` `password`.
     """
     opened = OpenedLink(token=data.token, mark=sign_up_mark(request), password=data.password or "")
     begun = await sign_up.verify_email(context.sign_in, opened, visitor_of(request), replaces=_shown(request))
@@ -141,7 +141,7 @@ async def post_verification(
 
 @post("/api/session", right=Right.ANYBODY, operation_id="signIn", tags=["session"])
 async def post_session(data: JSONBody[SignInBody], request: AnyRequest, context: Context) -> Response[SessionDocument]:
-    """Sign in. `totp_required`: the password is right, send it again with a code."""
+    """Sign in. The error `totp_required` means that the password is right: send it again with a code."""
     shown = Credentials(email=data.email, password=data.password, code=data.totp or "")
     begun = await entry.enter(context.sign_in, shown, visitor_of(request), replaces=_shown(request))
     return await answer_session(request, context.sign_in, begun)
@@ -149,36 +149,36 @@ async def post_session(data: JSONBody[SignInBody], request: AnyRequest, context:
 
 @post("/api/operator-sign-in", right=Right.ANYBODY, operation_id="signInAsOperator", tags=["session"])
 async def post_operator(data: JSONBody[LinkBody], request: AnyRequest, context: Context) -> Response[SessionDocument]:
-    """Sign in by the link that the server printed."""
+    """Sign in as operator with the link that the server printed."""
     begun = await entry.enter_as_operator(context.sign_in, data.token, visitor_of(request), replaces=_shown(request))
     return await answer_session(request, context.sign_in, begun)
 
 
 @get("/api/session", right=Right.SIGNED_IN, operation_id="getSession", tags=["session"])
 async def read_session(request: AnyRequest, caller: Caller, conn: Conn) -> SessionDocument:
-    """Who is signed in, with their accounts and rights."""
+    """Get the session: its user with their accounts and rights."""
     user = await get_user(conn, user_id_of(caller.user_id))
-    await see_locale(conn, user, visitor_of(request).locale)  # a page asks this first: mails are in its language
+    await see_locale(conn, user, visitor_of(request).locale)  # pages call this first; mails use their language
     memberships = await list_memberships(conn, user.id)
     return _document(request, caller.session_id or user.id, user, memberships)
 
 
 @delete("/api/session", right=Right.ANYBODY, operation_id="signOut", tags=["session"])
 async def delete_session(request: AnyRequest, context: Context) -> Response[None]:
-    """Sign out: the session is ended."""
+    """Sign out: ends the session."""
     await entry.leave(context.sign_in, _shown(request))
     return Response(None, status_code=204, cookies=[no_cookie(request)])
 
 
 @post("/api/password-reset", right=Right.ANYBODY, status_code=202, operation_id="askPasswordReset", tags=["session"])
 async def post_reset(data: JSONBody[ResetMailBody], request: AnyRequest, context: Context) -> None:
-    """A mail with a link is on its way, if the e-mail has an account. The answer is the same if not."""
+    """Ask for a link to reset the password. It is mailed if the address has an account; the answer does not tell."""
     await reset.ask_reset(context.sign_in, data.email, visitor_of(request))
 
 
 @put("/api/password-reset", right=Right.ANYBODY, status_code=204, operation_id="resetPassword", tags=["session"])
 async def put_reset(data: JSONBody[NewPasswordBody], request: AnyRequest, context: Context) -> None:
-    """Set a new password by a link. All sessions are ended; sign in with it."""
+    """Set a new password with the token in a link. Ends all sessions."""
     await reset.reset_password(context.sign_in, data.token, data.password, visitor_of(request))
 
 
@@ -186,7 +186,7 @@ async def put_reset(data: JSONBody[NewPasswordBody], request: AnyRequest, contex
 async def post_acceptance(
     data: JSONBody[AcceptanceBody], request: AnyRequest, context: Context
 ) -> Response[AcceptedDocument]:
-    """Join an account by the link of an invitation. Who has no password yet chooses one, and a session begins."""
+    """Join an account with an invitation's link. A user without a password sets one, which begins a session."""
     visitor, shown = visitor_of(request), _shown(request)
     accepted = await team.accept_invitation(
         context.sign_in, data.token, visitor, password=data.password or "", replaces=shown
@@ -211,7 +211,7 @@ SESSION_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
 
 
 async def answer_session(request: AnyConnection, sign_in: SignIn, begun: NewSession) -> Response[SessionDocument]:
-    """A session that has begun, with its cookie."""
+    """Answer with a new session and its cookie."""
     async with sign_in.acquire() as conn:
         memberships = await list_memberships(conn, begun.user.id)
     document = _document(request, begun.id, begun.user, memberships)
@@ -224,16 +224,16 @@ def visitor_of(request: AnyConnection) -> Visitor:
 
 
 def _asked_language(headers: Mapping[str, str]) -> str:
-    """The first of those that there are, as browsers order them; our pages name the one that they are in."""
+    """Return the first language of `Accept-Language` that mails support, else "". Our pages send their own language."""
     wanted = headers.get("accept-language", "").split(",")
     plain = (each.partition(";")[0].strip().partition("-")[0] for each in wanted)
     return next((each for each in plain if each in LOCALES), "")
 
 
 def user_id_of(user_id: UUID | None) -> UUID:
-    """Of a caller who is a person. Raises PermissionDenied for a management key."""
+    """Return the id of a caller who is a user. Raises PermissionDenied for a management key."""
     if user_id is None:
-        raise PermissionDenied("This needs a signed-in user; a management key is none.").because(
+        raise PermissionDenied("This request requires a signed-in user, not a management key.").because(
             ErrorReason.MEMBERS_ONLY
         )
     return user_id

@@ -19,21 +19,21 @@ from tokenharbor.signin.documents import InvitationDocument, MemberDocument
 
 
 class InvitationBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is invited, as what."""
+    """The e-mail address to invite, and its role."""
 
     email: str
     role: AccountRole
 
 
 class RoleBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a member is from now on."""
+    """A member's new role."""
 
     role: AccountRole
 
 
 @get("/api/accounts/{account_id:str}/members", right=Right.READ, operation_id="listMembers", tags=["team"])
 async def list_members(conn: Conn, account: AccountId) -> Page[MemberDocument]:
-    """Who may act for the account, oldest first."""
+    """List the account's members, oldest first."""
     return Page([MemberDocument.of(each) for each in await members.list_members(conn, account)], None)
 
 
@@ -53,7 +53,7 @@ async def change_member(
     account: AccountId,
     actor: AccountActor,
 ) -> None:
-    """Give a member another role. Nobody gives or takes a role above their own ceiling."""
+    """Change a member's role. You can only give and take roles that your own role may grant."""
     member_id = parse_id("user", user_id)
     await team.change_member(conn, context.world, account, member_id, data.role, actor=actor)
 
@@ -67,19 +67,19 @@ async def change_member(
 async def remove_member(
     *, user_id: FromPath[str], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> None:
-    """Remove a member. The management keys and invitations that the member made end, too."""
+    """Remove a member, with the management keys and invitations that the member created."""
     await team.remove_member(conn, context.world, account, parse_id("user", user_id), actor=actor)
 
 
 @delete("/api/accounts/{account_id:str}/membership", right=Right.READ, operation_id="leaveAccount", tags=["team"])
 async def leave_account(conn: Conn, context: Context, account: AccountId, actor: AccountActor) -> None:
-    """Leave an account. The last owner cannot."""
+    """Leave an account. The last owner cannot leave."""
     await team.remove_member(conn, context.world, account, user_id_of(actor.user_id), actor=actor)
 
 
 @get("/api/accounts/{account_id:str}/invitations", right=Right.MANAGE, operation_id="listInvitations", tags=["team"])
 async def list_invitations(conn: Conn, context: Context, account: AccountId) -> Page[InvitationDocument]:
-    """Invitations that are open, oldest first."""
+    """List open invitations, oldest first."""
     rows = await members.list_invitations(conn, account, context.world.clock.now())
     return Page([InvitationDocument.of(each) for each in rows], None)
 
@@ -88,7 +88,7 @@ async def list_invitations(conn: Conn, context: Context, account: AccountId) -> 
 async def invite(
     *, data: JSONBody[InvitationBody], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> InvitationDocument:
-    """Invite somebody by mail. An earlier invitation of the same person ends."""
+    """Invite a person by mail. Replaces an earlier invitation to the same address."""
     return InvitationDocument.of(await team.invite(conn, context.sign_in, account, data.email, data.role, actor=actor))
 
 
@@ -101,7 +101,7 @@ async def invite(
 async def withdraw_invitation(
     *, invitation_id: FromPath[str], conn: Conn, context: Context, account: AccountId, actor: AccountActor
 ) -> None:
-    """Its link opens nothing from now on."""
+    """Withdraw an invitation; its link stops working."""
     shown = parse_id("inv", invitation_id)
     await team.withdraw_invitation(conn, context.world, account, shown, actor=actor)
 

@@ -1,4 +1,4 @@
-"""Routes of top-ups: opened, read again, their receipts; and auto top-up."""
+"""Routes of top-ups and their receipts, and of auto top-up."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -28,13 +28,13 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.signin.limits import TOP_UP_LOOKS, TOP_UP_READS, admit, allows
 
-Progress = Annotated[TopUpState | None, QueryParameter(name="state", description="Only those in this state.")]
+Progress = Annotated[TopUpState | None, QueryParameter(name="state", description="Only top-ups in this state.")]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}(?![\\s\\S])")]
 
 
 class TopUpBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be bought. Without a processor or a method: the edition's first. `save_method`: the payer agrees that
-    it is charged later, by auto top-up.
+    """A top-up to open. The default processor and method are the edition's first. `save_method` saves the method for
+    auto top-up, with the payer's consent.
     """
 
     amount_usd: Usd
@@ -45,7 +45,9 @@ class TopUpBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class AutoTopUpBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`amount_usd` is charged when less than `threshold_usd` is left, in a UTC month `month_usd` at most."""
+    """Settings of auto top-up: charge `amount_usd` when the balance falls below `threshold_usd`, at most `month_usd` in
+    a UTC month.
+    """
 
     threshold_usd: Usd
     amount_usd: Usd
@@ -62,7 +64,7 @@ async def list_top_ups(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[TopUpDocument]:
-    """The latest top-ups, newest first."""
+    """List top-ups, newest first."""
     before = None if cursor is None else parse_id("topup", cursor, "cursor")
     rows = await store.list_top_ups(conn, TopUpFilter(account, progress, before, limit + 1))
     rests = await read_rests(conn, context.policy().refunds, rows, context.world.clock.now())
@@ -83,7 +85,7 @@ async def create_top_up(
     data: JSONBody[TopUpBody],
     idempotency_key: IdempotencyKey,
 ) -> TopUpDocument:
-    """Open a top-up; `url` is where it is paid."""
+    """Open a top-up. Pay it at the answer's `url`."""
     request = TopUpRequest(
         account_id=account,
         amount=data.amount_usd,
@@ -104,7 +106,7 @@ async def create_top_up(
     tags=["top-ups"],
 )
 async def show_top_up(context: Context, account: AccountId, top_up_id: FromPath[str]) -> TopUpDocument:
-    """A top-up."""
+    """Get a top-up."""
     return await _shown(context, await own_top_up(context, account, top_up_id))
 
 
@@ -116,8 +118,8 @@ async def show_top_up(context: Context, account: AccountId, top_up_id: FromPath[
     status_code=200,
 )
 async def sync_top_up(context: Context, account: AccountId, top_up_id: FromPath[str]) -> TopUpDocument:
-    """Read a top-up again at its processor, and credit what was paid: for the page to which its payer returns. Who asks
-    more than once a second is answered without the processor, and at last with 429.
+    """Update a top-up from its processor, and credit its payment. The page that the payer returns to calls this. The
+    processor is asked at most once a second; too many calls get 429.
     """
     found = await own_top_up(context, account, top_up_id)
     if found.state in (TopUpState.OPEN, TopUpState.PENDING):
@@ -135,7 +137,7 @@ async def sync_top_up(context: Context, account: AccountId, top_up_id: FromPath[
     media_type="application/pdf",
 )
 async def print_receipt(conn: Conn, context: Context, account: AccountId, top_up_id: FromPath[str]) -> Response[bytes]:
-    """The receipt of a top-up that is paid. It is no tax invoice."""
+    """Get the receipt of a paid top-up as PDF. It is not a tax invoice."""
     found = await own(store.get_top_up(conn, parse_id("topup", top_up_id, "top_up_id")), account, "top-up")
     paper = await make_payment_receipt(conn, found.id, context.issuer)
     return await answer_pdf(paper, f"tokenharbor-receipt-{found.shown_id}.pdf")
@@ -143,7 +145,7 @@ async def print_receipt(conn: Conn, context: Context, account: AccountId, top_up
 
 @get("/api/accounts/{account_id:str}/auto-top-up", right=Right.READ, operation_id="getAutoTopUp", tags=["top-ups"])
 async def show_auto(context: Context, account: AccountId) -> AutoTopUpDocument:
-    """What the account is charged without being asked, what keeps the next charge waiting, and why it was stopped."""
+    """Get the settings of auto top-up, what delays the next charge, and why it was stopped."""
     return AutoTopUpDocument.of(await show_auto_top_up(context.funding, account))
 
 
@@ -151,7 +153,7 @@ async def show_auto(context: Context, account: AccountId) -> AutoTopUpDocument:
 async def set_auto(
     funding: CallerFunding, caller: Caller, account: AccountId, data: JSONBody[AutoTopUpBody]
 ) -> AutoTopUpDocument:
-    """Switch auto top-up on. The saved method of an earlier top-up is charged."""
+    """Switch auto top-up on. It charges the method saved with an earlier top-up."""
     wish = AutoTopUpWish(
         threshold=data.threshold_usd,
         amount=data.amount_usd,
@@ -187,14 +189,14 @@ TOP_UP_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
 
 
 async def _shown(context: ConsoleContext, top_up: TopUp) -> TopUpDocument:
-    """With what is left of it."""
+    """Return the top-up's document with what is left of its credit."""
     async with context.pool.acquire() as conn:
         rests = await read_rests(conn, context.policy().refunds, [top_up], context.world.clock.now())
     return TopUpDocument.of(top_up, rests.get(top_up.id, NOTHING_PAID))
 
 
 async def own_top_up(context: ConsoleContext, account: UUID, shown: str) -> TopUp:
-    """A top-up of the account. Raises NotFound."""
+    """Return a top-up of the account. Raises NotFound."""
     top_up_id = parse_id("topup", shown, "top_up_id")
     async with context.pool.acquire() as conn:
         return await own(store.get_top_up(conn, top_up_id), account, "top-up")

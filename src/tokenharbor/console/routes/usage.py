@@ -1,4 +1,4 @@
-"""Routes of usage: requests, their receipts, totals, and CSV."""
+"""Routes of usage: requests, receipts, totals and CSV."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -36,12 +36,12 @@ _MOMENT: Final = timedelta(microseconds=1)
 _LONGEST_BY_HOUR: Final = timedelta(days=31)
 
 By = Annotated[
-    list[UsageDivision] | None, QueryParameter(name="by", description="What to divide it by; default `day`.")
+    list[UsageDivision] | None, QueryParameter(name="by", description="Dimensions to group by; default `day`.")
 ]
 
 
 class RequestChoices(Document, frozen=True):
-    """What a list of requests can be narrowed to: what the account used in the last 90 days."""
+    """Values to filter requests by: those that the account used in the last 90 days."""
 
     models: Sequence[str]
     providers: Sequence[str]
@@ -62,7 +62,7 @@ async def list_requests(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[RequestDocument]:
-    """The latest requests, newest first. Of rare ones a page may have fewer than `limit`, and a next page."""
+    """List requests, newest first. With a filter, a page can have fewer than `limit` and still have a next page."""
     wanted = RequestFilter(
         before=None if cursor is None else parse_id("req", cursor, "cursor"),
         model=model,
@@ -87,7 +87,7 @@ async def list_requests(
     tags=["usage"],
 )
 async def list_choices(heavy: Heavy, context: Context, account: AccountId) -> RequestChoices:
-    """What the list of requests can be narrowed to."""
+    """List the values to filter requests by."""
     now = context.world.clock.now() + _MOMENT
     since = now - _CHOICES_SPAN
     report = await read_usage(heavy, account, since=since, until=now, by=("key", "model", "provider"))
@@ -108,9 +108,9 @@ async def list_choices(heavy: Heavy, context: Context, account: AccountId) -> Re
     responses={200: ResponseSpec(ReceiptDocument, generate_examples=False, description="The receipt")},
 )
 async def show_receipt(context: Context, account: AccountId, request_id: FromPath[str]) -> Response[Any]:
-    """The receipt of a request with its proof, signed: verify it as it was sent."""
+    """Get a request's signed receipt with its proof. Verify the exact bytes of the answer."""
     wanted = parse_id("req", request_id, "request_id")
-    async with context.pool.acquire() as conn:  # and back, before the proof takes another
+    async with context.pool.acquire() as conn:  # returned before the prover takes another
         past = await RequestHistory(conn).request(account, wanted)
     if past is None:
         raise NotFound("There is no such request.")
@@ -122,7 +122,7 @@ async def show_receipt(context: Context, account: AccountId, request_id: FromPat
 async def show_usage(
     heavy: Heavy, context: Context, account: AccountId, by: By = None, since: Since = None, until: Until = None
 ) -> UsageReportDocument:
-    """What an account used and what it cost, of whole hours (UTC); by default in the last 30 days."""
+    """Get the account's usage and cost, in whole UTC hours. The default is the last 30 days."""
     start, end = _span(context, since, until, _LONGEST_BY_HOUR if by and "hour" in by else _LONGEST_SPAN)
     dimensions: list[UsageDivision] = by or ["day"]
     report = await read_usage(heavy, account, since=start, until=end, by=dimensions)
@@ -137,7 +137,7 @@ async def show_usage(
     media_type="text/csv",
 )
 async def export_requests(context: Context, account: AccountId, since: Since = None, until: Until = None) -> Stream:
-    """A row for each request, as CSV, oldest first; by default the whole history."""
+    """Export usage as CSV, one row per request, oldest first. The default is the whole history."""
     span = UsageSpan(in_utc(since), in_utc(until))
     name = f"tokenharbor-usage-{context.world.clock.now().date()}.csv"
     return await stream_csv(context, account, lambda conn: export_usage(conn, account, span), name)
@@ -155,10 +155,10 @@ USAGE_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
 def _span(
     context: ConsoleContext, since: datetime | None, until: datetime | None, longest: timedelta
 ) -> tuple[datetime, datetime]:
-    end = in_utc(until) or context.world.clock.now() + _MOMENT  # what ended now is in it
+    end = in_utc(until) or context.world.clock.now() + _MOMENT  # includes requests that end now
     start = in_utc(since) or end - min(_USUAL_SPAN, longest)
     if not start < end <= start + longest:
-        raise InvalidRequest(
-            f"`since` is before `until`, and not more than {longest.days} days.", param="since"
-        ).because(ErrorReason.SPAN_INVALID, days=longest.days)
+        raise InvalidRequest(f"`since` must be before `until`, by at most {longest.days} days.", param="since").because(
+            ErrorReason.SPAN_INVALID, days=longest.days
+        )
     return start, end

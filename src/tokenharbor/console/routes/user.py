@@ -1,4 +1,4 @@
-"""Routes of users: what they are called, their password, second factor and sessions."""
+"""Routes of a user's own profile, password, second factor and sessions."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -27,14 +27,14 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class PasswordBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`current` "" of who has none yet."""
+    """A change of password. `current` is empty if the user has none yet."""
 
     current: str
     new: str
 
 
 class TotpSetupBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`password` "" of who has none."""
+    """The user's password; empty if there is none."""
 
     password: str = ""
 
@@ -46,7 +46,7 @@ class TotpBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SecondFactorBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A code of the authenticator app, or a recovery code; `password` "" of who has none."""
+    """A code of the authenticator app, or a recovery code. `password` is empty if the user has none."""
 
     code: str
     password: str = ""
@@ -54,13 +54,13 @@ class SecondFactorBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @get("/api/user", right=Right.SIGNED_IN, operation_id="getUser", tags=["user"])
 async def read_user(caller: Caller, conn: Conn) -> UserDocument:
-    """Who is signed in."""
+    """Get the signed-in user."""
     return UserDocument.of(await get_user(conn, user_id_of(caller.user_id)))
 
 
 @patch("/api/user", right=Right.SIGNED_IN, operation_id="changeUser", tags=["user"])
 async def change_user(data: JSONBody[ProfileChange], caller: Caller, conn: Conn) -> UserDocument:
-    """Change what is stated, and nothing else."""
+    """Change your profile. Fields not given stay as they are."""
     return UserDocument.of(await profile.change_profile(conn, user_id_of(caller.user_id), data))
 
 
@@ -68,7 +68,7 @@ async def change_user(data: JSONBody[ProfileChange], caller: Caller, conn: Conn)
 async def change_password(
     data: JSONBody[PasswordBody], request: AnyRequest, caller: Caller, context: Context
 ) -> Response[SessionDocument]:
-    """All sessions are ended, and a new one begins for who changed it."""
+    """Change your password. Ends all sessions, and begins a new one."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
     begun = await profile.change_password(context.sign_in, user, data.current, data.new, visitor_of(request))
@@ -77,26 +77,26 @@ async def change_password(
 
 @get("/api/user/sessions", right=Right.SIGNED_IN, operation_id="listSessions", tags=["user"])
 async def list_sessions(caller: Caller, conn: Conn, context: Context) -> Page[UserSessionDocument]:
-    """Sessions that are open, the one used last first."""
+    """List your open sessions, the last used first."""
     rows = await sessions.list_sessions(conn, user_id_of(caller.user_id), context.world.clock.now())
     return Page([UserSessionDocument.of(row, caller.session_id) for row in rows], None)
 
 
 @delete("/api/user/sessions/{session_id:str}", right=Right.SIGNED_IN, operation_id="endSession", tags=["user"])
 async def end_session(session_id: FromPath[str], caller: Caller, conn: Conn, context: Context) -> None:
-    """End one of your own sessions."""
+    """End one of your sessions."""
     await profile.end_session(conn, context.sign_in, user_id_of(caller.user_id), parse_id("sess", session_id))
 
 
 @delete("/api/user/sessions", right=Right.SIGNED_IN, operation_id="endOtherSessions", tags=["user"])
 async def end_other_sessions(caller: Caller, conn: Conn, context: Context) -> None:
-    """End all of your own sessions but this one."""
+    """End all your sessions except this one."""
     await profile.end_other_sessions(conn, context.sign_in, user_id_of(caller.user_id), caller.session_id)
 
 
 @post("/api/user/totp", right=Right.SIGNED_IN, operation_id="setUpTotp", tags=["user"])
 async def set_up_totp(data: JSONBody[TotpSetupBody], caller: Caller, context: Context) -> TotpSetupDocument:
-    """A secret for an authenticator app; a code of it confirms it."""
+    """Get a secret for an authenticator app. Confirm it with a code (`confirmTotp`)."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
     setup = await profile.set_up_totp(context.sign_in, user, data.password)
@@ -107,7 +107,7 @@ async def set_up_totp(data: JSONBody[TotpSetupBody], caller: Caller, context: Co
 async def confirm_totp(
     data: JSONBody[TotpBody], request: AnyRequest, caller: Caller, context: Context
 ) -> RecoveryCodesDocument:
-    """From now on a code is asked for at sign-in."""
+    """Confirm the authenticator app. From now on, sign-in requires a code."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
     return RecoveryCodesDocument(await profile.confirm_totp(context.sign_in, user, data.code, visitor_of(request)))
@@ -115,7 +115,7 @@ async def confirm_totp(
 
 @delete("/api/user/totp", right=Right.SIGNED_IN, operation_id="dropTotp", tags=["user"])
 async def drop_totp(data: JSONBody[SecondFactorBody], request: AnyRequest, caller: Caller, context: Context) -> None:
-    """No code is asked for at sign-in any more."""
+    """Remove the authenticator app. Sign-in no longer requires a code."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
     visitor = visitor_of(request)
@@ -126,7 +126,7 @@ async def drop_totp(data: JSONBody[SecondFactorBody], request: AnyRequest, calle
 async def remake_recovery_codes(
     data: JSONBody[SecondFactorBody], request: AnyRequest, caller: Caller, context: Context
 ) -> RecoveryCodesDocument:
-    """Ten others, shown only now; those before open nothing any more."""
+    """Create ten new recovery codes, shown only in this answer. The old ones stop working."""
     async with context.sign_in.acquire() as conn:
         user = await get_user(conn, user_id_of(caller.user_id))
     visitor = visitor_of(request)

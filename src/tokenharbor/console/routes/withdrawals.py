@@ -1,4 +1,4 @@
-"""Routes of withdrawals and payees: what credit can leave, shown first, then asked for; and who may be paid."""
+"""Routes of withdrawals (outlook, preview, request, cancellation) and payees."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -34,13 +34,13 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.kernel.reasons import ErrorReason
 
-TopUpShown = Annotated[str | None, QueryParameter(description="Back to what paid for this top-up.")]
-PayeeShown = Annotated[str | None, QueryParameter(description="To this payee.")]
-Amount = Annotated[Usd | None, QueryParameter(description="Credit to be paid out; all that can leave, if not given.")]
+TopUpShown = Annotated[str | None, QueryParameter(description="Pay back to this top-up's payment method.")]
+PayeeShown = Annotated[str | None, QueryParameter(description="Pay to this payee.")]
+Amount = Annotated[Usd | None, QueryParameter(description="Credit to pay out; the most possible by default.")]
 
 
 class WithdrawalBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Credit to be paid out, null: all that can leave that way; to what paid for a top-up, or to a payee."""
+    """A withdrawal, to the payment method of `top_up` or to `payee`. `amount_usd` null pays out the most possible."""
 
     top_up: str | None = None
     payee: str | None = None
@@ -49,7 +49,7 @@ class WithdrawalBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class PayeeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is to be paid: an address of a kind that the processor knows."""
+    """A payee: an address, of a kind that the processor supports."""
 
     processor: Name
     kind: Name
@@ -63,7 +63,7 @@ class PayeeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tags=["withdrawals"],
 )
 async def show_outlook(context: Context, account: AccountId) -> AccountOutlookDocument:
-    """What of each lot can leave, how, and from when on."""
+    """Get how much of each lot can be withdrawn, how, and from when."""
     return AccountOutlookDocument.of(await preview_account(context.funding, account))
 
 
@@ -80,7 +80,7 @@ async def show_preview(
     payee: PayeeShown = None,
     amount_usd: Amount = None,
 ) -> WithdrawalPreviewDocument:
-    """What a withdrawal would bring now."""
+    """Preview a withdrawal without making it."""
     body = WithdrawalBody(top_up=top_up, payee=payee, amount_usd=amount_usd)
     request = await _request(context, account, body, key="preview", actor="preview")
     return WithdrawalPreviewDocument.of(await preview_withdrawal(context.funding, request))
@@ -100,7 +100,7 @@ async def create_withdrawal(
     data: JSONBody[WithdrawalBody],
     idempotency_key: IdempotencyKey,
 ) -> WithdrawalDocument:
-    """Ask for a withdrawal."""
+    """Request a withdrawal."""
     request = await _request(context, account, data, key=posted_key(idempotency_key), actor=caller.id)
     return WithdrawalDocument.of(await ask_withdrawal(funding, request))
 
@@ -112,7 +112,7 @@ async def create_withdrawal(
     tags=["withdrawals"],
 )
 async def list_withdrawals(conn: Conn, account: AccountId) -> list[WithdrawalDocument]:
-    """An account's withdrawals, oldest first."""
+    """List the account's withdrawals, oldest first."""
     return [WithdrawalDocument.of(each) for each in await withdrawal_store.list_withdrawals(conn, account)]
 
 
@@ -126,7 +126,7 @@ async def list_withdrawals(conn: Conn, account: AccountId) -> list[WithdrawalDoc
 async def cancel(
     context: Context, funding: CallerFunding, caller: Caller, account: AccountId, withdrawal_id: FromPath[str]
 ) -> WithdrawalDocument:
-    """Take back a withdrawal that waits: its credit returns."""
+    """Cancel a requested withdrawal, and return its credit."""
     wanted = parse_id("withdrawal", withdrawal_id, "withdrawal_id")
     async with context.pool.acquire() as conn:
         found = await own(withdrawal_store.get_withdrawal(conn, wanted), account, "withdrawal")
@@ -135,7 +135,7 @@ async def cancel(
 
 @get("/api/accounts/{account_id:str}/payees", right=Right.READ, operation_id="listPayees", tags=["withdrawals"])
 async def list_payees(conn: Conn, account: AccountId) -> list[PayeeDocument]:
-    """Who may be paid, oldest first."""
+    """List the account's payees, oldest first."""
     return [PayeeDocument.of(each, address) for each, address in await payee_store.list_payees(conn, account)]
 
 
@@ -143,7 +143,7 @@ async def list_payees(conn: Conn, account: AccountId) -> list[PayeeDocument]:
 async def create_payee(
     funding: CallerFunding, caller: Caller, account: AccountId, data: JSONBody[PayeeBody]
 ) -> PayeeDocument:
-    """Add a payee; an operator verifies it before it is paid."""
+    """Add a payee. An operator must verify it before the first payout."""
     wanted = NewPayee(
         account_id=account, processor=data.processor, kind=data.kind, address=data.address, actor=caller.id
     )
@@ -176,9 +176,9 @@ WITHDRAWAL_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
 async def _request(
     context: ConsoleContext, account: UUID, body: WithdrawalBody, *, key: str, actor: str
 ) -> WithdrawalRequest:
-    """Raises NotFound, InvalidRequest."""
+    """Return the request for a withdrawal. Raises NotFound, InvalidRequest."""
     if (body.top_up is None) == (body.payee is None):
-        raise InvalidRequest("Name either a top-up or a payee.", param="payee").because(
+        raise InvalidRequest("Give either top_up or payee.", param="payee").because(
             ErrorReason.WITHDRAWAL_TARGET_MISSING
         )
     return WithdrawalRequest(
