@@ -185,7 +185,7 @@ async def test_management_keys_from_none_to_one_that_was_shown_once(visit: Visit
     owner = site.sign_up()
     visitor = await visit(owner)
     page = await visitor.open("/settings/management-keys")
-    await expect(page.get_by_text("A management key lets a program do what these pages do.")).to_be_visible()
+    await expect(page.get_by_text("Management keys let programs do what these pages do.")).to_be_visible()
     await page.get_by_role("link", name="Create key").click()
     panel = page.get_by_role("dialog")
     await panel.get_by_label("Name").fill("nightly report")

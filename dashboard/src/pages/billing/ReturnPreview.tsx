@@ -16,7 +16,7 @@ interface Returned {
 /** `to`: the processor or payee. `then`: what happens next, if it is not immediate. */
 export function ReturnPreview({ of: returned, to, then }: { of: Returned; to: string; then?: string | false }) {
   const sentences = [
-    i18n._("{amount} of credit leaves your balance.", { amount: toCents(returned.credit_usd) }),
+    i18n._("{amount} of credit is removed from your balance.", { amount: toCents(returned.credit_usd) }),
     !isZero(returned.locked_usd) && i18n._("{amount} locked match is cancelled.", { amount: toCents(returned.locked_usd) }),
     !isZero(returned.cashback_usd) && i18n._("{amount} cashback is reversed.", { amount: toCents(returned.cashback_usd) }),
     !isZero(returned.reduced_usd) &&

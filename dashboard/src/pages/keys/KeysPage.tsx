@@ -72,7 +72,7 @@ function KeyList({ keys }: { keys: readonly Key[] }) {
   return (
     <>
       {rows.length === 0 ? (
-        <Empty title={i18n._("No active keys")}>{i18n._("All of them are revoked or expired.")}</Empty>
+        <Empty title={i18n._("No active keys")}>{i18n._("All keys are revoked or expired.")}</Empty>
       ) : (
         <DataTable
           label={names.keys}

@@ -43,8 +43,8 @@ function MakeKey() {
 
 function FirstDay() {
   return (
-    <Empty title={i18n._("A management key lets a program do what these pages do.")}>
-      {i18n._("It can create API keys, read usage and the ledger, and top up, as far as its role allows. It cannot call models.")}
+    <Empty title={i18n._("Management keys let programs do what these pages do.")}>
+      {i18n._("They can create API keys, read usage and the ledger, and top up, as far as their role allows. They cannot call models.")}
     </Empty>
   );
 }
@@ -62,7 +62,7 @@ function Keys({ keys }: { keys: readonly ManagementKey[] }) {
   return (
     <>
       {rows.length === 0 ? (
-        <Empty title={i18n._("No active keys")}>{i18n._("All of them are revoked or expired.")}</Empty>
+        <Empty title={i18n._("No active keys")}>{i18n._("All keys are revoked or expired.")}</Empty>
       ) : (
         <DataTable label={i18n._("Management keys")} rows={rows} columns={columns(members, setChosen)} rowKey={(key) => key.id} />
       )}
