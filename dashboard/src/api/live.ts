@@ -71,7 +71,7 @@ export class LiveStream {
 
   private readonly lost = (): void => {
     this.set(this.state.since ?? Date.now());
-    if (this.source?.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    if (this.source?.readyState !== EventSource.CLOSED) return; // the browser retries by itself
     clearTimeout(this.timer);
     this.timer = window.setTimeout(this.again, RETRY_MS);
   };

@@ -10,7 +10,7 @@ import { schemeManager } from "./scheme.ts";
 import { cssVariablesResolver, theme } from "./theme.ts";
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? "";
-Object.assign(globalThis, { __webpack_nonce__: nonce }); // where get-nonce looks, for the styles of drawers and dialogs
+Object.assign(globalThis, { __webpack_nonce__: nonce }); // read by get-nonce, for the styles of drawers and dialogs
 
 export function App() {
   const locale = useSyncExternalStore(watchLocale, () => i18n.locale);

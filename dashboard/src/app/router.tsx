@@ -23,7 +23,7 @@ const doors = createRoute({
 
 interface SignInSearch {
   next?: string;
-  problem?: string; // the code of why another service signed nobody in
+  problem?: string; // why sign-in through another service failed, as a code
 }
 
 const signIn = createRoute({

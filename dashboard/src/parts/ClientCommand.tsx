@@ -7,7 +7,7 @@ import { firstModel } from "../api/models.ts";
 import { Code } from "./Code.tsx";
 import { COMMANDS } from "./commands.ts";
 
-const NOT_SHOWN = "$TOKENHARBOR_KEY"; // a key that was made before is not known here
+const NOT_SHOWN = "$TOKENHARBOR_KEY"; // stands for a key that was shown elsewhere
 
 export function ClientCommand({ apiKey }: { apiKey: string | null }) {
   const [chosen, setChosen] = useState("curl");

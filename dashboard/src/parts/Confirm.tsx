@@ -9,8 +9,8 @@ interface Props {
   opened: boolean;
   title: string;
   words: string; // what happens
-  label: string; // of the button that does it
-  keep?: string; // of the button that does not
+  label: string; // of the confirming button
+  keep?: string; // of the cancelling button
   act: () => Promise<unknown>;
   onClose: () => void;
 }

@@ -4,29 +4,29 @@ import { Button } from "@mantine/core";
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import style from "./DataTable.module.css";
 
-const ROW = 36; // before one is there to be measured
+const ROW = 36; // until one can be measured
 const OVERSCAN = 12;
-const DRAWN_WHOLE = 150; // so many rows are drawn all
+const DRAWN_WHOLE = 150; // up to this many rows, all are drawn
 
 export interface Column<Row> {
   id: string;
   head: ReactNode;
   cell: (row: Row) => ReactNode;
   align?: "end";
-  narrow?: "hide" | "tablet" | "laptop"; // away on a phone; on a tablet, on a small laptop already
-  under?: (row: Row) => ReactNode; // on a phone, in a second line
-  wide?: boolean; // takes what room there is
+  narrow?: "hide" | "tablet" | "laptop"; // the widest screen that hides it: phone, tablet or small laptop
+  under?: (row: Row) => ReactNode; // a second line on a phone
+  wide?: boolean; // takes the remaining width
 }
 
 interface Props<Row> {
-  label: string; // what the rows are, for screen readers
+  label: string; // the table's name for screen readers
   rows: readonly Row[];
   columns: readonly Column<Row>[];
   rowKey: (row: Row) => string;
   onOpen?: (row: Row) => void; // by click and by Enter
-  chosen?: string | null; // the key of the row that is open
-  fresh?: ReadonlySet<string>; // keys of rows that have just come
-  more?: { load: () => void; busy: boolean } | null; // null: that is all
+  chosen?: string | null; // key of the open row
+  fresh?: ReadonlySet<string>; // keys of new rows
+  more?: { load: () => void; busy: boolean } | null; // null if there are no more
 }
 
 export function DataTable<Row>({ label, rows, columns, rowKey, onOpen, chosen, fresh, more }: Props<Row>) {

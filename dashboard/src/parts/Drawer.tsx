@@ -7,7 +7,7 @@ import { type ReactNode, useEffect, useState } from "react";
 interface Props {
   title: string;
   onClose: () => void;
-  holds?: boolean; // what it shows is not shown again: a tap beside it does not close it
+  holds?: boolean; // shows something only once: a tap outside does not close it
   children: ReactNode;
 }
 

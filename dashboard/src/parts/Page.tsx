@@ -12,10 +12,10 @@ interface Tab {
 
 interface Props {
   title: string;
-  heading?: string; // of the pages that tabs hold together
+  heading?: string; // the common heading of pages under tabs
   action?: ReactNode;
   tabs?: readonly Tab[];
-  quiet?: boolean; // the title is for screen readers and the window only
+  quiet?: boolean; // shows the title to screen readers and in the window only
   children: ReactNode;
 }
 
@@ -41,8 +41,8 @@ function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }) {
   const row = useRef<HTMLElement>(null);
   useEffect(() => {
     const chosen = row.current?.querySelector<HTMLElement>("[aria-current=page]");
-    if (row.current && chosen) row.current.scrollLeft = chosen.offsetLeft + chosen.offsetWidth + 24 - row.current.clientWidth; // with a little of the next one
-  }, [tabs.length]); // some come once the edition is known
+    if (row.current && chosen) row.current.scrollLeft = chosen.offsetLeft + chosen.offsetWidth + 24 - row.current.clientWidth; // shows the start of the next one
+  }, [tabs.length]); // some appear once the edition is loaded
   return (
     <nav className={style.tabs} aria-label={label} ref={row}>
       {tabs.map((tab) => (

@@ -9,7 +9,7 @@ import style from "./Waterline.module.css";
 
 export interface WaterlineLot {
   id: string;
-  more: readonly string[]; // lots that are alike and stand beside it, drawn as one with it
+  more: readonly string[]; // ids of similar neighbouring lots, drawn as one with it
   pool: string;
   remaining_usd: string;
   held_usd: string;

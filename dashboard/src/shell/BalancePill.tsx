@@ -42,7 +42,7 @@ export function BalancePill() {
           data-pulses={pulses}
           data-lost={since !== null}
           data-owes={balance !== undefined && owes(balance)}
-          aria-label={balance ? undefined : i18n._("Balance")} // which stands in it once it is known
+          aria-label={balance ? undefined : i18n._("Balance")} // shown instead, once it is loaded
           onClick={() => setOpen(!open)}
           onPointerEnter={(event) => event.pointerType === "mouse" && setOpen(true)}
           onPointerLeave={(event) => event.pointerType === "mouse" && setOpen(false)}

@@ -12,7 +12,7 @@ import { actions, type Found, idOf, matches, modelsQuery } from "./findable.ts";
 import { usePageNames } from "./pageNames.ts";
 import { usePages } from "./usePages.ts";
 
-const MOST = 12; // of a kind
+const MOST = 12; // results of each kind
 
 export function Finder({ onClose }: { onClose: () => void }) {
   const [text, setText] = useState("");

@@ -44,7 +44,7 @@ function chosenAccount(accounts: readonly Documents["MembershipDocument"][]): Do
   const wanted = linked ?? localStorage.getItem(KEY);
   const found = accounts.find((account) => account.id === wanted) ?? accounts[0];
   if (found === undefined) throw new Error("no account");
-  if (found.id === linked) localStorage.setItem(KEY, linked); // the pages that follow have no such link
+  if (found.id === linked) localStorage.setItem(KEY, linked); // later pages have no such parameter
   return found;
 }
 

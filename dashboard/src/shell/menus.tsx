@@ -39,7 +39,7 @@ export function UserMenu() {
   const { user } = useScope();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const client = useQueryClient();
-  // chosen for this browser, and for mails
+  // for this browser, and for mails
   const speak = async (language: Language) => {
     await chooseLanguage(language);
     const changed = await ask(api.PATCH("/api/user", { body: { locale: language } })).catch(() => null);

@@ -9,9 +9,9 @@ import type { PageNames } from "./pageNames.ts";
 
 export interface NavigationItem {
   to?: NonNullable<LinkProps["to"]>;
-  href?: string; // of a page that the server renders, beside the dashboard
+  href?: string; // a server-rendered page outside the dashboard
   icon: IconName;
-  isOf?: (edition: Documents["EditionDocument"]) => boolean; // where not every edition has it
+  isOf?: (edition: Documents["EditionDocument"]) => boolean; // for pages that not every edition has
   label: (names: PageNames) => string;
 }
 

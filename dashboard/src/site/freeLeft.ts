@@ -5,7 +5,7 @@ export async function showFreeLeft(): Promise<void> {
   const place = document.querySelector<HTMLElement>("[data-free-left]");
   if (place === null || document.querySelector('nav a[href="/dashboard/"]') === null) return;
   const session = await read<Documents["SessionDocument"]>("/api/session");
-  const wanted = localStorage.getItem("th-account"); // what the dashboard shows
+  const wanted = localStorage.getItem("th-account"); // the account chosen in the dashboard
   const account = session?.accounts.find(({ id }) => id === wanted) ?? session?.accounts[0];
   if (account === undefined) return;
   const free = await read<Documents["FreeAllowanceDocument"]>(`/api/accounts/${account.id}/free-models/allowance`);

@@ -6,7 +6,7 @@ import "../style/base.css";
 import "./site.css";
 import { showFreeLeft } from "./freeLeft.ts";
 
-const WAIT_MS = 150; // after the last letter
+const WAIT_MS = 150; // after the last keystroke
 
 const form = document.querySelector<HTMLFormElement>("#ask");
 if (form !== null) makeLive(form);

@@ -20,7 +20,7 @@ export function Holds() {
   const { data: holds } = useQuery(holdsQuery(account.id));
   const refresh = useCallback(() => void client.invalidateQueries({ queryKey: holdsQuery(account.id).queryKey }), [client, account.id]);
   useLiveEvent(live, "balance", refresh);
-  if (!holds) return null; // the figure above says what is held
+  if (!holds) return null; // the figure above states the sum
   return (
     <Section title={i18n._("Held now")}>
       {holds.oldest.length === 0 ? (

@@ -27,7 +27,7 @@ export function RefundPanel() {
   const navigate = useNavigate();
   const client = useQueryClient();
   const [text, setText] = useState("");
-  const intent = useIntent(`${topUpId} ${typedAmount(text)}`); // another amount is another refund
+  const intent = useIntent(`${topUpId} ${typedAmount(text)}`); // a new amount is a new refund
   const refund = useMutation({
     mutationFn: () => askRefund(account.id, topUpId, intent(), typedAmount(text)),
     onSuccess: () => client.invalidateQueries({ queryKey: ["account", account.id], predicate: ({ queryKey }) => queryKey[2] !== "refund-preview" }),

@@ -19,7 +19,7 @@ import { methodName } from "./describe.ts";
 import { matchQuery, openTopUp } from "./queries.ts";
 
 export function TopUpPage() {
-  const edition = useQuery({ ...editionQuery, staleTime: 0 }); // rates end
+  const edition = useQuery({ ...editionQuery, staleTime: 0 }); // exchange rates expire
   const spends = useRight("spend");
   return (
     <Page title={i18n._("Top up")}>
@@ -37,7 +37,7 @@ export function TopUpPage() {
   );
 }
 
-const OWN = "own"; // an amount of one's own
+const OWN = "own"; // a custom amount
 
 /** `saves`: a method may be saved for auto top-up. */
 function TopUpForm({ offer, saves }: { offer: Documents["TopUpOfferDocument"]; saves: boolean }) {

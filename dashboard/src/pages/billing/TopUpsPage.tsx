@@ -112,7 +112,7 @@ function State({ status, label }: ReturnType<typeof topUpState>) {
 function Refunds() {
   const { account } = useScope();
   const { data: refunds } = useQuery(refundsQuery(account.id));
-  const own = refunds?.filter((refund) => refund.origin !== "withdrawal") ?? []; // those are among the withdrawals
+  const own = refunds?.filter((refund) => refund.origin !== "withdrawal") ?? []; // those are listed with the withdrawals
   if (own.length === 0) return null;
   return (
     <Section title={i18n._("Refunds")}>

@@ -32,7 +32,7 @@ interface Target {
   id: string;
   to: Destination;
   label: string;
-  name: string; // who is paid; "": whoever paid, as the preview says
+  name: string; // the payee; "" for a return to the payer, whom the preview names
 }
 
 export function WithdrawPanel() {
@@ -64,7 +64,7 @@ function Form({ targets: all, outlook, onDone }: { targets: readonly Target[]; o
   const [chosen, setChosen] = useState(all[0]?.id ?? "");
   const [text, setText] = useState("");
   const target = all.find((each) => each.id === chosen);
-  const intent = useIntent(`${chosen} ${typedAmount(text)}`); // another amount is another withdrawal
+  const intent = useIntent(`${chosen} ${typedAmount(text)}`); // a new amount is a new withdrawal
   const ask = useMutation({
     mutationFn: (to: Destination) => askWithdrawal(account.id, intent(), to, typedAmount(text)),
     onSuccess: async (made) => {

@@ -115,7 +115,7 @@ function ByBrowser() {
 
 interface ConsentProps {
   name: string;
-  origin: ReactNode; // who gets the key, as far as we know
+  origin: ReactNode; // who gets the key, if known
   children: ReactNode;
   send: (account: string, values: RuleValues) => Promise<void>;
   onRefuse: () => Promise<void>;

@@ -23,7 +23,7 @@ import { Side } from "./Side.tsx";
 // Loaded until the first request only: it has forms that Home does not need later.
 const FirstSteps = lazy(async () => ({ default: (await import("./FirstSteps.tsx")).FirstSteps }));
 
-const REFRESH_MS = 1000; // at most so often, however many calls come
+const REFRESH_MS = 1000; // at most once in this time
 
 export function HomePage() {
   const { account } = useScope();

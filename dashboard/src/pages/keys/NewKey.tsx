@@ -40,7 +40,7 @@ function NewKeyForm({ onMade }: { onMade: (key: string) => void }) {
     validate: { rpm: checkCount, tpm: checkCount, concurrency: checkCount },
   });
   const { busy, problem, submit } = useSubmit(form, async (values) => {
-    await loadShownOnce(); // a key that could not be shown is not made
+    await loadShownOnce(); // so that no key is created that cannot be shown
     const issued = await makeKey(account.id, toRules(values, () => true));
     await client.invalidateQueries({ queryKey: keysQuery(account.id).queryKey });
     onMade(issued.key);

@@ -16,7 +16,7 @@ export type RuleValues = {
   providers: string;
   deny_providers: string;
   ip: string;
-  expires_at: string; // days from now; "" never; AS_IT_IS
+  expires_at: string; // days from now; "" for never; or AS_IT_IS
 };
 
 export const AS_IT_IS = "as it is";

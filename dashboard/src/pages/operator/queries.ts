@@ -12,7 +12,7 @@ export const mailsQuery = infiniteQueryOptions({
   queryFn: ({ pageParam: cursor }) => ask(api.GET("/api/operator/mails", { params: { query: { cursor, limit: ROWS } } })),
   initialPageParam: null as string | null,
   getNextPageParam: (page) => page.next_cursor,
-  staleTime: 0, // who looks again waits for one
+  staleTime: 0, // always read anew: an operator who comes back waits for one
   refetchInterval: (query) => query.state.data?.pages.some((page) => page.data.some(isWaiting)) && LOOK_MS,
 });
 

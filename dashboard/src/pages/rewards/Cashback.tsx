@@ -28,9 +28,9 @@ export function Cashback({ cashback }: { cashback: CashbackDocument }) {
 
 const WIDTH = 560;
 const HEIGHT = 96;
-const BASE = 88; // of the first rate
-const TOP = 16; // of the highest
-const FLAT = 0.8; // from here on it stays
+const BASE = 88; // the y of the first rate
+const TOP = 16; // the y of the highest rate
+const FLAT = 0.8; // the share of the width where the rate stops rising
 
 /** A drawing; the words below it say the same. */
 function Curve({ cashback: { base_bp, step_bp, max_bp, rate_bp, spent_usd } }: { cashback: CashbackDocument }) {

@@ -26,7 +26,7 @@ export function PasswordField({ fresh, ...props }: { fresh?: boolean; error?: Re
   return (
     <PasswordInput
       visibilityToggleButtonProps={{ "aria-label": i18n._("Show the password") }}
-      aria-invalid={props.error ? true : undefined} // Mantine says it of the other inputs only
+      aria-invalid={props.error ? true : undefined} // Mantine sets it on other inputs only
       label={fresh ? i18n._("New password") : i18n._("Password")}
       description={fresh ? i18n._("At least 10 characters. Long beats complicated.") : undefined}
       autoComplete={fresh ? "new-password" : "current-password"}
@@ -58,7 +58,7 @@ export function OtherService({ name, referral }: { name: string; referral?: stri
 /** Goes to the page after sign-in: always a path of the dashboard, whatever the address says. */
 export function enter(next = "/"): void {
   const { href, pathname } = new URL(`/dashboard${next}`, location.origin);
-  location.assign(pathname.startsWith("/dashboard/") ? href : "/dashboard/"); // what has .. leads out of the pages
+  location.assign(pathname.startsWith("/dashboard/") ? href : "/dashboard/"); // a path with .. could lead out of the dashboard
 }
 
 /** The token of a mail's link, also when one is opened in a tab that already shows such a page. */

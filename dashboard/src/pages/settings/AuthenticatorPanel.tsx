@@ -20,7 +20,7 @@ export function AuthenticatorPanel() {
   const { user } = useScope();
   const keep = useKeepSession();
   const navigate = useNavigate();
-  const [on] = useState(user.totp); // as it was when the panel opened
+  const [on] = useState(user.totp); // its state when the panel opened
   const [setup, setSetup] = useState<Setup | null>(null);
   const [codes, setCodes] = useState<readonly string[] | null>(null);
   const close = () => void navigate({ to: "/settings/security" });

@@ -67,7 +67,7 @@ function Choice({ free }: { free: FreeModels }) {
   const change = useMutation({
     mutationFn: (wording: string | null) => (wording === null ? turnOffFreeModels(account.id) : agreeToFreeModels(account.id, wording)),
     onSuccess: (changed) => client.setQueryData(key, changed),
-    onError: () => client.invalidateQueries({ queryKey: key }), // the words may be others by now
+    onError: () => client.invalidateQueries({ queryKey: key }), // the terms may have changed
   });
   const others = free.consent !== null && free.consent.wording !== free.wording;
   const asks = !free.on || others;

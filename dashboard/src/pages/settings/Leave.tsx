@@ -11,7 +11,7 @@ import style from "./Settings.module.css";
 export function Leave({ members }: { members: readonly Member[] }) {
   const { account, accounts, user } = useScope();
   const [asks, setAsks] = useState(false);
-  if (members.length === 1) return null; // there is nobody to leave it to
+  if (members.length === 1) return null; // no other member to leave it to
   const last = account.role === "owner" && members.filter((each) => each.role === "owner").length === 1;
   const next = accounts.find((each) => each.id !== account.id);
   const words = i18n._("You lose access to this account. Management keys and invitations you created end; API keys keep working.");

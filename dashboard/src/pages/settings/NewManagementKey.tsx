@@ -44,7 +44,7 @@ function NewKeyForm({ onMade }: { onMade: (secret: string) => void }) {
     await client.invalidateQueries({ queryKey: managementKeysQuery(account.id).queryKey });
     onMade(issued.secret);
   });
-  const roles = account.grants.filter((role) => role !== "owner"); // no program is an owner
+  const roles = account.grants.filter((role) => role !== "owner"); // a program cannot be an owner
   return (
     <form className="stack" onSubmit={submit} noValidate>
       <TextInput

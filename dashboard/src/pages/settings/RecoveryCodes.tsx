@@ -8,7 +8,7 @@ import style from "./Settings.module.css";
 interface RecoveryCodesProps {
   codes: readonly string[];
   onDone: () => void;
-  children: ReactNode; // what has just happened
+  children: ReactNode; // a sentence about what just happened
 }
 
 export function RecoveryCodes({ codes, onDone, children }: RecoveryCodesProps) {

@@ -101,7 +101,7 @@ export function valueLines(text: string): string[] {
   if (whole === null) return [plain(text)];
   if (Array.isArray(whole)) return whole.map(String);
   return Object.entries(whole).flatMap(([part, value]) => {
-    const shown = valueLines(String(value)).join(", "); // a list comes as text, too
+    const shown = valueLines(String(value)).join(", "); // a list is text, too
     return shown === "" ? [] : [`${partName(part)}: ${shown}`];
   });
 }

@@ -29,7 +29,7 @@ export function Breakdown({ span, total }: { span: Span; total: Total }) {
   const { by: wanted = "model" } = useSearch({ from: "/shell/usage" });
   const navigate = useNavigate({ from: "/usage" });
   const staged = useQuery({ ...stagesQuery(account.id, span), enabled: span.by === "day" }).data ?? [];
-  const stages = span.by === "day" && staged.length > 0; // they are kept by the day
+  const stages = span.by === "day" && staged.length > 0; // stages are recorded by the day
   const by = wanted === "stage" && !stages ? "model" : wanted;
   const labels = divisionNames();
   return (

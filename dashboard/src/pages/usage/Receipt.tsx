@@ -95,7 +95,7 @@ function Head({ receipt }: { receipt: Document }) {
 /** Each component at the provider's price, then the terms, then the charge: every sum as the API states it. */
 function Price({ receipt }: { receipt: Document }) {
   const { price, model_usd, service_fee_usd: fee, overrun_usd: overrun } = receipt;
-  if (model_usd === undefined) return null; // not charged
+  if (model_usd === undefined) return null; // nothing was charged
   return (
     <Part>
       <ul>

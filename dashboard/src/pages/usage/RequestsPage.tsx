@@ -25,7 +25,7 @@ type Row = RequestPage["data"][number];
 export function RequestsPage() {
   const { account } = useScope();
   const { model, provider, key, status, cache, stage } = useSearch({ from: "/shell/usage/requests" });
-  const filter = { model, provider, key, status, cache, stage }; // an address may say more
+  const filter = { model, provider, key, status, cache, stage }; // an address may have other parameters
   const query = useInfiniteQuery(requestsQuery(account.id, filter));
   useLatest(filter);
   const older = {

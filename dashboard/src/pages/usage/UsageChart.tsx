@@ -19,7 +19,7 @@ interface Bar {
 }
 
 const HEIGHT = 100;
-const LEAST = 1.5; // what is not nothing is seen
+const LEAST = 1.5; // the least visible height
 
 export function UsageChart({ span, rows, saves }: { span: Span; rows: readonly Total[]; saves: boolean }) {
   const [wanted, setMeasure] = useState<Measure>("spent");

@@ -27,7 +27,7 @@ export const usageQuery = (account_id: string, { since }: Span, by: Dimension) =
     queryKey: ["account", account_id, "usage", since, by],
     queryFn: () =>
       ask(api.GET("/api/accounts/{account_id}/usage", { params: { path: { account_id }, query: { since, by: [by] } } })),
-    placeholderData: (before) => before, // the figures stay until those of another span are there
+    placeholderData: (before) => before, // keeps the old figures until the new span's arrive
   });
 
 /** Usage by stage, of whole days; empty if no request named a pool. */

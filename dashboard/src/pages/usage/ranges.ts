@@ -15,7 +15,7 @@ const DAYS: Record<Range, number> = { "24h": 1, "7d": 7, "30d": 30, "90d": 90, "
 export interface Span {
   since: string;
   by: "hour" | "day";
-  starts: readonly string[]; // of each hour or day
+  starts: readonly string[]; // start of each hour or day
 }
 
 export function spanOf(range: Range, now = Date.now()): Span {

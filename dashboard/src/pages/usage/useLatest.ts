@@ -23,13 +23,13 @@ export function useLatest(filter: RequestFilter): void {
     clearTimeout(timer.current);
     const run = () => {
       next.current = Date.now() + REFRESH_MS;
-      read().catch(() => undefined); // the stream says that it is lost, and what is shown stays true
+      read().catch(() => undefined); // the stream shows that it is lost, and the rows stay correct
     };
     timer.current = window.setTimeout(run, Math.max(0, next.current - Date.now()));
   }, [read]);
   useLiveEvent(live, "request", refresh);
   useEffect(() => {
-    if (since === null) refresh(); // whatever ended while nobody looked
+    if (since === null) refresh(); // requests that ended while the stream was down
     return () => clearTimeout(timer.current);
   }, [refresh, since]);
 }
