@@ -22,7 +22,7 @@ export async function addPasskey(password: string, name: string): Promise<void> 
 }
 
 /** Whether the user cancelled or let it time out: no error to show. */
-export function isCalledOff(error: unknown): boolean {
+export function isCancelled(error: unknown): boolean {
   return error instanceof DOMException && (error.name === "NotAllowedError" || error.name === "AbortError");
 }
 

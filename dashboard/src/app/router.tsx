@@ -18,7 +18,7 @@ const root = createRootRoute({ component: Outlet, errorComponent: PageFailed, no
 const doors = createRoute({
   getParentRoute: () => root,
   id: "doors",
-  component: lazyRouteComponent(() => import("../pages/session/Doors.tsx"), "Doors"),
+  component: lazyRouteComponent(() => import("../pages/session/EntryFrame.tsx"), "EntryFrame"),
 });
 
 interface SignInSearch {

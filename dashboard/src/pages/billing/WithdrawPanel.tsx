@@ -14,7 +14,7 @@ import { Await, Empty, Loading } from "../../parts/States.tsx";
 import { StatusDot } from "../../parts/StatusDot.tsx";
 import { showTime } from "../../parts/Time.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
-import { Frozen } from "./Frozen.tsx";
+import { WithdrawalsBlocked } from "./WithdrawalsBlocked.tsx";
 import style from "./Billing.module.css";
 import { Choice, Option } from "./Choice.tsx";
 import { inCurrency, methodName, withdrawalState } from "./describe.ts";
@@ -72,7 +72,7 @@ function Form({ targets: all, outlook, onDone }: { targets: readonly Target[]; o
       await client.invalidateQueries({ queryKey: ["account", account.id] });
     },
   });
-  if (target === undefined) return <Empty title={i18n._("Nothing can be withdrawn now.")}>{outlook.frozen === null ? nothing(outlook) : <Frozen outlook={outlook} />}</Empty>;
+  if (target === undefined) return <Empty title={i18n._("Nothing can be withdrawn now.")}>{outlook.frozen === null ? nothing(outlook) : <WithdrawalsBlocked outlook={outlook} />}</Empty>;
   return (
     <form
       className="stack"

@@ -16,7 +16,7 @@ import { showTime, Time } from "../../parts/Time.tsx";
 import { useRight, useScope } from "../../shell/account.tsx";
 import style from "./Billing.module.css";
 import { entryType, inCurrency, methodName, withdrawalState } from "./describe.ts";
-import { Frozen } from "./Frozen.tsx";
+import { WithdrawalsBlocked } from "./WithdrawalsBlocked.tsx";
 import { Payees } from "./Payees.tsx";
 import { cancelWithdrawal, outlookQuery, payeesQuery, withdrawalsQuery } from "./queries.ts";
 import { useBillingTabs } from "./tabs.ts";
@@ -65,7 +65,7 @@ function Leaving({ outlook }: { outlook: Outlook }) {
           <p className="soft">{bounds(outlook)}</p>
         ) : (
           <p className="bad">
-            <Frozen outlook={outlook} />
+            <WithdrawalsBlocked outlook={outlook} />
           </p>
         )}
       </section>

@@ -41,13 +41,13 @@ export function Side({ home }: { home: Documents["HomeDocument"] }) {
         </section>
       )}
       <MatchProgress match={match} />
-      <Told notices={home.notices} />
+      <RecentAlerts notices={home.notices} />
     </aside>
   );
 }
 
 /** Recent alerts of the account. */
-function Told({ notices }: { notices: readonly Documents["NoticeDocument"][] }) {
+function RecentAlerts({ notices }: { notices: readonly Documents["NoticeDocument"][] }) {
   const late = notices.filter((notice) => Date.now() - Date.parse(notice.at) < LATE_MS);
   if (late.length === 0) return null;
   return (

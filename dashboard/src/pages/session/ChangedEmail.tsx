@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask, type Documents } from "../../api/client.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, PasswordField, Submit, useLinkToken } from "./parts.tsx";
+import { EntryForm, PasswordField, Submit, useLinkToken } from "./parts.tsx";
 
 type Undone = Documents["UndoneDocument"];
 
@@ -24,18 +24,18 @@ function Confirmation({ token }: { token: string }) {
   });
   if (done) {
     return (
-      <DoorForm title={i18n._("Your e-mail address has changed")}>
+      <EntryForm title={i18n._("Your e-mail address has changed")}>
         <p>{i18n._("Sign in with it from now on. Your other sessions have ended.")}</p>
         <a href="/dashboard/settings">{i18n._("Go to your account")}</a>
-      </DoorForm>
+      </EntryForm>
     );
   }
   return (
-    <DoorForm title={i18n._("Confirm your new address")} onSubmit={submit}>
+    <EntryForm title={i18n._("Confirm your new address")} onSubmit={submit}>
       <p>{i18n._("From then on you sign in with this address and receive mails there.")}</p>
       <FormProblem problem={problem} />
       {problem ? <Link to="/sign-in">{i18n._("Back to sign-in")}</Link> : <Submit busy={busy}>{i18n._("Confirm")}</Submit>}
-    </DoorForm>
+    </EntryForm>
   );
 }
 
@@ -58,15 +58,15 @@ function Undoing({ token }: { token: string }) {
   });
   if (undone) {
     return (
-      <DoorForm title={i18n._("Your address stays the same")}>
+      <EntryForm title={i18n._("Your address stays the same")}>
         <p>{i18n._("You are signed out everywhere. Sign in with this address and your new password.")}</p>
         <UndoneList of={undone} lead={i18n._("These were ended too, as recorded in the audit log. Recreate those that were yours:")} />
         <Link to="/sign-in">{i18n._("Sign in")}</Link>
-      </DoorForm>
+      </EntryForm>
     );
   }
   return (
-    <DoorForm
+    <EntryForm
       title={i18n._("Keep your e-mail address")}
       lead={i18n._("Whoever requested the change knows your password or has your session. Choose a new password: all sessions are signed out, and passkeys and connected services are removed. If you requested it yourself, close this page.",
       )}
@@ -76,7 +76,7 @@ function Undoing({ token }: { token: string }) {
       <PasswordField fresh key={form.key("password")} {...form.getInputProps("password")} />
       <FormProblem problem={problem} />
       {problem?.param === "token" ? <Link to="/sign-in">{i18n._("Back to sign-in")}</Link> : <Submit busy={busy}>{i18n._("Keep my address")}</Submit>}
-    </DoorForm>
+    </EntryForm>
   );
 }
 

@@ -5,7 +5,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask } from "../../api/client.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, EmailField, PasswordField, Submit, useLinkToken } from "./parts.tsx";
+import { EntryForm, EmailField, PasswordField, Submit, useLinkToken } from "./parts.tsx";
 import { MailSent } from "./SignUp.tsx";
 
 export function Reset() {
@@ -22,12 +22,12 @@ function AskForLink() {
   });
   if (sentTo !== null) return <MailSent to={sentTo} />;
   return (
-    <DoorForm title={i18n._("Reset your password")} lead={i18n._("We send a link to your e-mail address.")} onSubmit={submit}>
+    <EntryForm title={i18n._("Reset your password")} lead={i18n._("We send a link to your e-mail address.")} onSubmit={submit}>
       <EmailField key={form.key("email")} {...form.getInputProps("email")} />
       <FormProblem problem={problem} />
       <Submit busy={busy}>{i18n._("Send link")}</Submit>
       <Link to="/sign-in">{i18n._("Back to sign-in")}</Link>
-    </DoorForm>
+    </EntryForm>
   );
 }
 
@@ -40,19 +40,19 @@ function NewPassword({ token }: { token: string }) {
   });
   if (done) return <Done />;
   return (
-    <DoorForm title={i18n._("Choose a new password")} onSubmit={submit}>
+    <EntryForm title={i18n._("Choose a new password")} onSubmit={submit}>
       <PasswordField fresh key={form.key("password")} {...form.getInputProps("password")} />
       <FormProblem problem={problem} />
       <Submit busy={busy}>{i18n._("Change password")}</Submit>
-    </DoorForm>
+    </EntryForm>
   );
 }
 
 function Done() {
   return (
-    <DoorForm title={i18n._("Your password has changed")}>
+    <EntryForm title={i18n._("Your password has changed")}>
       <p>{i18n._("You are signed out everywhere. Sign in with your new password.")}</p>
       <Link to="/sign-in">{i18n._("Sign in")}</Link>
-    </DoorForm>
+    </EntryForm>
   );
 }

@@ -6,10 +6,10 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask, Problem } from "../../api/client.ts";
-import { CAN_PASSKEYS, isCalledOff, signInByPasskey } from "../../api/passkeys.ts";
+import { CAN_PASSKEYS, isCancelled, signInByPasskey } from "../../api/passkeys.ts";
 import { editionQuery } from "../../api/queries.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, EmailField, enter, OtherService, PasswordField, Submit } from "./parts.tsx";
+import { EntryForm, EmailField, enter, OtherService, PasswordField, Submit } from "./parts.tsx";
 
 const NEEDS_CODE = "totp_required";
 
@@ -29,7 +29,7 @@ export function SignIn() {
     enter(next);
   });
   return (
-    <DoorForm title={i18n._("Sign in")} onSubmit={submit}>
+    <EntryForm title={i18n._("Sign in")} onSubmit={submit}>
       {brought && <p role="alert" className="bad">{whyNot(brought)}</p>}
       <EmailField key={form.key("email")} {...form.getInputProps("email")} />
       <PasswordField key={form.key("password")} {...form.getInputProps("password")} />
@@ -56,7 +56,7 @@ export function SignIn() {
           </Link>
         )}
       </div>
-    </DoorForm>
+    </EntryForm>
   );
 }
 
@@ -72,7 +72,7 @@ function ByPasskey({ next }: { next: string | undefined }) {
     try {
       await signInByPasskey();
     } catch (error) {
-      if (isCalledOff(error)) return;
+      if (isCancelled(error)) return;
       throw error;
     }
     enter(next);

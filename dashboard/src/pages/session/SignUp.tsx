@@ -8,7 +8,7 @@ import { api, ask } from "../../api/client.ts";
 import { editionQuery } from "../../api/queries.ts";
 import { isZero, toDigits } from "../../parts/amounts.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, EmailField, OtherService, PasswordField, Submit } from "./parts.tsx";
+import { EntryForm, EmailField, OtherService, PasswordField, Submit } from "./parts.tsx";
 
 export function SignUp() {
   const { referral } = useSearch({ from: "/doors/sign-up" });
@@ -22,7 +22,7 @@ export function SignUp() {
   if (sentTo !== null) return <MailSent to={sentTo} />;
   const gift = edition && !isZero(edition.welcome_usd);
   return (
-    <DoorForm
+    <EntryForm
       title={i18n._("Create an account")}
       lead={
         gift
@@ -42,16 +42,16 @@ export function SignUp() {
       <p className="soft">
         {i18n._("Have an account?")} <Link to="/sign-in">{i18n._("Sign in")}</Link>
       </p>
-    </DoorForm>
+    </EntryForm>
   );
 }
 
 export function MailSent({ to }: { to: string }) {
   return (
-    <DoorForm title={i18n._("Check your e-mail")}>
+    <EntryForm title={i18n._("Check your e-mail")}>
       <p>{i18n._("We have sent a link to {email}. It works once, for a short time.", { email: to })}</p>
       <p className="soft">{i18n._("No mail? Check your spam folder, or try again in a minute.")}</p>
       <Link to="/sign-in">{i18n._("Back to sign-in")}</Link>
-    </DoorForm>
+    </EntryForm>
   );
 }

@@ -6,7 +6,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, ask, Problem } from "../../api/client.ts";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
-import { DoorForm, enter, PasswordField, Submit, useLinkToken } from "./parts.tsx";
+import { EntryForm, enter, PasswordField, Submit, useLinkToken } from "./parts.tsx";
 
 /** The link of a sign-up. A browser that did not sign up is asked for a password: the one that lies with the link may be
  * somebody else's. */
@@ -43,10 +43,10 @@ function OneClick({ title, button, send }: { title: string; button: string; send
     enter();
   });
   return (
-    <DoorForm title={title} onSubmit={submit}>
+    <EntryForm title={title} onSubmit={submit}>
       <FormProblem problem={problem} />
       {problem ? <Link to="/sign-in">{i18n._("Back to sign-in")}</Link> : <Submit busy={busy}>{button}</Submit>}
-    </DoorForm>
+    </EntryForm>
   );
 }
 
@@ -86,7 +86,7 @@ function LinkForm({ title, words, button, send }: LinkFormProps) {
     }
   });
   return (
-    <DoorForm title={title} onSubmit={submit}>
+    <EntryForm title={title} onSubmit={submit}>
       {choosing && (
         <>
           <p>{words}</p>
@@ -95,6 +95,6 @@ function LinkForm({ title, words, button, send }: LinkFormProps) {
       )}
       <FormProblem problem={problem} />
       {problem?.param === "token" ? <Link to="/sign-in">{i18n._("Back to sign-in")}</Link> : <Submit busy={busy}>{button}</Submit>}
-    </DoorForm>
+    </EntryForm>
   );
 }

@@ -3,7 +3,7 @@ import { i18n } from "@lingui/core";
 import { Button, PasswordInput, TextInput } from "@mantine/core";
 import { type ReactNode, useEffect, useState } from "react";
 
-export function DoorForm({ title, lead, children, onSubmit }: { title: string; lead?: string; children: ReactNode; onSubmit?: React.ComponentProps<"form">["onSubmit"] }) {
+export function EntryForm({ title, lead, children, onSubmit }: { title: string; lead?: string; children: ReactNode; onSubmit?: React.ComponentProps<"form">["onSubmit"] }) {
   useEffect(() => {
     document.title = title;
   }, [title]);

@@ -4,7 +4,7 @@ import { Button, TextInput } from "@mantine/core";
 import { useForm } from "@mantine/form";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { addPasskey, isCalledOff } from "../../api/passkeys.ts";
+import { addPasskey, isCancelled } from "../../api/passkeys.ts";
 import { Drawer } from "../../parts/Drawer.tsx";
 import { FormProblem, useSubmit } from "../../parts/forms.tsx";
 import { useScope } from "../../shell/account.tsx";
@@ -23,7 +23,7 @@ export function PasskeyPanel() {
     try {
       await addPasskey(password, name);
     } catch (error) {
-      if (isCalledOff(error)) return;
+      if (isCancelled(error)) return;
       throw error;
     }
     await client.invalidateQueries({ queryKey: passkeysQuery.queryKey });

@@ -3,9 +3,9 @@ import { Outlet } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
 import { editionQuery, serviceName } from "../../api/queries.ts";
 import { Mark } from "../../shell/icons.tsx";
-import style from "./Doors.module.css";
+import style from "./EntryFrame.module.css";
 
-export function Doors() {
+export function EntryFrame() {
   const { data: edition } = useQuery(editionQuery);
   return (
     <div className={style.doors}>

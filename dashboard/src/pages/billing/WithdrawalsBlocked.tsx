@@ -6,7 +6,7 @@ import { balanceQuery } from "../../api/queries.ts";
 import { toCents } from "../../parts/amounts.ts";
 import { useScope } from "../../shell/account.tsx";
 
-export function Frozen({ outlook }: { outlook: Documents["AccountOutlookDocument"] }) {
+export function WithdrawalsBlocked({ outlook }: { outlook: Documents["AccountOutlookDocument"] }) {
   const { account } = useScope();
   const { data: balance } = useQuery(balanceQuery(account.id));
   if (outlook.frozen_code === "withdrawal_debt" && balance)
