@@ -59,7 +59,7 @@ function Mails() {
 
 function columns(): Column<UserMail>[] {
   return [
-    { id: "at", head: i18n._("When"), narrow: "hide", cell: (mail) => <Time at={mail.at} as="dayClock" /> },
+    { id: "at", head: i18n._("When"), narrow: "tablet", cell: (mail) => <Time at={mail.at} as="dayClock" /> },
     { id: "to", head: i18n._("To"), cell: (mail) => <span className={`strong ${style.to}`}>{mail.to || i18n._("erased")}</span> },
     { id: "what", head: i18n._("Subject"), wide: true, cell: (mail) => <span className={style.what}>{mail.subject}</span> },
     { id: "state", head: i18n._("State"), align: "end", narrow: "hide", cell: (mail) => <State of={mail} /> },
