@@ -1,4 +1,4 @@
-"""A small catalogue of the operator's own, beside what the program brings."""
+"""A small catalogue of an operator, beside the shipped one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,13 +14,13 @@ Load = Callable[[dict[str, Any]], Catalog]
 
 @pytest.fixture
 def load() -> Load:
-    """Loads an operator's tables over the program's own."""
+    """Load an operator's tables over the shipped ones."""
     return lambda operator: load_catalog(operator, DIALECTS)
 
 
 @pytest.fixture
 def operator() -> dict[str, Any]:
-    """What the contract shows, and a second provider of the same model."""
+    """The contract's example, and a second provider of the same model."""
     return {
         "edition": "token-harbor",
         "providers": {

@@ -1,4 +1,4 @@
-"""What `catalog check` tells an operator."""
+"""The findings of `catalog check`."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

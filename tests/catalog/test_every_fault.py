@@ -1,4 +1,4 @@
-"""Every fault of a configuration is named at once, each with its place, all in one line."""
+"""Every fault of a configuration is reported at once, each in one line with its place."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def faults(load: Load, operator: Tables) -> tuple[str, ...]:
 
 
 def named(found: tuple[str, ...], *wanted: tuple[str, str]) -> None:
-    """These faults and no other: each has its place and its field."""
+    """Check that exactly these faults are reported, each with its place and field."""
     for place, field in wanted:
         assert [fault for fault in found if place in fault and field in fault], (place, field, found)
     assert len(found) == len(wanted), found

@@ -1,4 +1,4 @@
-"""Names: the three forms of LNK-5, aliases, and the nearest to what is not there."""
+"""Names: the three forms of LNK-5, aliases, and the nearest known names."""
 
 from collections.abc import Callable
 from typing import Any

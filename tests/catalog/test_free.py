@@ -1,4 +1,4 @@
-"""Free models: free by an explicit flag and in no other way, at every provider or at none."""
+"""Free models: free only by an explicit flag, at every provider or at none."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Loading: the operator's tables over the program's, and every mistake in one line."""
+"""Loading: the operator's tables over the shipped ones, and every mistake in one line."""
 
 from collections.abc import Callable
 from typing import Any

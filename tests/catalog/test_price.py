@@ -1,4 +1,4 @@
-"""A price's table: read exactly, refused where it says too little, too much or something else."""
+"""A price's table: read exactly, refused if fields are missing, extra or invalid."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Retention: three ways to say how long, compared as days; the unknown is the worst."""
+"""Retention: three forms, compared as days; unknown is the worst."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A price over time is what is charged at each moment of it."""
+"""The displayed prices over time are those charged at each moment."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""What the program brings: whole, priced, and made from its sources by the script that says so."""
+"""The shipped catalogue: complete, priced, and generated from its sources by its script."""
 
 import importlib.util
 import sys
@@ -155,7 +155,7 @@ def test_the_files_are_what_the_script_makes_of_its_sources(script: ModuleType) 
 
 
 def test_the_report_is_about_the_prices_of_today(script: ModuleType) -> None:
-    """The second source is not here, so what the report says of it is not looked at."""
+    """The second source is not part of the repository, so its parts of the report are not checked."""
     facts = script.read_facts()
     sold = list(script.price_all(facts))
     page = script.REPORT.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Models of other surfaces than chat: what they must state, and what their sizes cost."""
+"""Models of surfaces other than chat: their required fields, and prices by size."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The terms of an account: one function for what is sold and what is shown."""
+"""The terms of an account: one function for sales and display."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

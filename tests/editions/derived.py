@@ -11,7 +11,7 @@ Fields = Mapping[str, object]
 
 
 def derive(base: str, **sections: Fields) -> Policy:
-    """`derive("relay", price={"markup_bp": 500})`: a shipped edition with these fields of these sections."""
+    """Return a shipped edition with changed fields: `derive("relay", price={"markup_bp": 500})`."""
     policy = load_edition(base)
     changed = {name: replace(getattr(policy, name), **fields) for name, fields in sections.items()}
     return replace(policy, **changed)

@@ -1,4 +1,4 @@
-"""An edition that extends another states only what differs; its faults name the file and line that state them."""
+"""An edition that extends another states only its differences; its faults name the file and line of the field."""
 
 import tomllib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Editions: what each states, and what a file may not say."""
+"""Editions: the fields of each, and invalid files."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every test of this room runs on the loop of production and on asyncio's own, as a simulation would."""
+"""Every test of this room runs on the production loop (uvloop) and on asyncio's own, as in simulations."""
 
 import asyncio
 import ssl
@@ -21,7 +21,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.fixture
 def tls(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's context for `localhost`, and the file of the only authority that vouches for it."""
+    """Return a server's context for `localhost`, and the file of the only authority that signed its certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = SystemClock().now()

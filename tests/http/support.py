@@ -20,7 +20,7 @@ from tokenharbor.kernel.errors import Refusal
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DATE = b"date: Sat, 21 Nov 2026 12:00:00 GMT\r\n"
-SOON = 5.0  # seconds that nothing on loopback takes, however busy the machine
+SOON = 5.0  # seconds; longer than anything on loopback takes on a busy machine
 PATIENT = Deadlines(connect=SOON, first_event=20, between_events=20, total=30)
 
 places = st.lists(st.integers(0, 5_000), max_size=12)
@@ -28,13 +28,13 @@ places = st.lists(st.integers(0, 5_000), max_size=12)
 
 
 def cut(data: bytes, at: list[int]) -> Iterator[bytes]:
-    """The data in pieces; empty ones are none."""
+    """Split the data; empty pieces are omitted."""
     edges = [0, *sorted({place % (len(data) + 1) for place in at}), len(data)]
     return (data[start:end] for start, end in pairwise(edges) if start < end)
 
 
 class MemoryTransport(asyncio.Transport):
-    """Takes what is written; the test plays the peer."""
+    """Records what is written; the test acts as the peer."""
 
     def __init__(self, protocol: asyncio.Protocol) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ async def settle() -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what no event tells."""
+    """Wait for a condition that no event signals."""
     for _ in range(int(SOON / 0.01)):
         if condition():
             return
@@ -122,7 +122,7 @@ async def http_client(**options: object) -> AsyncIterator[Client]:
 
 @dataclass
 class RawPeer:
-    """A client or an upstream that says exactly the bytes it is told."""
+    """A client or an upstream that sends exactly the given bytes."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -136,17 +136,17 @@ class RawPeer:
             return await self.reader.readuntil(until)
 
     async def receive_all(self) -> bytes:
-        """To the end of the connection."""
+        """Receive until the end of the connection."""
         async with asyncio.timeout(SOON):
             return await self.reader.read()
 
     async def receive_hang_up(self) -> None:
-        """Until the peer is gone, in order or with a reset: it resets where bytes were left unread."""
+        """Wait until the peer has closed, normally or with a reset: it resets if bytes were left unread."""
         with suppress(ConnectionError):
             await self.receive_all()
 
     async def receive_answer(self) -> tuple[int, bytes, bytes]:
-        """Status, head and body of one answer."""
+        """Return status, head and body of one answer."""
         head = await self.receive(b"\r\n\r\n")
         status = int(head.split(b" ", 2)[1])
         lower = head.lower()
@@ -167,7 +167,7 @@ class RawPeer:
         return body
 
     def hang_up(self) -> None:
-        """Gone, without a word."""
+        """Close without a message."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -228,14 +228,14 @@ def chunked(*chunks: bytes) -> bytes:
 
 
 async def echo(exchange: Exchange) -> None:
-    """Says what it was asked."""
+    """Answer with the request."""
     body = await exchange.read_body()
     said = f"{exchange.method} {exchange.path} {exchange.query} ".encode() + body
     exchange.respond(200, b"x-answer: 1\r\n", said)
 
 
 def refuse_with_code(path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
-    """A dialect of its own."""
+    """Write a refusal in a test dialect."""
     status, headers, _ = plain_refusal(path, refusal)
     return status, headers, f"{path}: {refusal.code}".encode()
 

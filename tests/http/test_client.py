@@ -1,4 +1,4 @@
-"""The client against upstreams that do what upstreams do, over loopback."""
+"""The client against all kinds of upstreams, over loopback."""
 
 import asyncio
 import contextlib
@@ -84,7 +84,7 @@ async def test_a_connection_with_an_unsent_request_is_not_used_again() -> None:
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"x" * (16 << 20), PATIENT, stream=False))
         line = await up.line()
         await line.receive(b"\r\n\r\n")
-        await line.send(OK)  # hasty: most of the request is still on its way
+        await line.send(OK)  # early: most of the request is still being sent
         assert await (await asked).read(10) == b"ok"
         asked = asyncio.create_task(client.send(up.origin, HEAD, b"", PATIENT, stream=False))
         second = await up.line()
@@ -172,7 +172,7 @@ async def test_a_reset_in_the_middle_is_broken_after_what_had_come() -> None:
 
 
 async def test_a_broken_answer_leaves_nothing_to_the_collector() -> None:
-    """The collector seldom runs, and until then what it has to free keeps all its buffers."""
+    """Garbage collection is rare, and until then such an answer would keep all its buffers."""
     gc.collect()
     gc.disable()
     try:
@@ -308,7 +308,7 @@ async def test_tls_is_verified(tls: tuple[ssl.SSLContext, str]) -> None:
     context, authority = tls
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError):  # who does not trust us asks nothing
+        with contextlib.suppress(asyncio.IncompleteReadError):  # a client that does not trust the server sends nothing
             await reader.readuntil(b"\r\n\r\n")
             writer.write(OK)
             await writer.drain()
@@ -322,7 +322,7 @@ async def test_tls_is_verified(tls: tuple[ssl.SSLContext, str]) -> None:
         with pytest.raises(ConnectFailed):  # the certificate is another host's
             await client.send(Origin("127.0.0.1", port, tls=True), HEAD, b"", PATIENT, stream=False)
     async with http_client() as client:
-        with pytest.raises(ConnectFailed):  # nobody vouches for it
+        with pytest.raises(ConnectFailed):  # no authority signed it
             await client.send(Origin("localhost", port, tls=True), HEAD, b"", PATIENT, stream=False)
     listener.close()
     await settle()

@@ -1,4 +1,4 @@
-"""Connections that wait to be used again, and requests that are sent again."""
+"""Connections that are reused, and requests that are sent again."""
 
 import asyncio
 import socket
@@ -63,7 +63,7 @@ async def test_a_connection_closed_while_idle_is_not_used() -> None:
 
 @pytest.mark.parametrize("size", [1, 3_000_000])
 async def test_a_request_that_crossed_the_close_is_sent_again(size: int) -> None:
-    """The upstream closes and we write before our loop can see it: no program there can have read the request."""
+    """The upstream closes and we write before our loop notices it: no program there can have read the request."""
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)

@@ -1,4 +1,4 @@
-"""The four timers of a client, and what each of them takes for progress."""
+"""The client's four timers, and what counts as progress for each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +27,7 @@ STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 
 @asynccontextmanager
 async def dripping(line: RawPeer, piece: bytes) -> AsyncIterator[None]:
-    """The upstream goes on saying this, until it is hung up on."""
+    """The upstream repeats this until it is disconnected."""
 
     async def drip() -> None:
         with suppress(ConnectionError):

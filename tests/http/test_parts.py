@@ -118,7 +118,7 @@ def test_a_token_is_found_in_any_line_and_never_in_part() -> None:
 
 
 class Member:
-    """Something with a deadline; notes when it passed."""
+    """An object with a deadline; records when it passed."""
 
     def __init__(self) -> None:
         self.deadline = NEVER
@@ -141,7 +141,7 @@ async def test_deadlines_pass_once_each_and_never_early() -> None:
         if member.deadline < sweeper.due:
             sweeper.arm(member.deadline)
     moved, left = members[-1], members[-2]
-    set_to[moved] = moved.deadline = start + 0.3  # nobody is told: the sweep finds out
+    set_to[moved] = moved.deadline = start + 0.3  # not armed: the sweep finds it
     sweeper.discard(left)
     await until(lambda: bool(moved.expired))
     for member in members:

@@ -1,4 +1,4 @@
-"""The phases of a connection: each is entered by what its drawing says, and decides what the next bytes are."""
+"""The phases of a connection: each is entered as the diagram shows, and decides the meaning of the next bytes."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ REQUEST = post("/", b"abc")
 
 
 class Line:
-    """A connection whose handler answers when it is told to."""
+    """A connection whose handler answers on demand."""
 
     def __init__(self) -> None:
         self.answer = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Bodies in pieces: read as they come, sent as fast as they are read, never held."""
+"""Bodies in pieces: read as they come, sent as fast as they are read, never held whole."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Exchanges passed on: what the server behind sees, and what comes back."""
+"""Proxied exchanges: what the server behind receives, and what comes back."""
 
 import asyncio
 from pathlib import Path

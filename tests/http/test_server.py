@@ -1,4 +1,4 @@
-"""The server over loopback: what a client on the wire sees."""
+"""The server over loopback, as a client sees it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Crashes, refusals and hang-ups while an answer is made, and readers that take their time."""
+"""Crashes, refusals and disconnects during an answer, and slow readers."""
 
 import asyncio
 import gc
@@ -163,7 +163,7 @@ async def test_closed_connections_leave_nothing_to_the_garbage_collector() -> No
 
     async with http_client() as client, serving(stream) as origin:
         gc.collect()
-        gc.freeze()  # what was there before need not be looked at again and again
+        gc.freeze()  # earlier bytes are not searched again and again
         gc.disable()
         try:
             before = alive()

@@ -1,4 +1,4 @@
-"""What a server bounds: sizes, connections, and the time that anybody may take; and how it drains."""
+"""The server's limits: sizes, connections, and times; and its drain."""
 
 import asyncio
 import contextlib
@@ -295,7 +295,7 @@ async def test_draining_cuts_what_does_not_finish_in_time() -> None:
 
 
 async def test_F1_who_is_idle_makes_room_for_who_comes() -> None:
-    """The longest idle first; a request under way is never cut for a newcomer, who then is refused."""
+    """The longest idle is closed first; a current request is never cut for a new connection, which is then refused."""
     gate = asyncio.Event()
 
     async def holds(exchange: Exchange) -> None:
@@ -327,7 +327,7 @@ async def test_F1_who_is_idle_makes_room_for_who_comes() -> None:
 
 @pytest.mark.parametrize("holders", [1, 2])
 async def test_F13_large_bodies_leave_room_for_others(holders: int) -> None:
-    """One caller has a share of the room, and small bodies have the last eighth of it."""
+    """One caller has a share of the room, and small bodies have its last eighth."""
     gate, free, read = asyncio.Event(), 20_000, 0
 
     async def holds(exchange: Exchange) -> None:
@@ -362,7 +362,7 @@ async def test_F13_large_bodies_leave_room_for_others(holders: int) -> None:
 
 
 async def test_F13_bodies_awaited_of_one_caller_leave_connections_for_others() -> None:
-    """However they are read; those that have come, or whose caller has left, are not counted."""
+    """For both ways of reading; complete bodies, and those of disconnected callers, are not counted."""
 
     async def reads(exchange: Exchange) -> None:
         exchange.buffer_owner, _, how = exchange.path.rpartition("/")

@@ -1,5 +1,5 @@
-"""Requests that two readers could take for different requests: each is refused and its connection closed, or read in
-the one way that is safe. The refused are followed by a request that must never be served.
+"""Requests that two readers could interpret as different requests: each is refused and its connection closed, or read
+in the only safe way. The refused ones are followed by a request that must never be served.
 """
 
 import pytest
@@ -135,7 +135,7 @@ SERVED = {
 
 
 class Seen:
-    """What reached the handler."""
+    """The requests that reached the handler."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, bytes]] = []

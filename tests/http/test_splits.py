@@ -1,4 +1,4 @@
-"""However the bytes are cut into segments, the same is read; whatever the bytes are, nothing but HTTP is answered."""
+"""Any split into segments reads the same, and any bytes get only valid HTTP as an answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -64,8 +64,8 @@ INTERIM = (b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\n
 async def converse(
     pieces: Iterable[bytes], handler: Callable[[Exchange], Awaitable[None]] = echo
 ) -> tuple[bytes, bool]:
-    """What the server says to these segments, and whether it says good-bye."""
-    server = make_server(handler, refuse=refuse_with_code)  # which words a refusal has may depend on the cut
+    """Return the server's bytes for these segments, and whether it closed the connection."""
+    server = make_server(handler, refuse=refuse_with_code)  # a refusal's message may depend on the split
     transport = MemoryTransport(server.accept())
     for piece in pieces:
         transport.feed(piece)
@@ -177,7 +177,7 @@ async def echo_all(exchange: Exchange) -> None:
 def test_a_head_like_the_one_before_is_read_as_if_it_came_first(
     head: bytes, length: bytes, changes: list[tuple[int, bytes, int]], mutated: bool
 ) -> None:
-    """What is known of the last head must not let pass what would be refused, nor change what is read."""
+    """The remembered head must not let refused heads pass, nor change what is read."""
     first, second = head % b"3" + b"abc", head % length + b"abc"
     if mutated:
         second = mutate(second, changes)
@@ -187,7 +187,7 @@ def test_a_head_like_the_one_before_is_read_as_if_it_came_first(
 
 
 class Stub:
-    """A connection whose upstream says what the test wants, after the request."""
+    """A connection whose upstream sends given bytes after the request."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self.pieces = list(pieces)
@@ -233,7 +233,7 @@ def test_answers_are_the_same_however_they_are_cut(answer: bytes, interim: bytes
 @given(st.sampled_from(ANSWERS), st.integers(1, 200), st.booleans())
 def test_an_answer_cut_short_is_never_a_whole_one(answer: bytes, missing: int, stream: bool) -> None:
     if b"to the end" in answer:
-        return  # its end is the connection's: nobody can tell
+        return  # the connection's end ends it: unknown
     short = answer[:-missing]
     assert asyncio.run(ask([short] if short else [], stream=stream)) == "broken"
 

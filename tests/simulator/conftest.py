@@ -13,7 +13,7 @@ Start = Callable[[str], Awaitable[Simulator]]
 
 @pytest.fixture
 async def simulate() -> AsyncIterator[Start]:
-    """Starts a simulator with a script in TOML; all are stopped after the test."""
+    """Start a simulator with a script in TOML; all are stopped after the test."""
     running: list[Simulator] = []
 
     async def begin(script: str) -> Simulator:

@@ -1,4 +1,4 @@
-"""A client that shows an answer as it came over the socket: what was said, and how it ended."""
+"""A client that shows an answer's bytes on the socket, and how the connection ended."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ MESSAGES = "/v1/messages"
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """`ended`: the framing's own end came, or the connection was closed or reset before it."""
+    """An answer; `ended`: the framing's end came, or the connection was closed or reset before it."""
 
     status: int | None
     headers: dict[str, str] = field(default_factory=dict)
@@ -24,12 +24,12 @@ class RawAnswer:
 
     @property
     def events(self) -> list[str]:
-        """Each event's text, of a stream."""
+        """Return the text of each event of a stream."""
         return [event for event in self.body.decode().split("\n\n") if event]
 
     @property
     def data(self) -> list[Any]:
-        """The JSON of each event that has some."""
+        """Return the JSON of each event that has data."""
         lines = [line for event in self.events for line in event.split("\n") if line.startswith("data: {")]
         return [json.loads(line.removeprefix("data: ")) for line in lines]
 
@@ -47,7 +47,7 @@ def body(path: str, *, stream: bool = False, **more: Any) -> dict[str, Any]:
 
 
 async def ask(port: int, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> RawAnswer:
-    """One request on a connection of its own, read to its end."""
+    """Send one request on a separate connection and read to its end."""
     return await post(port, path, json.dumps(body(path, **more)).encode(), headers)
 
 
@@ -70,7 +70,7 @@ async def get(port: int, path: str, method: str = "GET", headers: dict[str, str]
 
 
 async def ask_and_leave(port: int, path: str, until: bytes, **more: Any) -> None:
-    """Hang up once `until` has come."""
+    """Disconnect once `until` has come."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(_request("POST", path, json.dumps(body(path, **more)).encode(), {}))
     if until:

@@ -1,4 +1,4 @@
-"""Converse's simulated vendor: AWS's own library takes it for the real one, and our wire reads what it means."""
+"""The simulated Converse vendor: AWS's own library accepts it, and our wire reads the same meaning."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ async def simulator(simulate: Start) -> Simulator:
 
 
 async def library(simulator: Simulator, *, stream: bool = False, **asked: Any) -> Any:
-    """What AWS's own client makes of the answer."""
+    """Return what AWS's own client reads from the answer."""
 
     def run() -> Any:
         client = botocore.session.get_session().create_client(

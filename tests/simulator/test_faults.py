@@ -1,4 +1,4 @@
-"""Each scripted fault, as it looks on the wire."""
+"""Each scripted fault as seen on the wire."""
 
 import asyncio
 import json
@@ -190,7 +190,7 @@ async def test_no_terminator(simulate: Start, path: str) -> None:
     assert not simulator.requests[0].completed
     assert (answer.ended, text_of(answer)) == ("complete", "one two three four five six")
     assert not answer.events[-1].startswith(TERMINATOR[path])
-    if path == RESPONSES:  # the stop reason stands in the terminator itself
+    if path == RESPONSES:  # the terminator itself has the stop reason
         return
     assert '"finish_reason":"stop"' in answer.body.decode() or '"stop_reason":"end_turn"' in answer.body.decode()
 

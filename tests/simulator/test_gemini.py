@@ -1,4 +1,4 @@
-"""Gemini played by the simulator, and read by the product's own wire: written apart, they mean the same."""
+"""The simulated Gemini read by the product's own wire: written independently, they agree."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The simulated processors as people and scripts use them: the page to pay on, controls over HTTP, the command."""
+"""The simulated processors for people and scripts: the payment page, controls over HTTP, the command."""
 
 import re
 import signal

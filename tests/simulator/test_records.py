@@ -1,4 +1,4 @@
-"""What the simulator tells of what it saw and sent, in the program and over HTTP."""
+"""The simulator's records of received and sent bytes, in the program and over HTTP."""
 
 import hashlib
 import json

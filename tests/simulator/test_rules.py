@@ -1,4 +1,4 @@
-"""Which requests a rule is for, and that the same seed gives the same behaviour."""
+"""Matching of rules, and reproducibility: the same seed gives the same behaviour."""
 
 import pytest
 from tests.simulator.conftest import Start
@@ -18,7 +18,7 @@ def script(match: str, seed: int = 0) -> Script:
 
 
 def hits(match: str, count: int = 6, seed: int = 0) -> list[int]:
-    """Which of so many equal requests the rule takes, from 1."""
+    """Return which of `count` equal requests the rule matches, from 1."""
     chooser = RuleChooser(script(match, seed))
     return [number for number in range(1, count + 1) if chooser.choose(SEEN)]
 

@@ -1,4 +1,4 @@
-"""Scripts: what they may say, and what is said of a mistake in one."""
+"""Scripts: valid ones, and the messages for mistakes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The vendors' own libraries take the simulator for a vendor."""
+"""The vendors' own libraries accept the simulator as a vendor."""
 
 import json
 from collections.abc import AsyncIterator

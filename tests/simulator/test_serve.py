@@ -1,4 +1,4 @@
-"""The simulator as a command of its own, what it says of itself, the demo's script and the benches' fast path."""
+"""The simulator as a separate command, its banner, the demo's script and the fast path of benchmarks."""
 
 import re
 import signal
@@ -24,7 +24,7 @@ RUN = "import sys; from pathlib import Path; from tokenharbor.simulator.serve im
 
 @contextmanager
 def command(script: Path) -> Iterator[tuple[int, list[str]]]:
-    """The command running: its port and its first two lines. It must end well on SIGTERM."""
+    """The running command: its port and its first two lines. It must exit cleanly on SIGTERM."""
     with subprocess.Popen([sys.executable, "-c", RUN, str(script)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline(), process.stdout.readline()]

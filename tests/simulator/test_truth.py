@@ -1,4 +1,4 @@
-"""The product's wires and the simulator's, written apart, must mean the same by the same bytes."""
+"""The product's wires and the simulator's, written independently, must agree on the meaning of the same bytes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Random answers as neutral events, what they mean, and the rules that every sequence of events obeys."""
+"""Random answers as neutral events, their meaning, and the rules of every sequence of events."""
 
 import itertools
 import json
@@ -27,7 +27,7 @@ from tokenharbor.wire.neutral.translate import collect
 
 
 def check_rules(events: Sequence[Event]) -> None:
-    """The grammar of events.py, stated once more and independently."""
+    """Check the grammar of events.py, written independently."""
     opened: list[int] = []
     closed: set[int] = set()
     called = False
@@ -71,7 +71,7 @@ class Call(NamedTuple):
 
 
 class AnswerMeaning(NamedTuple):
-    """What an answer says in any dialect; where one dialect has fewer words, both are put into those."""
+    """The meaning of an answer in any dialect; distinctions that one dialect lacks are removed."""
 
     text: str
     reasoning: str
@@ -119,7 +119,7 @@ usages = st.builds(
 
 
 def pieces(draw: st.DrawFn, text: str) -> list[str]:
-    """The text in up to four pieces, none empty."""
+    """The text in up to four non-empty pieces."""
     edges = sorted(draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=3)))
     cuts = [0, *[edge for edge in edges if edge < len(text)], len(text)]
     return [text[start:end] for start, end in itertools.pairwise(cuts) if start < end]
@@ -127,7 +127,7 @@ def pieces(draw: st.DrawFn, text: str) -> list[str]:
 
 @st.composite
 def answers(draw: st.DrawFn) -> list[Event]:
-    """Any answer: text, reasoning and refusals, one after the other, and calls, which may run side by side."""
+    """Any answer: text, reasoning and refusals in sequence, and calls, which may be open in parallel."""
     spoken = draw(st.lists(st.sampled_from([BlockKind.TEXT, BlockKind.REASONING]), max_size=3))
     spoken += draw(st.sampled_from([[], [], [BlockKind.REFUSAL]]))  # models refuse at last, not in between
     called = draw(st.lists(st.tuples(names, names, arguments), max_size=3, unique_by=lambda call: call[0]))
@@ -186,7 +186,7 @@ pages = st.builds(Citation, names.map(lambda name: f"https://{name}.example/"), 
 
 @st.composite
 def rich_answers(draw: st.DrawFn) -> list[Event]:
-    """An answer with what not everybody has: a thought that its vendor sealed, and words that rest on pages."""
+    """An answer with features that some dialects lack: encrypted reasoning, and text with web citations."""
     thought, said = draw(words), draw(words)
     cited = tuple(draw(st.lists(pages, max_size=2)))
     return [
@@ -204,7 +204,7 @@ def rich_answers(draw: st.DrawFn) -> list[Event]:
 
 
 def sealed(events: Iterable[Event]) -> tuple[list[Note], list[Citation]]:
-    """What the thoughts of an answer carry for their vendors, and the pages that its words rest on."""
+    """The vendors' notes on an answer's reasoning, and the citations of its text."""
     blocks = collect(events).blocks
     return (
         [note for block in blocks if block.kind is BlockKind.REASONING for note in block.notes],

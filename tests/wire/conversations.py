@@ -1,4 +1,4 @@
-"""Random conversations, and what they mean in any dialect."""
+"""Random conversations, and their meaning in any dialect."""
 
 import base64
 import re
@@ -40,7 +40,8 @@ data = st.binary(min_size=1, max_size=9).map(lambda raw: base64.b64encode(raw).d
 texts = st.builds(Text, words)
 pictures = st.builds(
     lambda kind, rest: Image(MediaSource(kind[0], base64.b64encode(kind[1] + rest).decode())),
-    st.sampled_from([("image/png", b"\x89PNG\r\n\x1a\n\0"), ("image/jpeg", b"\xff\xd8\xff")]),  # as pictures begin
+    # with the first bytes of an image
+    st.sampled_from([("image/png", b"\x89PNG\r\n\x1a\n\0"), ("image/jpeg", b"\xff\xd8\xff")]),
     st.binary(max_size=9),
 )
 linked = st.builds(Image, st.builds(MediaSource, url=words.map(lambda word: f"https://pictures.example/{word}")))
@@ -58,7 +59,9 @@ CLOSED = b'{"type":"object","properties":{"Port":{"type":"string"}},"required":[
 
 @st.composite
 def conversations(draw: st.DrawFn) -> Chat:
-    """What every dialect can say: words, pictures, documents, calls side by side with their results, and settings."""
+    """Conversations that every dialect can express: text, images, documents, parallel calls with
+    results, and settings.
+    """
     tools = draw(
         st.lists(st.builds(Tool, _tools, words, st.sampled_from(SCHEMAS)), max_size=3, unique_by=lambda one: one.name)
     )
@@ -84,10 +87,10 @@ def conversations(draw: st.DrawFn) -> Chat:
     )
 
 
-_tools = names.map(lambda name: name if name[0].isalpha() or name[0] == "_" else f"t{name}")  # one vendor wants that
+_tools = names.map(lambda name: name if name[0].isalpha() or name[0] == "_" else f"t{name}")  # required by one vendor
 _samplings = st.builds(Sampling, st.sampled_from([None, 0.0, 0.5])) | st.builds(
     Sampling, st.none(), st.sampled_from([0.25, 0.9])
-)  # some vendors take one of the two alone
+)  # some vendors accept only one of the two
 
 
 def _answered(draw: st.DrawFn, tools: list[Tool]) -> list[Message]:
@@ -128,7 +131,7 @@ def _features(messages: Iterable[Message], tools: list[Tool], answer: AnswerForm
 
 
 class ConversationMeaning(NamedTuple):
-    """What a conversation says in any dialect: calls and results by the order of the calls."""
+    """The meaning of a conversation in any dialect: calls and results by the order of the calls."""
 
     turns: tuple[tuple[Role, tuple[object, ...]], ...]
     tools: tuple[tuple[str, str, bytes | None], ...]
@@ -140,7 +143,7 @@ class ConversationMeaning(NamedTuple):
 
 
 def meaning_of(chat: Chat) -> ConversationMeaning:
-    calls: list[str] = []  # their ids: some vendors begin anew in each answer
+    calls: list[str] = []  # their ids: some vendors restart them in each answer
     turns: list[tuple[Role, list[object]]] = []
     for message in chat.messages:
         if not turns or turns[-1][0] is not message.role:
@@ -169,12 +172,12 @@ def _sense(part: Part, calls: list[str]) -> object:
         case Image():
             return part.source
         case File():
-            return part.source  # its name is for people: not every dialect has a place for it
+            return part.source  # its name is for people: some dialects have no field for it
         case ToolCall():
             calls.append(part.id)
             return len(calls), part.name, part.arguments
         case ToolResult():
             text = "\n".join(one.text for one in part.parts if isinstance(one, Text))
             place = len(calls) - calls[::-1].index(part.call_id)
-            return place, re.sub(r"^Error:\s", "", text)  # dialects that have no word for a failure
+            return place, re.sub(r"^Error:\s", "", text)  # dialects without a field for a failure
     return part

@@ -1,4 +1,4 @@
-"""Requests of the three dialects in one form, for the tests of what is read of them."""
+"""Requests of the three dialects in one form, for tests of how they are read."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ THEIRS = {RESPONSES: {"messages": "input", "max_tokens": "max_output_tokens", "M
 
 
 def theirs(dialect: str, name: str) -> str:
-    """What a dialect calls a field that others call `name`, or a place in it."""
+    """Return a dialect's name of a field, or of a place in it."""
     for known, own in THEIRS.get(dialect, {}).items():
         if name == known or name.startswith(f"{known}["):
             return name.replace(known, own, 1)

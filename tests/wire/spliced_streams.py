@@ -1,4 +1,4 @@
-"""A stream passed on in its own dialect, and what came of it."""
+"""A stream passed on in its own dialect, and the result."""
 
 import json
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ def events(stream: bytes) -> list[bytes]:
 
 
 class SplicedStream(NamedTuple):
-    """What came of a stream, however it was cut."""
+    """The result of a stream, however it was cut."""
 
     left: bytes
     ending: bytes

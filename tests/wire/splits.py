@@ -1,4 +1,4 @@
-"""Tapes, and ways to cut their bytes."""
+"""Tapes, and ways to split their bytes."""
 
 import itertools
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ def tape_names() -> list[tuple[str, str]]:
 
 
 def binary_tape_names() -> list[tuple[str, str]]:
-    """Those of dialects that have a framing of their own."""
+    """The tapes of dialects with binary framing."""
     return sorted((path.parent.name, path.stem) for path in TAPES.glob("*/*.bin"))
 
 
 def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
-    """The data in pieces; empty ones are none."""
+    """Split the data; empty pieces are omitted."""
     edges = [0, *sorted({place % (len(data) + 1) for place in places}), len(data)]
     for start, end in itertools.pairwise(edges):
         if start < end:

@@ -1,4 +1,4 @@
-"""Whole answers: usage by each vendor's convention, what does not add up, errors under a 200, and the cost."""
+"""Whole answers: usage by each vendor's convention, inconsistent counts, errors under a 200, and the cost."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from tokenharbor.wire.neutral.dialect import AnswerFacts
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 OPENAI, RESPONSES, ANTHROPIC = "openai_chat", "openai_responses", "anthropic_messages"
-GEMINI, ZERO = "gemini", "candidatesTokenCount"  # which is left out where it is 0
+GEMINI, ZERO = "gemini", "candidatesTokenCount"  # which is omitted if 0
 BILLION = 10**9
 
 

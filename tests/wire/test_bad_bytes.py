@@ -1,4 +1,4 @@
-"""Vendors' bytes that are not UTF-8: unreadable answers wherever they stand, also where nobody looks at the text."""
+"""Vendors' bytes that are not UTF-8: the answer is unreadable, even if they are in members that stay unread."""
 
 import pytest
 

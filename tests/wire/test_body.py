@@ -1,4 +1,4 @@
-"""Bodies kept as bytes: where members stand, what is refused, and edits that touch nothing else."""
+"""Bodies kept as bytes: positions of members, refused bodies, and edits that change nothing else."""
 
 import json
 from typing import Any
@@ -63,7 +63,7 @@ def test_an_edit_is_what_it_says_and_nothing_else(
     expected = {name: value for name, value in members.items() if name not in removed or name in new} | new
     edited = edit(body, scan(body), changes)
     assert json.loads(edited) == expected
-    scan(edited)  # no name twice
+    scan(edited)  # no repeated key
     untouched = [body[start:end] for name, start, _, end in spans(body, scan(body)) if name not in changes]
     assert [
         edited[start:end] for name, start, _, end in spans(edited, scan(edited)) if name not in changes

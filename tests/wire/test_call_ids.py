@@ -1,4 +1,4 @@
-"""Ids of tool calls: those of vendors that give none are ours, and no two answers share one."""
+"""Ids of tool calls: the gateway adds missing ones, and no two answers share one."""
 
 import json
 from typing import Any
@@ -50,7 +50,7 @@ def calls(events: list[Event]) -> list[str]:
 
 
 def told(vendor: str, request_id: str, *, stream: bool, kept: list[tuple[str, tuple[Note, ...]]]) -> list[str]:
-    """The ids that a client of Messages is told."""
+    """The ids that a client of Messages sees."""
     client = DIALECTS[ANTHROPIC]
     recipient = ReplyContext(id=request_id, model="m")
     translation = Translation(DIALECTS[vendor], client, recipient, lambda *notes: kept.append(notes))

@@ -1,4 +1,4 @@
-"""Requests across dialects: whoever asks, the vendor is asked the same."""
+"""Requests across dialects: the vendor gets the same request from any client."""
 
 import functools
 import json
@@ -46,7 +46,7 @@ def test_any_chain_of_dialects_keeps_what_was_asked(chat: Chat, data: st.DataObj
 
 
 def fits(kind: Any, values: Any) -> None:
-    """The SDKs' types check arrays only as they are gone through: writing them out does."""
+    """Check a body with the SDK's types, which check arrays only when serialised."""
     adapter = adapter_of(kind)
     for value in values:
         adapter.dump_json(adapter.validate_python(value), warnings="error")
@@ -54,7 +54,7 @@ def fits(kind: Any, values: Any) -> None:
 
 @functools.cache
 def adapter_of(kind: Any) -> Any:
-    """It takes a tenth of a second to make."""
+    """Return the adapter, cached because it takes a tenth of a second to make."""
     return TypeAdapter(kind)
 
 
@@ -216,7 +216,7 @@ def test_functions_of_the_older_form_are_tools() -> None:
     ],
 )
 def test_pictures_go_under_the_type_that_they_have(said: str, data: str, meant: str) -> None:
-    """Some vendors look at them, and refuse one that is not what its name says."""
+    """Some vendors detect the type, and refuse an image with a wrong one."""
     picture = {"type": "image_url", "image_url": {"url": f"data:{said};base64,{data}"}}
     chat = client_request(OPENAI, {"messages": [{"role": "user", "content": [picture]}]})
     (block,) = vendor_request(ANTHROPIC, chat)["messages"][0]["content"]
@@ -243,7 +243,7 @@ def test_a_failed_result_has_words_alone_where_the_vendor_wants_that() -> None:
 @pytest.mark.parametrize("dialect", [OPENAI, "openai_responses"])
 @pytest.mark.parametrize(("words", "more"), [("List the ports.", 1), ("List the ports as JSON.", 0)])
 def test_an_object_is_asked_for_in_words_too_where_nobody_says_json(dialect: str, words: str, more: int) -> None:
-    """The vendor refuses it otherwise, and Gemini's clients need not say it."""
+    """Otherwise the vendor refuses the request, and Gemini's clients need not mention JSON."""
     body = {
         "contents": [{"role": "user", "parts": [{"text": words}]}],
         "generationConfig": {"responseMimeType": "application/json"},

@@ -1,4 +1,4 @@
-"""Answers with several choices: what is finished waits for the rest, however many the provider gives."""
+"""Answers with several choices: a finished choice waits for the others, however many the provider sends."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ EITHER = pytest.mark.parametrize("dialect", [OPENAI, GEMINI])
 
 
 def event(dialect: str, index: int, text: str = "", *, finish: bool = False) -> bytes:
-    """One more piece of one choice."""
+    """Return another piece of one choice."""
     if dialect == OPENAI:
         delta = {"content": text} if text else {}
         choice: Any = {"index": index, "delta": delta, "finish_reason": "stop" if finish else None}
@@ -41,7 +41,7 @@ def asked(dialect: str, choices: int, **more: Any) -> Splicer:
 
 @EITHER
 def test_F10_a_finish_waits_though_fewer_choices_come_than_were_asked_for(dialect: str) -> None:
-    """What came of it is noted as soon as it came: the caller may leave."""
+    """Facts are recorded at once, because the caller may disconnect."""
     said, finish = event(dialect, 0, "one"), event(dialect, 0, finish=True)
     spliced = asked(dialect, 2)
     assert spliced.feed(said + finish + usage(dialect)) == said
@@ -84,7 +84,7 @@ def test_F10_more_choices_than_were_asked_for_end_together(dialect: str) -> None
 
 @EITHER
 def test_F10_a_choice_never_overtakes_itself(dialect: str) -> None:
-    """One event finishes the first and goes on with the second, whose next piece comes behind it then."""
+    """One event finishes the first choice and continues the second, whose next piece must come after it."""
     first = json.loads(event(dialect, 0, finish=True)[6:])
     second = json.loads(event(dialect, 1, "two")[6:])
     name = "choices" if dialect == OPENAI else "candidates"
@@ -110,7 +110,7 @@ def test_F10_a_choice_that_is_finished_twice_counts_once(dialect: str) -> None:
 
 
 def test_F10_what_comes_behind_the_terminator_is_not_looked_at() -> None:
-    """However the bytes are cut: in one piece with it as in the next."""
+    """Bytes after the terminator are ignored in the same piece and in later ones."""
     frames = [event(OPENAI, 0, "one"), event(OPENAI, 0, finish=True), usage(OPENAI), DONE]
     lie = usage(OPENAI).replace(b": 2", b": 900")
     result = splice_stream(asked(OPENAI, 1), [b"".join([*frames, lie, DONE])])

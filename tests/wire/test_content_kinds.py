@@ -1,4 +1,6 @@
-"""Every kind of content counts where we count ourselves: in streams, in whole answers, and between dialects."""
+"""Every kind of content is counted where the gateway counts itself: in streams, in whole answers,
+and between dialects.
+"""
 
 import json
 from typing import Any

@@ -50,7 +50,7 @@ def test_a_whole_answer_means_what_its_stream_means() -> None:
 
 @pytest.mark.parametrize(("kind", "calls"), [("tool_use", ["tide"]), ("server_tool_use", [])])
 def test_a_calls_type_says_who_carries_it_out(kind: str, calls: list[str]) -> None:
-    """Some models' calls have one, and are the caller's all the same."""
+    """Some models' calls have a type but are still the caller's."""
     use = {"toolUseId": "t", "name": "tide", "type": kind}
     reply = collect(WIRE.read_reply(whole([{"toolUse": {**use, "input": {"port": "Brest"}}}], "tool_use")))
     reader = WIRE.reader()

@@ -1,4 +1,4 @@
-"""Requests of Converse, written from conversations and held against the vendor's own description of them."""
+"""Converse requests written from conversations, checked against the vendor's own API description."""
 
 import base64
 import json
@@ -67,7 +67,7 @@ def order(model: str = CLAUDE, **more: Any) -> VendorOptions:
 
 
 def sent(chat: Chat, **more: Any) -> dict[str, Any]:
-    """The body, which the vendor's own description of it finds nothing wrong with."""
+    """Return the body, after validation against the vendor's own API description."""
     body = WIRE.write_chat(chat, order(**more))
     read: dict[str, Any] = json.loads(body)
     report = ParamValidator().validate({"modelId": "m", **plain(read, REQUEST)}, REQUEST)
@@ -76,7 +76,7 @@ def sent(chat: Chat, **more: Any) -> dict[str, Any]:
 
 
 def plain(value: Any, shape: Shape) -> Any:
-    """A body as an SDK's caller would hand it over: base64 is bytes there."""
+    """Return a body in the form of an SDK's caller, with bytes instead of base64."""
     match shape.type_name:
         case "structure" if not getattr(shape, "is_document_type", False):
             assert set(value) <= set(shape.members), f"{shape.name}: {value.keys()}"
@@ -273,7 +273,7 @@ def test_a_tools_name_that_it_does_not_take_is_made_fit_wherever_it_stands() -> 
     assert body["messages"][1]["content"][0]["toolUse"]["name"] == name
 
 
-# ---- how to answer
+# ---- settings of the answer
 
 
 def test_sampling_stops_and_the_maximum() -> None:
@@ -438,7 +438,7 @@ def test_thoughts_go_back_to_who_signed_them_and_to_nobody_else() -> None:
 
 
 def answered(client: str, reply: dict[str, Any]) -> dict[str, Any]:
-    """The client's next request, which repeats what it was told."""
+    """Return the client's next request, which repeats the answer."""
     hello = {"role": "user", "content": "Tide?"}
     if client == "anthropic_messages":
         results = [

@@ -1,4 +1,4 @@
-"""What count_tokens promises: close to what vendors count, whatever stands in the conversation, and never long."""
+"""The promises of count_tokens: close to the vendors' counts for any conversation, and fast."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Answers cut by us: at a stop sequence, however the pieces fall, and at a maximum below the vendor's least."""
+"""Answers cut by the gateway: at a stop sequence in any split, and at a maximum below the vendor's least."""
 
 import pytest
 from hypothesis import given
@@ -75,7 +75,7 @@ def test_C5_the_least_is_held_back() -> None:
 
 
 def test_C5_a_sequence_across_adjacent_blocks_of_text_is_found() -> None:
-    """Clients of some dialects read them as one text."""
+    """Clients of some dialects read adjacent blocks as one text."""
     ending = Finished(FinishReason.STOP_SEQUENCE, "END")
     for parts in (("abc EN", "D def"), ("abc E", "N", "D"), ("abc ", "END"), ("abc E", "", "ND def")):
         events = answer(*(text(part, index=index) for index, part in enumerate(parts)))

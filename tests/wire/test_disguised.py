@@ -1,4 +1,4 @@
-"""What costs more than a picture is not taken for one: the quote counts what the vendor will read."""
+"""Content dearer than an image is not counted as one: the quote covers the content that the vendor will read."""
 
 import json
 from typing import Any
@@ -83,7 +83,7 @@ def test_a_file_counts_as_one_whatever_stands_beside_it() -> None:
     ],
 )
 def test_F9_a_part_of_another_kind_may_be_all_that_the_context_holds(dialect: str, part: Any) -> None:
-    """What is at an address is not seen from here: Mistral reads documents, GLM files, Kimi films."""
+    """The gateway cannot see content behind a URL: Mistral reads documents, GLM files, Kimi films."""
     assert DIALECTS[dialect].read_request(body(dialect, part)).size.files == 1
 
 
@@ -97,7 +97,7 @@ def test_F9_a_picture_by_another_name_counts_as_one(dialect: str) -> None:
 
 @pytest.mark.parametrize(("ttl", "hour"), [('"1h"', True), ('"\\u0031h"', True), ('"1\\u0068"', True), ('"5m"', False)])
 def test_F2_a_mark_for_an_hour_counts_in_the_dialect_that_passes_it_on(ttl: str, hour: bool) -> None:
-    """A vendor of Messages gets it, and takes twice the price of input."""
+    """A vendor of Messages gets the mark, and charges twice the input price."""
     control = '{"type": "ephemeral", "ttl": TTL}'.replace("TTL", ttl)
     part = '{"type": "text", "text": "hi", "cache_control": CONTROL}'.replace("CONTROL", control)
     said = '{"model": "m", "messages": [{"role": "user", "content": [PART]}]}'.replace("PART", part)

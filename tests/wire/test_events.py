@@ -47,13 +47,13 @@ def read(dialect: str, pieces: Iterable[bytes]) -> list[Event]:
 
 
 def _unwritten(usage: Usage | None) -> Usage:
-    """Not every dialect tells what was written to a cache apart from other input."""
+    """Merge cache writes into input, because some dialects have no count for them."""
     usage = usage or Usage()
     return msgspec.structs.replace(usage, input=usage.input + usage.cache_write_5m, cache_write_5m=0)
 
 
 def close_to(read_: Sequence[Event], sent: Sequence[Event]) -> None:
-    """The same meaning; where no usage was known, zeros may have been written. A failure may cut what came before."""
+    """Compare the meaning; unknown usage may be written as zeros, and a failure may cut earlier content."""
     ours, theirs = meaning(sent), meaning(read_)
     if ours.usage is None:
         theirs = theirs._replace(usage=None)
@@ -177,7 +177,7 @@ def test_a_reply_is_the_same_played_and_gathered(events: list[Event]) -> None:
 
 @given(answers())
 def test_blocks_of_a_message_stand_one_after_the_other(events: list[Event]) -> None:
-    """Clients of this dialect hold one open block, whatever runs side by side elsewhere."""
+    """Clients of this dialect handle one open block, even if blocks are parallel elsewhere."""
     open_ = None
     for line in write(ANTHROPIC, events).decode().split("\n"):
         if not line.startswith("data: "):
@@ -222,7 +222,7 @@ def test_a_damaged_tape_still_obeys_the_rules(dialect: str, name: str, data: st.
 
 
 def plain(event: Event) -> dict[str, object]:
-    """An event as the golden lists show it."""
+    """Return an event in the form of the golden lists."""
     members = msgspec.to_builtins(event, builtin_types=(bytes,))
     kept = {name: value for name, value in members.items() if value not in (None, "", (), {}) and value is not False}
     return {"event": type(event).__name__, **json.loads(json.dumps(kept, default=bytes.decode))}
@@ -370,7 +370,7 @@ def test_a_terminator_behind_words_is_an_end_without_any_reason(delta: dict[str,
 
 
 def test_a_call_without_arguments_is_told_as_json_to_openais_clients() -> None:
-    """They read what comes as JSON, which nothing is not."""
+    """They parse JSON, which an empty string is not."""
     events: list[Event] = [
         Started("1", "m"),
         BlockOpened(0, BlockKind.TOOL_CALL, "c1", "tide"),
@@ -388,7 +388,7 @@ def test_an_empty_answer_has_empty_words_for_openais_clients() -> None:
 
 
 def test_words_that_only_another_dialect_could_read_leave_no_empty_block() -> None:
-    """Clients of Messages would send it back, and the vendor refuses it."""
+    """Clients of Messages would send an empty block back, and the vendor refuses it."""
     events: list[Event] = [
         Started("1", "m"),
         BlockOpened(0, BlockKind.TEXT),

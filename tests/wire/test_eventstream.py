@@ -1,4 +1,4 @@
-"""AWS's event stream framing: known answers, any split, damage, bounds, and a peer that reads the same."""
+"""AWS's event stream framing: known messages, any split, damage, limits, and agreement with AWS's own reader."""
 
 import json
 import zlib
@@ -89,7 +89,7 @@ def test_noise_is_never_a_message_and_every_split_agrees(noise: bytes, at: list[
 
 
 def sealed(headers: bytes, payload: bytes = b"") -> bytes:
-    """A message with sound CRCs, whatever its headers are."""
+    """Return a message with valid CRCs, for any headers."""
     prelude = (16 + len(headers) + len(payload)).to_bytes(4, "big") + len(headers).to_bytes(4, "big")
     body = prelude + zlib.crc32(prelude).to_bytes(4, "big") + headers + payload
     return body + zlib.crc32(body).to_bytes(4, "big")

@@ -1,4 +1,4 @@
-"""Failures read, refusals written, and a vendor's words made fit to show."""
+"""Vendors' failures read, refusals written, and vendors' messages made safe to show."""
 
 import itertools
 import json
@@ -179,7 +179,7 @@ def test_the_waiting_time_is_read_in_whole_seconds(headers: dict[str, str], seco
 
 
 def refusals() -> list[Refusal]:
-    """Each kind of refusal that a caller may meet."""
+    """Return each kind of refusal that a caller may get."""
     made: list[Refusal] = [
         kind("Do this next.", param="n", provider="p")
         for kind in (

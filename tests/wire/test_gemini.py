@@ -160,7 +160,7 @@ class TestAcross:
         assert said == Text("Aye")
 
     def test_what_the_sdks_chat_keeps_of_a_stream_is_one_message_again(self) -> None:
-        """It sends each piece back as a content of its own."""
+        """It sends each piece back as a separate content."""
         pieces = [
             {"text": "Two ", "thought": True},
             {"text": "ports", "thought": True},

@@ -1,4 +1,4 @@
-"""Google's JSON is lenient: one object stands for a list of one, as in its own REST samples."""
+"""Lists in Google's lenient JSON: one object is accepted for a list of one, as in its REST samples."""
 
 import json
 from typing import Any

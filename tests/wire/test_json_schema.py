@@ -1,4 +1,4 @@
-"""Schemas as each vendor takes them: what one client's SDK makes is often what another vendor refuses."""
+"""Schemas for each vendor: one client's SDK often produces what another vendor refuses."""
 
 import json
 from typing import Any
@@ -95,7 +95,7 @@ def test_strict_tools_reach_them_closed_and_others_as_they_are() -> None:
 
 
 def strictness(chat: Chat) -> list[object]:
-    """What vendors of both of OpenAI's dialects are told: of the format, of the tool."""
+    """Return what vendors of OpenAI's two dialects get as strict: of the format, of the tool."""
     first, second = vendor_request(OPENAI, chat), vendor_request("openai_responses", chat)
     return [
         first["response_format"]["json_schema"].get("strict"),

@@ -1,4 +1,4 @@
-"""What a late event of a Responses stream holds beyond the pieces before it is delivered, or the answer is an error."""
+"""Content of a Responses stream that comes only in a later event: it is delivered, or the answer is an error."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Conversations of very many pieces are read for other dialects in time that grows as they do."""
+"""Conversations of very many pieces are read for other dialects in linear time."""
 
 import time
 from collections.abc import Callable, Sequence

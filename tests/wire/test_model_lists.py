@@ -1,4 +1,4 @@
-"""Models as each dialect's clients list them."""
+"""Model lists in each dialect."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The most tokens that text can be: held against the tokenizers that are installed, and never made of media."""
+"""The upper bound on tokens of text: held against the installed tokenizers, and never derived from media."""
 
 import base64
 import json
@@ -76,7 +76,7 @@ def count(text: str) -> int:
 
 
 def bounds(text: str) -> tuple[int, int]:
-    """Written in JSON as it is, and with escapes."""
+    """The bounds of JSON as it is, and with escapes."""
     return tuple(most_tokens(json.dumps(text, ensure_ascii=ascii_).encode()) for ascii_ in (False, True))  # type: ignore[return-value]
 
 
@@ -108,7 +108,7 @@ def test_F9_what_is_usual_is_held_for_no_more_than_twice_its_tokens() -> None:
     )
 )
 def test_F9_a_requests_bound_is_no_less_than_any_installed_tokenizers_count(texts: list[str]) -> None:
-    """Of generated requests in each dialect, with tools and media, however they are escaped."""
+    """Generated requests in each dialect, with tools and media, with any escapes."""
     chat = [{"role": "user", "content": text} for text in texts] or [{"role": "user", "content": "a"}]
     picture = "data:image/png;base64," + "QUJD" * 90
     seen = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": picture}}]}]

@@ -1,4 +1,4 @@
-"""Forms as they come: the same fields whatever the pieces, and nothing doubtful taken."""
+"""Forms as they arrive: the same fields in any split, and nothing ambiguous accepted."""
 
 from itertools import pairwise
 

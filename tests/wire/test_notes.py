@@ -1,4 +1,4 @@
-"""What only its maker can read comes home through clients of any dialect, and calls bear the names that they know."""
+"""Vendor-specific notes return through clients of any dialect, and calls have the clients' names of tools."""
 
 import json
 from typing import Any
@@ -60,7 +60,7 @@ def test_signed_thinking_comes_back_to_its_vendor_through_a_client_of_the_other_
 
 
 def test_a_turn_that_began_with_signed_thinking_goes_on_with_it() -> None:
-    """Not every call within a turn has a thought of its own."""
+    """Not every call within a turn has reasoning before it."""
     given = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "high"}
     again = {**json.loads(USE), "id": "toolu_2"}
     said = [

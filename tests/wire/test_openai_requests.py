@@ -1,4 +1,4 @@
-"""Requests in OpenAI's two dialects: what is read of them, what is refused by field, and what a vendor gets."""
+"""Requests in OpenAI's two dialects: facts read, fields refused, and bodies for vendors."""
 
 import json
 from typing import Any
@@ -282,7 +282,7 @@ class TestResponses:
 
 
 class TestTheFieldForTheMaximum:
-    """Only the field that the provider obeys goes out, where that is stated."""
+    """Only the field that the provider obeys is sent, if it is stated."""
 
     @pytest.mark.parametrize(
         ("field", "sent", "expected"),

@@ -1,4 +1,4 @@
-"""Requests: what is read of them, what is refused by field, and what a vendor gets."""
+"""Requests: facts read, fields refused, and bodies for vendors."""
 
 import json
 from typing import Any

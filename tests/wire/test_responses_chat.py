@@ -1,4 +1,4 @@
-"""Responses requests in other dialects' words and back: what is kept, what is named, what is refused."""
+"""Responses requests translated and back: fields kept, noted, and refused."""
 
 import json
 from typing import Any
@@ -328,7 +328,7 @@ def test_what_other_dialects_say_has_a_form_here() -> None:
 
 
 def test_notes_of_other_dialects_come_back_to_where_they_were_noted() -> None:
-    """A client of this dialect sends back the items that it was given, and knows nothing of notes."""
+    """A client of this dialect sends its items back, and knows nothing of notes."""
     mine = {kind: Note("gemini", "thoughtSignature", kind.encode()) for kind in ("thought", "call", "text", "block")}
     events: list[Event] = [
         Started("resp_1", "m"),

@@ -1,4 +1,4 @@
-"""The official SDKs as readers of what is written here: streams, whole answers, and refusals as the right exception."""
+"""The official SDKs as readers of our output: streams, whole answers, and refusals as the right exception."""
 
 import functools
 import json
@@ -71,7 +71,7 @@ def written(dialect: str, events: Iterable[Event]) -> bytes:
 
 
 def through_openai(stream: bytes) -> tuple[dict[str, str], dict[int, list[str]], str | None, Any]:
-    """Words by kind, calls as id, name and arguments, the reason and the usage, as the SDK's chunks tell them."""
+    """Return text by kind, calls as id, name and arguments, the reason and the usage, from the SDK's chunks."""
     words = {"content": "", "reasoning_content": "", "refusal": ""}
     calls: dict[int, list[str]] = {}
     reason, usage = None, None
@@ -112,7 +112,7 @@ def test_openais_sdk_reads_every_stream(events: list[Event]) -> None:
 
 
 def test_openais_helper_puts_lists_together_that_come_in_pieces() -> None:
-    """It refuses the second piece of a list unless each entry says its place."""
+    """It refuses the second piece of a list unless each entry has an index."""
     pages = [Citation(f"https://port.example/{place}", str(place)) for place in range(2)]
     events: list[Event] = [Started("chatcmpl-1", "m")]
     for index in range(2):
@@ -136,14 +136,14 @@ def test_openais_helper_puts_lists_together_that_come_in_pieces() -> None:
 
 
 class Tide(pydantic.BaseModel):
-    """What a caller of the SDK wants an answer read into."""
+    """The type that a caller of the SDK wants an answer parsed into."""
 
     port: str
 
 
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # the SDK's own, as it writes what it read
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # the SDK's own form
 def test_what_the_sdk_read_for_its_caller_comes_back_with_the_words() -> None:
-    """The helpers put what they parsed into the message, which callers send back as it is."""
+    """The helpers add the parsed value to the message, which callers send back unchanged."""
     tool = openai.pydantic_function_tool(Tide, name="tide")
     events: list[Event] = [
         Started("chatcmpl-1", "m"),
@@ -170,7 +170,7 @@ def test_what_the_sdk_read_for_its_caller_comes_back_with_the_words() -> None:
 
 
 def through_responses(stream: bytes) -> Any:
-    """The closed answer, as the SDK gathers it from a stream's events: it checks their order and their ids."""
+    """Return the final answer that the SDK gathers from a stream's events: it checks their order and ids."""
     with openai_client(200, stream, SSE) as client, client.responses.stream(model="m", input="?") as reading:
         closed = [event.response for event in reading if event.type in ("response.completed", "response.incomplete")]
     assert len(closed) == 1
@@ -178,7 +178,7 @@ def through_responses(stream: bytes) -> Any:
 
 
 def said_in(response: Any) -> tuple[str, str, list[tuple[str, str, str]]]:
-    """Words, reasoning and calls of a response's items."""
+    """Return text, reasoning and calls of a response's items."""
     words = reasoning = ""
     calls = []
     for item in response.output:
@@ -308,7 +308,7 @@ def test_anthropics_sdk_reads_every_stream(events: list[Event]) -> None:
 
 
 def test_anthropics_tool_runner_goes_on_without_a_conversation_at_the_vendor() -> None:
-    """It asks for one of itself, and sends the whole conversation where it is told that there is none."""
+    """It first requests a stored conversation, and sends the whole conversation after the refusal."""
     wire = DIALECTS[ANTHROPIC]
     asked: list[Request] = []
 
@@ -368,7 +368,7 @@ def test_anthropics_sdk_reads_the_tapes_and_what_we_make_of_them_alike(name: str
         message.pop("usage")
         message.pop("stop_details", None)
         for block in message["content"]:
-            block.pop("caller", None)  # older answers leave it out, as they leave out what is null
+            block.pop("caller", None)  # older answers omit it, as they omit nulls
         message["id"] = message["id"].removeprefix("msg_")  # some vendors' ids are not of this dialect
         return message
 

@@ -1,4 +1,4 @@
-"""How models shall answer, across dialects: the choice of tools, schemas, efforts and budgets of thinking."""
+"""Settings across dialects: tool choice, schemas, efforts and thinking budgets."""
 
 import json
 from typing import Any
@@ -125,7 +125,7 @@ def test_who_cannot_but_reason_is_not_told_to_stop(dialect: str, said: object) -
 @pytest.mark.parametrize(
     ("body", "most"),
     [
-        ({"messages": LOOP}, 50_000),  # a call that no signed thinking stands before
+        ({"messages": LOOP}, 50_000),  # a call without signed thinking before it
         ({"tools": [TIDE], "tool_choice": "required"}, 50_000),
         ({"messages": [*LOOP, {"role": "assistant", "content": "It is"}]}, 50_000),
         ({}, 1_024),  # no room

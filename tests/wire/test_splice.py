@@ -1,4 +1,4 @@
-"""Streams passed on in their own dialect: what leaves, when, and what is noted."""
+"""Streams passed on in their own dialect: which bytes are sent when, and which facts are recorded."""
 
 import json
 
@@ -255,7 +255,7 @@ def test_an_answer_may_repeat_a_long_request_before_its_first_content() -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_beside_what_it_repeats_no_more_than_64_kib_waits(dialect: str) -> None:
-    """However it is cut."""
+    """In any split."""
     for size, well in ((60_000, True), (70_000, False)):
         stream = b": " + b"x" * size + b"\n\n" + tape(dialect, "text")
         for pieces in ([stream], cut(stream, [1000, size, size + 5])):
@@ -264,7 +264,7 @@ def test_beside_what_it_repeats_no_more_than_64_kib_waits(dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_an_event_that_still_comes_waits_for_nobody(dialect: str) -> None:
-    """It may be the content, however long: some vendors say a whole call at once."""
+    """It may be the content, however long: some vendors send a whole call in one event."""
     spliced = splicer(dialect)
     assert spliced.feed(b"data: " + b" " * 200_000) == b""
     assert (spliced.failure, spliced.held_bytes) == (None, 0)
@@ -278,7 +278,7 @@ def test_a_search_that_is_the_first_thing_to_happen_is_content() -> None:
 
 
 def test_an_item_of_a_kind_of_its_own_may_have_members_of_other_types() -> None:
-    """A search for tools that the caller runs has an object where functions have their arguments' text."""
+    """The caller's search for tools has an object where functions have their arguments as text."""
     frames = events(tape(RESPONSES, "text"))
     item = b'{"id":"ts_1","type":"tool_search_call","arguments":{"query":"tides"},"execution":"client"}'
     kinds = (b"response.output_item.added", b"response.output_item.done")
@@ -313,7 +313,7 @@ def test_a_failure_that_closes_the_answer_is_one() -> None:
 
 
 def test_sealed_reasoning_is_content() -> None:
-    """Where a vendor shows no reasoning, its signature alone says that there was some."""
+    """If a vendor shows no reasoning, only its signature proves that there was some."""
     frames = events(tape(ANTHROPIC, "thinking_tools"))
     spliced = splicer(ANTHROPIC)
     assert spliced.feed(frames[0] + frames[1]) == b""
@@ -409,7 +409,7 @@ def test_R1_empty_chunks_alone_are_no_answer() -> None:
 
 
 def test_R1_a_whole_body_without_framing_is_no_stream() -> None:
-    """Gemini answers so where it is not asked for `alt=sse`."""
+    """Gemini answers so without `alt=sse`."""
     said = b'{"candidates":[{"content":{"parts":[{"text":"Aye."}],"role":"model"},"finishReason":"STOP"}]%b}'
     whole = said % b',"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5}'
     indented = json.dumps(json.loads(whole), indent=2).encode()

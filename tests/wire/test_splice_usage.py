@@ -1,4 +1,4 @@
-"""What is noted of a stream's usage while it passes, and what callers are told of its cost."""
+"""The usage recorded from a stream as it passes, and the cost that callers get."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Framing: every line end, any split, the very bytes, and a bound."""
+"""SSE framing: every line end, any split, unchanged bytes, and a size limit."""
 
 import re
 
@@ -20,7 +20,7 @@ def frames_of(pieces: list[bytes]) -> list[Frame]:
 
 
 def told(stream: bytes) -> list[tuple[str, str]]:
-    """What the standard's own algorithm dispatches, line by line; names and data of events that have data."""
+    """Return what the standard's algorithm dispatches, line by line: names and data of events with data."""
     text = stream.decode().removeprefix("\ufeff")
     events: list[tuple[str, str]] = []
     name, data = "", None

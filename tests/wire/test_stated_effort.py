@@ -1,4 +1,4 @@
-"""How much to think, said within the caller's own dialect: what each vendor takes, and nothing that it would refuse."""
+"""Reasoning effort set within the caller's own dialect: only in forms that each vendor accepts."""
 
 import json
 from typing import Any
@@ -24,7 +24,7 @@ FORCED: list[dict[str, Any]] = [{"type": "any"}, {"type": "tool", "name": "sound
 
 
 def stated(dialect: str, body: dict[str, Any], effort: str, *abilities: str, most: int | None = None) -> dict[str, Any]:
-    """What leaves for the vendor, with an effort that the caller left open."""
+    """Return the body for the vendor, with an effort that the caller left open."""
     own, place = DIALECTS[dialect], ModelInPath("m", stream=False) if dialect == GEMINI else None
     request = own.read_request(json.dumps(body if place else {"model": "m", **body}).encode(), place)
     chat = msgspec.structs.replace(own.read_chat(request), thinking=ReasoningRequest(effort))
@@ -41,7 +41,7 @@ def stated(dialect: str, body: dict[str, Any], effort: str, *abilities: str, mos
         ("low", 32_000, 4_096),
         ("medium", 32_000, 8_192),
         ("high", 64_000, 24_576),
-        ("high", 9_000, 6_750),  # a quarter of the answer is for its words
+        ("high", 9_000, 6_750),  # a quarter of the answer stays for its text
         ("minimal", 1_366, 1_024),
     ],
 )

@@ -1,4 +1,4 @@
-"""Half characters in vendors' JSON: read as U+FFFD, and passed on as they came within a dialect."""
+"""Lone surrogates in vendors' JSON: read as U+FFFD, and passed on unchanged within a dialect."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""JSON that grows when it is read: refused before it is, and what is read takes no more than a few times its bytes."""
+"""JSON that grows when decoded: refused before decoding, and accepted JSON takes only a few times its bytes."""
 
 import functools
 import tracemalloc
@@ -26,7 +26,7 @@ def request(*members: bytes) -> bytes:
 
 
 def said(dialect: str, body: bytes) -> bytes:
-    """The same where the conversation and what stands in it have other names."""
+    """Return the same body with the dialect's names of the conversation and its content."""
     named = body.replace(b'"messages":', b'"%b":' % CONVERSATIONS.get(dialect, b"messages"))
     if dialect != "gemini":
         return named
@@ -64,7 +64,7 @@ def test_a_request_that_would_swell_is_refused(dialect: str, name: str) -> None:
 
 
 def test_F12_too_many_keys_are_refused_without_being_read() -> None:
-    """At the cost of a thousand keys, whatever their count."""
+    """At the cost of a thousand keys, for any count."""
     body = request(b'"messages":[]', names(900_000))
     tracemalloc.start()
     try:
@@ -80,7 +80,7 @@ def test_what_agents_send_is_far_from_that(dialect: str) -> None:
     tool = b'{"type":"custom","name":"t","input_schema":{"type":"object","properties":{"a":{},"b":{},"c":{}}}}'
     if dialect == "gemini":
         tool = b'{"functionDeclarations":[{"name":"t","parameters":{"type":"object","properties":{"a":{},"b":{}}}}]}'
-    text = b"if (a) { b: c } " * 50_000  # a source file of 800 kB, as it stands in a string
+    text = b"if (a) { b: c } " * 50_000  # a source file of 800 kB in a string
     body = request(
         b'"messages":[%b]' % many(b'{"role":"user","content":[{"type":"text","text":"%b"}]}' % text, 4),
         b'"tools":[%b]' % many(tool, 5_000),
@@ -116,7 +116,7 @@ def test_a_name_of_escapes_is_found_and_a_repeated_one_refused() -> None:
 
 
 def test_blocks_in_blocks_are_counted_however_deep() -> None:
-    """The decoder's depth is the interpreter's; ours does not depend on it."""
+    """The decoder's depth is the interpreter's; our count does not depend on it."""
     block = _Block(type="image", source="x")
     for _ in range(100_000):
         block = _Block(type="tool_result", content=[block])
@@ -145,7 +145,7 @@ def test_an_answer_that_would_swell_is_none(dialect: str) -> None:
 
 @pytest.mark.parametrize("depth", [1, 2, 400, 480, 485, 490, 495])
 def test_thinking_in_thinking_is_an_answer_or_garbage(depth: int) -> None:
-    """Never an error of ours, at whatever depth the decoder gives up."""
+    """Never an internal error, at whatever depth the decoder gives up."""
     thinking = b'[{"thinking":' * depth + b'"x"' + b"}]" * depth
     read = DIALECTS["openai_chat"].read_answer(b'{"choices":[{"message":{"content":%b}}]}' % thinking)
     assert not isinstance(read, Failure) or read.kind is FailureKind.GARBAGE

@@ -1,4 +1,4 @@
-"""Answers translated: any cut of the bytes says the same, nothing that says "complete" leaves before it is paid for."""
+"""Translated answers: the same meaning in any split, and nothing that says "complete" is sent before it is paid for."""
 
 import itertools
 import json
@@ -96,7 +96,7 @@ def test_what_arrives_means_what_was_sent(tape: Path) -> None:
 
 
 class Played(FirstContentLimit):
-    """A reader that gives one event for each byte fed."""
+    """A reader that returns one event for each byte fed."""
 
     coming = 0
 
@@ -152,7 +152,7 @@ def test_a_usage_from_before_the_last_words_did_not_count_them() -> None:
 
 
 def wrong(output: int = -1) -> list[Event]:
-    """An answer whose usage does not add up."""
+    """Return an answer with inconsistent usage."""
     block = (BlockOpened(0, BlockKind.TEXT), BlockGrew(0, "four"), BlockClosed(0))
     return [Started("id", "m"), *block, UsageReported(Usage(input=5, output=output)), Finished(FinishReason.STOP)]
 
@@ -200,7 +200,7 @@ def test_words_that_a_dialect_holds_back_are_counted_when_they_leave() -> None:
 
 
 def test_between_dialects_no_more_waits_than_within_one() -> None:
-    """Beside the 64 KiB, what vendors of Responses repeat of the request; and an event that comes may be content."""
+    """At most 64 KiB, plus the request that vendors of Responses repeat; an incomplete event may be content."""
     for name, wire in DIALECTS.items():
         asked = DIALECTS["openai_chat"].read_request(b'{"model":"m","messages":[],"user":"%b"}' % (b"x" * 10_000))
         splicer = Translator(wire.reader(), DIALECTS["openai_chat"].writer(), None, ReplyContext(request=asked))

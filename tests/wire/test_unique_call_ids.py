@@ -1,4 +1,4 @@
-"""Calls whose ids repeat: no vendor and no client can tell their results apart until we do."""
+"""Repeated call ids: made unique, because neither vendors nor clients could tell their results apart."""
 
 import json
 from typing import Any
@@ -15,14 +15,14 @@ ORDER = VendorOptions("up", stream=False, max_output=None, most_output=9, capabi
 
 
 def loop(*results: str) -> list[dict[str, Any]]:
-    """The same id twice in one answer."""
+    """Return the same id twice in one answer."""
     calls = {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]}
     given = [{"role": "tool", "tool_call_id": "c1", "content": result} for result in results]
     return [{"role": "user", "content": "?"}, calls, *given]
 
 
 def pairs(messages: tuple[Message, ...]) -> tuple[list[str], dict[str, str]]:
-    """The ids of the calls, and each result's words by the id of its call."""
+    """Return the ids of the calls, and each result's text by the id of its call."""
     parts = [part for message in messages for part in message.parts]
     said = {part.call_id: part.parts[0].text for part in parts if isinstance(part, ToolResult)}  # type: ignore[union-attr]
     return [part.id for part in parts if isinstance(part, ToolCall)], said

@@ -1,5 +1,5 @@
-"""What a request asks that another dialect cannot say: meaning is refused by the caller's own field, advice and what is
-unknown are left out and named.
+"""Fields without a form in another dialect: features are refused by the caller's field, advice and unknown fields are
+omitted and named.
 """
 
 from typing import Any

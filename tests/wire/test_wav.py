@@ -1,4 +1,4 @@
-"""The length of WAV recordings by their headers: never more than there is, and nothing where they do not tell."""
+"""The length of WAV recordings by their headers: never more than the file has, and 0 if unknown."""
 
 import io
 import struct
@@ -59,5 +59,5 @@ def test_a_header_that_contradicts_itself_tells_nothing() -> None:
     struct.pack_into("<I", sound, 28, 1)  # one byte a second
     assert seconds_of(bytes(sound), len(sound)) == 0
     squeezed = bytearray(recording(3))
-    struct.pack_into("<H", squeezed, 20, 0x55)  # another kind of sound within
+    struct.pack_into("<H", squeezed, 20, 0x55)  # another audio format inside
     assert seconds_of(bytes(squeezed), len(squeezed)) == 0

@@ -1,4 +1,4 @@
-"""Asking a vendor of one dialect what a client of another wants."""
+"""Requests of one dialect's client for a vendor of another."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ OPENAI, ANTHROPIC = "openai_chat", "anthropic_messages"
 
 
 def client_request(dialect: str, body: dict[str, Any] | bytes) -> Chat:
-    """What a client of a dialect asks; what its path needs is added."""
+    """Return the request of a dialect's client, with the fields that its path needs."""
     if isinstance(body, dict):
         least: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
         if dialect == ANTHROPIC:
@@ -22,7 +22,7 @@ def client_request(dialect: str, body: dict[str, Any] | bytes) -> Chat:
 
 
 def vendor_request(dialect: str, chat: Chat, *lacking: str, most: int = 50_000) -> dict[str, Any]:
-    """What a vendor of a dialect is told."""
+    """Return the body for a vendor of a dialect."""
     order = VendorOptions("up", stream=False, max_output=most, most_output=60_000, capabilities=ABLE - {*lacking})
     body: dict[str, Any] = json.loads(DIALECTS[dialect].write_chat(chat, order))
     return body
