@@ -214,7 +214,7 @@ def test_a_home_that_is_a_file_is_refused(any_harbor: Harbor) -> None:
 def test_data_in_use_where_we_cannot_see_is_refused(any_harbor: Harbor, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server in another container has no pid here, but its lock is the file system's."""
     any_harbor.server().leave()
-    monkeypatch.setattr(embedded, "_FADE_SECONDS", 0.1)
+    monkeypatch.setattr(embedded, "_EXIT_SECONDS", 0.1)
 
     async def enter() -> None:
         async with EmbeddedPostgres(any_harbor.home, lasting=True):

@@ -15,7 +15,7 @@ from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.files import sync_folder
 
 SUPERUSER = "tokenharbor"
-HERE = "/proc/self/cwd"
+WORKING_FOLDER = "/proc/self/cwd"
 """The data folder as passed to PostgreSQL, which runs in it. Its own path may have blanks or private parents."""
 
 _SOCKET_NAME = ".s.PGSQL.5432"
@@ -146,8 +146,9 @@ async def _make(cluster: PostgresCluster, programs: PostgresPrograms) -> None:
     with cluster.log.open("ab") as output:
         begin = output.tell()
         made = programs.start(
-            "initdb", "-D", HERE, "-U", SUPERUSER, "--auth-local=trust", "--auth-host=reject", "--no-instructions",
-            "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+            "initdb", "-D", WORKING_FOLDER, "-U", SUPERUSER, "--auth-local=trust", "--auth-host=reject",
+            "--no-instructions", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
             cwd=half, output=output.fileno(),
         )  # fmt: skip
     if await asyncio.to_thread(made.wait) != 0:

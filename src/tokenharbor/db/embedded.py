@@ -22,8 +22,8 @@ import asyncpg
 import structlog
 
 from tokenharbor.db.cluster import (
-    HERE,
     SUPERUSER,
+    WORKING_FOLDER,
     PostgresCluster,
     last_log_complaint,
     make_socket_folder,
@@ -40,12 +40,12 @@ DATABASE = "tokenharbor"
 
 _GATE_SECONDS = 330  # another process may be waiting for the replay of a long log
 _READY_SECONDS = 300
-_FADE_SECONDS = 15  # processes that outlive a killed postmaster end within a second or two
+_EXIT_SECONDS = 15  # processes that outlive a killed postmaster end within a second or two
 _STOP_SECONDS = 30
 _POLL_SECONDS = 0.005
 _WATCH_SECONDS = 0.2
 _RETRY_SECONDS = (0.2, 1, 5, 15)
-_GONE = (FileNotFoundError, NotADirectoryError, ProcessLookupError, PermissionError)
+_NOT_OURS = (FileNotFoundError, NotADirectoryError, ProcessLookupError, PermissionError)
 """Errors which mean that a process does not exist, or is another user's."""
 
 
@@ -156,7 +156,7 @@ class EmbeddedPostgres:
 
     async def _adopt_or_start(self) -> None:
         with _opened(self.cluster.alive) as alive:
-            for _ in _ticks(_FADE_SECONDS):
+            for _ in _ticks(_EXIT_SECONDS):
                 if postmaster_pid(self.cluster) is not None:
                     return
                 if _lock(alive, fcntl.LOCK_EX):
@@ -180,7 +180,7 @@ class EmbeddedPostgres:
         self._started = True
         with self.cluster.log.open("ab") as output:
             programs.start_detached(
-                "postgres", "-D", HERE, "-k", str(sockets),
+                "postgres", "-D", WORKING_FOLDER, "-k", str(sockets),
                 cwd=self.cluster.data, output=output.fileno(), keep=alive,
             )  # fmt: skip
 
@@ -230,7 +230,7 @@ def postmaster_pid(cluster: PostgresCluster) -> int | None:
 
     Raises OSError if that cannot be determined, for example without a free file descriptor.
     """
-    with contextlib.suppress(*_GONE, ValueError, IndexError):
+    with contextlib.suppress(*_NOT_OURS, ValueError, IndexError):
         pid = int(_postmaster_lines(cluster)[0])
         if os.path.samestat(Path(f"/proc/{pid}/cwd").stat(), cluster.data.stat()):
             return pid
@@ -260,12 +260,12 @@ async def _ensure_database(url: str) -> None:
 
 async def _first_connection(url: str) -> asyncpg.Connection:
     """Connect, with retries: a server that recovers from the crash of one of its processes refuses at first."""
-    for _ in _ticks(_FADE_SECONDS):
+    for _ in _ticks(_EXIT_SECONDS):
         try:
-            return await asyncpg.connect(url, timeout=_FADE_SECONDS)
+            return await asyncpg.connect(url, timeout=_EXIT_SECONDS)
         except (asyncpg.CannotConnectNowError, ConnectionError):
             await asyncio.sleep(_POLL_SECONDS)
-    return await asyncpg.connect(url, timeout=_FADE_SECONDS)
+    return await asyncpg.connect(url, timeout=_EXIT_SECONDS)
 
 
 def _url(folder: str, database: str) -> str:

@@ -22,7 +22,7 @@ class HistoryQueries:
     request: str
     owner: str
     requests: str
-    looked_at: str
+    searched_to: str
     lots: str
     price: str
     add_prices: str
@@ -30,8 +30,8 @@ class HistoryQueries:
 
 SQL = read_queries(HistoryQueries, "tokenharbor.ledger", "history.sql")
 
-_MOST_LOOKED_AT: Final = 10_000
-_WHATEVER: Final = (None,) * 6
+_MOST_SEARCHED: Final = 10_000
+_NO_CONDITION: Final = (None,) * 6
 _LAST: Final = UUID(int=2**128 - 1)
 
 
@@ -95,11 +95,11 @@ class RequestFilter:
 @dataclass(frozen=True, slots=True)
 class RequestPage:
     """Requests and their charges, without entries. If fewer than requested were found, there may be more before
-    `looked_at`; None means that there are no more.
+    `searched_to`; None means that there are no more.
     """
 
     found: Sequence[tuple[RequestRecord, Usd]]
-    looked_at: UUID | None
+    searched_to: UUID | None
 
 
 class RequestHistory:
@@ -130,17 +130,17 @@ class RequestHistory:
     async def requests(self, account_id: UUID, wanted: RequestFilter) -> RequestPage:
         """Return the latest matching requests, newest first. The search is bounded, however rare matches are."""
         named = (wanted.model, wanted.provider, wanted.key_id, wanted.status, wanted.cache, wanted.stage)
-        looks = wanted.most if named == _WHATEVER else _MOST_LOOKED_AT
-        before, looked_at = wanted.before or _LAST, None
+        most_searched = wanted.most if named == _NO_CONDITION else _MOST_SEARCHED
+        before, searched_to = wanted.before or _LAST, None
         with as_database_unavailable():
-            rows = await self._pool.fetch(SQL.requests, account_id, before, *named, looks, wanted.most)
-            if len(rows) < wanted.most and named != _WHATEVER:
-                looked_at = await self._pool.fetchval(SQL.looked_at, account_id, before, looks)
+            rows = await self._pool.fetch(SQL.requests, account_id, before, *named, most_searched, wanted.most)
+            if len(rows) < wanted.most and named != _NO_CONDITION:
+                searched_to = await self._pool.fetchval(SQL.searched_to, account_id, before, most_searched)
         found = [
             (RequestRecord(row["id"], row["at"], row["key_id"], row["detail"], charged=None), Usd(row["amount"]))
             for row in rows
         ]
-        return RequestPage(found, looked_at)
+        return RequestPage(found, searched_to)
 
     async def price(self, version: bytes) -> str | None:
         """Return the canonical form of a price that was ever on sale."""

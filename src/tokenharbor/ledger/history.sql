@@ -26,7 +26,7 @@ FROM (SELECT * FROM (SELECT * FROM request WHERE account_id = $1 AND id < $2 ORD
       ORDER BY id DESC LIMIT $10) r
 LEFT JOIN entry e ON e.id = r.id AND e.type = 'usage' ORDER BY r.id DESC
 
--- name: looked_at
+-- name: searched_to
 -- The last of the $3 requests of an account before one, if there are as many.
 SELECT id FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC OFFSET $3 - 1 LIMIT 1
 

@@ -21,7 +21,7 @@ class SessionQueries:
     """The SQL of sessions.sql."""
 
     sessions: str
-    looked_at: str
+    searched_to: str
     session: str
     requests: str
     stages: str
@@ -29,7 +29,7 @@ class SessionQueries:
 
 SQL = read_queries(SessionQueries, "tokenharbor.ledger", "sessions.sql")
 
-_MOST_LOOKED_AT: Final = 10_000
+_MOST_SEARCHED: Final = 10_000
 _MOST_OF_EACH: Final = 1_000
 _MOST_OF_ONE: Final = 5_000
 _LAST: Final = UUID(int=2**128 - 1)
@@ -50,10 +50,10 @@ class SessionSummary:
 
 @dataclass(frozen=True, slots=True)
 class SessionList:
-    """Sessions, latest first. If fewer than requested were found, more may be before `looked_at`; None: no more."""
+    """Sessions, latest first. If fewer than requested were found, more may be before `searched_to`; None: no more."""
 
     found: Sequence[SessionSummary]
-    looked_at: UUID | None
+    searched_to: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,14 @@ class StageTotal:
 
 async def list_sessions(conn: asyncpg.Connection, account_id: UUID, before: UUID | None, most: int) -> SessionList:
     """Return the latest sessions whose last request is before one. The search is bounded, however rare sessions are."""
-    until, looked_at = before or _LAST, None
+    until, searched_to = before or _LAST, None
     with as_database_unavailable():
-        rows = await conn.fetch(SQL.sessions, account_id, until, _MOST_LOOKED_AT, most, _MOST_OF_EACH)
+        rows = await conn.fetch(SQL.sessions, account_id, until, _MOST_SEARCHED, most, _MOST_OF_EACH)
         if len(rows) < most:
-            looked_at = await conn.fetchval(SQL.looked_at, account_id, until, _MOST_LOOKED_AT)
+            searched_to = await conn.fetchval(SQL.searched_to, account_id, until, _MOST_SEARCHED)
     return SessionList(
-        [SessionSummary(**{**row, "amount": Usd(row["amount"]), "saved": Usd(row["saved"])}) for row in rows], looked_at
+        [SessionSummary(**{**row, "amount": Usd(row["amount"]), "saved": Usd(row["saved"])}) for row in rows],
+        searched_to,
     )
 
 

@@ -19,7 +19,7 @@ FROM found f CROSS JOIN LATERAL (
     LEFT JOIN entry e ON e.id = r.id AND e.type = 'usage') t
 ORDER BY f.id DESC
 
--- name: looked_at
+-- name: searched_to
 -- The last of the $3 requests of an account before one, if there are as many.
 SELECT id FROM request WHERE account_id = $1 AND id < $2 ORDER BY id DESC OFFSET $3 - 1 LIMIT 1
 

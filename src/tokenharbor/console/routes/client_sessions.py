@@ -31,8 +31,8 @@ async def show_sessions(
     before = None if cursor is None else parse_id("req", cursor, "cursor")
     read = await list_sessions(heavy, account, before, limit + 1)
     page = page_of(read.found, limit, lambda each: ids.show("req", each.last_id), ClientSessionDocument.of)
-    if page.next_cursor is None and read.looked_at is not None:
-        return Page(page.data, ids.show("req", read.looked_at))
+    if page.next_cursor is None and read.searched_to is not None:
+        return Page(page.data, ids.show("req", read.searched_to))
     return page
 
 

@@ -77,7 +77,7 @@ async def list_requests(
     page = page_of(
         read.found, limit, lambda row: ids.show("req", row[0].request_id), lambda row: RequestDocument.of(*row)
     )
-    return page if read.looked_at is None else replace(page, next_cursor=ids.show("req", read.looked_at))
+    return page if read.searched_to is None else replace(page, next_cursor=ids.show("req", read.searched_to))
 
 
 @get(
