@@ -1,4 +1,4 @@
-"""What the gateway reads of the books for callers: balances and receipts."""
+"""The reads of the books that the gateway makes for callers: balances and receipts."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from tokenharbor.ledger.types import Balance
 
 
 class AccountReads(Protocol):
-    """What the gateway reads of the books. Each raises BooksError while the database is unavailable."""
+    """Reads of balances and receipts. Each raises BooksError while the database is unavailable."""
 
     def balance(self, account_id: UUID, at: datetime) -> Awaitable[Balance]: ...
 

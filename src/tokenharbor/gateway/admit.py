@@ -1,4 +1,4 @@
-"""Admission: from a presented key to the caller, and from the caller's and the request's rules to boundaries."""
+"""Admission: finds the caller of an API key, and turns the rules of key and request into boundaries."""
 
 from collections.abc import Awaitable
 from datetime import datetime
@@ -16,11 +16,11 @@ from tokenharbor.wire.neutral.extensions import read_max_price
 from tokenharbor.wire.neutral.request import ProviderRules
 
 _MISSING = "No API key: send one as Authorization: Bearer, x-api-key or x-goog-api-key."
-_NANO_A_MILLION_PER_PICO = 1_000  # one nano-USD for a million is a thousandth of a pico-USD for one
+_NANO_A_MILLION_PER_PICO = 1_000  # 1 nano-USD per 1M tokens is 1/1000 pico-USD per token
 
 
 class KeyFinder(Protocol):
-    """The keys in force."""
+    """Finds the callers of API keys."""
 
     def find(self, presented: bytes) -> Caller | None: ...
 
@@ -28,7 +28,7 @@ class KeyFinder(Protocol):
 
 
 def known_caller(ring: KeyFinder, call: Call) -> Caller | None:
-    """The caller behind a key that is in memory; None where `admit` has to look further. Raises as that does."""
+    """Return the caller of a key that is in memory, else None: then call `admit`. Raises as `admit`."""
     caller = ring.find(call.key) if call.key else None
     if caller is not None and (caller.expires_at is not None or caller.networks):
         check_caller(caller, call.exchange.peer, call.started_at)
@@ -36,7 +36,7 @@ def known_caller(ring: KeyFinder, call: Call) -> Caller | None:
 
 
 async def admit(ring: KeyFinder, call: Call) -> Caller:
-    """The caller behind a key. Raises InvalidApiKey, PermissionDenied, Unavailable."""
+    """Return the caller of a key. Raises InvalidApiKey, PermissionDenied, Unavailable."""
     caller = known_caller(ring, call)
     if caller is None:
         if not call.key:
@@ -49,7 +49,7 @@ async def admit(ring: KeyFinder, call: Call) -> Caller:
 
 
 def check_caller(caller: Caller, peer: str, at: datetime) -> None:
-    """Raises InvalidApiKey, PermissionDenied."""
+    """Check a key's expiry and networks. Raises InvalidApiKey, PermissionDenied."""
     if caller.expires_at is not None and caller.expires_at <= at:
         raise InvalidApiKey("This API key has expired: create a new one.")
     if caller.networks and not allows_ip(caller, peer):
@@ -70,7 +70,9 @@ def key_rules(caller: Caller) -> RoutingRules:
 
 
 def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found: ResolvedName) -> Boundaries:
-    """What the request allows. Rules come from the body or the header, not both; a pinned provider is the only one."""
+    """Return the boundaries of a request. Rules come from the body or the header, not both. A provider that the model's
+    name pins is the only one allowed.
+    """
     if rules is not None and header is not None:
         raise InvalidRequest(
             "Send provider rules in the body or in the header x-tokenharbor-provider, not in both.", param="provider"
@@ -110,5 +112,5 @@ def _retention(text: str | None) -> str | None:
 
 
 def _pico(per_million: str | None) -> int | None:
-    """USD per 1M tokens, which the dialect has checked, as pico-USD per token."""
+    """Convert USD per 1M tokens, which the dialect has checked, to pico-USD per token."""
     return None if per_million is None else Usd.parse(per_million) // _NANO_A_MILLION_PER_PICO

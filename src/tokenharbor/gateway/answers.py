@@ -1,4 +1,4 @@
-"""Answers' heads and refusals: the headers that every answer carries."""
+"""The heads of answers, and refusals in full."""
 
 from collections.abc import Iterable
 
@@ -36,7 +36,7 @@ def _ids(request_id: str) -> str:
 
 
 def whole_head(call: MeteredCall, lines: bytes, cost: Usd) -> bytes:
-    """The head of a complete answer; `lines` name the model and provider that served."""
+    """Return the head of a complete answer. `lines` name the model and provider that served it."""
     meter, request_id = call.meter, call.request_id
     layer = cache_layer(meter.usage) if meter.hit is None else meter.hit.layer
     own = (
@@ -53,11 +53,12 @@ def whole_head(call: MeteredCall, lines: bytes, cost: Usd) -> bytes:
 
 
 def _first_layer(meter: Meter) -> str:
-    """Which cache answered a stream, as far as is known when it begins."""
+    """Return the cache that answers a stream, as far as is known when it begins."""
     return "none" if meter.hit is None else meter.hit.layer
 
 
 def stream_head(call: MeteredCall, lines: bytes) -> bytes:
+    """Return the head of a stream. `lines` name the model and provider that serve it."""
     layer = _first_layer(call.meter)
     own = (
         f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\nx-tokenharbor-cache: {layer}\r\n"
@@ -68,14 +69,14 @@ def stream_head(call: MeteredCall, lines: bytes) -> bytes:
 
 
 def media_head(call: Call, lines: bytes, media: bytes, attempts: int = 0) -> bytes:
-    """Of an answer in a medium that the vendor names."""
+    """Return the head of an answer whose media type the provider named."""
     own = f"{_CORS}{_ids(call.request_id)}x-tokenharbor-attempts: {attempts}\r\n"
     first = b"content-type: %b\r\ncache-control: no-cache\r\n" % media
     return first + lines + rate_lines(call) + own.encode("ascii")
 
 
 def write_refusal(dialect: Dialect, request_id: str, refusal: Refusal, lines: bytes = b"") -> tuple[int, bytes, bytes]:
-    """Status, head and body of a refusal as the caller's dialect says it, with further lines of its head: see
+    """Return status, head and body of a refusal in the caller's dialect. `lines` are more lines of the head: see
     `route_lines`, `rate_lines` and `allow_line`.
     """
     own = _ids(request_id)
@@ -88,7 +89,7 @@ def write_refusal(dialect: Dialect, request_id: str, refusal: Refusal, lines: by
 
 
 def route_lines(meter: Meter) -> bytes:
-    """The headers of a refusal that name the route; none where no provider was asked."""
+    """Return the header lines of a refusal that name the route, or b"" if no provider was asked."""
     if not meter.attempts:
         return b""
     return (
@@ -99,7 +100,7 @@ def route_lines(meter: Meter) -> bytes:
 
 
 def rate_lines(call: Call) -> bytes:
-    """The rates of a caller who has limits."""
+    """Return the `x-ratelimit-*` lines, or b"" for a caller without limits."""
     return b"" if call.rates is None else call.rates.lines()
 
 
@@ -108,22 +109,22 @@ def json_head(call: Call) -> bytes:
 
 
 def estimate_head(call: Call) -> bytes:
-    """Of a count that is our own estimate."""
+    """Return the head of an answer with an estimated token count."""
     return json_head(call) + b"x-tokenharbor-estimated: true\r\n"
 
 
 def options_head(request_id: str, methods: Iterable[str], *, public: bool) -> bytes:
-    """Of the answer to OPTIONS; at public paths it is a browser's that asks whether it may ask."""
+    """Return the head of the answer to OPTIONS. At public paths it also answers a browser's CORS preflight."""
     return (_PREFLIGHT if public else b"") + allow_line(methods) + _ids(request_id).encode("ascii")
 
 
 def allow_line(methods: Iterable[str]) -> bytes:
-    """The methods that a path supports."""
+    """Return the header line with the methods that a path supports."""
     return f"allow: {', '.join(methods)}\r\n".encode("ascii")
 
 
 def _more(call: MeteredCall) -> str:
-    """Of the few answers whose request was not passed on as it was."""
+    """Return the header lines of an answer whose request was changed on the way to the provider."""
     capped, left_out = call.meter.capped, call.meter.left_out
     more = "" if capped is None else f"x-tokenharbor-max-tokens: {capped}\r\n"
     return f"{more}x-tokenharbor-left-out: {', '.join(left_out)}\r\n" if left_out else more

@@ -1,4 +1,4 @@
-"""Attempts: endpoints asked in order until one answers, and what each failure means for the next."""
+"""Attempts: asks a plan's endpoints in order until one answers, and records each failure."""
 
 import asyncio
 
@@ -20,14 +20,14 @@ from tokenharbor.upstream.send import OpenStream, WholeAnswer
 from tokenharbor.wire.neutral.failure import Failure, FailureKind
 
 _WAITED = frozenset({FailureKind.TIMEOUT, FailureKind.BROKEN})
-"""How vendors end what they have waited for too long."""
+"""Failures by which providers end an upload that takes too long."""
 
 
 async def open_first(
     dependencies: Dependencies, kind: RequestKind[R, A], call: MeteredCall, request: R, plan: Plan
 ) -> tuple[ReadyEndpoint, A]:
-    """The first endpoint of the plan that gives an answer (a stream: its first content), and that answer. Raises the
-    refusal that their failures come to.
+    """Return the first endpoint of the plan that answers (a stream: that sends content), and its answer. Raises the
+    refusal that results from all failures if none does.
     """
     meter, monotonic = call.meter, dependencies.world.clock.monotonic
     faults: list[FailedAttempt] = []
@@ -42,7 +42,7 @@ async def open_first(
         except InvalidRequest as refusal:
             if ready.vendor is call.dialect:
                 raise
-            untranslatable = refusal  # a value that has no form in this one's dialect: it may in the next one's
+            untranslatable = refusal  # this dialect cannot express a value of the request: the next one may
             plan = _without(plan, ready, refusal)
             meter.not_asked = plan.not_asked
             continue
@@ -59,20 +59,20 @@ async def open_first(
 
 
 def _name_model(meter: Meter, ready: ReadyEndpoint) -> None:
-    """Whose attempt the last one was, where the route is of several models."""
+    """Name the model of the last attempt, on a route of several models."""
     meter.model = ready.model.name
     meter.attempts[-1] = msgspec.structs.replace(meter.attempts[-1], model=ready.model.name)
 
 
-def _without(plan: Plan, untold: ReadyEndpoint, refusal: InvalidRequest) -> Plan:
-    drop = untranslatable_endpoint(untold.endpoint, refusal)
-    return plan.narrow(lambda each: drop if each is untold else each)
+def _without(plan: Plan, untranslatable: ReadyEndpoint, refusal: InvalidRequest) -> Plan:
+    drop = untranslatable_endpoint(untranslatable.endpoint, refusal)
+    return plan.narrow(lambda each: drop if each is untranslatable else each)
 
 
 def broken_stream_refusal(
     dependencies: Dependencies, call: MeteredCall, ready: ReadyEndpoint, failure: Failure
 ) -> Refusal:
-    """The refusal where an endpoint failed after its first content: no other endpoint may be tried."""
+    """Return the refusal for an endpoint that failed after its first content: no other endpoint may be tried."""
     meter = call.meter
     if isinstance(failure, MaskedFailure):
         meter.alarm(Alarm.CREDENTIAL_SHOWN)
@@ -110,7 +110,7 @@ def _note_hang_up(meter: Meter, ready: ReadyEndpoint, took_ms: int) -> None:
 def _note_failure(
     dependencies: Dependencies, meter: Meter, ready: ReadyEndpoint, outcome: Failure | LastFailure, began: float
 ) -> Failure:
-    """The failure itself, once the receipt and the endpoint's health know of it."""
+    """Record a failure in the receipt and the endpoint's health, and return it."""
     took_ms = int((dependencies.world.clock.monotonic() - began) * 1000)
     served, failure = ready.served, outcome.failure if isinstance(outcome, LastFailure) else outcome
     meter.attempts.append(Attempt(served.provider, served.upstream_model, failure.kind.value, took_ms, failure.status))

@@ -1,4 +1,4 @@
-"""One call as it comes in: its id, its key and the few headers that matter, read in one pass."""
+"""A call: the gateway's record of an exchange, with its id, its key and the headers that matter."""
 
 import re
 from typing import Protocol
@@ -20,19 +20,19 @@ from tokenharbor.wire.neutral.request import ProviderRules
 
 _MAX_CLIENT_ID = 128
 _QUERY = frozenset({"alt", "dry_run", "limit"})
-"""The parameters of queries that are read; others are passed over."""
+"""The query parameters that are read; others are ignored."""
 _DRY_RUNS = frozenset({"dryrun", "dry-run", "dry.run"})
 
 
 class RateLines(Protocol):
-    """What answers say of a caller's rates."""
+    """The rate limit headers of a caller."""
 
     def lines(self) -> bytes:
-        """The `x-ratelimit-*` lines of an answer that leaves now."""
+        """Return the `x-ratelimit-*` lines of an answer that is sent now."""
 
 
 class Call:
-    """What the gateway notes of an exchange before it reads the body: who calls, when, and in which dialect."""
+    """An exchange before its body is read: who calls, when, and in which dialect."""
 
     __slots__ = ("clock", "dialect", "dry_run", "exchange", "key", "place", "rates", "request_id", "started_at", "uuid")
 
@@ -41,15 +41,15 @@ class Call:
         self.request_id = ids.show("req", self.uuid)
         self.exchange = exchange
         self.dialect = dialect
-        self.place = place  # what the path says, in a dialect that says it there
+        self.place = place  # model and streaming, in dialects that state them in the path
         self.clock = world.clock
         self.started_at = world.clock.now()
         self.key = presented_key(exchange.header_map)
         self.dry_run = False
-        self.rates: RateLines | None = None  # of a caller who has limits
+        self.rates: RateLines | None = None  # None for a caller without limits
 
     def read_query(self) -> None:
-        """The query's own parameters; a key in it is refused, since URLs end in logs."""
+        """Read the query's parameters. Raises InvalidApiKey for a key in it, since URLs are logged; InvalidRequest."""
         streams = self.place is not None and self.place.stream
         if not self.exchange.query and not streams:
             return
@@ -68,7 +68,7 @@ class Call:
 
 
 class MeteredCall(Call):
-    """A call that is billed: its meter, and what its headers say of the request."""
+    """A call that is billed, with its meter and the headers that concern the request."""
 
     __slots__ = ("cache", "chat", "headers", "lines", "meter", "rules", "staged")
 
@@ -76,9 +76,11 @@ class MeteredCall(Call):
         super().__init__(exchange, dialect, world, place)
         self.headers = headers = exchange.header_map
         self.meter = Meter(self.uuid, self.started_at, world.clock.monotonic())
-        self.cache: CacheableRequest | None = None  # of a request whose answer may be kept
-        self.chat: Chat | None = None  # the request's meaning, read only where a vendor of another dialect may serve
-        self.staged: Staged | None = None  # of a request whose model stands for many
+        self.cache: CacheableRequest | None = None  # None if the request is not cacheable
+        self.chat: Chat | None = (
+            None  # the request in neutral form, read only if a provider of another dialect may serve it
+        )
+        self.staged: Staged | None = None  # only of a request for a model pool
         self.lines = b"" if dialect.forwarded_headers.isdisjoint(headers) else forwarded_headers(headers, dialect)
         self.rules = headers.get(b"x-tokenharbor-provider")
         if b"x-request-id" in headers:
@@ -86,7 +88,7 @@ class MeteredCall(Call):
             self.meter.client_request_id = first[:_MAX_CLIENT_ID].decode("latin-1")
 
     def header_rules(self) -> ProviderRules | None:
-        """The `provider` extension where it came as a header."""
+        """Return the provider rules of the header `x-tokenharbor-provider`, or None. Raises InvalidRequest."""
         if self.rules is None:
             return None
         refuse_repeated(self.rules, "x-tokenharbor-provider")
@@ -94,7 +96,7 @@ class MeteredCall(Call):
 
 
 def _check_names(names: list[str]) -> None:
-    """As of a body's keys: those that we know are spelled in one way, and stand once."""
+    """Raise InvalidRequest if a parameter that is read is misspelled or repeated, as for a body's fields."""
     for name in names:
         if not name.isprintable():
             raise InvalidRequest("The query has a name with control characters: remove them.")
@@ -108,12 +110,12 @@ def _meant(name: str) -> str:
 
 
 def _behind_semicolons(query: str) -> list[str]:
-    """The names that a reader finds who takes `;` for a separator, as HTML 4 advised."""
+    """Return the names found if `;` is taken for a separator, as HTML 4 advised."""
     return [unquote_plus(re.split("[&=]", piece, maxsplit=1)[0]) for piece in query.split(";")[1:]]
 
 
 def _is_dry(values: set[str]) -> bool:
-    """Whoever writes `dry_run` does not expect to be billed: what is not clearly yes or no is refused."""
+    """Return whether `dry_run` is on. Raises InvalidRequest for unclear values: such a caller must not be billed."""
     if values <= {"0", "false"}:
         return False
     if values <= {"1", "true"}:
@@ -122,12 +124,12 @@ def _is_dry(values: set[str]) -> bool:
 
 
 def may_be_dry(query: str) -> bool:
-    """Whether it takes a closer look to say that no dry run is asked for."""
+    """Return whether a query may ask for a dry run, and has to be parsed to find out."""
     return "dry" in query.lower()
 
 
 def presented_key(headers: HeaderMap) -> bytes | None:
-    """The key as it was sent; `Authorization` wins over the vendors' own headers."""
+    """Return the key as it was sent, or None. `Authorization` wins over the vendors' own headers."""
     value = headers.get(b"authorization")
     if value is not None and (value.startswith(b"Bearer ") or value[:7].lower() == b"bearer "):
         return value[7:].strip()
@@ -136,7 +138,7 @@ def presented_key(headers: HeaderMap) -> bytes | None:
 
 
 def forwarded_headers(headers: HeaderMap, dialect: Dialect) -> bytes:
-    """The caller's header lines that go on to a vendor of its dialect."""
+    """Return the caller's header lines that are forwarded to providers of the same dialect."""
     lines = [
         b"%b: %b\r\n" % (name, kept)
         for name, joined in headers.items()
@@ -148,7 +150,7 @@ def forwarded_headers(headers: HeaderMap, dialect: Dialect) -> bytes:
 
 
 def _without(value: bytes, withheld: tuple[bytes, ...]) -> bytes:
-    """A header's value without those of its items that are not sold; as it came where there are none."""
+    """Return a header's value without the items that are withheld."""
     if not any(each in value.lower() for each in withheld):
         return value
     return b",".join([item for item in value.split(b",") if not item.strip().lower().startswith(withheld)])

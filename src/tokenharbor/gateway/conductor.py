@@ -1,4 +1,4 @@
-"""Orchestra's part in a request's life: its stage, its session, the models that are asked, and what is remembered."""
+"""Plans requests for a model pool: finds the stage and the session, chooses models, and remembers the executor."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ import msgspec
 from tokenharbor.editions.orchestra import OrchestraPolicy
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.large import LARGE, LargeBodies
-from tokenharbor.gateway.offers import Plan, ReadyEndpoint, told
+from tokenharbor.gateway.offers import Plan, ReadyEndpoint, with_not_asked
 from tokenharbor.gateway.pin_board import PinBoard
 from tokenharbor.gateway.pool_plan import PoolRoutes
 from tokenharbor.gateway.pools import PoolAccess
@@ -31,15 +31,15 @@ _UNREAD = StageDecision(Stage.GENERAL, 0.0, DecidedBy.GATE, ("the conversation c
 _NOTHING = DeclaredMode("", None, plan_ended=False, in_tool_loop=False)
 _BP = 10_000
 _ROOM_TO_REASON = 1_366
-"""Tokens of an answer of which a budget of 1,024, the least that vendors take, is at most three quarters."""
+"""Tokens of an answer of which a reasoning budget of 1,024, the least that vendors accept, is at most 3/4."""
 _LEAST_EFFORT = "low"
 
 LoadClassifier = Callable[[], StageClassifier]
 
 
 class Conductor:
-    """Plans requests whose model stands for many. Pins are this worker's own: another one begins without them, with the
-    same stage and the same order of models, since both follow from the conversation.
+    """Plans requests for model pools. Each worker has its own pins. One without a session's pin still finds the same
+    stage and the same order of models, since both follow from the conversation.
     """
 
     def __init__(self, names: SessionNames, large: LargeBodies, load: LoadClassifier = load_classifier) -> None:
@@ -50,11 +50,11 @@ class Conductor:
 
     @cached_property
     def classifier(self) -> StageClassifier:
-        """Loaded when it is first asked for: an edition without pools never does."""
+        """The classifier, loaded on first use: never in an edition without pools."""
         return self._load()
 
     async def plan(self, call: MeteredCall, access: PoolAccess, request: Request, health: Health) -> Plan:
-        """The plan of a request, which may have no endpoint; what was decided stands in `call.staged`. Raises
+        """Return the plan of a request, which may have no endpoint, and set `call.staged` to the decision. Raises
         InvalidRequest.
         """
         policy, meter = access.pools.policy, call.meter
@@ -76,10 +76,10 @@ class Conductor:
             effort=_effort(policy, choice.stage, call.chat, request.max_output),
             number=None if call.chat is None else _turns(call.chat),
         )
-        return told(msgspec.structs.replace(plan, stage=call.staged.written()))
+        return with_not_asked(msgspec.structs.replace(plan, stage=call.staged.written()))
 
     def note_served(self, call: MeteredCall, staged: Staged, ready: ReadyEndpoint) -> None:
-        """An answer is complete: who gave it is the session's executor, unless the request was none of its turns."""
+        """Pin the endpoint of a complete answer as the session's executor, unless the request was not a turn of it."""
         meter, turn = call.meter, staged.turn
         if not staged.choice.keeps or not meter.session:
             return
@@ -100,7 +100,7 @@ class Conductor:
             self.pins.keep(name, pin, since)
 
     async def _read(self, call: MeteredCall, access: PoolAccess, request: Request) -> Turn:
-        """What the conversation says; beside the event loop, if it is large. Raises InvalidRequest."""
+        """Read the conversation, off the event loop if it is large. Raises InvalidRequest."""
         gate = access.pools.policy.gate_bp / _BP
         look = partial(self._look, call, request, _override(call, access), gate)
         return await self._large.read(look) if len(request.body) > LARGE else look()
@@ -109,16 +109,16 @@ class Conductor:
         at = call.clock.monotonic()
         try:
             chat = chat_of(call, request)
-        except InvalidRequest:  # of a meaning that only its own dialect has: who speaks it may be asked
-            told_by = _UNREAD if override is None else StageDecision(override, 1.0, DecidedBy.OVERRIDE)
-            return Turn(told_by, _NOTHING, Outline(), at)
+        except InvalidRequest:  # it can only be expressed in its own dialect, whose providers may be asked
+            unread = _UNREAD if override is None else StageDecision(override, 1.0, DecidedBy.OVERRIDE)
+            return Turn(unread, _NOTHING, Outline(), at)
         decision, declared = self.classifier.classify_in_mode(chat, override, gate)
-        if request.max_output == 1:  # Claude Code asks so at its start whether it has a quota: no turn of anything
+        if request.max_output == 1:  # how Claude Code checks its quota at start: not a turn of any session
             decision = replace(decision, alone=True)
         return Turn(decision, declared, outline_of(chat), at)
 
     def _pin(self, session: str, conversation: str, turn: Turn, policy: OrchestraPolicy) -> tuple[Pin | None, Turn]:
-        """The pin of the conversation, or that of its session's last one, which the turn then does not follow."""
+        """Return the pin of the conversation, else of its session: then the turn does not follow the pin."""
         if not session:
             return None, turn
         since = turn.at - 60 * policy.pin_minutes
@@ -127,7 +127,7 @@ class Conductor:
 
 
 def _override(call: MeteredCall, access: PoolAccess) -> Stage | None:
-    """The stage that the caller named, by the model's name or by the header. Raises InvalidRequest."""
+    """Return the stage that the caller named in the model's name or the header, or None. Raises InvalidRequest."""
     value = call.headers.get(HEADER)
     if value is None:
         return access.stage
@@ -146,21 +146,21 @@ def _rules(policy: OrchestraPolicy) -> StickyRules:
 
 
 def _home(pin: Pin | None, choice: Choice, plan: Plan) -> tuple[str, str]:
-    """The session's model and endpoint: those that it had, or whoever is first now."""
+    """Return the session's model and endpoint: those of its pin if the model stays, else the first of the plan."""
     if pin is not None and choice.model == pin.model:
         return pin.model, pin.home
     return (plan.endpoints[0].model.name, plan.endpoints[0].name) if plan.endpoints else ("", "")
 
 
 def _turns(chat: Chat) -> int:
-    """The messages of a conversation's user; what goes back with the result of a tool is none."""
+    """Return the number of the user's messages, without those that return a tool's result."""
     said = [{type(part) for part in each.parts} for each in chat.messages if each.role is Role.USER]
     return sum(Text in kinds and ToolResult not in kinds for kinds in said)
 
 
 def _effort(policy: OrchestraPolicy, stage: Stage, chat: Chat | None, most: int | None) -> str | None:
-    """The stage's effort of reasoning, where the caller leaves that open; and how tokens are drawn, which reasoning
-    would not allow. Low where the answer's maximum is so small that reasoning could take all of it.
+    """Return the stage's reasoning effort, or None if the caller set reasoning, or sampling, which reasoning would not
+    allow. It is low if the answer's maximum is so small that reasoning could use all of it.
     """
     if chat is None or chat.thinking is not None or any(hint.advice in SAMPLING for hint in chat.advice.values()):
         return None

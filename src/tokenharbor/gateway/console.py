@@ -1,4 +1,4 @@
-"""The way to the console: its process listens on a socket under HOME, and stands behind our port."""
+"""The proxy to the console: a separate process, which listens on a socket under HOME."""
 
 from pathlib import Path
 
@@ -12,11 +12,13 @@ _DEADLINES = Deadlines(connect=1, first_event=30, between_events=300, total=3600
 
 
 API = "/api/"
-"""What the console's paths for programs begin with."""
+"""The prefix of the console's API paths."""
 
 
 class Console:
-    """Pages and `/api`, served by another process. `enabled`: this server has one, though it may be starting."""
+    """Proxy of pages and `/api` to the console's process. `enabled`: this server has a console, which may be
+    starting.
+    """
 
     def __init__(self, socket: Path, client: Client, *, enabled: bool = True, has_pages: bool = False) -> None:
         self.enabled = enabled
@@ -27,9 +29,9 @@ class Console:
 
     @property
     def shows_pages(self) -> bool:
-        """Whether it runs, and the dashboard is built."""
+        """Whether the console is running and the dashboard was built."""
         return self.enabled and self._has_pages and self._socket.is_socket()
 
     async def serve(self, exchange: Exchange) -> None:
-        """Raises Unavailable if it does not answer, as while it starts."""
+        """Pass an exchange on to the console. Raises Unavailable if it does not answer, for example while it starts."""
         await forward(exchange, self._client, self._origin, _DEADLINES)

@@ -1,4 +1,4 @@
-"""Counting tokens: our own estimate in the caller's dialect; no provider is called, nothing is billed."""
+"""Token counts: our own estimate, in the caller's dialect. No provider is called, and nothing is billed."""
 
 import asyncio
 from collections.abc import Callable
@@ -29,14 +29,16 @@ _LARGE = 256 << 10
 
 
 class TokenCountHandler:
-    """Serves the paths that count. A key is needed, money is not."""
+    """Serves the paths that count tokens. They need an API key, but no balance."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
-        self._large = ThreadPoolExecutor(1, "counting")  # one by one: the event loop is to keep its share
+        self._large = ThreadPoolExecutor(
+            1, "counting"
+        )  # one at a time, so that the event loop keeps its share of the interpreter
 
     async def serve(self, dialect: Dialect, path: CountPath, exchange: Exchange, name: str = "") -> None:
-        """`name` is the model's, where the path has it."""
+        """Answer a token count. `name` is the model's, if it is in the path."""
         place = ModelInPath(name, stream=False) if name else None
         call = Call(exchange, dialect, self._dependencies.world, place)
         try:
@@ -62,7 +64,7 @@ class TokenCountHandler:
 def _read_and_count(
     snapshot: Snapshot, caller: Caller, dialect: Dialect, body: bytes, read: Callable[[], Request]
 ) -> tuple[str, int]:
-    """The model and the count. Whoever pays nothing may send as much as who does, so it is all read off the loop."""
+    """Return the model's name and the token count. Runs off the event loop: bodies can be as large as billed ones."""
     if has_many_objects(body):
         raise InvalidRequest(f"The request holds more than {MOST_OBJECTS} objects, too many to count: send fewer.")
     request = read()
@@ -71,7 +73,7 @@ def _read_and_count(
 
 
 def _counted_model(snapshot: Snapshot, caller: Caller, request: Request) -> Model:
-    """The model whose tokens are counted: of a name that stands for many, the first one that this key may ask."""
+    """Return the model whose tokens are counted: of a name for a pool, the first model that the key may use."""
     pools = snapshot.pools
     if pools is None or request.model not in pools.names:
         model = find_model(snapshot, request.model).model
@@ -83,6 +85,6 @@ def _counted_model(snapshot: Snapshot, caller: Caller, request: Request) -> Mode
 
 
 def _wire(snapshot: Snapshot, model: Model, dialect: Dialect) -> str:
-    """The wire in which the model would be asked, while all its providers are healthy: vendors add more in some."""
+    """Return the wire of the model's first endpoint while all are healthy: in some wires vendors add more tokens."""
     plan = snapshot.offers[model.name].plain[dialect.name]
     return next((ready.endpoint.provider.wire for ready in plan.endpoints), dialect.name)

@@ -1,4 +1,4 @@
-"""What the gateway is built of, put together once by the app."""
+"""The parts that the gateway is built from; the app assembles them once."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ from tokenharbor.routing.health import Health
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """One process's gateway."""
+    """All parts of one process's gateway."""
 
     world: World
     snapshots: CurrentSnapshot

@@ -1,4 +1,4 @@
-"""The docs as they are served: the Markdown files that come with the program, each a page under `/docs`."""
+"""The docs under `/docs`: each page is one of the Markdown files that come with the program."""
 
 import html
 import re
@@ -43,11 +43,11 @@ _ABOUT: Mapping[str, tuple[str, str]] = {
     "glossary": ("Glossary", "The terms of code, API and docs"),
     "decisions/README": ("Decisions", "Why the program is built as it is"),
 }
-"""The pages that are listed first, in order: what each is called in lists, and what it is for."""
+"""The pages that are listed first, in order, each with its label and description in lists."""
 
 
 class DocsPage(msgspec.Struct, frozen=True):
-    """A page: its name under `/docs`, its title, what lists call it and what for, its Markdown."""
+    """A page of the docs: its name under `/docs`, its title, its label and description in lists, its Markdown."""
 
     name: str
     title: str
@@ -57,7 +57,7 @@ class DocsPage(msgspec.Struct, frozen=True):
 
 
 def read_docs() -> Mapping[str, DocsPage]:
-    """The pages that come with the program by name, those that callers read first in front; none is no fault."""
+    """Return the pages that come with the program, by name, in the order of lists. There may be none."""
     folder = files("tokenharbor") / "docs"
     found = dict(_read(folder, ""))
     return {name: found[name] for name in sorted(found, key=_place)}
@@ -87,13 +87,15 @@ def _doc(name: str, text: str) -> DocsPage:
 
 
 def render_doc(doc: DocsPage) -> str:
-    """Its HTML, with GitHub's anchors at the headings and links between pages as they are served."""
+    """Return the HTML of a page, with GitHub's anchors at headings, and with links to other pages by served path."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(doc.text)
     for token, following in pairwise(tokens):
         if token.type == "heading_open":
             token.attrSet("id", _anchor(following.content))
-        if "right" in str(token.attrs.pop("style", "")):  # of a table's cell; the pages' policy takes no such attribute
+        if "right" in str(
+            token.attrs.pop("style", "")
+        ):  # a table cell; the pages' content policy forbids style attributes
             token.attrSet("class", "n")
         for child in token.children or ():
             _relink(child, doc.name)
@@ -106,7 +108,7 @@ def _anchor(title: str) -> str:
 
 
 def _relink(token: Token, name: str) -> None:
-    """A link to another Markdown file, from the page on which it stands."""
+    """Rewrite a link to another Markdown file into the path under which that page is served."""
     match = _PAGE.fullmatch(str(token.attrGet("href") or ""))
     if token.type == "link_open" and match is not None:
         folder = name.rpartition("/")[0]
@@ -116,7 +118,7 @@ def _relink(token: Token, name: str) -> None:
 
 
 def list_docs(docs: Mapping[str, DocsPage]) -> str:
-    """The page that lists them."""
+    """Return the HTML of the list of pages."""
     rows = "\n".join(
         f'<li><a href="/docs/{doc.name}">{html.escape(doc.label)}</a> {html.escape(doc.about)}</li>'
         for doc in docs.values()
@@ -126,7 +128,7 @@ def list_docs(docs: Mapping[str, DocsPage]) -> str:
 
 
 def sidebar_links(docs: Mapping[str, DocsPage], current: str) -> str:
-    """The links that stand beside each page."""
+    """Return the HTML of the links beside each page."""
     here = ' aria-current="page"'
     return "".join(
         f'<a href="/docs/{doc.name}"{here if doc.name == current else ""}>{html.escape(doc.label)}</a>'

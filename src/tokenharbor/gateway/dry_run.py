@@ -1,4 +1,4 @@
-"""`?dry_run=1`: the route, each candidate dropped and why, and the quote. No hold is placed, no provider is called."""
+"""`?dry_run=1`: answers with the route, each dropped candidate and why, and the quote; holds and sends nothing."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from tokenharbor.wire.neutral.request import Request
 async def answer_dry_run(
     call: MeteredCall, caller: Caller, request: Request, plan: Plan, dependencies: Dependencies
 ) -> None:
-    """A 200, unless there are too many; `affordable` looks at the balance as it is now."""
+    """Answer a dry run. `affordable` compares the quote with the current balance. Raises RateLimited, Unavailable."""
     dependencies.local_limits.count(call, LocalClass.READ, caller)
     try:
         balance = await dependencies.reads.balance(caller.account_id, call.started_at)
@@ -68,7 +68,7 @@ async def answer_dry_run(
 
 
 def _explained(staged: Staged, session: str) -> dict[str, Any]:
-    """Why a request whose model stands for many has its stage."""
+    """Return why a request for a model pool has its stage."""
     decision, choice = staged.turn.decision, staged.choice
     return {
         "stage": choice.stage,

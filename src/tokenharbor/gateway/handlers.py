@@ -1,4 +1,4 @@
-"""What paths lead to: functions of an exchange, and of the name in its path where the path has one."""
+"""Handlers of paths: functions of an exchange, and of the name in its path if the path has one."""
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tokenharbor.kernel.errors import Refusal
 from tokenharbor.wire.neutral.dialect import AnswerPath, CountPath, Dialect, ModelInPath
 
 Serve = Callable[..., Awaitable[None]]
-"""Serves an exchange; of a path with a name in it, the name follows."""
+"""Serves an exchange. For a path with a name in it, the name is the second argument."""
 
 Read = Callable[[Call, str], Awaitable[None]]
 DialectOf = Callable[[str, Collection[bytes]], Dialect]
@@ -29,7 +29,7 @@ DialectOf = Callable[[str, Collection[bytes]], Dialect]
 
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """All that serves a path, made once at start. `dialect_of` says in whose form a path's errors are written."""
+    """The handlers of all paths, made once at start. `dialect_of` returns the dialect of a path's errors."""
 
     dependencies: Dependencies
     gateway: Gateway
@@ -60,12 +60,12 @@ def make_handlers(dependencies: Dependencies, system: SystemPaths, dialect_of: D
 
 
 def answers(make_kind: Callable[[Dependencies], AnyKind]) -> Bind:
-    """A path to which requests of one kind are posted."""
+    """Bind a path to which requests of one kind are posted."""
     return lambda handlers: partial(handlers.gateway.enter, kind=make_kind(handlers.dependencies))
 
 
 def chats(dialect: Dialect, path: AnswerPath) -> Bind:
-    """A path to which a dialect's chats are posted."""
+    """Bind a path to which a dialect's chats are posted."""
     if "{" not in path.path:
         return answers(partial(ChatKind, dialect=dialect))
 
@@ -78,12 +78,12 @@ def chats(dialect: Dialect, path: AnswerPath) -> Bind:
 
 
 def counts(dialect: Dialect, path: CountPath) -> Bind:
-    """A path that counts a dialect's tokens."""
+    """Bind a path that counts tokens in a dialect."""
     return lambda handlers: partial(handlers.counting.serve, dialect, path)
 
 
 def reads(find: Callable[[Handlers], Read]) -> Bind:
-    """A path that callers read, free of charge."""
+    """Bind a path that callers read, free of charge."""
     return lambda handlers: partial(_serve_reading, handlers, find(handlers))
 
 

@@ -1,4 +1,4 @@
-"""What a gateway has seen of its endpoints, added to what all gateways have: once a minute, and at its end."""
+"""Reports of endpoint health: adds this process's counts to the database once a minute, and when it ends."""
 
 import asyncio
 from typing import Final
@@ -16,14 +16,14 @@ _log = structlog.get_logger("gateway")
 
 
 async def report_health(health: Health, pool: asyncpg.Pool, clock: Clock) -> None:
-    """Until cancelled."""
+    """Write health counts every minute, until cancelled."""
     while True:
         await asyncio.sleep(_EVERY_SECONDS)
         await write_health(health, pool, clock)
 
 
 async def write_health(health: Health, pool: asyncpg.Pool, clock: Clock) -> None:
-    """What was counted since the last time; it is kept for the next where the database does not answer."""
+    """Add the counts since the last report. If the database is unavailable, keep them for the next one."""
     counts = health.take_counts()
     if not counts:
         return

@@ -1,4 +1,4 @@
-"""A form on its way in: kept until what must be known of it is known, then passed on piece by piece."""
+"""The intake of a form: buffered until its model is known, then passed on piece by piece."""
 
 from tokenharbor.http.client import Upload
 from tokenharbor.http.exchange import Exchange
@@ -10,8 +10,8 @@ from tokenharbor.wire.surfaces.forms import FormSurface, UploadForm, write_form
 
 
 class FormIntake:
-    """One request's form. `consumed`: some of it went to a vendor and is gone, so that nobody else can be asked.
-    `ended`: all of it has come.
+    """One request's form as it arrives. `consumed`: a part went to a provider and was not kept, so no other provider
+    can be asked. `ended`: all of it has arrived.
     """
 
     def __init__(self, exchange: Exchange, surface: FormSurface) -> None:
@@ -26,7 +26,7 @@ class FormIntake:
         self.line = b'content-type: multipart/form-data; boundary="%b"\r\n' % self._boundary
 
     async def begin(self) -> UploadForm:
-        """Read as far as must be: to the model and into the file where files pass, else all of it."""
+        """Read up to the model and into the file, on surfaces that pass files on; else read all of the form."""
         while not self.ended and not (self._surface.passes and self._known()):
             piece = await self._next()
             self._exchange.keep(len(piece))
@@ -37,12 +37,12 @@ class FormIntake:
 
     @property
     def sound(self) -> tuple[int, int]:
-        """Of its files: the bytes that have come, and the seconds in them as far as a header tells."""
+        """The bytes of its files so far, and their seconds of sound if a WAV header states them."""
         reader = self._reader
         return reader.file_bytes, seconds_of(reader.file_head, reader.file_bytes)
 
     def upload(self, form: UploadForm, request: Request, edit: Edit) -> Upload:
-        """The form for one vendor."""
+        """Return the form as it is sent to one provider."""
         first = write_form(form, request, edit)
         told = self._exchange.header(b"content-length")
         if self.ended:

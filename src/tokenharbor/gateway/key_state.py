@@ -1,8 +1,8 @@
-"""What a key may still spend, what its account has used, and what a request was: in the shapes that clients of model
-routers read, with amounts as JSON numbers.
+"""A key's limit and spending, its account's credit and usage, and single requests, in the shapes that clients of model
+routers expect, with amounts as JSON numbers.
 
-The numbers are written from whole nano-dollars: no float is made here. `total_credits` less `total_usage` is what the
-account has, held credit included.
+The numbers are written from whole nano-dollars, never from floats. `total_credits` minus `total_usage` is the account's
+balance, including held credit.
 """
 
 from collections.abc import Awaitable, Mapping
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class KeyStateHandler:
-    """Nothing here costs anything."""
+    """Serves the paths that describe a key and its account. They are free of charge."""
 
     def __init__(self, limits: LocalLimits, keys: KeyStateReader, reads: AccountReads) -> None:
         self._limits = limits
@@ -39,13 +39,13 @@ class KeyStateHandler:
         self._reads = reads
 
     async def key(self, call: Call, _name: str) -> None:
-        """The key itself, its limit and what it has spent."""
+        """Answer with the key, its limit and its spending."""
         caller = await self._admit(call)
         state = await _read(self._keys.state(caller.account_id, caller.key_id, call.started_at))
         _answer(call, _key(state, caller))
 
     async def credits(self, call: Call, _name: str) -> None:
-        """What the account was given and has used."""
+        """Answer with the account's total credit and total usage."""
         caller = await self._admit(call)
         balance = await _read(self._reads.balance(caller.account_id, call.started_at))
         used = await _read(self._keys.used(caller.account_id))
@@ -53,7 +53,7 @@ class KeyStateHandler:
         _answer(call, {"total_credits": _number(given), "total_usage": _number(used)})
 
     async def generation(self, call: Call, _name: str) -> None:
-        """A request, by the id of its answer's `x-request-id`."""
+        """Answer with a request, by the id in its answer's `x-request-id`."""
         caller = await self._admit(call)
         stated = dict(parse_qsl(call.exchange.query, keep_blank_values=True)).get("id", "")
         try:
@@ -66,7 +66,7 @@ class KeyStateHandler:
         _answer(call, _generation(receipt))
 
     async def activity(self, call: Call, _name: str) -> None:
-        """What the account used in the last 30 whole UTC days, by day, model and provider; the latest day first."""
+        """Answer with usage in the last 30 whole UTC days, by day, model and provider, the latest day first."""
         caller = await self._admit(call)
         until = call.started_at.replace(hour=0, minute=0, second=0, microsecond=0)
         totals = await _read(self._keys.days(caller.account_id, until - _ACTIVITY, until))

@@ -1,13 +1,13 @@
-"""Lanes: what all requests of one key for one model have in common, made once and kept as long as the snapshot.
+"""Lanes: everything that all requests of one key for one model share, computed once per snapshot.
 
-A request is admitted, planned and billed by what its key, its model and its kind say, and by what it says itself. The
-first three change when a key or the snapshot changes, which is seldom: a thousand requests later they are still the
-same. A lane is what follows from them. A request brings only what is its own.
+How a request is admitted, planned and billed follows from its key, its model and its kind, and from its own content.
+The first three change only when a key or the snapshot changes, which is rare, so what follows from them is computed
+once and kept in a lane.
 
-Invariant: nothing in a lane depends on a request, on a clock or on the health of an endpoint. A key that changes is
-another `Caller` object, and a snapshot that changes has other lanes, so that no lane is ever out of date. What a
-request may still change (its rules, an endpoint that cools, what it says that another dialect cannot) makes a plan of
-its own from the lane's `wanted`.
+Invariant: nothing in a lane depends on a request, on a clock or on the health of an endpoint. A changed key is another
+`Caller` object, and a changed snapshot has other lanes, so no lane is ever out of date. A request with rules of its
+own, with a cooling endpoint, or with content that another dialect cannot express gets its own plan, made from the
+lane's `wanted`.
 """
 
 from tokenharbor.billing.lane import BillingLane
@@ -20,15 +20,16 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.routing.plan import RouteRequest
 
 LaneKey = tuple[Caller, str, str]
-"""The caller, the kind of request, and the model as it was asked for."""
+"""The caller, the kind of request, and the model as the request names it."""
 
 MOST_LANES = 10_000
-"""Kept by a snapshot: some ten megabytes. Then it begins anew."""
+"""The most lanes that a snapshot keeps, about 10 MB. When it is reached, all are dropped."""
 
 
 class Lane(BillingLane, frozen=True, kw_only=True):
-    """`caching` is None where no answer is kept. `wanted` and `plan` are of a request without any rule of its own,
-    while every endpoint is healthy. Where the name stands for many models, they are in `access`, and `plan` is empty.
+    """The shared part of requests. `caching` is None if they are never cached. `wanted` and `plan` are those of a
+    request without provider rules while every endpoint is healthy. For a name of a model pool, `access` has the models,
+    and `plan` has no endpoints.
     """
 
     rates: PayerRates | None = None

@@ -1,4 +1,4 @@
-"""Large bodies: whoever cannot pay is refused before one is read, and it is read beside the event loop."""
+"""Large bodies: refused before they are read if the account has no balance, and parsed off the event loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,20 +12,22 @@ from tokenharbor.kernel.errors import BooksError, InsufficientQuota, Unavailable
 from tokenharbor.kernel.money import ZERO
 
 LARGE = 256 << 10
-"""Bytes that take milliseconds to read, and so the turn of other requests."""
+"""Bytes above which parsing a body takes milliseconds, and would delay other requests."""
 
 T = TypeVar("T")
 
 
 class LargeBodies:
-    """Reads one large body at a time, so that the event loop keeps its share of the interpreter."""
+    """Parses one large body at a time on a thread, so that the event loop keeps its share of the interpreter."""
 
     def __init__(self, reads: AccountReads) -> None:
         self._reads = reads
         self._reader = ThreadPoolExecutor(1, "large-bodies")
 
     async def expect(self, call: Call, caller: Caller) -> None:
-        """Before a body that may be large. Raises InsufficientQuota, Unavailable. Free models need no balance."""
+        """Check the balance before a large body is read, unless the account may use free models. Raises
+        InsufficientQuota, Unavailable.
+        """
         if call.dry_run or caller.account.free_models:
             return
         try:
@@ -39,4 +41,5 @@ class LargeBodies:
             )
 
     async def read(self, work: Callable[[], T]) -> T:
+        """Run `work` on the thread."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)

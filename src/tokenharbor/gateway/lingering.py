@@ -1,4 +1,4 @@
-"""Streams whose caller has left: read on for a moment, so that the provider's own usage can come."""
+"""Streams whose caller has left: read for a moment longer, to get the provider's own usage."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ from tokenharbor.gateway.relay import note_usage
 from tokenharbor.http.message import BrokenAnswer, TimedOut
 from tokenharbor.upstream.send import OpenStream
 
-SECONDS = 0.8  # its place among the requests that are open at once is free within a second of the hang-up
+SECONDS = 0.8  # so that the request stops counting as open within a second of the hang-up
 _MOST_AT_ONCE = 64
 _MOST_BYTES = 4 << 20  # an ending may repeat the whole answer
 
 
 class LingeringStreams:
-    """A provider is not worked on for nobody: more content ends it at once. What comes without content (the finish,
-    the usage) costs nothing more, and is waited for no longer than `seconds`.
+    """Reads streams on, for at most `seconds`. More content closes the stream at once: nobody would read it, but the
+    provider would charge for it. What comes without content (the finish, the usage) costs nothing.
     """
 
     def __init__(self, settler: Settler, metrics: Metrics, seconds: float = SECONDS) -> None:
@@ -28,7 +28,9 @@ class LingeringStreams:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, opened: OpenStream, meter: Meter) -> bool:
-        """Whether this stream is read on; then it is closed, billed and counted here."""
+        """Take a stream over if it is worth reading on. Return whether it was: then it is closed, billed and counted
+        here.
+        """
         splicer = opened.splicer
         if splicer.complete or splicer.failure is not None or len(self._tasks) >= _MOST_AT_ONCE:
             return False
@@ -41,19 +43,21 @@ class LingeringStreams:
         return True
 
     async def drain(self) -> None:
-        """Bill what is known now."""
+        """End all streams now, and bill what is known."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _wait(self, opened: OpenStream) -> None:
-        with contextlib.suppress(TimeoutError, BrokenAnswer, TimedOut):  # what has come until now counts
+        with contextlib.suppress(TimeoutError, BrokenAnswer, TimedOut):  # what arrived until now counts
             async with asyncio.timeout(self.seconds):
                 await _read_on(opened)
 
     def _end(self, opened: OpenStream, meter: Meter, task: asyncio.Task[None]) -> None:
-        """A callback, since a task that is cancelled before its first step runs no `finally`."""
+        """Close and bill a stream. This is a callback because a task cancelled before its first step runs no
+        `finally`.
+        """
         self._tasks.discard(task)
         opened.answer.close()
         note_usage(meter, opened.splicer)

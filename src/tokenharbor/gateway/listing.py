@@ -1,4 +1,4 @@
-"""What callers read: models, their balance, their requests' receipts."""
+"""The paths that callers read: models, balance, receipts."""
 
 import re
 from collections.abc import Awaitable
@@ -30,13 +30,13 @@ T = TypeVar("T")
 
 
 class ReadHandler:
-    """The reading half of the data plane; nothing here costs anything."""
+    """Serves models, balances and receipts. All of it is free of charge."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
     async def models(self, call: Call, _name: str) -> None:
-        """What is on sale, as the clients of every dialect list it."""
+        """Answer with the models on sale, in a form that clients of every dialect can read."""
         models = await self._on_sale(call)
         answer: dict[str, Any] = {}
         for dialect in DIALECTS.values():
@@ -44,11 +44,11 @@ class ReadHandler:
         self._answer(call, answer)
 
     async def models_of_dialect(self, call: Call, _name: str) -> None:
-        """What is on sale, as the clients of the path's dialect list it."""
+        """Answer with the models on sale, in the form of the path's dialect."""
         self._answer(call, call.dialect.write_models(await self._on_sale(call)))
 
     async def _on_sale(self, call: Call) -> list[dict[str, Any]]:
-        """No key is needed; with one, what that key may use."""
+        """Return the models on sale; with a key, only those that it may use."""
         caller = await self._admit_anybody(call)
         snapshot, may = self._snapshot(caller), _allowed(caller)
         names = [name for name in snapshot.on_sale() if _may_use(caller, snapshot.offers[name])]
@@ -113,20 +113,20 @@ async def _read(reading: Awaitable[T]) -> T:
 
 
 def _allowed(caller: Caller | None) -> MayUse | None:
-    """At whom the key may ask; None where it has no rules of providers."""
+    """Return a test of the providers that the key allows, or None if it has no provider rules."""
     rules = NO_ROUTING_RULES if caller is None else key_rules(caller)
     return None if rules is NO_ROUTING_RULES else lambda provider: key_rule_against(provider, rules) is None
 
 
 def _pools(snapshot: Snapshot, caller: Caller | None) -> list[dict[str, Any]]:
-    """The names that stand for many models, of which this caller may use some."""
+    """Return the model pools in which this caller may use some model."""
     if snapshot.pools is None:
         return []
     return list(describe_pools(snapshot.pools, caller, lambda offers: caller is None or _has_provider(caller, offers)))
 
 
 def _may_use(caller: Caller | None, offers: ModelOffers) -> bool:
-    """Whether the key's rules leave the model and somebody who sells it."""
+    """Return whether the key's rules allow the model and one of its providers."""
     if caller is None:
         return True
     if caller.models and offers.model.name not in caller.models:

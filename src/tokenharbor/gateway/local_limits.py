@@ -1,7 +1,7 @@
-"""Limits of requests that hold nothing (reads, token counts, dry runs), counted in this process alone.
+"""Limits of requests that hold no money (reads, token counts, dry runs), counted in this process only.
 
-They cost little and no money, so they have a class of their own beside the limits that the database counts: a window of
-a minute in memory, for each key, and for each address that shows none. Each process counts for itself.
+These requests are cheap, so they are limited apart from the limits that the database counts: by a one-minute window in
+memory for each key, and for each address without a key. Each process counts for itself.
 """
 
 from collections.abc import Hashable
@@ -18,18 +18,18 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import RateLimited
 
 _SECONDS = 60.0
-_MOST = 100_000  # windows: some twenty megabytes
+_MOST = 100_000  # windows, about 20 MB
 
 
 class LocalClass(StrEnum):
-    """What is counted together, as refusals name it."""
+    """A class of requests that are counted together. Its value is its name in refusals."""
 
     READ = "reads"  # lists, receipts, balances, videos, dry runs
     COUNT = "token counts"
 
 
 class _LocalWindow:
-    """The requests of one key or address."""
+    """The current window of one key or address."""
 
     __slots__ = ("_clock", "ends", "limit", "used")
 
@@ -45,7 +45,7 @@ class _LocalWindow:
 
 
 class LocalLimits:
-    """Admits requests that hold nothing."""
+    """Admits requests that hold no money."""
 
     def __init__(self, ring: KeyFinder, snapshots: CurrentSnapshot, clock: Clock) -> None:
         self._ring = ring
@@ -54,13 +54,13 @@ class LocalLimits:
         self._windows: dict[tuple[LocalClass, Hashable], _LocalWindow] = {}
 
     async def admit(self, call: Call, kind: LocalClass) -> Caller:
-        """The caller behind a key. Raises as `admit` does, and RateLimited."""
+        """Return the caller of a key, and count the request. Raises as `admit`, and RateLimited."""
         caller = await admit(self._ring, call)
         self.count(call, kind, caller)
         return caller
 
     async def admit_anybody(self, call: Call, kind: LocalClass) -> Caller | None:
-        """Likewise where no key is needed: None without one."""
+        """Admit a request that needs no key. Return its caller, or None without a key. Raises as `admit`."""
         if call.key is not None:
             return await self.admit(call, kind)
         self._count(call, kind, call.exchange.peer, "the address")
@@ -97,7 +97,7 @@ class LocalLimits:
         return window
 
     def _forget(self, now: float) -> None:
-        """Windows that have ended; all, if none has."""
+        """Drop windows that have ended, or all if none has."""
         self._windows = {key: window for key, window in self._windows.items() if window.ends > now}
         if len(self._windows) >= _MOST:
             self._windows.clear()

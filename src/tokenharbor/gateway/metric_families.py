@@ -1,4 +1,4 @@
-"""Metric families as plain data: counted in one process, added up over several, written out for Prometheus."""
+"""Metric families as plain data: counted per process, summed over processes, written for Prometheus."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -12,14 +12,14 @@ Labels = tuple[str, ...]
 
 
 class MetricKind(StrEnum):
-    """How the values of several processes become one: counters are added, a state is that of whoever has it."""
+    """How the values of several processes are combined: counters are summed, of states the greatest counts."""
 
     COUNTER = "counter"
-    STATE = "state"  # 0 or 1, or the greatest
+    STATE = "state"  # 0 or 1, or a gauge
 
 
 class MetricFamily(msgspec.Struct, frozen=True):
-    """A metric with its values, each under its labels' values."""
+    """A metric, and its values by the values of its labels."""
 
     name: str
     help: str
@@ -37,7 +37,7 @@ def state(name: str, text: str, labels: Labels, values: Iterable[tuple[Labels, f
 
 
 def add_up(processes: Iterable[Sequence[MetricFamily]]) -> Sequence[MetricFamily]:
-    """The families of all processes as one: each name once, in the order in which it was first seen."""
+    """Combine the families of all processes: each name once, in order of first appearance."""
     shapes: dict[str, MetricFamily] = {}
     sums: dict[str, dict[Labels, float]] = {}
     for families in processes:
@@ -51,19 +51,19 @@ def add_up(processes: Iterable[Sequence[MetricFamily]]) -> Sequence[MetricFamily
 
 
 def only_counters(families: Sequence[MetricFamily]) -> Sequence[MetricFamily]:
-    """What stays true of a process that has ended."""
+    """Return the families that stay true after their process ended."""
     return [family for family in families if family.kind is MetricKind.COUNTER]
 
 
 def write_metrics(families: Sequence[MetricFamily]) -> bytes:
-    """Prometheus' text format."""
+    """Return the families in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(_Families(families))
     return generate_latest(registry)
 
 
 class _Families(Collector):
-    """Families, as Prometheus' own library reads them."""
+    """Families as a collector of Prometheus' client library."""
 
     def __init__(self, families: Sequence[MetricFamily]) -> None:
         self._families = families

@@ -1,4 +1,4 @@
-"""What this process has done, counted. Labels are only canonical names."""
+"""The metrics of this process. Label values are canonical names only."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ _NANO = 1_000_000_000
 
 
 class Metrics:
-    """Plain counters on the hot path; families are built when they are read."""
+    """Plain counters for the hot path. Metric families are built when they are read."""
 
     def __init__(self, clock: Clock, health: Health, alarms: Alarms, cache: ExactCache | None = None) -> None:
         self._cache = cache
@@ -30,7 +30,7 @@ class Metrics:
         self._overloads = 0
 
     def note(self, meter: Meter) -> None:
-        """A request has ended, whatever its end."""
+        """Count a request that has ended, in any way."""
         offer = meter.offer
         provider = offer.endpoint.provider.name if offer else ""
         self._requests[meter.model, provider, meter.status] += 1
@@ -38,7 +38,7 @@ class Metrics:
             self._seconds[meter.model] += self._clock.monotonic() - meter.started  # type: ignore[assignment]  # Counter is typed for whole numbers
         if meter.alarms:
             for alarm, facts in meter.alarms.items():
-                blamed = str(facts.get("provider", provider))  # of an attempt that another one followed
+                blamed = str(facts.get("provider", provider))  # a failed attempt may have been at another provider
                 rest = {name: value for name, value in facts.items() if name != "provider"}
                 self._alarms.report(alarm, meter.request_id, blamed, meter.model, **rest)
         if meter.status != "complete" or len(meter.attempts) > 1:
@@ -47,27 +47,27 @@ class Metrics:
                     self._failures[attempt.provider, attempt.outcome] += 1
 
     def note_repeated_refusal(self) -> None:
-        """A request that was refused before it was looked at, as others of its caller had been."""
+        """Count a request that was refused unread, because its caller's refusal was still in force."""
         self._repeated_refusals += 1
 
     def alarm(self, alarm: Alarm, task: VendorTask) -> None:
-        """What is found out about a task after its request has ended."""
+        """Report an alarm about a task whose request has ended."""
         product = task.settlement.product
         self._alarms.report(alarm, task.id, product.provider, product.model)
 
     def note_count(self, model: str) -> None:
-        """Tokens were counted: no request, and in no sum of requests."""
+        """Count a token count, apart from requests."""
         self._counts[model] += 1
 
     def note_overload(self) -> None:
-        """A request was refused because more is asked than can be served."""
+        """Count a request that was refused for overload."""
         self._overloads += 1
 
     def text(self) -> bytes:
         return write_metrics(self.families())
 
     def families(self) -> Sequence[MetricFamily]:
-        """All that is counted, as it is now."""
+        """Return all metrics with their current values."""
         return (
             counter(
                 "tokenharbor_requests",
@@ -111,7 +111,7 @@ class Metrics:
                 ("kind", "provider"),
                 ((labels, nano / _NANO) for labels, nano in self._alarms.lost_nano.items()),
             ),
-            *self._of_kept_answers(),
+            *self._cache_families(),
             state(
                 "tokenharbor_endpoint_cooling",
                 "1 for each endpoint in cooldown after a failure.",
@@ -120,17 +120,17 @@ class Metrics:
             ),
         )
 
-    def _of_kept_answers(self) -> Sequence[MetricFamily]:
+    def _cache_families(self) -> Sequence[MetricFamily]:
         return (
             counter(
                 "tokenharbor_cache",
-                "Number of look-ups of kept answers by what came of them, and of answers that were kept.",
+                "Number of cache events: lookups by result, and stored answers.",
                 ("event",),
                 _by_one({} if self._cache is None else self._cache.counts),
             ),
             state(
                 "tokenharbor_cache_bytes",
-                "Bytes of kept answers in memory, sealed.",
+                "Bytes of sealed answers in the memory of the exact cache.",
                 (),
                 (((), 0 if self._cache is None else self._cache.memory.bytes),),
             ),

@@ -1,4 +1,4 @@
-"""The path served that a client means when it asks for another: a version too few or too many, another's prefix."""
+"""Finds the served path that a client meant by an unknown one, such as a path with a wrong or missing version."""
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -11,8 +11,8 @@ _ALIKE = 0.8
 def nearest_path(
     path: str, is_served: Callable[[str], bool], served: Collection[str], versions: Sequence[str]
 ) -> str | None:
-    """The nearest of the paths served, None where there is none; `served` are those without a name in them. `versions`
-    are the beginnings that a client may have left out, the likeliest first.
+    """Return the served path nearest to `path`, or None. `served` has the served paths without a name in them.
+    `versions` has the prefixes that a client may have left out, the likeliest first.
     """
     if len(path) > _LONGEST:
         return None
@@ -24,7 +24,7 @@ def nearest_path(
 
 
 def _ends(path: str, versions: Sequence[str]) -> Iterator[str]:
-    """The path from each of its segments on, the longest first, with each version before it."""
+    """Yield the path from each of its segments on, the longest first, each also with every version before it."""
     segments = [segment for segment in path.split("/") if segment][-_MOST_SEGMENTS:]
     for start in range(len(segments)):
         rest = "/" + "/".join(segments[start:])

@@ -1,4 +1,4 @@
-"""The notes: what only a vendor understands of its tool calls, kept for clients whose dialect cannot carry it."""
+"""The note cache: keeps vendors' opaque data of tool calls for clients whose dialect cannot carry it."""
 
 from collections import OrderedDict
 
@@ -13,7 +13,7 @@ from tokenharbor.wire.neutral.events import Note
 _MOST_ENTRIES = 50_000
 _MOST_BYTES = 64 << 20
 _SECONDS = 3600.0
-_OVERHEAD = 400  # bytes of an entry beside its notes
+_OVERHEAD = 400  # bytes of an entry in addition to its notes
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -23,9 +23,9 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 class NoteCache:
-    """Notes by account and call id, in memory alone: in no log, no table, no receipt. What is full loses its oldest,
-    what nobody asks for within the hour is gone; a vendor then thinks without its earlier thoughts. A call is found
-    by its vendor's id and by the one made fit that some dialects' clients are told instead.
+    """Notes by account and call id, in memory only: never in a log, a table or a receipt. The oldest are evicted when
+    it is full, and an entry expires an hour after its last use; the vendor then works without its earlier reasoning. A
+    call is found by its vendor's id, and by the shortened id that clients of some dialects get instead.
     """
 
     def __init__(self, clock: Clock, most_entries: int = _MOST_ENTRIES, most_bytes: int = _MOST_BYTES) -> None:
@@ -39,19 +39,19 @@ class NoteCache:
 
     @property
     def bytes(self) -> int:
-        """How much is kept."""
+        """The size of all entries."""
         return self._bytes
 
     def keep(self, account_id: UUID, call_id: str, notes: tuple[Note, ...]) -> None:
-        """All notes of a call, instead of those of an earlier one with its id. One that would crowd out others by its
-        size is not kept.
+        """Keep all notes of a call, in place of those of an earlier call with its id. Notes so large that they would
+        evict many others are not kept.
         """
         key = (account_id, fit_call(call_id))
         self._take(key)
         self._put(key, notes)
 
     def find(self, account_id: UUID, call_id: str) -> tuple[Note, ...]:
-        """The notes of a call, for another hour; none if they are not there."""
+        """Return the notes of a call, and keep them for another hour; () if there are none."""
         key = (account_id, fit_call(call_id))
         notes = self._take(key)
         if notes is None:
@@ -60,7 +60,7 @@ class NoteCache:
         return notes
 
     def restore(self, account_id: UUID, chat: Chat) -> Chat:
-        """The chat with the notes of its tool calls that came back without."""
+        """Return the chat with notes added to the tool calls that came back without them."""
         if not self._entries or not any(_lacks(part) for message in chat.messages for part in message.parts):
             return chat
         messages = tuple([self._restored(account_id, message) for message in chat.messages])

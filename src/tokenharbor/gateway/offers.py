@@ -1,4 +1,4 @@
-"""What can be sold: an endpoint that is ready to be asked, the plan of one request, and all offers of one model."""
+"""Ready endpoints, the plan of one request, and all offers of one model."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +13,16 @@ from tokenharbor.routing.plan import DroppedEndpoint, RouteCandidate, RouteReque
 from tokenharbor.upstream.target import Target
 from tokenharbor.wire.neutral.dialect import ProviderDialect
 
-_MOST_TOLD = 24
-"""Candidates that a receipt tells of; a model has fewer."""
+_MOST_LISTED = 24
+"""The most candidates that a receipt lists; one model has fewer."""
 _NO_FIELD = re.compile(r"[^\w.\[\]-]", re.ASCII)
 _LONGEST_FIELD = 64
 
 
 class ReadyEndpoint(Offer, frozen=True):
-    """An endpoint that can be asked, with its model, its price and its terms. `target` is its address and `vendor`
-    speaks its wire; `lines` are the answer's headers that name it. `targets` are its addresses by surface, `variants`
-    its prices by size and quality; `variant` is what is set of a request that left them open.
+    """An endpoint that can be called, with its model, its price and its terms. `target` is its address, and `vendor`
+    the dialect of its wire. `lines` are the answer's header lines that name it. `targets` has its addresses by surface,
+    `variants` its prices by size and quality. `variant` has the size and quality to set in a request without them.
     """
 
     name: str  # the endpoint's, which is unique
@@ -35,10 +35,10 @@ class ReadyEndpoint(Offer, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The endpoints that a request for a model is sent to, in order until one answers, and why each other is dropped.
-    `foreign`: some of them speak another dialect than the caller. `cooling` has the names of those that have just
-    failed. `not_asked` is what the receipts of all its requests say of the route. `pooled`: they are of several models,
-    which the receipt names; then `stage` follows.
+    """The endpoints to ask for a request, in order until one answers, and why each other candidate is dropped.
+    `foreign`: some endpoint speaks another dialect than the caller. `cooling` has the names of endpoints that have just
+    failed. `not_asked` is the part of a receipt about the rest of the route. `pooled`: the endpoints are of several
+    models, which the receipt names; `stage` is then the receipt's part about the stage.
     """
 
     model: Model
@@ -51,7 +51,9 @@ class Plan(msgspec.Struct, frozen=True):
     stage: bytes = b""
 
     def narrow(self, step: Callable[[ReadyEndpoint], ReadyEndpoint | DroppedEndpoint]) -> "Plan":
-        """The plan with each endpoint as `step` leaves it, or without it."""
+        """Return the plan with each endpoint as `step` returns it; endpoints for which it returns a drop are
+        dropped.
+        """
         kept: list[ReadyEndpoint] = []
         dropped = list(self.dropped)
         for endpoint in self.endpoints:
@@ -60,12 +62,12 @@ class Plan(msgspec.Struct, frozen=True):
                 dropped.append(outcome)
             else:
                 kept.append(outcome)
-        return told(msgspec.structs.replace(self, endpoints=tuple(kept), dropped=dropped))
+        return with_not_asked(msgspec.structs.replace(self, endpoints=tuple(kept), dropped=dropped))
 
 
 class ModelOffers(msgspec.Struct, frozen=True):
-    """One model: its endpoints as candidates, cheapest first, and those that can be asked, by endpoint name. `plain`
-    has the plan of a request without any rule while every endpoint is healthy, by dialect.
+    """The offers of one model: its endpoints as candidates, cheapest first, and its ready endpoints by name. `plain`
+    has, by dialect, the plan of a request without rules while every endpoint is healthy.
     """
 
     model: Model
@@ -77,11 +79,11 @@ class ModelOffers(msgspec.Struct, frozen=True):
         route = plan_route(wanted)
         endpoints = tuple([self.ready[endpoint.name] for endpoint in route.endpoints])
         foreign = any(each.endpoint.provider.wire != wanted.dialect for each in endpoints)
-        return told(Plan(self.model, endpoints, route.dropped, foreign, wanted.cooling))
+        return with_not_asked(Plan(self.model, endpoints, route.dropped, foreign, wanted.cooling))
 
 
-def told(plan: Plan) -> Plan:
-    """The plan, with what receipts say of those that are not asked. Who comes first is asked."""
+def with_not_asked(plan: Plan) -> Plan:
+    """Return the plan with `not_asked`: all candidates but the first endpoint, which is always asked."""
     if not plan.dropped and len(plan.endpoints) <= 1 and not plan.pooled:
         return plan
     behind = [
@@ -89,18 +91,18 @@ def told(plan: Plan) -> Plan:
         for each in plan.endpoints[1:]
     ]
     dropped = [_candidate(plan, each.endpoint, each.code, *_field_of(each)) for each in plan.dropped]
-    not_asked = write_not_asked([*behind, *dropped][:_MOST_TOLD])
+    not_asked = write_not_asked([*behind, *dropped][:_MOST_LISTED])
     return msgspec.structs.replace(plan, not_asked=not_asked + plan.stage)
 
 
 def _candidate(plan: Plan, endpoint: Endpoint, code: DropCode, field: str = "") -> tuple[str, ...]:
-    """As receipts keep it: what is empty at the end is left out."""
+    """Return a candidate as receipts store it, without empty values at the end."""
     if plan.pooled:
         return endpoint.provider.name, code, field, endpoint.model
     return (endpoint.provider.name, code, field) if field else (endpoint.provider.name, code)
 
 
 def _field_of(dropped: DroppedEndpoint) -> tuple[str, ...]:
-    """The field that has no form there: its name or place, never its value."""
+    """Return the name or place, never the value, of the field that the endpoint's wire cannot express."""
     param = dropped.refusal and dropped.refusal.param
     return (_NO_FIELD.sub("_", param[:_LONGEST_FIELD]),) if param else ()

@@ -1,14 +1,14 @@
-"""Overload: when new requests are refused early, so that those that were let in are served in time.
+"""Overload: refuses new requests early, so that admitted ones are served in time.
 
-What tells are the queues of requests: those that wait to be read (`gateway/read_queue.py`), for their holds and for
-their settlements. The first grows when this process is slower than what is asked, the others when the database is.
-Below capacity they are empty, and a burst fits in them. They are counted in requests: the age of the oldest one, or how
-late timers are, would say the same later, and would take a slow machine for a busy one.
+Overload shows in the lengths of three queues: requests that wait to be read (`gateway/read_queue.py`), for their holds,
+and for their settlements. The first grows when this process is slower than its load, the others when the database is.
+Below capacity they are empty, and a burst fits in them. Lengths are measured in requests. The age of the oldest
+request, or the delay of timers, would show overload later, and would mistake a slow machine for a busy one.
 
-A refusal costs a quarter of a request, so who refuses all of three times the capacity at once has little left to serve
-with. So a client that was refused is not read, nor is one that connects meanwhile, until there is room again: their
-requests wait in their sockets, which costs nothing. After some seconds that ends in any case, with an answer or with
-the next refusal. Whoever was let in is served as ever, open streams among them.
+A refusal costs a quarter of a request. At three times the capacity, a process that refuses every excess request at once
+has little time left to serve others. So a client that was refused is not read, and neither is one that connects
+meanwhile, until there is room again: its requests wait in its socket, at no cost. That ends after `_HELD_BACK_SECONDS`
+in any case, with an answer or the next refusal. Admitted requests, open streams included, are served as usual.
 """
 
 import asyncio
@@ -22,31 +22,31 @@ from tokenharbor.gateway.metrics import Metrics
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.kernel.clock import Clock
 
-_HELD_BACK_SECONDS = 20.0  # of one connection, so often at most there is a refusal
+_HELD_BACK_SECONDS = 20.0  # a connection gets at most one refusal in this time
 _EPISODE_SECONDS = 60.0
-_FREE_SHARE = 8  # one place in so many: whoever is held back is to be read before its time is over
+_FREE_SHARE = 8  # one place in 8 must be free, so that clients held back are read before their time is over
 _LOOK_SECONDS = 0.2
 _log = structlog.get_logger("overload")
 
 
 class RequestQueue(Protocol):
-    """Where requests wait."""
+    """A queue in which requests wait."""
 
     @property
     def queued(self) -> int: ...
 
 
 class HeldClients(Protocol):
-    """Clients that are held back, as the server has them."""
+    """The server's connections that are held back."""
 
     def read_held(self, most: int) -> None: ...
 
 
 class OverloadGuard:
-    """Begins to refuse when a queue is full, and ends when an eighth of each is free."""
+    """Starts to refuse when a queue is full, and stops when an eighth of each queue is free."""
 
     def __init__(self, queues: Sequence[RequestQueue], metrics: Metrics, clock: Clock) -> None:
-        self.refusing = False  # an attribute: every request looks at it
+        self.refusing = False  # an attribute, since every request reads it
         self._queues = queues
         self._most = MOST_QUEUED
         self._metrics = metrics
@@ -54,12 +54,12 @@ class OverloadGuard:
         self._last_at = float("-inf")
 
     def still_refuses(self) -> bool:
-        """Asked while refusing."""
+        """Return whether to go on refusing. Called only while refusing."""
         self.refusing = self._room() < 0
         return self.refusing
 
     async def watch(self, clients: HeldClients) -> None:
-        """Look at the queues for as long as the server runs."""
+        """Watch the queues until cancelled, and let clients that are held back be read when there is room."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             room = self._room()
@@ -69,7 +69,7 @@ class OverloadGuard:
                 self.refusing = True
 
     def note_refused(self, exchange: Exchange) -> None:
-        """A request was refused, perhaps since it found a queue full."""
+        """Note that a request was refused for overload, and hold its connection back."""
         now = self._clock.monotonic()
         if now - self._last_at > _EPISODE_SECONDS:
             _log.warning("overload", refused="new requests, until fewer wait")
@@ -79,5 +79,7 @@ class OverloadGuard:
         exchange.hold_back(_HELD_BACK_SECONDS)
 
     def _room(self) -> int:
-        """How many requests the longest queue takes until only an eighth of it is free."""
+        """Return how many requests fit into the longest queue until only an eighth of it is free; negative: too
+        many.
+        """
         return self._most - self._most // _FREE_SHARE - max(queue.queued for queue in self._queues)

@@ -1,4 +1,4 @@
-"""The front page until a console runs: a first request to copy, the models on sale, the paths, the docs."""
+"""The front page without a console: a first request to copy, the models on sale, the paths, the docs."""
 
 import base64
 import hashlib
@@ -24,14 +24,14 @@ _CLIENTS_LINK = '<p class="soft"><a href="/docs/clients">More clients</a>, each 
 
 
 class PageTemplate(msgspec.Struct, frozen=True):
-    """A page's template with its style and script in it, and the policy that lets these two run and nothing else."""
+    """A page's template with its inline style and script, and the content security policy that allows only these."""
 
     template: Template
     policy: str
 
 
 def read_template(name: str, styles: Sequence[str], script: str | None = None) -> PageTemplate:
-    """From files of this folder."""
+    """Read a template from files of this folder."""
     style = "".join(read_text(each) for each in styles)
     code = "" if script is None else read_text(script)
     text = read_text(name).replace("$style", _escaped(style)).replace("$script", _escaped(code))
@@ -52,7 +52,7 @@ def _digest(text: str) -> str:
 
 
 def front_template(paths: Mapping[str, Sequence[str]], notice: str = "") -> PageTemplate:
-    """The front page, with the served paths by heading. `notice` says why it is shown in place of the dashboard."""
+    """Return the front page's template with the served paths, by heading. `notice` says why there is no dashboard."""
     frame = read_template("page.html", ("style.css", "page.css"), "page.js")
     groups = "\n".join(_path_group(heading, listed) for heading, listed in paths.items())
     shown = f'<p class="notice" role="status">{html.escape(notice)}</p>' if notice else ""
@@ -68,7 +68,7 @@ def _path_group(heading: str, paths: Sequence[str]) -> str:
 def render_page(
     frame: PageTemplate, snapshot: Snapshot, host: str, at: datetime, docs: Iterable[DocsPage] = ()
 ) -> bytes:
-    """One self-contained page with the prices of `at`; nothing in it is fetched from elsewhere."""
+    """Return the front page, self-contained, with the prices at `at`."""
     models = list(snapshot.offers.values())
     ready = [offers for offers in models if offers.ready]
     usual = [offers for offers in ready if CHAT in offers.model.surfaces and not offers.model.free]
@@ -93,7 +93,7 @@ def render_page(
 
 
 def _needs_a_key(offers: ModelOffers) -> tuple[bool, str]:
-    """Whether it is sold with a vendor's key only: a first request is best without one."""
+    """Order models for the first request: those without a provider's API key come first, then by name."""
     return not any(ready.endpoint.provider.auth == "none" for ready in offers.ready.values()), offers.model.name
 
 
@@ -102,7 +102,7 @@ def _page_link(doc: DocsPage) -> str:
 
 
 def _groups(snapshot: Snapshot, at: datetime) -> Iterable[str]:
-    """Vendors with the models that they make: those of which something is on come first, and are open."""
+    """Yield each vendor with its models. Vendors with models on sale come first, and are shown open."""
     by_vendor: dict[str, list[ModelOffers]] = {}
     for offers in snapshot.offers.values():
         by_vendor.setdefault(offers.model.vendor, []).append(offers)
@@ -135,7 +135,7 @@ def _group(snapshot: Snapshot, vendor: str, models: Sequence[ModelOffers], at: d
 
 
 def _how_to_turn_on(models: Sequence[ModelOffers]) -> str:
-    """The variables that the keys of those who sell them would be in."""
+    """Return a hint that names the environment variables for the providers' API keys."""
     credentials = {
         endpoint.provider.credential or ""
         for offers in models
@@ -162,7 +162,9 @@ def _row(shown: Mapping[str, Any], vendor: str, *, on: bool) -> str:
 
 
 def _prices(pricing: Mapping[str, Any]) -> str:
-    """Two cells, input and output by tokens; or one across both that says how else the model is sold."""
+    """Return two cells, the prices of input and output tokens; or one cell across both with the price of
+    another unit.
+    """
     other = next((field for field in OTHER_UNITS if field in pricing), None)
     if other is not None and "input" not in pricing:
         return f'<td class="n wide" colspan="2">{_price(pricing[other])} {OTHER_UNITS[other]}</td>'
@@ -170,7 +172,7 @@ def _prices(pricing: Mapping[str, Any]) -> str:
 
 
 def _price(amount: str | None) -> str:
-    """With at least two places."""
+    """Return a price with at least two decimals."""
     if amount is None:
         return "—"
     whole, _, places = amount.partition(".")

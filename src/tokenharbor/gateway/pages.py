@@ -1,4 +1,4 @@
-"""The pages of our own: the front page, the docs, and what a browser sees where nothing is."""
+"""The gateway's own pages: the front page, the docs, and the page for unknown paths."""
 
 import asyncio
 import html
@@ -13,7 +13,7 @@ _MISSING = '<h1>Page not found</h1><p>Start at the <a href="/">front page</a>.</
 
 
 class RenderedPage:
-    """A page as it is sent: its policy for what may run in it, and its text."""
+    """A page as it is sent: its content security policy and its body."""
 
     __slots__ = ("body", "policy")
 
@@ -23,8 +23,8 @@ class RenderedPage:
 
 
 class SitePages:
-    """`paths` are those served, by heading. Templates and docs are read once; a page of the docs is rendered when it is
-    first asked for. `notice` says on the front page why there is no dashboard.
+    """Renders the pages. `paths` has the served paths by heading. Templates and docs are read once; a page of the docs
+    is rendered on first use. `notice` says on the front page why there is no dashboard.
     """
 
     def __init__(self, paths: Mapping[str, Sequence[str]], notice: str = "") -> None:
@@ -38,7 +38,7 @@ class SitePages:
         return RenderedPage(self._front.policy, render_page(self._front, snapshot, host, at, listed))
 
     async def doc(self, name: str) -> RenderedPage | None:
-        """The page of that name, the list of pages for "", None where there is none."""
+        """Return the page of a name, the list of pages for "", or None if there is no such page."""
         name = name.strip("/").removesuffix(".md")
         if not self._docs or (name and name not in self._docs):
             return None

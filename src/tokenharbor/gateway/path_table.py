@@ -1,4 +1,4 @@
-"""Which routes a path means, which path was meant, and the dialect of its errors; worked out of a table of routes."""
+"""Lookups in the table of routes: the routes of a path, the path that was meant, the dialect of its errors."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from urllib.parse import unquote
@@ -10,13 +10,15 @@ from tokenharbor.wire.neutral.dialect import Dialect
 
 
 class PathTable:
-    """The routes by their paths, whatever the method."""
+    """The routes by path, of all methods."""
 
     def __init__(self, routes: Sequence[PathRoute]) -> None:
         self._exact: dict[str, list[PathRoute]] = {}
-        self._patterns: dict[str, list[tuple[str, PathRoute]]] = {}  # by what stands before the name: what follows it
-        self._actions: dict[str, list[str]] = {}  # likewise: what follows it after a colon
-        self._owners: dict[str, dict[Dialect | None, None]] = {}  # by folder: whose clients call what is in it
+        self._patterns: dict[
+            str, list[tuple[str, PathRoute]]
+        ] = {}  # by the text before the name: the text after it, and the route
+        self._actions: dict[str, list[str]] = {}  # by the text before the name: the actions after its colon
+        self._owners: dict[str, dict[Dialect | None, None]] = {}  # by folder: the dialects whose clients call its paths
         self._dialects = tuple(dict.fromkeys(route.dialect for route in routes if route.dialect is not None))
         for route in routes:
             if route.is_pattern:
@@ -38,8 +40,8 @@ class PathTable:
         self._action_versions = tuple(dict.fromkeys(_version(route) for route in public if "}:" in route.path))
 
     def named(self, path: str) -> Iterator[tuple[PathRoute, str]]:
-        """The routes with a name in them that a path may mean, and the name; what says more of the path comes first.
-        The name may be percent-encoded, and so may what follows it.
+        """Yield the routes with a name in them that match a path, each with the name, the most specific route first.
+        The name, and the text after it, may be percent-encoded.
         """
         for before, patterns in self._patterns.items():
             if path.startswith(before):
@@ -49,29 +51,29 @@ class PathTable:
                         yield route, rest[: len(rest) - len(after)]
 
     def at(self, path: str) -> list[PathRoute]:
-        """All that a path may mean."""
+        """Return all routes that match a path."""
         return self._exact.get(path) or [route for route, _ in self.named(path)]
 
     def actions(self, path: str) -> Sequence[str]:
-        """What may follow the colon of a path that has one, where others that begin alike have actions there."""
+        """Return the actions that may follow the colon of a path, or () if it has none or takes none."""
         if ":" not in path:
             return ()
         return next((each for before, each in self._actions.items() if path.startswith(before)), ())
 
     def is_public(self, path: str) -> bool:
-        """Whether a path is under a version of the data plane, served or not."""
+        """Return whether a path is under a version prefix of the data plane, served or not."""
         return path.startswith(self._folders)
 
     def nearest(self, path: str) -> str | None:
-        """The path of the data plane that a client may have meant."""
+        """Return the data plane's path that a client may have meant, or None."""
         return nearest_path(path, self._serves, self._public, self._action_versions if ":" in path else self._versions)
 
     def _serves(self, path: str) -> bool:
         return any(route.public for route in self.at(path))
 
     def dialect_of(self, path: str, headers: Collection[bytes] = ()) -> Dialect:
-        """The dialect in which a path's errors are written: that of the only dialect whose clients call what stands
-        there. Where others do, too, headers (their names in lower case) that only its clients send tell.
+        """Return the dialect of a path's errors: the one whose clients call the path or its folder. If clients of
+        several dialects call it, decide by `headers` (names in lower case) that only one dialect's clients send.
         """
         at = self.at(path)
         if at and at[0].dialect is not None:
@@ -81,12 +83,12 @@ class PathTable:
         own = [dialect for dialect in owners if dialect is not None]
         if len(own) == 1 and (None not in owners or own[0].key_header in headers):
             return own[0]
-        told = (dialect for dialect in self._dialects if not dialect.forwarded_headers.isdisjoint(headers))
-        return next(told, DEFAULT_DIALECT)
+        by_header = (dialect for dialect in self._dialects if not dialect.forwarded_headers.isdisjoint(headers))
+        return next(by_header, DEFAULT_DIALECT)
 
 
 def _stem(route: PathRoute) -> str:
-    """The path before a name."""
+    """Return the path before the name."""
     return route.path.partition("{")[0].rstrip("/")
 
 
@@ -95,7 +97,7 @@ def _version(route: PathRoute) -> str:
 
 
 def _folders(path: str) -> Iterable[str]:
-    """The path and the folders that it is in, the innermost first."""
+    """Yield the path and the folders that it is in, the innermost first."""
     while path:
         yield path
         path = path.rpartition("/")[0]

@@ -1,16 +1,16 @@
-"""The rates of one payer as this gateway knows them: what its answers show, and what it need not ask the database.
+"""The rates of one payer as this gateway knows them: for rate limit headers, and to repeat refusals.
 
-The database decides every limit. Two things are kept here of what it has said last:
+The database decides every limit. Two parts of its last answer are kept here:
 
-- The windows of key and account, for the headers of answers. They are those of the last batch, with the time that has
-  passed since taken off, and written once for each batch and second.
-- A refusal by requests a minute. Nothing but the window's end, or a change of limits, can end such a refusal: so until
-  then the gateway repeats it by itself, and a caller who hammers costs no call of the database.
+- The windows of key and account, for the headers of answers: those of the last batch, minus the time since. The header
+  lines are written once per batch and second.
+- A refusal by requests a minute. Only the window's end, or a change of limits, can end such a refusal. Until then the
+  gateway repeats it without asking the database, so a caller that retries in a loop costs no database call.
 
-The invariant: a refusal is never repeated past the window's end. The database says how long the window lasts from some
-moment between question and answer. The memory counts from the question, and is over too early rather than too late;
-what the caller is told counts from the answer, so that a retry after it passes. A change of key, account or plan makes
-another `Caller`, and a change of the edition another snapshot; either has a new object of this kind.
+Invariant: a refusal is never repeated past the window's end. The database states how long the window lasts from some
+moment between question and answer. The gateway stops repeating by the time of the question, which is too early rather
+than too late; `retry-after` counts from the answer, so that a retry after it passes. A change of key, account or plan
+makes another `Caller`, and a change of the edition another snapshot; either has a new `PayerRates`.
 """
 
 from math import ceil
@@ -33,7 +33,7 @@ _MOST_REFUSED = 10_000
 
 
 class _WrittenRefusal(msgspec.Struct, frozen=True):
-    """A refusal as it is answered until its seconds change, in pieces between which each request has its own id."""
+    """A refusal, valid until its seconds change, split where each request's own id goes."""
 
     until: float
     request_ids: ShownIds
@@ -43,7 +43,7 @@ class _WrittenRefusal(msgspec.Struct, frozen=True):
 
 
 class RefusedCallers:
-    """Who is refused by requests a minute, of all callers of a process. After `until` nobody is."""
+    """The callers that are refused by requests a minute in this process. After `until`, none is."""
 
     def __init__(self) -> None:
         self.until = _NEVER
@@ -61,7 +61,7 @@ class RefusedCallers:
 
 
 class PayerRates:
-    """Made once for each limited caller of a snapshot. All times are monotonic seconds."""
+    """The rates of one limited caller under one snapshot. All times are monotonic seconds."""
 
     __slots__ = (
         "_caller",
@@ -82,7 +82,7 @@ class PayerRates:
         self.payer = payer
         self._caller = caller
         self._refused = refused
-        self.refused_until = _NEVER  # requests that begin before it need not be asked for
+        self.refused_until = _NEVER  # requests that begin before it are refused without asking the database
         self._clock = clock
         self._use: RateUse | None = None
         self._use_at = _NEVER
@@ -93,7 +93,7 @@ class PayerRates:
         self._written: dict[str, _WrittenRefusal] = {}
 
     def note(self, outcome: PlacedHold | RefusedHold, asked_at_seconds: float) -> None:
-        """What the books have said to a hold of a request that began then."""
+        """Note the database's answer to a hold of a request that began at `asked_at_seconds`."""
         use = outcome.rates
         if use is not None and use is not self._use:
             self._use = use
@@ -109,7 +109,7 @@ class PayerRates:
             self._refused.add(self._caller, self, now)
 
     def lines(self) -> bytes:
-        """Of an answer that leaves now."""
+        """Return the `x-ratelimit-*` lines of an answer that is sent now."""
         if self._use is None:
             return b""
         now = self._clock.monotonic()
@@ -118,7 +118,7 @@ class PayerRates:
         return self._lines
 
     def refusal(self, dialect: Dialect, ids: Ids, now: float) -> tuple[int, bytes, bytes]:
-        """Status, head and body of the refusal that is in force."""
+        """Return status, head and body of the refusal in force."""
         written = self._written.get(dialect.name)
         if written is None or now >= written.until:
             written = self._written[dialect.name] = self._write_refusal(dialect, ids.series("req"), now)
@@ -149,12 +149,12 @@ class PayerRates:
 
 
 def _shown(limit: int | None, used: int, rest: float) -> RateShown | None:
-    """What a window leaves of a limit that ends in `rest` seconds; None where there is no limit."""
+    """Return a limit in a window that ends in `rest` seconds, as headers show it; None if there is no limit."""
     if limit is None:
         return None
     return RateShown(limit, max(0, limit - used), rest) if rest > 0 else RateShown(limit, limit, 0.0)
 
 
 def _this_second(rest: float) -> float:
-    """How long the whole seconds that are left stay the same."""
+    """Return for how long the number of whole seconds left stays the same."""
     return rest - ceil(rest) + 1 if rest > 0 else _FOREVER

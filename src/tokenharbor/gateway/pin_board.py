@@ -1,15 +1,15 @@
-"""The pins of sessions, in one worker's memory: bounded, and forgotten some time after a session's last request."""
+"""The pins of sessions in one worker's memory: bounded, and dropped some time after a session's last request."""
 
 from collections import OrderedDict
 
 from tokenharbor.orchestra.pins import Pin
 
-_MOST = 20_000  # some 15 MB
+_MOST = 20_000  # about 15 MB
 
 
 class PinBoard:
-    """Pins by conversation, the one that expires next first. What is full loses the one that was quiet longest: its
-    session is then routed as if it were new.
+    """Pins by session and by conversation, the oldest first. When it is full, the pin that was idle longest is evicted:
+    its session is then routed as a new one.
     """
 
     def __init__(self, most: int = _MOST) -> None:
@@ -20,12 +20,12 @@ class PinBoard:
         return len(self._pins)
 
     def find(self, name: str, since: float) -> Pin | None:
-        """The pin of a conversation whose last request was after a time."""
+        """Return the pin of a name, or None if there is none or its last request was before `since`."""
         pin = self._pins.get(name)
         return None if pin is None or pin.at < since else pin
 
     def keep(self, name: str, pin: Pin, since: float) -> None:
-        """Instead of the one before; the oldest go if their last request was before a time."""
+        """Keep a pin in place of the one before, and drop the pins whose last request was before `since`."""
         pins = self._pins
         pins[name] = pin
         pins.move_to_end(name)

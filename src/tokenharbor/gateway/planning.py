@@ -1,4 +1,4 @@
-"""From a request to its lane, and from the lane to its plan, where the request's own boundaries count, too."""
+"""Finds the lane of a request, and makes its plan from the lane and the request's own boundaries."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ from tokenharbor.wire.neutral.request import ProviderRules, Request
 
 
 def lane_of(snapshot: Snapshot, caller: Caller, kind: str, request: Request) -> Lane:
-    """The lane of a request. Raises ModelNotFound, PermissionDenied, FreeModelsDisabled, InvalidRequest."""
+    """Return the lane of a request. Raises ModelNotFound, PermissionDenied, FreeModelsDisabled, InvalidRequest."""
     key = caller, kind, request.model
     lane = snapshot.lanes.get(key) or _open_lane(snapshot, key, request)
     if request.cache is not None:
@@ -76,7 +76,7 @@ def _keep(snapshot: Snapshot, key: LaneKey, lane: Lane) -> Lane:
 
 
 def _free_limit(policy: Policy, caller: Caller, model: Model) -> int:
-    """How many requests of free models the caller's account has in their window; 0: this model is none of them. Raises
+    """Return how many requests to free models the account may make per window, or 0 if this model is not free. Raises
     FreeModelsDisabled.
     """
     if not model.free:
@@ -91,7 +91,7 @@ def _free_limit(policy: Policy, caller: Caller, model: Model) -> int:
 
 
 def make_plan(call: MeteredCall, lane: Lane, request: Request, health: Health) -> Plan:
-    """The lane's plan, or one of the request's own. Raises InvalidRequest; the plan may have no endpoint."""
+    """Return the lane's plan, or the request's own if it needs one. It may have no endpoint. Raises InvalidRequest."""
     plan, cooling = lane.plan, health.cooling()
     header = None if call.rules is None else call.header_rules()
     if (
@@ -111,14 +111,14 @@ def make_plan(call: MeteredCall, lane: Lane, request: Request, health: Health) -
 
 
 def is_strict(*stated: ProviderRules | None) -> bool:
-    """Whether what a provider would leave out is an error."""
+    """Return whether fields that a provider would ignore are an error (`require_parameters`)."""
     return any(rules is not None and rules.require_parameters for rules in stated)
 
 
 def plan_by_rules(
     call: MeteredCall, request: Request, offers: ModelOffers, wanted: RouteRequest, *, strict: bool
 ) -> Plan:
-    """The plan of a request for one model that has rules of its own."""
+    """Return the plan for one model of a request with its own rules."""
     plan = offers.plan(wanted)
     if plan.foreign and (lost := losses_of(call, request, offers, strict=strict)):
         plan = offers.plan(
@@ -128,7 +128,7 @@ def plan_by_rules(
 
 
 def find_model(snapshot: Snapshot, name: str) -> ResolvedName:
-    """Raises ModelNotFound, which names the nearest."""
+    """Return the model of a name. Raises ModelNotFound, which suggests the nearest names."""
     found = snapshot.index.find(name)
     if found is None:
         pools = snapshot.pools

@@ -1,4 +1,4 @@
-"""The lane of a name for many models: which of them a key may ask, by stage."""
+"""The lane of a model pool: the models that a key may use, by stage."""
 
 from tokenharbor.catalog.surfaces import CHAT
 from tokenharbor.catalog.types import ResolvedName
@@ -16,7 +16,7 @@ from tokenharbor.wire.neutral.request import Request
 
 
 def pool_lane(snapshot: Snapshot, pools: Pools, caller: Caller, request: Request) -> Lane:
-    """The lane of a name that stands for pools. Raises InvalidRequest, PermissionDenied, NoProviderAvailable."""
+    """Return the lane of a pool's name. Raises InvalidRequest, PermissionDenied, NoProviderAvailable."""
     if request.demand is not None:
         raise InvalidRequest(f"{request.model} supports {CHAT} only: use another model.", param="model")
     access = pool_access(snapshot, pools, caller, request)
@@ -39,7 +39,7 @@ def pool_lane(snapshot: Snapshot, pools: Pools, caller: Caller, request: Request
 
 
 def pool_access(snapshot: Snapshot, pools: Pools, caller: Caller, request: Request) -> PoolAccess:
-    """What a key may ask of the pools. Raises PermissionDenied, NoProviderAvailable."""
+    """Return the pools as a key may use them. Raises PermissionDenied, NoProviderAvailable."""
     members = {
         stage: tuple(_member(offers, caller, request, snapshot, pools) for offers in pool if offers.candidates)
         for stage, pool in pools.models.items()
@@ -69,12 +69,12 @@ def _member(offers: ModelOffers, caller: Caller, request: Request, snapshot: Sna
 
 
 def _barred(offers: ModelOffers, caller: Caller, asked: str, pools: Pools) -> DroppedEndpoint | None:
-    """A key that lists the name may ask all that it stands for; one that lists a stage's, that stage's pool, also where
-    another would stand in for it; another only what it lists.
+    """Return why a key may not use a model of a pool, or None. A key that lists the pools' name may use all models; one
+    that lists the name of a stage, the models of that stage's pool; any other key, only the models that it lists.
     """
     endpoint, name = offers.candidates[0].endpoint, offers.model.name
     if offers.model.free:
-        return DroppedEndpoint(endpoint, DropCode.FREE, "a free model is asked by its own name only")
+        return DroppedEndpoint(endpoint, DropCode.FREE, "a free model can be used by its own name only")
     listed = caller.models
     if not listed or {pools.policy.name, name} & listed:
         return None

@@ -1,4 +1,4 @@
-"""Names that stand for many models, as the list of models shows them: no price of their own, and who is behind them."""
+"""Model pools in the list of models: without a price, but with the models of each stage."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,14 +13,14 @@ from tokenharbor.identity.caller import Caller
 from tokenharbor.orchestra.stage import Stage
 
 _ABILITIES = frozenset({"tools", "json_schema", "vision", "pdf", "audio", "reasoning"})
-"""Capabilities that a request may ask for; others say how a model is to be told."""
+"""Capabilities that a request may need; others concern how requests to the model are written."""
 
 HasProvider = Callable[[ModelOffers], bool]
-"""Whether a key's rules leave somebody who serves a model."""
+"""Whether a key's rules allow some provider of a model."""
 
 
 def describe_pools(pools: Pools, caller: Caller | None, has_provider: HasProvider) -> Iterator[dict[str, Any]]:
-    """An object for each name that stands for models which somebody can serve and this caller may ask."""
+    """Yield an object for each pool name with models that can be served and that this caller may use."""
     for name, pinned in pools.names.items():
         listed = frozenset[str]() if caller is None else caller.models
         whole = not listed or bool({pools.policy.name, name} & listed)
@@ -35,7 +35,7 @@ def describe_pools(pools: Pools, caller: Caller | None, has_provider: HasProvide
 
 
 def _describe(name: str, found: Mapping[Stage, Sequence[Model]]) -> dict[str, Any]:
-    """What every stage has somebody for: a request that is as long, or asks for as much, is served at all of them."""
+    """Describe a pool name by what every stage can do: a request within these limits can be served at any stage."""
     pools = list(found.values())
     models = [model for pool in pools for model in pool]
     able = [frozenset[str]().union(*[model.capabilities for model in pool]) for pool in pools]

@@ -1,4 +1,4 @@
-"""The plan of a request whose model stands for many: who of a pool can serve it, in which order, and why no other."""
+"""The plan of a request for a model pool: the models that can serve it, in order, and why others cannot."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +27,12 @@ from tokenharbor.wire.neutral.request import Request
 
 _FILES = Feature.FILE, Feature.FILE_URL
 _IMAGES = "messages"
-"""The field that is named where an image was found in a request that could not be read."""
+"""The field to name for an image in a request that could not be read as a chat."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolRoute:
-    """Who of a stage's pool can serve the request, each model with its endpoints in order; and why others cannot."""
+    """The models of a stage's pool that can serve the request, each as a plan, and why other endpoints are dropped."""
 
     found: Sequence[Plan]
     dropped: Sequence[DroppedEndpoint]
@@ -43,7 +43,7 @@ class PoolRoute:
 
 @dataclass(slots=True)
 class PoolRoutes:
-    """The routes of one request, each made when it is first asked for."""
+    """The routes of one request by stage, each made on first use."""
 
     call: MeteredCall
     request: Request
@@ -52,17 +52,21 @@ class PoolRoutes:
     _routes: dict[Stage, PoolRoute] = field(default_factory=dict)
 
     def first_of(self, stage: Stage) -> TokenPrices | None:
-        """The model that a new session of this stage would be given."""
+        """Return the prices of the model that a new session at this stage would get, or None if no model can
+        serve it.
+        """
         found = self._route(stage).found
         return self._prices(self._in_order(found)[0]) if found else None
 
     def prices_of(self, stage: Stage, model: str) -> TokenPrices | None:
-        """Those of a model of a stage's pool; None where it cannot serve the request."""
+        """Return the prices of a model of a stage's pool, or None if it cannot serve the request."""
         plan = self._route(stage).find(model)
         return None if plan is None else self._prices(plan)
 
     def plan(self, choice: Choice) -> Plan:
-        """The stage's own pool; where nobody of it can serve the request, the general one, then any other."""
+        """Return the plan from the stage's own pool; if none of its models can serve the request, from the general
+        pool, then from any other.
+        """
         dropped: dict[str, DroppedEndpoint] = {}
         for stage in dict.fromkeys((choice.stage, Stage.GENERAL, *Stage)):
             route = self._route(stage)
@@ -73,7 +77,9 @@ class PoolRoutes:
         return Plan(model, (), list(dropped.values()), pooled=True)
 
     def _join(self, found: Sequence[Plan], choice: Choice, dropped: dict[str, DroppedEndpoint]) -> Plan:
-        """One plan of many: all endpoints of the first model, the best of each further one."""
+        """Join the plans of several models: all endpoints of the first model, and the best one of each further
+        model.
+        """
         order = self._in_order(found, choice)
         first = self._endpoints(order[0], choice)
         behind = [ready for plan in order[1:] for ready in plan.endpoints]
@@ -93,7 +99,9 @@ class PoolRoutes:
         return any(each.wanted.max_providers > 1 for pool in self.access.members.values() for each in pool)
 
     def _in_order(self, found: Sequence[Plan], choice: Choice | None = None) -> Sequence[Plan]:
-        """The executor that stays, then as the pool has them; models whose endpoints all cool come last."""
+        """Return the plans in order: the executor that stays, then the pool's order; models with only cooling endpoints
+        come last.
+        """
         cooling = self.health.cooling()
 
         def rank(plan: Plan) -> tuple[bool, bool, bool]:
@@ -104,7 +112,9 @@ class PoolRoutes:
         return sorted(found, key=rank)
 
     def _endpoints(self, plan: Plan, choice: Choice) -> Sequence[ReadyEndpoint]:
-        """Those of the first model; first of all the one that stays, unless it cools or the caller has an order."""
+        """Return the first model's endpoints. The one that stays comes first, unless it is cooling or the caller set an
+        order.
+        """
         rules = self.request.rules or self.call.header_rules()
         if rules is not None and rules.order:
             return plan.endpoints
@@ -112,7 +122,7 @@ class PoolRoutes:
         return sorted(plan.endpoints, key=lambda each: each.name != choice.endpoint or each.name in cooling)
 
     def _prices(self, plan: Plan) -> TokenPrices:
-        """At the size of this request, and as the caller pays them."""
+        """Return a model's prices at the size of this request, under the caller's terms."""
         rates, at, size = plan.endpoints[0].rates, self.call.started_at, estimated_input(self.request.size)
         sold = rates.terms.sold
         return TokenPrices(plan.model.name, *(rates.pico(unit, at, size) * sold for unit in PRICED_UNITS))
@@ -138,7 +148,7 @@ class PoolRoutes:
         return PoolRoute([plan for plan in plans if plan.endpoints], dropped)
 
     def _plan_of(self, member: PoolMember) -> Plan:
-        """The plan of one model by itself."""
+        """Return the plan of one model."""
         call, request = self.call, self.request
         header, cooling = call.header_rules(), self.health.cooling()
         wanted = member.wanted
@@ -152,7 +162,7 @@ class PoolRoutes:
         return plan_by_rules(call, request, member.offers, wanted, strict=is_strict(request.rules, header))
 
     def _cannot(self, model: Model, member: PoolMember) -> DroppedEndpoint | None:
-        """Whether the model lacks what the request asks for, in whatever wire."""
+        """Return a drop if the model lacks a capability that the request needs in any wire, else None."""
         endpoint = member.offers.candidates[0].endpoint
         for feature, place in self._features():
             if (why := lacks(feature, place, model)) is not None:
@@ -167,8 +177,8 @@ class PoolRoutes:
             yield Feature.IMAGE, _IMAGES
 
     def _by_length(self, able: Sequence[PoolMember], dropped: list[DroppedEndpoint]) -> Iterator[PoolMember]:
-        """Those that the request and its answer fit in, by our estimate; where it is too long for all, the longest.
-        Likewise those that read files, if any do.
+        """Yield the models with enough context for the request and its answer, by our estimate; if it is too long for
+        all, those with the longest. For requests with files, yield only models that read files, if there are any.
         """
         files = self.call.chat is not None and not self.call.chat.features.keys().isdisjoint(_FILES)
         reads = files and any("pdf" in each.offers.model.capabilities for each in able)
@@ -185,14 +195,14 @@ class PoolRoutes:
 
 
 def _room(model: Model, request: Request) -> int:
-    """What would be left of the model's context, or of its answers; negative: the request is too long for it."""
+    """Return the tokens left in the model's context or its maximum output; negative if the request is too long."""
     most = request.max_output or 0
     return min(model.context - estimated_input(request.size) - most, model.max_output - most)
 
 
 async def hold_for_pool(holds: Holds, meter: Meter, request: Request, plan: Plan, quoted: Quote) -> Plan:
-    """Hold what the dearest model could cost; where that is refused for want of balance, without that model, and so on.
-    The plan as it is covered. Raises as `Holds.place`.
+    """Place a hold for the most expensive model. If the balance does not cover it, drop that model and try again.
+    Return the plan that is covered. Raises as `Holds.place`.
     """
     while True:
         try:

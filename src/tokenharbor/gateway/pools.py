@@ -1,4 +1,4 @@
-"""Pools of a snapshot: the name that stands for them, the models of each stage, and those that a key may ask."""
+"""The model pools of a snapshot: their names, the models of each stage, and the models that a key may use."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,8 @@ from tokenharbor.routing.plan import DroppedEndpoint, RouteRequest
 
 
 class Pools(msgspec.Struct, frozen=True):
-    """What an edition's name for many models stands for. `names` are all that callers may ask for: the name itself, and
-    with each stage that it pins. `models` has each pool, the preferred first.
+    """The model pools of an edition. `names` has all names that callers may use: the pools' name, which pins no stage,
+    and the name with each stage. `models` has the pool of each stage, the preferred model first.
     """
 
     policy: OrchestraPolicy
@@ -21,24 +21,24 @@ class Pools(msgspec.Struct, frozen=True):
     models: Mapping[Stage, tuple[ModelOffers, ...]]
 
     def nearest(self, name: str) -> tuple[str, ...]:
-        """The names that one with an unknown stage may mean; none for other names."""
+        """Return the names that a name with an unknown stage may mean; () for other names."""
         if not name.startswith(f"{self.policy.name}/"):
             return ()
         return close_names(name, self.names) or tuple(self.names)
 
     def stages(self) -> Mapping[Stage, tuple[str, ...]]:
-        """The names of each pool's models that somebody can serve."""
+        """Return the names of the models that can be served, by stage."""
         return {stage: tuple(each.model.name for each in pool if each.ready) for stage, pool in self.models.items()}
 
     @property
     def on_sale(self) -> bool:
-        """Whether any model of them can be served."""
+        """Whether any model of the pools can be served."""
         return any(self.stages().values())
 
 
 class PoolMember(msgspec.Struct, frozen=True):
-    """A model of a pool as one key may ask it. `wanted` is of a request without any rule of its own, while every
-    endpoint is healthy; `barred`: this key may not ask it, whatever the request.
+    """A model of a pool as one key may use it. `wanted` is the route request without provider rules while every
+    endpoint is healthy. `barred` says why this key may never use the model, or is None.
     """
 
     offers: ModelOffers
@@ -47,7 +47,7 @@ class PoolMember(msgspec.Struct, frozen=True):
 
 
 class PoolAccess(msgspec.Struct, frozen=True):
-    """What the name stands for. `stage` is the one that the name itself pins."""
+    """The pools as one key may use them by one name. `stage` is the stage that the name pins, or None."""
 
     pools: Pools
     stage: Stage | None
@@ -60,7 +60,9 @@ class PoolAccess(msgspec.Struct, frozen=True):
 
 
 def find_pools(policy: OrchestraPolicy, offers: Mapping[str, ModelOffers]) -> Pools | None:
-    """None where the edition has no such name. What the catalogue lacks is left out: see `check_pools`."""
+    """Return the edition's pools, or None if it has none. Models that the catalogue lacks are left out: see
+    `check_pools`.
+    """
     if not policy.name:
         return None
     names = dict(zip(policy.names, (None, *map(Stage, policy.pools())), strict=True))

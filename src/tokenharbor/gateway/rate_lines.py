@@ -12,7 +12,7 @@ _BOTH = _REQUESTS + _TOKENS
 
 
 class RateShown(msgspec.Struct, frozen=True, gc=False):
-    """A limit, what is left of it, and the seconds until all of it is there again."""
+    """A limit, its remainder, and the seconds until it is reset."""
 
     limit: int
     remaining: int
@@ -20,7 +20,7 @@ class RateShown(msgspec.Struct, frozen=True, gc=False):
 
 
 def narrower(one: RateShown | None, other: RateShown | None) -> RateShown | None:
-    """The one that allows less; of equals, the one that lasts longer."""
+    """Return the limit with less left; of equals, the one that is reset later."""
     if one is None or other is None:
         return one or other
     if one.remaining == other.remaining:
@@ -29,7 +29,7 @@ def narrower(one: RateShown | None, other: RateShown | None) -> RateShown | None
 
 
 def write_rate_lines(requests: RateShown | None, tokens: RateShown | None) -> bytes:
-    """Of requests and of tokens a minute; nothing where there is no limit."""
+    """Return the lines for requests and tokens a minute, without those for which there is no limit."""
     if requests is None or tokens is None:
         return _lines(_REQUESTS, requests) + _lines(_TOKENS, tokens)
     return _BOTH % (
@@ -43,7 +43,7 @@ def write_rate_lines(requests: RateShown | None, tokens: RateShown | None) -> by
 
 
 def write_duration(seconds: int) -> str:
-    """`12s`, `6m0s`, `5h0m0s`."""
+    """Return a duration as `12s`, `6m0s` or `5h0m0s`."""
     minutes, rest = divmod(seconds, 60)
     if not minutes:
         return f"{rest}s"

@@ -1,12 +1,12 @@
-"""The queue of bodies that are here and wait to be read: a few are read in each turn of the event loop.
+"""The queue of received bodies that wait to be parsed: a few are parsed in each turn of the event loop.
 
-To read a request is a good part of its work. A loop that reads all that has come, before it goes on with what it has
-let in, finishes nothing once more is asked than it can serve: while it reads, more comes than it has read, and each
-turn is longer than the one before (record 31). Here a turn reads so little that what was let in, and open streams, have
-the next one soon. Who waits has cost next to nothing, and leaves no trace if it hangs up.
+Parsing is a large part of a request's work. Under overload, a loop that parses everything received before it goes on
+with admitted requests finishes nothing: while it parses, more arrives than it has parsed, and each turn is longer than
+the one before (decision 31). Here a turn parses so little that admitted requests and open streams get the next turn
+soon. A waiting request has cost almost nothing, and leaves no trace if its client hangs up.
 
-Short bodies pass by, until more requests have been read than the next call for holds takes: then they stand in line as
-well. So below capacity this costs a request one look at an attribute, and makes no call smaller.
+Short bodies skip the queue until more requests have been parsed than the next database call for holds takes; then they
+wait as well. So below capacity the queue costs a request one read of an attribute, and makes no batch smaller.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from collections import deque
 from tokenharbor.kernel.errors import Overloaded
 
 SHORT = 16 << 10
-"""Bytes that take a fraction of a millisecond to read."""
+"""Bytes of a body that takes a fraction of a millisecond to parse."""
 _TURN_BYTES = 64 << 10
-_LEAST_BYTES = 4 << 10  # what a request counts at least: its other work
+_LEAST_BYTES = 4 << 10  # the least that a request counts, for its other work
 
 
 class ReadQueue:
-    """First come, first read. `crowded`: short bodies have to wait, too."""
+    """A first-in, first-out queue. `crowded`: short bodies have to wait, too."""
 
     def __init__(self, most: int) -> None:
         self.crowded = False
@@ -31,15 +31,15 @@ class ReadQueue:
 
     @property
     def queued(self) -> int:
-        """How many wait."""
+        """The number of requests that wait."""
         return len(self._line)
 
     def note_crowd(self) -> None:
-        """More requests have been read than the next call for holds takes."""
+        """Note that more requests have been parsed than the next call for holds takes."""
         self.crowded = True
 
     async def wait(self, size: int) -> None:
-        """Before a body of so many bytes is read. Raises Overloaded."""
+        """Wait for the turn to parse a body of `size` bytes. Raises Overloaded."""
         if len(self._line) >= self._most:
             raise Overloaded
         loop = asyncio.get_running_loop()
@@ -51,7 +51,7 @@ class ReadQueue:
         await turn
 
     def _advance(self) -> None:
-        """The next few, once in each turn of the loop. One body is read however large it is."""
+        """Let the next few requests go, once in each turn of the loop: at least one, however large it is."""
         line, left = self._line, _TURN_BYTES
         while line and left > 0:
             turn, size = line.popleft()

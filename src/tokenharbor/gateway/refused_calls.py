@@ -1,8 +1,8 @@
-"""Calls that a gateway refuses before anything is held: counted in memory, and written every few seconds.
+"""Counts of calls that are refused before anything is held: kept in memory, and written every few seconds.
 
-A refusal costs no more for it: one more in a dictionary, whoever hammers. Who shows no key of ours counts nowhere, so
-that strangers fill nothing. An account with very many keys has a row for some of them in an hour, and one for the
-others together.
+Counting adds almost nothing to the cost of a refusal: one entry of a dictionary. Calls without a valid key are not
+counted, so that strangers cannot fill the table. An account with very many keys gets rows for some of its keys in an
+hour, and one row for all others together.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.refused_calls import RefusedCallGroup, add_refused_calls
 
 MOST_PAIRS: Final = 10_000
-"""Of caller and code between two writings; what is beyond is not counted."""
+"""The most pairs of caller and code between two writes; further pairs are not counted."""
 MOST_OF_ACCOUNT: Final = 200
-"""Of key and code that an account has rows for in an hour, by this gateway."""
+"""The most pairs of key and code for which this gateway writes rows of one account in an hour."""
 
 REPEATED: Final = HTTP_ERRORS[RateLimited].code
-"""Of a refusal that is repeated without looking at the request."""
+"""The code of refusals that are repeated without reading the request."""
 
 _EVERY_SECONDS: Final = 5
 _log = structlog.get_logger("gateway")
 
 
 class RefusalCounts:
-    """Since the last writing."""
+    """The counts since the last write, by caller and code."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[Caller, str], int] = {}
@@ -47,7 +47,7 @@ class RefusalCounts:
             self._counts[pair] = (counted or 0) + 1
 
     def take(self, hour: datetime) -> Mapping[RefusedCallGroup, int]:
-        """They are counted anew from here on."""
+        """Return the counts since the last call, and start at zero."""
         counts, self._counts = self._counts, {}
         if hour != self._hour:
             self._hour = hour
@@ -59,7 +59,7 @@ class RefusalCounts:
         return found
 
     def _name(self, pair: RefusedCallGroup) -> RefusedCallGroup:
-        """With its key, unless the account has rows for so many already."""
+        """Return the pair, without its key if the account has too many rows already."""
         named = self._named[pair.account_id]
         if pair not in named and len(named) >= MOST_OF_ACCOUNT:
             return pair._replace(key_id=None)
@@ -68,14 +68,14 @@ class RefusalCounts:
 
 
 async def report_refusals(counts: RefusalCounts, pool: asyncpg.Pool, clock: Clock) -> None:
-    """Until cancelled."""
+    """Write the counts periodically, until cancelled."""
     while True:
         await asyncio.sleep(_EVERY_SECONDS)
         await write_refusals(counts, pool, clock)
 
 
 async def write_refusals(counts: RefusalCounts, pool: asyncpg.Pool, clock: Clock) -> None:
-    """What was counted since the last time. Where the database does not answer it is lost: these are no books."""
+    """Write the counts since the last write. They are lost if the database is unavailable: no money depends on them."""
     hour = clock.now().replace(minute=0, second=0, microsecond=0)
     found = counts.take(hour)
     if not found:

@@ -1,4 +1,4 @@
-"""The relay of a stream: from its first content to its terminator; the ending stays behind until it is paid for."""
+"""The relay of a stream, from its first content to its terminator; the ending is held back until it is settled."""
 
 import asyncio
 
@@ -16,8 +16,8 @@ _USAGE_SECONDS = 2.0
 
 
 async def relay(opened: OpenStream, call: MeteredCall) -> Failure | None:
-    """Pass on every byte before the ending. None once the terminator is here, else how the stream broke off. Raises
-    Disconnected if the client leaves; the meter has noted what was delivered in any case.
+    """Pass on every byte before the ending. Return None once the terminator has come, else the failure that broke the
+    stream off. Raises Disconnected if the client leaves. In all cases the meter knows what was delivered.
     """
     try:
         failure = await _pass_on(opened, call)
@@ -27,9 +27,9 @@ async def relay(opened: OpenStream, call: MeteredCall) -> Failure | None:
         call.meter.delivered_bytes = opened.splicer.text_bytes
         note_usage(call.meter, opened.splicer)
     if opened.splicer.cut:
-        opened.answer.close()  # before the settlement: the provider still writes
+        opened.answer.close()  # before the settlement: the provider is still writing
     if failure is None:
-        call.meter.delivered_bytes += opened.splicer.ending_text_bytes  # it leaves with the settlement
+        call.meter.delivered_bytes += opened.splicer.ending_text_bytes  # it is sent once it is settled
     return failure
 
 
@@ -66,8 +66,8 @@ async def _pass_on(opened: OpenStream, call: MeteredCall) -> Failure | None:
 
 
 async def _until_usage(opened: OpenStream, call: MeteredCall) -> None:
-    """We have cut the answer at a stop sequence: its usage holds what no words show. It is waited for as long as
-    nothing else comes, and not for long.
+    """Wait for the usage of an answer that we cut at a stop sequence: it counts more than the visible text. Stop as
+    soon as anything else comes, or after `_USAGE_SECONDS`.
     """
     splicer, answer = opened.splicer, opened.answer
     try:
@@ -76,12 +76,12 @@ async def _until_usage(opened: OpenStream, call: MeteredCall) -> None:
                 if piece := splicer.feed(data):
                     await call.exchange.write(mask_piece(piece, opened, call.meter))
     except (TimeoutError, BrokenAnswer, TimedOut):
-        pass  # then we count
+        pass  # then usage is our own count
     splicer.stop_waiting()
 
 
 def _leaving(piece: bytes, opened: OpenStream, call: MeteredCall) -> bytes:
-    """Likewise, of an answer that may be kept."""
+    """Return a piece as it is sent, and collect it for the cache."""
     clean = mask_piece(piece, opened, call.meter)
     if call.cache is not None:
         call.cache.add(clean)
@@ -89,7 +89,7 @@ def _leaving(piece: bytes, opened: OpenStream, call: MeteredCall) -> bytes:
 
 
 def mask_piece(piece: bytes, opened: OpenStream, meter: Meter) -> bytes:
-    """What leaves, whole events: without our credential."""
+    """Return a piece, whole events, with our credential masked."""
     clean = opened.credential.mask(piece)
     if clean is not piece:
         meter.alarm(Alarm.CREDENTIAL_SHOWN)
@@ -97,14 +97,14 @@ def mask_piece(piece: bytes, opened: OpenStream, meter: Meter) -> bytes:
 
 
 def _most(meter: Meter) -> tuple[int, int]:
-    """The bytes of content, and the bytes in all, above which a stream is cut."""
+    """Return the bytes of content, and of all data, above which a stream is cut."""
     assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
     request, bound = meter.request, meter.quote.bound
     return most_content(request, bound), most_wire(request, bound)
 
 
 def _cut(meter: Meter, grown: int, came: int) -> Failure:
-    """The provider does not stop. What was delivered is billed, up to the quote's bound."""
+    """Cut a stream that does not stop. The delivered part is billed, up to the quote's bound."""
     meter.cut = True
     most = meter.quote.bound.output if meter.quote is not None else 0
     meter.alarm(Alarm.OUTPUT_OVER_BOUND, most_tokens=most, content_bytes=grown, bytes=came)
@@ -112,7 +112,7 @@ def _cut(meter: Meter, grown: int, came: int) -> Failure:
 
 
 def note_usage(meter: Meter, splicer: Splicer) -> None:
-    """What the provider said; once the ending has begun, that was all, and its usage is of it."""
+    """Note a stream's usage on the meter: the latest count, and the final one once the ending has begun."""
     meter.usage_so_far = splicer.usage_so_far
     meter.ended = splicer.complete and not splicer.cut
     if splicer.ending_begun:
@@ -123,7 +123,7 @@ def note_usage(meter: Meter, splicer: Splicer) -> None:
 
 
 def note_answer(meter: Meter, read: AnswerFacts) -> None:
-    """Likewise of a whole answer."""
+    """Note a whole answer's usage on the meter."""
     meter.ended = True
     meter.usage = read.usage
     meter.counted = read.counted

@@ -1,4 +1,4 @@
-"""Answers given again: held and settled at nothing, and sent at a bounded pace."""
+"""Serves cached answers: held and settled at zero, and sent at a limited pace."""
 
 from functools import partial
 
@@ -22,8 +22,8 @@ _FREE = str(ZERO)
 
 
 async def replay(dependencies: Dependencies, call: MeteredCall, request: Request, found: FoundAnswer) -> bool:
-    """Serve a request by a kept answer; False, before anything is held, if it cannot be written for this caller.
-    Raises what holding and settling raise, and Disconnected.
+    """Serve a request with a cached answer. Return False, before anything is held, if the answer cannot be written for
+    this caller. Raises what holds and settlements raise, and Disconnected.
     """
     try:
         content, ending = written(call, request, found, dependencies.notes)
@@ -55,7 +55,9 @@ async def replay(dependencies: Dependencies, call: MeteredCall, request: Request
 
 
 def written(call: MeteredCall, request: Request, found: FoundAnswer, notes: NoteCache) -> Parts:
-    """The answer as this request asks for it, and its ending, empty where it is no stream. Raises UnreadableAnswer."""
+    """Return the answer in the form that the request asks for, and its ending, b"" if it is not a stream. Raises
+    UnreadableAnswer.
+    """
     answer, client = found.answer, call.dialect
     same = answer.dialect == client.name and answer.stream == request.stream
     usage = request.wants_usage or request.include_cost

@@ -1,4 +1,4 @@
-"""Kept answers written as another caller asked for them: in its dialect, whole or as a stream, with usage or not."""
+"""Rewrites cached answers for another caller: in its dialect, whole or as a stream, with usage or without."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -22,7 +22,7 @@ from tokenharbor.wire.neutral.translate import Reply, collect, replay
 from tokenharbor.wire.neutral.translator import identified
 
 _CHUNK = 24
-"""Characters of a piece of a whole answer that is given as a stream: about as many as vendors send at a time."""
+"""Characters per event when a whole answer is sent as a stream: about as many as vendors send at a time."""
 
 Keep = Callable[[str, tuple[Note, ...]], None]
 
@@ -30,8 +30,8 @@ Keep = Callable[[str, tuple[Note, ...]], None]
 def rewrite(
     answer: CachedAnswer, client: Dialect, recipient: ReplyContext, keep: Keep, *, stream: bool, cost_usd: str | None
 ) -> Parts:
-    """The answer, and of a stream its ending apart. `keep` takes what a dialect cannot carry of tool calls. Raises
-    UnreadableAnswer.
+    """Return the answer; for a stream, content and ending. `keep` is called with notes of tool calls that the dialect
+    cannot carry. Raises UnreadableAnswer.
     """
     events = _events(answer, pieces=stream)
     if answer.dialect != client.name:
@@ -55,7 +55,7 @@ def rewrite(
 
 
 def text_of(answer: CachedAnswer) -> str:
-    """What an answer says; nothing where it is more than text."""
+    """Return an answer's text, or "" if it has blocks other than text."""
     events = _events(answer, pieces=False)
     reply = events if isinstance(events, Reply) else collect(events)
     blocks = [block for block in reply.blocks if block.kind is not BlockKind.REASONING]
@@ -63,7 +63,7 @@ def text_of(answer: CachedAnswer) -> str:
 
 
 def _events(answer: CachedAnswer, *, pieces: bool) -> Iterable[Event]:
-    """What the kept bytes say."""
+    """Return the events of the cached bytes."""
     dialect = DIALECTS[answer.dialect]
     if not answer.stream:
         reply = dialect.read_reply(answer.body)
@@ -73,7 +73,7 @@ def _events(answer: CachedAnswer, *, pieces: bool) -> Iterable[Event]:
 
 
 def _in_pieces(reply: Reply) -> Iterator[Event]:
-    """A whole answer as the events of a stream: a few words at a time. What belongs to a block's end comes with it."""
+    """Yield a whole answer as the events of a stream, a few words at a time. Data of a block's end comes with it."""
     for event in replay(reply):
         if not isinstance(event, BlockGrew) or len(event.text) <= _CHUNK:
             yield event
@@ -100,7 +100,7 @@ def _noted(events: Iterable[Event], keep: Keep) -> Iterator[Event]:
 
 
 def _with_usage(events: Iterable[Event], answer: CachedAnswer) -> Iterator[Event]:
-    """With the usage that was billed: the first caller's stream may have been without."""
+    """Yield the events with the usage that was billed: the stream of the first caller may have been without."""
     for event in events:
         if isinstance(event, UsageReported):
             continue

@@ -1,4 +1,4 @@
-"""The handler of the server: finds the route of an exchange, and refuses what has none."""
+"""The server's handler: finds the route of an exchange, and refuses unknown paths."""
 
 from collections.abc import Awaitable, Sequence
 
@@ -15,7 +15,7 @@ from tokenharbor.kernel.errors import MethodNotAllowed, NotFound, Overloaded, Re
 
 
 class PathRouter:
-    """Serves exchanges by the table of routes."""
+    """Dispatches exchanges by the table of routes."""
 
     def __init__(self, dependencies: Dependencies, system: SystemPaths, routes: Sequence[PathRoute] = ROUTES) -> None:
         self._world = dependencies.world
@@ -40,7 +40,7 @@ class PathRouter:
         return self._serve_other(exchange) if serve is None else serve(exchange)
 
     async def _refuse_for_overload(self, exchange: Exchange) -> None:
-        """At once, so that it costs little; what is only read is served."""
+        """Refuse a POST at once, so that it costs little; other methods are still served."""
         exchange.respond(*self.refuse(exchange.path, Overloaded()))
         self.overload.note_refused(exchange)
 
@@ -53,7 +53,7 @@ class PathRouter:
         return self._decline(exchange)
 
     async def _decline(self, exchange: Exchange) -> None:
-        """Nothing is served by this method: say so, unless the console serves it."""
+        """Answer an exchange that has no route: by the console if it may serve the path, else with a refusal."""
         path, table, system = exchange.path, self._table, self._handlers.system
         at, public = table.at(path), table.is_public(path)
         if exchange.method == "OPTIONS" and (at or public):
@@ -88,7 +88,7 @@ class PathRouter:
         return NotFound(f"Unknown path {shown}. GET / lists all paths.")
 
     def refuse(self, path: str, refusal: Refusal) -> tuple[int, bytes, bytes]:
-        """Status, header lines and body for what the server refuses before a handler runs."""
+        """Return status, head and body of a refusal that the server makes before a handler runs."""
         table = self._table
         return write_refusal(table.dialect_of(path), self._new_id(), refusal, _allow_lines(refusal, table.at(path)))
 

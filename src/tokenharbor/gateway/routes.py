@@ -1,4 +1,4 @@
-"""The paths that are served, as one table: what routing, refusals, the front page and the docs' test read."""
+"""The table of all served paths, which routing, refusals, the front page and the test of the docs use."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -15,10 +15,10 @@ from tokenharbor.wire.surfaces import FORMS, SURFACES
 
 
 class PathRoute(msgspec.Struct, frozen=True):
-    """A method and a path. One `{name}` in the path stands for what the client names, slashes and colons included.
+    """A method and a path. One `{name}` in the path matches any text, slashes and colons included.
 
-    `group` is the heading under which the front page lists the path. `dialect` is the one whose clients call it; None
-    if several do. Whatever is `public` is the data plane: browsers may call it from any origin.
+    `group` is the heading under which the front page lists the path. `dialect` is the one whose clients call it, or
+    None if several do. `public` paths are the data plane: browsers may call them from any origin.
     """
 
     method: str
@@ -43,11 +43,11 @@ _MODELS = "Models, no key needed"
 _SERVER = "Server"
 
 _FORM_KINDS: Mapping[str, type[FormKind | VideoKind]] = {"videos": VideoKind}
-"""Forms that are not served as the others are."""
+"""The kinds of forms that are not a `FormKind`."""
 
 
 def routes_of(dialects: Iterable[Dialect]) -> Iterator[PathRoute]:
-    """The paths of the dialects' own clients."""
+    """Yield the routes of the dialects' own clients."""
     for dialect in dialects:
         row = partial(PathRoute, group=dialect.label, dialect=dialect)
         for path in dialect.paths:
@@ -62,7 +62,7 @@ def routes_of(dialects: Iterable[Dialect]) -> Iterator[PathRoute]:
 
 
 def _surface_routes() -> Iterator[PathRoute]:
-    """The paths of OpenAI's convention for media: a vendor's, under our version."""
+    """Yield the routes for media: OpenAI's paths, under our version prefix."""
     for surface in SURFACES.values():
         kind = partial(JsonMediaKind, dialect=DEFAULT_DIALECT, surface=surface)
         yield PathRoute("POST", f"/v1{surface.path}", answers(kind), _MEDIA)
@@ -76,7 +76,9 @@ def _system_route(path: str, bind: Bind) -> PathRoute:
 
 
 def _key_routes(path: str, *methods: str) -> Iterator[PathRoute]:
-    """Keys by API, which the console makes and changes. Browsers get no answer of it from pages of others."""
+    """Yield the routes of API keys, which the console serves. They are not public: pages of other origins may not call
+    them.
+    """
     for method in methods:
         yield PathRoute(method, path, lambda each: each.system.api_keys, _ACCOUNT, public=False)
 
@@ -111,7 +113,7 @@ ROUTES: tuple[PathRoute, ...] = (
 
 
 def grouped_paths(routes: Iterable[PathRoute]) -> Mapping[str, Sequence[str]]:
-    """The paths under their headings, each once."""
+    """Return the paths by heading, each once."""
     groups: dict[str, list[str]] = {}
     for route in routes:
         group = groups.setdefault(route.group, [])

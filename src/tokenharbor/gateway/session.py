@@ -1,4 +1,4 @@
-"""Sessions of clients: which requests of an account are one, by the ids that clients send, else by how they begin."""
+"""Client sessions: groups an account's requests by the ids that clients send, else by how conversations begin."""
 
 from hashlib import blake2b
 
@@ -11,24 +11,24 @@ from tokenharbor.wire.framing.json_values import UNREADABLE
 from tokenharbor.wire.neutral.chat import Chat, Message, Role, Text
 
 _HEADERS = (
-    b"x-parent-session-id",  # opencode's, of a sub-agent: a part of what its parent does
-    b"x-session-id",  # anybody's, and opencode's
+    b"x-parent-session-id",  # opencode's, of a sub-agent, which belongs to its parent's session
+    b"x-session-id",  # any client's, and opencode's
     b"x-claude-code-session-id",
     b"session-id",  # Codex
-    b"session_id",  # Codex before
+    b"session_id",  # older versions of Codex
     b"x-opencode-session",
     b"x-session-affinity",
 )
-"""The first that is there names the session."""
+"""The headers that name a session; the first one present counts."""
 
 _FIELDS = ("session_id", "prompt_cache_key")
-"""Likewise of a body, where no header does; then `metadata.user_id`."""
+"""The fields that name a session if no header does; after them `metadata.user_id`."""
 
 _NAMED_BY_HEADER = frozenset(_HEADERS)
 _NAMED_BY_FIELD = frozenset((*_FIELDS, "metadata"))
 _SIZE = 16
 _MOST = 16_384
-"""Characters of a conversation's beginning that count."""
+"""Characters of a conversation's beginning that identify it."""
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -40,15 +40,15 @@ _decode_text = msgspec.json.Decoder(str | None).decode
 
 
 class SessionNames:
-    """Ids of sessions, shown: a keyed hash of account and name, so that all gateways agree, no account's session is
-    another's, and nobody can tell the name.
+    """Makes session ids: a keyed hash of account and name. All gateways make the same id, accounts never share one, and
+    the name cannot be recovered.
     """
 
     def __init__(self, secret: bytes) -> None:
-        self._keyed = blake2b(digest_size=_SIZE, key=secret)  # copied for each: the key is worked in once
+        self._keyed = blake2b(digest_size=_SIZE, key=secret)  # copied for each id, so that the key is processed once
 
     def of_request(self, account_id: UUID, headers: HeaderMap, members: Members) -> str:
-        """By an id that the client sent; empty where it sent none."""
+        """Return the session id by the name that the client sent, or "" if it sent none."""
         if _NAMED_BY_HEADER.isdisjoint(headers):
             if _NAMED_BY_FIELD.isdisjoint(members):
                 return ""
@@ -58,7 +58,7 @@ class SessionNames:
         return self._show(account_id, b"n", name) if name else ""
 
     def of_conversation(self, account_id: UUID, chat: Chat) -> str:
-        """By its system prompt and first message, which all requests of a conversation repeat."""
+        """Return the session id by the system prompt and first message, which all requests of a conversation repeat."""
         return self._show(account_id, b"c", beginning(chat, system=True).encode("utf-8", "surrogatepass"))
 
     def _show(self, account_id: UUID, kind: bytes, name: bytes) -> str:
@@ -68,9 +68,9 @@ class SessionNames:
 
 
 def beginning(chat: Chat, *, system: bool) -> str:
-    """The words of the first message that is not the system's, after the system prompt if that is asked for."""
+    """Return the text of the first message that is not a system message, after the system prompt if `system`."""
     pieces: list[str] = []
-    room = _MOST if system else 0  # of all that the system says
+    room = _MOST if system else 0  # of the system prompt
     for message in chat.messages:
         if message.role is not Role.SYSTEM:
             pieces.append(_words(message, _MOST))
@@ -82,7 +82,7 @@ def beginning(chat: Chat, *, system: bool) -> str:
 
 
 def _words(message: Message, most: int) -> str:
-    """Not more of a long message is joined than counts."""
+    """Return at most `most` characters of a message's text."""
     pieces: list[str] = []
     for part in message.parts:
         if most <= 0:
@@ -94,7 +94,9 @@ def _words(message: Message, most: int) -> str:
 
 
 def _name_in(members: Members) -> bytes:
-    """A name that cannot be read names nothing: whether it is allowed there is the dialect's business."""
+    """Return the name in a body's fields, or b"" if there is none or it cannot be read: the dialect checks the
+    fields.
+    """
     try:
         for field in _FIELDS:
             if field in members and (text := _decode_text(members[field])):

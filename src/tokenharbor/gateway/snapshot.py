@@ -1,4 +1,4 @@
-"""Snapshots that requests are served from: what is on sale, priced and ready to be called, by plan; swapped whole."""
+"""Snapshots that requests are served from: all offers, priced and ready to be called, by plan; replaced as a whole."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,12 +36,12 @@ _log = structlog.get_logger("snapshots")
 
 
 SaleKey = tuple[str, int]
-"""A plan ("" is none), and the discount of a volume tier in basis points (0: of none)."""
+"""A plan ("" for none), and the discount of a volume tier in basis points (0 for none)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything a request needs that does not change while it runs, for the accounts of one plan and volume tier."""
+    """The unchanging data that requests need, for the accounts of one plan and volume tier."""
 
     catalog: Catalog
     index: NameIndex
@@ -50,28 +50,30 @@ class Snapshot:
     documents: ModelDocuments
     limits: PlanLimits
     clock: Clock
-    refused: RefusedCallers = field(default_factory=RefusedCallers)  # the same in all plans
-    lanes: dict[LaneKey, Lane] = field(default_factory=dict)  # made when they are first asked for
-    rates: dict[Caller, PayerRates | None] = field(default_factory=dict)  # likewise; None: this caller has no limits
+    refused: RefusedCallers = field(default_factory=RefusedCallers)  # shared by all plans
+    lanes: dict[LaneKey, Lane] = field(default_factory=dict)  # made on first use
+    rates: dict[Caller, PayerRates | None] = field(
+        default_factory=dict
+    )  # made on first use; None: this caller has no limits
     pools: Pools | None = None  # the edition's name for many models
 
     def on_sale(self) -> Iterator[str]:
-        """The names of the models that some endpoint can serve."""
+        """Return the names of the models that some endpoint can serve."""
         return (name for name, offers in self.offers.items() if offers.ready)
 
     def prices(self) -> Mapping[bytes, str]:
-        """Every price on sale in its canonical form, by version."""
+        """Return every price on sale in canonical form, by version."""
         ready = [each for offers in self.offers.values() for each in offers.ready.values()]
         prices = [each.rates.price for each in ready] + [one.price for each in ready for one, _ in each.variants]
         return {price.version: write_price(price).decode() for price in prices}
 
     def offered(self) -> Mapping[str, bytes]:
-        """The version of the price of each endpoint on sale; of each size and quality, where there are several."""
+        """Return the price version of each endpoint on sale; of each size and quality if there are several."""
         ready = [each.endpoint for offers in self.offers.values() for each in offers.ready.values()]
         return {name: price.version for each in ready for name, price in each.prices()}
 
     def rates_of(self, caller: Caller) -> PayerRates | None:
-        """The rates of a caller who has limits."""
+        """Return the rates of a caller, or None if it has no limits."""
         try:
             return self.rates[caller]
         except KeyError:
@@ -82,19 +84,21 @@ class Snapshot:
             return rates
 
     def make_room(self) -> None:
-        """Before one more is kept. Both begin anew together, for lanes have the rates of their callers."""
+        """Make room for one more lane or rates. Both are cleared together, because lanes refer to their
+        callers' rates.
+        """
         if max(len(self.lanes), len(self.rates)) >= MOST_LANES:
             self.lanes.clear()
             self.rates.clear()
 
 
 class CurrentSnapshot:
-    """Holds the snapshots in force, by the plan that an account's row states ("" is none) and by the discount of its
-    volume tier; they are replaced together. A request takes one of them once and keeps it.
+    """The snapshots in force, by the plan in an account's row ("" for none) and by the discount of its volume tier.
+    They are replaced together. A request takes one snapshot, and keeps it to its end.
     """
 
     current: Snapshot
-    """Of accounts that state no plan, and of callers without a key."""
+    """The snapshot for accounts without a plan, and for callers without a key."""
 
     def __init__(self, sales: Mapping[SaleKey, Snapshot]) -> None:
         self.swap(sales)
@@ -106,7 +110,7 @@ class CurrentSnapshot:
         self.refused = self.current.refused
 
     def of(self, caller: Caller) -> Snapshot:
-        """That of the caller's plan and volume; where the edition has no such plan, its own terms."""
+        """Return the snapshot of the caller's plan and volume tier. Unknown plans have the edition's own terms."""
         if caller.account.volume:
             return self._of_volume(caller)
         return self.plans.get(caller.account.plan) or self._of_unknown_plan(caller)
@@ -118,34 +122,34 @@ class CurrentSnapshot:
         return known or self.sales.get(("", discount_bp)) or self._of_unknown_plan(caller)
 
     def ready_endpoints(self) -> Iterator[ReadyEndpoint]:
-        """Those of each plan."""
+        """Yield the ready endpoints of all plans."""
         for snapshot in self.plans.values():
             for offers in snapshot.offers.values():
                 yield from offers.ready.values()
 
     def find_ready(self, model: str, endpoint: str) -> ReadyEndpoint | None:
-        """An endpoint by its name, whatever plan it is sold by."""
+        """Return the ready endpoint of a name in any plan, or None."""
         offers = [each.offers[model] for each in self.plans.values() if model in each.offers]
         return next((each.ready[endpoint] for each in offers if endpoint in each.ready), None)
 
     def _of_unknown_plan(self, caller: Caller) -> Snapshot:
         plan, policy = caller.account.plan, self.current.policy
         _log.warning("unknown_plan", plan=plan, edition=policy.name, account=ids.show("acct", caller.account_id))
-        self.plans[plan] = self.current  # said once
+        self.plans[plan] = self.current  # so that it is logged once
         return self.current
 
 
 SecretOf = Callable[[Provider], str | None]
-"""The provider's credential, or None where it has none here."""
+"""Returns a provider's credential, or None if none is configured."""
 
 
 def _plan_names(policy: Policy) -> Sequence[str]:
-    """The plans whose snapshots differ; the first is that of accounts that state none."""
+    """Return the plans whose snapshots differ; the first is that of accounts without a plan."""
     return [*dict.fromkeys([policy.plan_name(""), *policy.plans])]
 
 
 def build_snapshots(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock) -> Mapping[SaleKey, Snapshot]:
-    """One for each plan and volume tier; where a plan's own discount is no smaller than a tier's, the plan's."""
+    """Build a snapshot for each plan and volume tier. A plan's discount counts unless a tier's is greater."""
     names, refused = _plan_names(policy), RefusedCallers()
     sales: dict[SaleKey, Snapshot] = {}
     for name in names:
@@ -162,8 +166,8 @@ def build_snapshots(catalog: Catalog, policy: Policy, secret_of: SecretOf, clock
 def build_snapshot(
     catalog: Catalog, policy: Policy, secret_of: SecretOf, clock: Clock, sale: SaleKey = ("", 0)
 ) -> Snapshot:
-    """What accounts of one plan and volume tier are sold. Endpoints are ordered by the prices of now; requests that are
-    signed one by one look at the clock again.
+    """Build the snapshot of one plan and volume tier. Endpoints are ordered by their prices now. `clock` also dates the
+    signatures of requests that are signed one by one.
     """
     plan, terms = sale[0], _account_plan(policy, sale)
     offers = {
@@ -186,14 +190,14 @@ def build_snapshot(
 
 @dataclass(frozen=True, slots=True)
 class _PlanSale:
-    """What a model is sold by: the policy, the account's plan in it, and the terms that follow."""
+    """The conditions of sale of a model: the policy, the account's plan, and the resulting terms."""
 
     policy: Policy
     plan: str
     terms: Terms
 
     def why_not(self, endpoint: Endpoint) -> str | None:
-        """Why the plan does not allow an endpoint, or None."""
+        """Return why the plan does not allow an endpoint, or None."""
         plan = self.policy.plan(self.plan)
         return None if plan is None else outside_plan(endpoint, plan)
 
@@ -207,7 +211,9 @@ def _account_plan(policy: Policy, sale: SaleKey) -> AccountPlan:
 
 
 def _shown(offers: ModelOffers) -> Model:
-    """The model with those endpoints alone that can serve here, so that callers read no price that is never charged."""
+    """Return the model with only the endpoints that can serve here, so that lists show no price that is never
+    charged.
+    """
     serving = tuple([endpoint for endpoint in offers.model.endpoints if endpoint.name in offers.ready])
     return replace(offers.model, endpoints=serving) if serving else offers.model
 
@@ -235,7 +241,7 @@ def _model_offers(model: Model, sale: _PlanSale, secret_of: SecretOf, clock: Clo
 
 
 def outside_plan(endpoint: Endpoint, plan: PlanPolicy) -> str | None:
-    """Why a plan's boundaries exclude an endpoint, or None."""
+    """Return why a plan's boundaries exclude an endpoint, or None."""
     provider = endpoint.provider
     region = endpoint.region or provider.region
     if plan.regions and region not in plan.regions:
@@ -248,12 +254,12 @@ def outside_plan(endpoint: Endpoint, plan: PlanPolicy) -> str | None:
 
 
 def plain_route_request(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:
-    """What a request without any rule wants, while every endpoint is healthy."""
+    """Return the route request of a request without rules while every endpoint is healthy."""
     return RouteRequest(dialect, candidates, NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, policy.failover.at_most)
 
 
 def why_unavailable(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
-    """Why an endpoint cannot be used, or None."""
+    """Return why an endpoint cannot be used, or None."""
     provider = endpoint.provider
     if endpoint.price is None:
         return "no price is configured"
@@ -265,7 +271,7 @@ def why_unavailable(endpoint: Endpoint, secret_of: SecretOf) -> str | None:
 
 
 def _ranked(model: Model, rates: Rates, at: datetime) -> tuple[int, int]:
-    """What endpoints are ordered by: input and output; on other surfaces all that is priced there, too."""
+    """Return the prices by which endpoints are ordered: input and output tokens; beyond chat, all priced units."""
     prompt, completion = rates.highest_pico("input", at), rates.highest_pico("output", at)
     if model.surfaces == (CHAT,):
         return prompt, completion

@@ -1,4 +1,4 @@
-"""What was decided about a request whose model stands for many: its stage, and who is asked with what."""
+"""The decision about a request for a model pool: its stage, its executor and its reasoning effort."""
 
 import msgspec
 
@@ -9,9 +9,9 @@ from tokenharbor.orchestra.stage import Stage
 
 
 class Staged(msgspec.Struct, frozen=True, gc=False):
-    """`conversation` tells those of one session apart. `home` has the model and the endpoint that are its executor.
-    `effort` is how much to reason, where the caller left that open. `number` counts its user's turns; None where the
-    conversation was not read.
+    """The decision about one request. `conversation` distinguishes the conversations of a session. `home` is the
+    executor: model and endpoint. `effort` is the reasoning effort, or None if the caller set it. `number` is the number
+    of the user's turns, or None if the conversation was not read.
     """
 
     turn: Turn
@@ -20,28 +20,28 @@ class Staged(msgspec.Struct, frozen=True, gc=False):
     home: tuple[str, str]
     effort: str | None
     number: int | None
-    before: Stage | None = None  # of its session, where a summary interrupts it
+    before: Stage | None = None  # the session's stage that this summary interrupts
 
     @property
     def confidence(self) -> str:
-        """How sure whoever decided was of the stage, from 0 to 1."""
+        """The confidence in the stage, from 0 to 1, with two decimals."""
         return f"{self.turn.decision.confidence:.2f}"
 
     @property
     def lines(self) -> bytes:
-        """The answer's headers that tell of it."""
+        """The header lines of the answer that state stage and confidence."""
         said = f"x-tokenharbor-stage: {self.choice.stage}\r\nx-tokenharbor-stage-confidence: {self.confidence}\r\n"
         return said.encode("ascii")
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """What another answer could come of."""
+        """The parts of the decision that can change the answer."""
         return self.choice.stage, self.home, self.effort
 
     def written(self) -> bytes:
-        """Likewise, of its receipt."""
+        """Return the decision as the receipt's detail has it."""
         return write_stage(self.choice.stage, self.confidence, self.choice.why, self.number)
 
     def effort_at(self, model: Model) -> str | None:
-        """What to tell a model of it."""
+        """Return the reasoning effort to request of a model, or None if the model does not reason."""
         return self.effort if "reasoning" in model.capabilities else None

@@ -1,4 +1,4 @@
-"""What is not the data plane: health, readiness, metrics, the front page, and the way to the console's process."""
+"""Paths beside the data plane: health, readiness, metrics, the front page, the docs, and the console."""
 
 import hashlib
 import hmac
@@ -48,13 +48,13 @@ _OF_PROXIES = frozenset(
     }
 )
 _BEGUN_BY_PROXIES = (b"x-forwarded", b"x-original-", b"x-envoy-", b"cf-", b"fly-", b"fastly-", b"x-vercel-", b"x-arr-")
-"""Prefixes of the headers that proxies add, and direct clients of the metrics do not."""
+"""Prefixes of headers that proxies add, and that direct clients of the metrics do not send."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemPaths:
-    """Health, metrics, pages and keys. `ready` says whether the database answers. While no console shows pages,
-    `/` is one plain page of our own.
+    """Serves health, metrics, pages and receipt keys. `ready` returns whether the database answers. While no console
+    shows pages, `/` is a plain page.
     """
 
     snapshots: CurrentSnapshot
@@ -68,14 +68,14 @@ class SystemPaths:
     webhooks: WebhookHandler
 
     def console_takes(self, exchange: Exchange) -> bool:
-        """Whether the console serves a path that is not in the table. What is posted past the data plane is a client's
+        """Return whether the console may serve a path that is not in the table. A POST outside its API is a client's
         mistake.
         """
         return self.console.enabled and (exchange.method != "POST" or exchange.path.startswith(API))
 
     async def serve_other(self, exchange: Exchange) -> None:
-        """A path that is not in the table. Raises Unavailable while the console that would know it is not there: a 404
-        says that there is nothing.
+        """Serve a path that is not in the table: by the console, else as not found. Raises Unavailable while the
+        console does not run, since only it knows whether the path exists.
         """
         if self.console.enabled:
             await self.console.serve(exchange)
@@ -83,9 +83,11 @@ class SystemPaths:
             self._say_missing(exchange)
 
     async def api_keys(self, exchange: Exchange, _name: str = "") -> None:
-        """Keys by API. Raises NotFound without a console, Unavailable while it is not there."""
+        """Serve the API of keys. Raises NotFound without a console, Unavailable while it does not run."""
         if not self.console.enabled:
-            raise NotFound("This server has no console, and no keys by API. An operator makes keys by command.")
+            raise NotFound(
+                "This server has no console, and so no API for keys. An operator can create keys with `tokenharbor keys create`."
+            )
         await self.console.serve(exchange)
 
     async def front(self, exchange: Exchange) -> None:
@@ -122,7 +124,9 @@ class SystemPaths:
         if self._may_see_metrics(exchange):
             exchange.respond(200, _METRICS, write_metrics(await self.gather_metrics()))
         else:
-            exchange.respond(403, _TEXT, b"Metrics are for loopback, or for a Bearer of server.metrics_token.\n")
+            exchange.respond(
+                403, _TEXT, b"Metrics need a loopback address, or server.metrics_token as a Bearer token.\n"
+            )
 
     def _may_see_metrics(self, exchange: Exchange) -> bool:
         presented = presented_key(exchange.header_map)
@@ -132,7 +136,7 @@ class SystemPaths:
 
 
 def _show(exchange: Exchange, status: int, page: RenderedPage) -> None:
-    """304 for a browser that already has the page."""
+    """Send a page, or 304 to a browser that already has it."""
     etag = f'"{hashlib.sha256(page.body).hexdigest()[:24]}"'
     head = _PAGE.format(policy=page.policy, etag=etag).encode("ascii")
     known = exchange.header(b"if-none-match") or b""
@@ -143,7 +147,7 @@ def _show(exchange: Exchange, status: int, page: RenderedPage) -> None:
 
 
 def _is_local(exchange: Exchange) -> bool:
-    """Only from loopback: an unknown proxy shows by the headers that it adds."""
+    """Return whether a client on loopback sent the request. Headers that proxies add show an unknown proxy."""
     headers = exchange.header_map
     if any(name in _OF_PROXIES or name.startswith(_BEGUN_BY_PROXIES) for name in headers) and not (
         exchange.behind_proxy and b"x-forwarded-for" in headers

@@ -1,4 +1,4 @@
-"""Requests to a provider of another dialect: which providers support them, what is written, who reads the answer."""
+"""Translation for providers of other dialects: which can be asked, the body that is sent, and the answer's reader."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -28,18 +28,18 @@ _NEEDS: Mapping[Feature, str] = {
     Feature.IMAGE_URL: "vision",
     Feature.AUDIO: "audio",
 }
-"""What a model must be able to do. Files are not among them: their words may be all there is to them."""
+"""The capability that a model needs for each feature. Files need none: their text alone may be enough."""
 
 _REFUSES: Mapping[Feature, str] = {Feature.ASSISTANT_PREFIX: "no_prefill", Feature.FORCED_CALL: "no_forced_tools"}
-"""What some models answer with a 400, though their dialect can say it."""
+"""The capability that marks models which refuse a feature with a 400, though their dialect has it."""
 
 MOST_OBJECTS = 50_000
-"""Of a body that is read as a chat."""
+"""The most JSON objects in a body that is read as a chat."""
 
 
 class TranslationLosses(msgspec.Struct, frozen=True):
-    """What a request loses in other wires than its own: those in which it cannot be said, and why; how many pieces of
-    advice each of the rest leaves out.
+    """The losses of a request in wires other than its own: the wires that cannot express it, each with the refusal, and
+    the number of pieces of advice that each other wire leaves out.
     """
 
     untranslatable: Mapping[str, InvalidRequest] = {}
@@ -53,7 +53,9 @@ NO_LOSSES = TranslationLosses()
 
 
 def losses_of(call: MeteredCall, request: Request, offers: ModelOffers, *, strict: bool) -> TranslationLosses:
-    """Of the wires of a model's endpoints; reads the chat. `strict`: whatever a wire leaves out, it cannot say."""
+    """Return the losses in the wires of a model's endpoints; reads the chat. `strict`: a wire that leaves anything out
+    cannot express the request.
+    """
     try:
         chat = chat_of(call, request)
     except InvalidRequest as refusal:
@@ -76,14 +78,14 @@ def losses_of(call: MeteredCall, request: Request, offers: ModelOffers, *, stric
 
 
 def _others(call: MeteredCall, offers: ModelOffers) -> dict[str, ReadyEndpoint]:
-    """An endpoint of each other wire: what can be said is a matter of the wire and the model."""
+    """Return one endpoint of each other wire: losses depend only on the wire and the model."""
     found = {ready.vendor.name: ready for ready in offers.ready.values()}
     found.pop(call.dialect.name, None)
     return found
 
 
 def _ignored(chat: Chat, options: VendorOptions, vendor: ProviderDialect) -> dict[str, str]:
-    """The advice that a vendor is not given: names, each with its place."""
+    """Return the advice that is left out for a vendor: its names, each with its place in the request."""
     if not chat.advice:
         return {}
     heeded = vendor.supported_advice(chat, options)
@@ -93,7 +95,9 @@ def _ignored(chat: Chat, options: VendorOptions, vendor: ProviderDialect) -> dic
 
 
 def left_out_header(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> tuple[str, ...]:
-    """The names of the fields that are not sent to an endpoint, fit for a header; none in the caller's own dialect."""
+    """Return the names of fields that are not sent to an endpoint, safe for a header; () in the caller's own
+    dialect.
+    """
     if ready.vendor is call.dialect or request.demand is not None:
         return ()
     chat = chat_of(call, request)
@@ -108,22 +112,22 @@ _MOST_NAMED = 400  # characters of all names
 
 
 def as_header_value(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, which are the caller's own text, in the characters of tokens and up to a bound; then "+N" for the
-    rest. One without any character is "(empty)".
+    """Return names, which are the caller's own text, in characters that headers allow, up to a total length; then "+N"
+    for the rest. An empty name is "(empty)".
     """
-    told: list[str] = []
+    listed: list[str] = []
     room = _MOST_NAMED
     distinct = list(dict.fromkeys(_NO_TOKEN.sub("_", name[:_LONGEST_NAME]) or "(empty)" for name in names))
     for name in distinct:
         room -= len(name) + 2
         if room < 0:
-            return (*told, f"+{len(distinct) - len(told)}")
-        told.append(name)
-    return tuple(told)
+            return (*listed, f"+{len(distinct) - len(listed)}")
+        listed.append(name)
+    return tuple(listed)
 
 
 def chat_of(call: MeteredCall, request: Request) -> Chat:
-    """What a request means, read once. Raises InvalidRequest for what cannot be read as a chat."""
+    """Return the request in neutral form, read once. Raises InvalidRequest if it cannot be read as a chat."""
     if call.chat is None:
         if request.dialect != call.dialect.name:
             raise InvalidRequest(
@@ -140,12 +144,12 @@ def chat_of(call: MeteredCall, request: Request) -> Chat:
 
 
 def has_many_objects(body: bytes) -> bool:
-    """Whether a body has too many to be read as a chat: each object is read by itself, which takes the event loop's
-    time, and before anything is held for it.
+    """Return whether a body has too many JSON objects to be read as a chat: reading takes the event loop's time for
+    each object, before anything is held for the request.
     """
     if len(body) < 2 * MOST_OBJECTS or body.count(b"{") <= MOST_OBJECTS:
         return False
-    packed = body.translate(None, b" \t\r\n")  # hardly any are in a text, where quotes are escaped
+    packed = body.translate(None, b" \t\r\n")  # in strings, quotes are escaped, so these rarely match there
     return packed.count(b'{"') + packed.count(b"{}") > MOST_OBJECTS
 
 
@@ -160,7 +164,7 @@ def _why_untranslatable(chat: Chat, wire: str, model: Model) -> InvalidRequest |
 
 
 def lacks(feature: Feature, field: str, model: Model) -> InvalidRequest | None:
-    """Why a model cannot do what a field asks for, in whatever wire, or None."""
+    """Return why a model does not support a feature in any wire, or None."""
     need = _NEEDS.get(feature)
     if need is not None and need not in model.capabilities:
         return InvalidRequest(
@@ -184,26 +188,26 @@ def _not_supported(field: str, wire: str) -> InvalidRequest:
 
 
 def write_for(call: MeteredCall, request: Request, ready: ReadyEndpoint, notes: NoteCache) -> bytes:
-    """The body for a vendor of another dialect. Raises InvalidRequest for a value that has no form there."""
+    """Return the body for a vendor of another dialect. Raises InvalidRequest for a value that it cannot express."""
     chat = notes.restore(call.meter.payer.account_id, chat_of(call, request))
     return _write(chat, call, request, ready)
 
 
 def _write(chat: Chat, call: MeteredCall, request: Request, ready: ReadyEndpoint) -> bytes:
-    if "no_sampling" in ready.model.capabilities:  # such a model draws tokens in its own way, whatever it is asked
+    if "no_sampling" in ready.model.capabilities:  # the model refuses or ignores sampling parameters
         sampling = msgspec.structs.replace(chat.sampling, temperature=None, top_p=None, top_k=None)
         chat = msgspec.structs.replace(chat, sampling=sampling)
     return ready.vendor.write_chat(_at_stage(chat, call, ready.model) or chat, _vendor_options(call, request, ready))
 
 
 def stated_effort(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> StatedEffort | None:
-    """What a vendor of the caller's own dialect is told of the stage's effort; None where the caller said how much."""
+    """Return the stage's reasoning effort for a vendor of the caller's own dialect, or None if there is none to set."""
     chat = None if call.chat is None else _at_stage(call.chat, call, ready.model)
     return None if chat is None else StatedEffort(chat, _vendor_options(call, request, ready))
 
 
 def _at_stage(chat: Chat, call: MeteredCall, model: Model) -> Chat | None:
-    """A chat that asks for the stage's effort; None where there is none to ask for."""
+    """Return the chat with the stage's reasoning effort, or None if there is none to set."""
     effort = None if call.staged is None else call.staged.effort_at(model)
     return None if effort is None else msgspec.structs.replace(chat, thinking=ReasoningRequest(effort))
 
@@ -223,7 +227,7 @@ def _vendor_options(call: MeteredCall, request: Request, ready: ReadyEndpoint) -
 
 
 def drop_untranslatable(call: MeteredCall, request: Request, plan: Plan) -> Plan:
-    """The plan as it will be followed: without those in whose dialect some value of the request has no form."""
+    """Return the plan without endpoints whose dialect cannot express some value of the request."""
     if not plan.foreign:
         return plan
 
@@ -239,7 +243,7 @@ def drop_untranslatable(call: MeteredCall, request: Request, plan: Plan) -> Plan
 
 
 def translation_of(call: MeteredCall, request: Request, ready: ReadyEndpoint, notes: NoteCache) -> Translation:
-    """Who reads the answer of a vendor of another dialect."""
+    """Return the reader of an answer in another dialect."""
     created = int(call.meter.started_at.timestamp())
     recipient = ReplyContext(
         created,
@@ -255,11 +259,13 @@ def translation_of(call: MeteredCall, request: Request, ready: ReadyEndpoint, no
 
 
 def _cut(chat: Chat, request: Request, ready: ReadyEndpoint) -> CutLimits | None:
-    """What the vendor cannot be told of where the answer ends."""
+    """Return the limits on the answer's end that the vendor does not support, and that we apply; None if there are
+    none.
+    """
     least, most = ready.endpoint.provider.least_output, request.max_output
     below = most is not None and most < least
     if not (chat.stop or below):
         return None
-    told = ready.vendor.supported_stops(chat) if chat.stop else ()
-    untold = tuple([stop for stop in chat.stop if stop and stop not in told])
-    return CutLimits(untold, most if below else None) if untold or below else None
+    supported = ready.vendor.supported_stops(chat) if chat.stop else ()
+    ours = tuple([stop for stop in chat.stop if stop and stop not in supported])
+    return CutLimits(ours, most if below else None) if ours or below else None

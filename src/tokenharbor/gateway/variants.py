@@ -1,4 +1,4 @@
-"""What of a plan fits a request for media: models that can be asked for it, prices of its size and quality."""
+"""The surface and the price variant of media requests: which models support them, and the price of size and quality."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _MOST_NAMED = 8
 
 
 def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
-    """Raises InvalidRequest that names models which can, for one that cannot."""
+    """Raise InvalidRequest, which names models that do, if the model does not support the request's surface."""
     surface = request.demand.surface if request.demand is not None else CHAT
     if surface in model.surfaces:
         return
@@ -29,13 +29,15 @@ def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
 
 
 def demand_of(request: Request) -> MediaDemand:
-    """What a request for media asks for."""
+    """Return the demand of a media request."""
     assert request.demand is not None, "every surface but chat asks for something"  # noqa: S101  for mypy
     return request.demand
 
 
 def choose_variant(plan: Plan, demand: MediaDemand) -> Plan:
-    """The plan with each endpoint at the price of what is asked for. Raises InvalidRequest if none prices it."""
+    """Return the plan with each endpoint at the price of the size and quality demanded. Raises InvalidRequest if no
+    endpoint has a price for them.
+    """
     chosen = plan.narrow(lambda ready: _choose(ready, demand))
     if plan.endpoints and not chosen.endpoints:
         raise _unpriced(plan.endpoints, demand)
@@ -43,7 +45,7 @@ def choose_variant(plan: Plan, demand: MediaDemand) -> Plan:
 
 
 def _choose(ready: ReadyEndpoint, demand: MediaDemand) -> ReadyEndpoint | DroppedEndpoint:
-    """The first variant that matches the given values sets those that are not given."""
+    """Choose the first variant that matches the stated values; it sets those that are not stated."""
     for variant, offer in ready.variants:
         if _agrees(demand.size, variant.size) and _agrees(demand.quality, variant.quality):
             open_ = (("size", variant.size, demand.size), ("quality", variant.quality, demand.quality))

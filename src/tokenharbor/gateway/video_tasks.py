@@ -1,4 +1,4 @@
-"""Videos after their request: asked after at whoever makes them, billed when they are seen to be done."""
+"""Videos after their request: polled at their provider, and billed once they are done."""
 
 from datetime import timedelta
 from functools import partial
@@ -24,8 +24,8 @@ from tokenharbor.upstream.target import Target
 from tokenharbor.wire.neutral.failure import Failure
 from tokenharbor.wire.surfaces.videos import VideoState, read_state, rename
 
-_QUIET = timedelta(minutes=5)  # after so long without a question we ask ourselves
-_LONGEST = timedelta(days=2)  # what a vendor has not made by then, it never will
+_QUIET = timedelta(minutes=5)  # a video that no client polls for this long is polled by us
+_LONGEST = timedelta(days=2)  # a video that is not done by then counts as failed
 _MOST_STATE_BYTES = 1 << 20
 _SURFACE = "videos"
 _CONTENT = "/content"
@@ -33,13 +33,13 @@ _log = structlog.get_logger("videos")
 
 
 class VideoTasks:
-    """Videos that have been taken, until their end and for as long as their vendor keeps them."""
+    """Serves videos that a provider has accepted, for as long as the provider keeps them."""
 
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
     async def read(self, call: Call, name: str) -> None:
-        """Its state."""
+        """Answer with the state of a video."""
         task = await self._find(call, name)
         body, _ = await self._ask_after(task)
         call.exchange.respond(200, json_head(call), rename(body, _shown(task)))
@@ -57,7 +57,7 @@ class VideoTasks:
         return found
 
     async def tend(self) -> None:
-        """Poll the videos that no client polls, so that no hold stays for ever."""
+        """Poll the videos that no client polls, so that no hold stays forever."""
         now = self._dependencies.world.clock.now()
         try:
             due = await self._dependencies.task_billing.tasks.take_due(now - _QUIET, now)
@@ -66,7 +66,7 @@ class VideoTasks:
         for task in due:
             try:
                 await self._tend_one(task)
-            except Exception as error:  # noqa: BLE001  one's fault is its own, and it is asked after again
+            except Exception as error:  # noqa: BLE001  one video's failure must not stop the others; it is polled again
                 _log.warning("video_not_asked_after", task=_shown(task), reason=reason_of(error))
 
     async def _tend_one(self, task: VendorTask) -> None:
@@ -78,7 +78,9 @@ class VideoTasks:
             raise
 
     async def _ask_after(self, task: VendorTask) -> tuple[bytes, VideoState]:
-        """What the vendor says now; its money has moved before anybody hears of an end. Raises Refusal."""
+        """Poll the provider, and settle or release first if the video has ended. Return the answer and the state.
+        Raises Refusal.
+        """
         dependencies = self._dependencies
         answer = await self._get(task, "", stream=False)
         try:
@@ -90,7 +92,7 @@ class VideoTasks:
         state = read_state(body)
         if isinstance(state, Failure):
             raise _refusal(task, state)
-        if task.state == "failed" and not state.failed:  # it was given back, and what comes too late is nobody's
+        if task.state == "failed" and not state.failed:  # its hold was released, so a late video is not delivered
             raise NotFound("The provider did not complete this video in time. Nothing was billed; create it again.")
         if task.state == "open":
             if state.done:
@@ -105,6 +107,7 @@ class VideoTasks:
         return clean, state
 
     async def read_content(self, call: Call, name: str) -> None:
+        """Pass on the content of a video that is done."""
         task = await self._find(call, name)
         if task.state != "done":
             _, state = await self._ask_after(task)
@@ -131,7 +134,7 @@ class VideoTasks:
             answer.close()
 
     async def _get(self, task: VendorTask, suffix: str, *, stream: bool) -> HttpAnswer:
-        """A GET at the vendor that has the task. Raises Refusal."""
+        """Send a GET to the provider that has the task. Raises Refusal."""
         target = self._ready(task).targets[_SURFACE]
         head = _get_head(target, f"/{task.vendor_id}{suffix}")
         try:
@@ -162,6 +165,6 @@ def _refusal(task: VendorTask, failure: Failure) -> Refusal:
 
 
 def _get_head(target: Target, rest: str) -> bytes:
-    """The head of a request for what lies under the surface's path."""
+    """Return the head of a GET for `rest` under the surface's path."""
     _, path, others = target.head_stream.split(b" ", 2)
     return b"GET %b%b %b" % (path, rest.encode("ascii"), others) + target.lines(b"")

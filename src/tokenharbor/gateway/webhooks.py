@@ -1,4 +1,4 @@
-"""Webhooks of payment processors: their bytes are passed on as they came, and answered once the event is kept."""
+"""Webhooks of payment processors: passed on byte for byte, and answered once the event is stored."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -15,7 +15,7 @@ from tokenharbor.kernel.errors import DatabaseUnavailable, ForgedEvent, Missing,
 LONGEST_WEBHOOK = 256 << 10
 
 FORGED_A_MINUTE: Final = 20
-"""How many refused events of one address are looked at in a minute; then none of its are, for the rest of it."""
+"""Forged events of one address in a minute, after which its events are refused unread for the rest of it."""
 
 _MINUTE_SECONDS = 60.0
 _MOST_SENDERS = 10_000
@@ -23,12 +23,14 @@ _TEXT = b"content-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n
 _log = structlog.get_logger("webhooks")
 
 ReceiveWebhook = Callable[[str, Mapping[str, str], bytes], Awaitable[bool]]
-"""Keeps an event, by its processor's name, its headers and its body; whether it is news. See `funding/events.py`."""
+"""Stores an event from its processor's name, its headers and its body. Returns whether it is new. See
+`funding/events.py`.
+"""
 
 
 class WebhookHandler:
-    """Serves `POST /api/webhooks/{processor}`. What its processor did not send is refused, counted and logged; what is
-    not answered with 200 is sent again.
+    """Serves `POST /api/webhooks/{processor}`. Forged events are refused, counted and logged. Processors send an event
+    again until it is answered with 200.
     """
 
     def __init__(self, receive: ReceiveWebhook, alarms: Alarms, clock: Clock) -> None:
@@ -39,22 +41,22 @@ class WebhookHandler:
     async def serve(self, exchange: Exchange, processor: str) -> None:
         sender = _sender(exchange.peer)
         if self._forgers.is_refused(sender):
-            self._answer(exchange, 429, "Too many events of this address were refused. Send it later.")
+            self._answer(exchange, 429, "Too many events from this address were refused. Try again later.")
             return
         body = await self._read(exchange)
         if body is None:
-            self._answer(exchange, 413, f"At most {LONGEST_WEBHOOK} bytes.")
+            self._answer(exchange, 413, f"The event is too large: the limit is {LONGEST_WEBHOOK} bytes.")
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in exchange.headers}
         try:
             with as_database_unavailable():
                 news = await self._receive(processor, headers, body)
         except Missing:
-            self._answer(exchange, 404, "No such processor is configured here.")
+            self._answer(exchange, 404, "No such processor is configured.")
         except ForgedEvent as error:
             self._alarms.report_payment(Alarm.WEBHOOK_FORGED, str(error), processor)
             self._forgers.add(sender)
-            self._answer(exchange, 400, "This is no event of the processor.")
+            self._answer(exchange, 400, "Invalid signature: this event is not from the processor.")
         except (ProcessorUnavailable, DatabaseUnavailable) as error:
             _log.error("webhook_not_kept", processor=processor, reason=str(error))
             self._answer(exchange, 503, "Send it again.")
@@ -63,7 +65,7 @@ class WebhookHandler:
 
     @staticmethod
     async def _read(exchange: Exchange) -> bytes | None:
-        """The raw bytes; None if there are too many."""
+        """Return the raw body, or None if it is too large."""
         if exchange.body_bound > LONGEST_WEBHOOK and exchange.header(b"content-length") is not None:
             return None
         pieces: list[bytes] = []
@@ -82,7 +84,7 @@ class WebhookHandler:
 
 
 class _Forgers:
-    """Whose events were refused in this minute, and how often."""
+    """Counts of forged events in the current minute, by sender."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -102,8 +104,8 @@ class _Forgers:
 
 
 def _sender(peer: str) -> str:
-    """An address, or the network of one of IPv6. "" is nobody's: behind a proxy that is not trusted all look alike, and
-    none is to pay for the others.
+    """Return a sender's IPv4 address or IPv6 /64 network; "" for others, which are never limited: behind an untrusted
+    proxy all senders look alike.
     """
     try:
         address = ip_address(peer)

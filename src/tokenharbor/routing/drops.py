@@ -40,7 +40,7 @@ DROP_WORDS: Mapping[DropCode, str] = {
     DropCode.AT_MOST: "over the limit of providers for one request",
     DropCode.UNPRICED: "no price for this size and quality",
     DropCode.KEY_MODEL: "the API key does not allow this model",
-    DropCode.FREE: "a free model is asked by its own name only",
+    DropCode.FREE: "a free model can be used by its own name only",
     DropCode.CAPABILITY: "the model cannot do what the request asks for",
     DropCode.CONTEXT: "the request and its answer are longer than the model takes",
     DropCode.BALANCE: "the balance, or what is left of a budget, does not cover it",

@@ -1,1 +1,1 @@
-"""Kinds of requests: what a request is read from, asked for and answered with; `serve.py` has what all share."""
+"""Kinds of requests: how each is read, asked for and answered; `serve.py` has the steps that all share."""

@@ -1,4 +1,4 @@
-"""Chat in any dialect: bytes pass within the caller's own, and are translated between two."""
+"""Chat requests: passed on byte for byte within the caller's dialect, and translated between two dialects."""
 
 from collections.abc import Awaitable
 from functools import partial
@@ -109,7 +109,7 @@ class ChatKind:
 
 
 def _most_bytes(meter: Meter, ready: ReadyEndpoint) -> int:
-    """That a whole answer within the quote's bound can have."""
+    """Return the most bytes that a whole answer within the quote's bound can have."""
     assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
     quote = meter.quote.of(ready) if meter.quote.by_model else meter.quote
     return min(2 * most_wire(meter.request, quote.bound), MAX_ANSWER_BYTES)

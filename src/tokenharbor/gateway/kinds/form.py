@@ -1,4 +1,4 @@
-"""Requests that are forms with files: passed on piece by piece where they can be, else kept whole."""
+"""Requests that are forms with files: passed on piece by piece if the surface allows it, else buffered."""
 
 from collections.abc import Awaitable
 
@@ -22,14 +22,14 @@ from tokenharbor.wire.surfaces.forms import FormSurface, UploadForm
 
 
 class FormRequest(Request, frozen=True, kw_only=True):
-    """A request with the form that it was read from, and the intake that brings the rest of it."""
+    """A request with the form that it was read from, and the intake for the rest of the form."""
 
     form: UploadForm
     intake: FormIntake
 
 
 class FormKind:
-    """Requests on one surface; `dialect` is the one that errors are written in."""
+    """Form requests on one surface. `dialect` is that of its errors."""
 
     says_errors = False
 
@@ -64,10 +64,10 @@ class FormKind:
         return deliver_whole(self._dependencies.settler, call, request, ready, answer)
 
     def least_usage(self, request: FormRequest, ready: ReadyEndpoint, answer: WholeAnswer) -> Usage:
-        """What is billed where the vendor says nothing."""
+        """Return the usage that is billed if the provider reports none."""
         demand = demand_of(request)
         if not self._surface.passes:
             return least_usage(request, demand, ready.model)
-        came, seconds = request.intake.sound  # only now is known how much it was
+        came, seconds = request.intake.sound  # the size is known only now
         demand = msgspec.structs.replace(demand, upload_bytes=min(came, demand.upload_bytes))
         return recording_usage(request, demand, ready.model, seconds=seconds, transcript_bytes=answer.read.text_bytes)

@@ -1,4 +1,4 @@
-"""Requests for other media in JSON: embeddings, images and rankings as JSON, and speech as the sound itself."""
+"""JSON requests for other media: embeddings, images and rankings, answered in JSON; and speech, answered as sound."""
 
 from collections.abc import Awaitable
 from functools import partial
@@ -29,7 +29,7 @@ _SOUNDS = (b"audio/", b"application/octet-stream", b"video/")
 
 
 class JsonMediaKind:
-    """Requests on one surface; `dialect` is the one that errors are written in."""
+    """JSON requests on one surface. `dialect` is that of its errors."""
 
     says_errors = False
 
@@ -76,7 +76,7 @@ class JsonMediaKind:
     async def _deliver_sound(
         self, call: MeteredCall, request: Request, ready: ReadyEndpoint, opened: OpenStream
     ) -> None:
-        """As a stream of text, but for its ending: there is no event in it that could say how it ended."""
+        """Deliver sound as it comes. Unlike a stream of events, it cannot carry an error at its end."""
         meter, exchange = call.meter, call.exchange
         meter.counted = _spoken(request)
         try:

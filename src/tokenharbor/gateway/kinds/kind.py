@@ -1,4 +1,4 @@
-"""What a kind of request answers for in the life that all requests share."""
+"""The interface of a kind of request: the steps in which kinds differ."""
 
 from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
@@ -17,8 +17,8 @@ A = TypeVar("A", bound=WholeAnswer | OpenStream)
 
 
 class LastFailure(msgspec.Struct, frozen=True):
-    """A failure after which no other endpoint can be asked, since a part of the body is gone. `sending`: the caller
-    was still sending it, so that the fault may be the caller's.
+    """A failure after which no other endpoint can be asked, because part of the body was not kept. `sending`: the
+    caller was still sending it, so the fault may be the caller's.
     """
 
     failure: Failure
@@ -26,9 +26,8 @@ class LastFailure(msgspec.Struct, frozen=True):
 
 
 class RequestKind(Protocol[R, A]):
-    """One kind of request, made once; `name` is its own among all kinds. `dialect` is the one that callers are refused
-    in; `says_errors`: an answer that has begun is a stream of its events, in which an error can be said. What has begun
-    in another medium can only be cut.
+    """One kind of request, made once. `name` is unique among kinds. `dialect` is that of its refusals. `says_errors`:
+    an answer that has begun is a stream of events, which can carry an error; otherwise it can only be cut off.
     """
 
     name: str
@@ -36,13 +35,15 @@ class RequestKind(Protocol[R, A]):
     says_errors: bool
 
     def read(self, call: MeteredCall) -> Awaitable[R]:
-        """The request, checked. Raises InvalidRequest."""
+        """Read and check the request. Raises InvalidRequest."""
 
     def ask(self, call: MeteredCall, request: R, ready: ReadyEndpoint, /) -> Awaitable[A | Failure | LastFailure]:
-        """One attempt at one endpoint. Raises InvalidRequest for a value that has no form in its dialect."""
+        """Make one attempt at one endpoint. Raises InvalidRequest for a value that its dialect cannot express."""
 
     def deliver(self, call: MeteredCall, request: R, ready: ReadyEndpoint, answer: A) -> Awaitable[None]:
-        """Pass on an answer, or a stream from its first content; nothing that completes it before it is settled."""
+        """Pass on an answer, or a stream from its first content. Nothing that completes it is sent before it is
+        settled.
+        """
 
 
 AnyKind = RequestKind[Any, Any]

@@ -1,4 +1,4 @@
-"""Requests for videos: forms whose answer is a task, billed when it is seen to be done."""
+"""Requests for videos: forms whose answer is a task, which is billed once it is done."""
 
 from tokenharbor.gateway.answers import whole_head
 from tokenharbor.gateway.call import MeteredCall
@@ -19,7 +19,7 @@ _NOT_TAKEN = "The database lost this request. Nothing was charged; try again."
 
 
 class VideoKind:
-    """A video's hold outlives its request: it ends with the task."""
+    """Video requests. Their hold outlives the request: it ends with the task."""
 
     says_errors = False
 
@@ -32,7 +32,7 @@ class VideoKind:
 
     async def deliver(self, call: MeteredCall, request: FormRequest, ready: ReadyEndpoint, answer: WholeAnswer) -> None:
         state = read_state(answer.body)
-        assert isinstance(state, VideoState)  # noqa: S101  or the answer had been garbage
+        assert isinstance(state, VideoState)  # noqa: S101  otherwise the answer was rejected as garbage
         meter, dependencies = call.meter, self._dependencies
         meter.fallback = self._form.least_usage(request, ready, answer)
         meter.counted = answer.read.counted or Usage()

@@ -1,4 +1,4 @@
-"""Whole answers: settled, then sent."""
+"""The delivery of whole answers: settled, then sent."""
 
 from functools import partial
 
