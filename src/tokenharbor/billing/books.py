@@ -1,4 +1,4 @@
-"""The books as requests use them: each asks for its own, and what many ask for at once goes out in one call."""
+"""The books as requests use them: holds, settlements and releases, gathered into batched database calls."""
 
 import asyncio
 from typing import Any
@@ -12,11 +12,11 @@ from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold
 
 _DRAIN_SECONDS = 5.0
 MOST_QUEUED = 1_000
-"""Holds that may wait for the database's next calls: a fraction of a second's work."""
+"""The most holds that may wait for the database: a fraction of a second's work."""
 
 
 class BookBatchers:
-    """Holds, settlements and releases of one process; see money.md, "A request's money"."""
+    """The batchers of one process's holds, settlements and releases; see money.md, "A request's money"."""
 
     def __init__(self, book: RequestBook, journal: SettlementJournal, alarms: Alarms) -> None:
         self.holds: Batcher[Hold, PlacedHold | RefusedHold] = Batcher(book.place, queue=MOST_QUEUED)
@@ -25,12 +25,12 @@ class BookBatchers:
 
     @property
     def queued(self) -> int:
-        """How many requests wait for their holds, or for their settlements: the greater number."""
+        """The number of requests that wait for holds, or for settlements, whichever is greater."""
         return max(self.holds.waiting, self.settlements.queued)
 
     async def drain(self) -> None:
-        """Wait for what is under way, as far as the database is there. What is left then: settlements go to the
-        journal, and the next gateway gives back the holds of releases.
+        """Wait for pending settlements and releases, for `_DRAIN_SECONDS` at most. After that, settlements go to the
+        journal, and the next gateway releases the remaining holds.
         """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + _DRAIN_SECONDS

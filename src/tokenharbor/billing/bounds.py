@@ -1,4 +1,4 @@
-"""The most that a request can use on a surface other than chat."""
+"""Bounds of usage: the most, and the least, that a request can use, mainly on surfaces other than chat."""
 
 import re
 
@@ -9,13 +9,13 @@ from tokenharbor.catalog.types import Model
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.wire.neutral.request import InputSize, MediaDemand, Request
 
-_PIECE_TOKENS = 250  # of a document, with the query before it: longer ones are cut, each piece counts as a document
+_PIECE_TOKENS = 250  # per piece of a document, query included: longer documents are split, and each piece counts
 _UNIT_PIECES = 100
-_MOST_BYTES_PER_SECOND = 192_000  # of sound as it is sent: two channels of 16 bits at 48 kHz
+_MOST_BYTES_PER_SECOND = 192_000  # of uncompressed sound: two channels of 16 bits at 48 kHz
 
 
 def bound_of(request: Request, demand: MediaDemand, model: Model) -> UsageBound:
-    """From bytes, counts and the model's own limits."""
+    """Return the bound of a media request, from its bytes, its counts and the model's limits."""
     made = max(demand.images, 1)
     return UsageBound(
         input=_input(request, demand, model),
@@ -32,13 +32,15 @@ def bound_of(request: Request, demand: MediaDemand, model: Model) -> UsageBound:
 
 
 def text_bound(size: InputSize, model: Model) -> int:
-    """The most tokens that the text can be: by kind of character, unless the catalogue states a rule for the model."""
+    """Return the most tokens that the text can have: by kind of character, unless the catalogue has a rule for the
+    model.
+    """
     if model.bytes_per_token is None:
         return size.text_tokens
     return size.text_bytes // model.bytes_per_token + 1
 
 
-_CONTENT_PER_TOKEN = 32  # common text has 4, indented code 8; the longest token of any family about 128
+_CONTENT_PER_TOKEN = 32  # bytes; common text has 4, indented code 8, the longest known token about 128
 _CONTENT_SLACK = 1 << 10
 _WIRE_PER_TOKEN = 2 << 10  # an event with the probabilities of 20 other tokens
 _WIRE_SLACK = 4 << 20
@@ -47,8 +49,8 @@ _SOUND_PER_CHARACTER = 64 << 10  # the slowest speech in the largest format
 
 
 def most_content(request: Request, bound: UsageBound) -> int:
-    """The bytes of content, as we count them, that are taken of an answer: far more than one within the bound has. A
-    provider that sends more does not stop.
+    """Return the most bytes of content accepted in an answer: far more than an answer within the bound has. A provider
+    that sends more does not obey the maximum.
     """
     if request.demand is not None:
         return _SOUND_PER_CHARACTER * request.demand.characters + _WIRE_SLACK
@@ -56,7 +58,7 @@ def most_content(request: Request, bound: UsageBound) -> int:
 
 
 def most_wire(request: Request, bound: UsageBound) -> int:
-    """Likewise all bytes of it."""
+    """Return the most bytes accepted in an answer, all framing included."""
     if request.demand is not None:
         return _SOUND_PER_CHARACTER * request.demand.characters + _WIRE_SLACK
     return _WIRE_PER_TOKEN * bound.output + _REPEATS * len(request.body) + _WIRE_SLACK
@@ -66,8 +68,8 @@ _ADDED = 1_000
 
 
 def most_input(request: Request, model: Model) -> int:
-    """The most tokens that a provider can have read: as many as the context holds, for each input and each round of
-    searches; where a model has none, a token for each byte and what a provider may add.
+    """Return the most tokens that a provider can have read: the context for each input and each round of searches; for
+    a model without a stated context, one token per byte, plus what a provider may add.
     """
     demand = request.demand
     if model.context:
@@ -84,8 +86,8 @@ _BYTES_PER_AUDIO_TOKEN = 3_200
 
 
 def least_media(size: InputSize) -> int:
-    """The least tokens that providers count for media, by their published formulas: 85 for a picture (OpenAI, low
-    detail: developers.openai.com/api/docs/guides/images-vision); 258 for a page of a document (Gemini:
+    """Return the least tokens that providers count for media, by their published formulas: 85 for a picture (OpenAI,
+    low detail: developers.openai.com/api/docs/guides/images-vision); 258 for a page of a document (Gemini:
     ai.google.dev/gemini-api/docs/document-processing), 1,500 for one of 60 kB and more (Anthropic:
     platform.claude.com/docs/en/build-with-claude/pdf-support); 10 for a second of sound (OpenAI) of 32 kB.
     """
@@ -99,7 +101,7 @@ def least_media(size: InputSize) -> int:
 
 
 def least_usage(request: Request, demand: MediaDemand, model: Model) -> Usage:
-    """What is billed where the vendor says nothing, or what does not add up: the least that it can have counted."""
+    """Return the usage billed if the provider reports none, or a wrong one: the least that it can have counted."""
     tokens = max(-(-request.size.text_bytes // 4) + demand.tokens, 0 if request.size.audios else demand.items)
     bound = bound_of(request, demand, model)
     read = min(tokens, bound.input)
@@ -117,8 +119,8 @@ def least_usage(request: Request, demand: MediaDemand, model: Model) -> Usage:
 def recording_usage(
     request: Request, demand: MediaDemand, model: Model, *, seconds: int, transcript_bytes: int
 ) -> Usage:
-    """The same of a recording that has come whole, of which the seconds and the bytes of its transcript are known for
-    sure. `demand.upload_bytes` are what came; the quote was for the most that could, so that it is no less.
+    """Return `least_usage` for a recording that was received in full, with its known seconds and transcript.
+    `demand.upload_bytes` is the size received, which is never above the size that was quoted.
     """
     least = least_usage(request, demand, model)
     said = msgspec.structs.replace(least, output=min(-(-transcript_bytes // 4), model.max_output))
@@ -126,7 +128,7 @@ def recording_usage(
 
 
 def _with_sound(usage: Usage, seconds: int, bound: UsageBound) -> Usage:
-    """Nothing is shorter than a second; where tokens are counted, a second has ten of them."""
+    """Return the usage with seconds of sound, at least one; for models billed by tokens, with 10 tokens per second."""
     heard_for = min(max(seconds, 1), bound.pieces.seconds)
     if not bound.audio or not heard_for:
         return msgspec.structs.replace(usage, seconds=heard_for)
@@ -141,9 +143,8 @@ _SIZE = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
 def image_tokens(demand: MediaDemand) -> int:
-    """Of one picture as it is made, by the published table for 1024x1024, and by the area for other sizes
-    (developers.openai.com/api/docs/guides/image-generation, "Cost and latency"). What the caller left open is taken
-    for the least.
+    """Return the output tokens of one image, by the published table for 1024x1024, scaled by area for other sizes
+    (developers.openai.com/api/docs/guides/image-generation, "Cost and latency"). Unstated values count as the least.
     """
     tokens = _IMAGE_TOKENS.get(demand.quality or "", _IMAGE_TOKENS["low"])
     size = _SIZE.fullmatch(demand.size or "")
@@ -152,7 +153,7 @@ def image_tokens(demand: MediaDemand) -> int:
 
 def _input(request: Request, demand: MediaDemand, model: Model) -> int:
     if demand.upload_bytes and not demand.images:
-        return model.context or demand.upload_bytes  # what is in a file cannot be seen from here
+        return model.context or demand.upload_bytes  # the content of a file is unknown
     tokens = text_bound(request.size, model) + demand.items + demand.tokens
     tokens += request.size.images * model.image_tokens
     return min(tokens, model.context * max(demand.items, 1)) if model.context else tokens

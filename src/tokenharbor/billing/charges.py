@@ -1,4 +1,4 @@
-"""Charges: what a request is billed at its end, settled or released exactly once whatever happened to the client."""
+"""The charge of a request at its end: settled or released exactly once, whatever the client does."""
 
 import asyncio
 
@@ -30,12 +30,12 @@ class Settler:
         self._entropy = world.entropy
 
     async def settle(self, meter: Meter) -> Usd:
-        """Bill a complete answer; returns the charge once it is durable. Raises Unavailable."""
+        """Bill a complete answer. Return the charge once it is durable. Raises Unavailable."""
         settlement = self._settlement(meter, "complete")
         meter.state = MeterState.SETTLING
         try:
             settled = await self._settlements.submit(settlement)
-        except asyncio.CancelledError:  # the client has left, and nobody would hear that this failed
+        except asyncio.CancelledError:  # the client has left: retry in the background until it is durable
             self._settlements.submit_soon(settlement)
             raise
         except BooksError as error:
@@ -46,16 +46,18 @@ class Settler:
         return settled.charge
 
     def waiting(self, meter: Meter) -> Settlement:
-        """What will be billed when the task that has been taken is done."""
+        """Return the settlement of an accepted task, to be billed once it is done."""
         return self._settlement(meter, "complete")
 
     def leave_to_task(self, meter: Meter) -> None:
-        """The task is in the books: from now on the hold is its own. Until this is said, a release ends both."""
+        """Leave the hold to a task that is in the books. Until then, a release ends both hold and task."""
         meter.state = MeterState.CLOSED
         self._releases.hand_over(meter.request_id)
 
     async def give_back(self, meter: Meter) -> None:
-        """Release the hold before the caller hears of the failure; if the database is unavailable, once it answers."""
+        """Release the hold before the failure is sent to the caller; if the database is unavailable, once it
+        answers.
+        """
         if meter.state is not MeterState.HELD or (meter.delivered_bytes and _bills_broken(meter)):
             return self.end_unsettled(meter)
         meter.state = MeterState.CLOSED
@@ -70,8 +72,8 @@ class Settler:
             self._releases.submit_soon(release)
 
     def end_unsettled(self, meter: Meter) -> None:
-        """Whatever was not settled ends here: what a client read before it hung up is billed, all else released.
-        Synchronous, and nothing for a request that holds nothing, so that a cancelled request cannot miss it.
+        """End a request that was not settled: bill the part that a client read before it hung up, else release the
+        hold. Does nothing without a hold. It is synchronous, so that a cancelled request cannot miss it.
         """
         if meter.state not in _MAY_HOLD:
             return
@@ -109,7 +111,7 @@ class Settler:
         )
 
     def _settlement_of_hit(self, meter: Meter, hit: CacheHit, offer: Offer, status: Status) -> Settlement:
-        """An answer that was kept costs nothing; its receipt says what it would have cost, at the prices of now."""
+        """Return the settlement of a cache hit, at zero. Its detail says what it would have cost at current prices."""
         usage = hit.answer.usage
         counted = BilledUsage(usage, "vendor", token_count(usage))
         meter.saved = offer.rates.rate(usage, meter.started_at).total
@@ -163,11 +165,11 @@ class Settler:
 
 
 def _lost(meter: Meter) -> Usd:
-    """What an answer that is not billed costs us, where its provider has reported usage: by that if it can be believed,
-    and at least by our own count.
+    """Return the provider's cost of an answer that is not billed, if the provider reported usage: by its usage if that
+    is within the quote's bound, and at least by our own count.
     """
     reported = meter.usage or meter.usage_so_far
-    if meter.offer is None or reported is None or meter.hit is not None:  # who is not asked is owed nothing
+    if meter.offer is None or reported is None or meter.hit is not None:  # no provider was called
         return ZERO
     usages = [billable_usage(meter).usage]
     if meter.quote is None or find_excess(reported, meter.quote) is None:

@@ -1,4 +1,4 @@
-"""The check of a receipt by anybody: nothing is asked of a server or a database."""
+"""The offline check of a receipt, without a server or a database."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -32,12 +32,12 @@ _OF_DETAIL = ("model", "status", "started_at", "stream", "cache", "usage_source"
 
 
 class ReceiptError(ValueError):
-    """What is wrong with a receipt, in one line."""
+    """A fault in a receipt, described in one line."""
 
 
 @dataclass(slots=True)
 class ReceiptCheck:
-    """What a receipt proves, what it does not, and what is wrong with it."""
+    """The result of a check: statements that are proven and not proven, and the fault that was found, if any."""
 
     id: str = ""
     proven: list[str] = field(default_factory=list)
@@ -46,7 +46,7 @@ class ReceiptCheck:
 
 
 def check_receipt(text: bytes, keys: Mapping[str, bytes]) -> ReceiptCheck:
-    """Check everything that follows from the file and these public keys (by id)."""
+    """Check a receipt with public keys by id."""
     verdict = ReceiptCheck()
     try:
         receipt = _read(text)
@@ -68,7 +68,7 @@ def check_receipt(text: bytes, keys: Mapping[str, bytes]) -> ReceiptCheck:
 
 
 def read_keys(content: bytes, where: str) -> dict[str, bytes]:
-    """The public keys of a saved `/.well-known/tokenharbor-receipts.json`. Raises Misconfigured."""
+    """Read the public keys in a saved `/.well-known/tokenharbor-receipts.json`. Raises Misconfigured."""
     try:
         document = json.loads(content)
         kind = document["format"], document["algorithm"]
@@ -81,7 +81,7 @@ def read_keys(content: bytes, where: str) -> dict[str, bytes]:
 
 
 def _read(text: bytes) -> dict[str, Any]:
-    """JSON, in which no name stands twice and every number is whole."""
+    """Read a receipt's JSON. Raises ReceiptError for repeated names and for numbers that are not integers."""
 
     def distinct(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -143,7 +143,7 @@ def _check_nothing_charged(receipt: Mapping[str, Any], verdict: ReceiptCheck) ->
 
 
 def _booked(entry: Entry, text: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a receipt says of the money, as it follows from the entry."""
+    """Return the receipt's fields of money, as they follow from the entry."""
     return {
         "id": ids.show("req", entry.id),
         "cost_usd": str(entry.amount),
@@ -185,7 +185,7 @@ def _check_detail(receipt: Mapping[str, Any], entry: Entry, verdict: ReceiptChec
 
 
 def _check_price(receipt: Mapping[str, Any], entry: Entry) -> None:
-    """An entry that names no provider has the price's version with the detail's salt."""
+    """Compare the price's version with the entry, which has it salted if it names no provider."""
     version: str = receipt["price"]["version"]
     stated = version if entry.provider else salted_version(read_hex(receipt["salt"]), read_hex(version)).hex()
     if stated != entry.price_version.hex():

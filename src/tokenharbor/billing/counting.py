@@ -1,4 +1,6 @@
-"""Whose count is billed: the provider's usage if it adds up and lies within what the request allowed, else our own."""
+"""Decides which usage is billed: the provider's if it is plausible and within the request's bounds, else our
+own count.
+"""
 
 import msgspec
 
@@ -11,13 +13,13 @@ from tokenharbor.catalog.pricing import UsageBound
 from tokenharbor.kernel.usage import PIECE_UNITS, Usage, input_size, token_count
 from tokenharbor.wire.neutral.request import InputSize
 
-BYTES_PER_OUTPUT_TOKEN = 4  # where we count ourselves: never more tokens than providers count for common text
+BYTES_PER_OUTPUT_TOKEN = 4  # for our own count: never more tokens than providers count for common text
 
 _MADE = ("output", "images_out", "seconds", "characters", "search_units")
 
 
 class BilledUsage(msgspec.Struct, frozen=True):
-    """The usage that is billed, whose count it is, and all its tokens."""
+    """The usage that is billed, its source, and its total of tokens."""
 
     usage: Usage
     source: UsageSource
@@ -25,7 +27,7 @@ class BilledUsage(msgspec.Struct, frozen=True):
 
 
 class ExcessUsage(msgspec.Struct, frozen=True):
-    """A count that is more than the request allowed."""
+    """A reported count above the request's bound."""
 
     unit: str
     reported: int
@@ -33,9 +35,8 @@ class ExcessUsage(msgspec.Struct, frozen=True):
 
 
 def billable_usage(meter: Meter) -> BilledUsage:
-    """The provider's usage if it can be believed, else our own count of what was delivered: never raised later, never
-    more than the quote's bound. What is not believed, and what is missing though the answer came to its end, is an
-    alarm.
+    """Return the provider's usage if it is plausible, else our own count of the delivered part, within the quote's
+    bound. Implausible usage raises an alarm, and so does missing usage of an answer that came to its end.
     """
     usage, excess, quote = meter.usage, None, meter.quote
     if usage is not None and quote is not None and meter.fallback is None:
@@ -57,7 +58,7 @@ def billable_usage(meter: Meter) -> BilledUsage:
 
 
 def _plain_tokens(usage: Usage, bound: UsageBound) -> int:
-    """All tokens of a usage as nearly all are, within the bound and of text alone; 0 of another one."""
+    """Return all tokens of a usage of text only, within the bound, as nearly all are; else 0."""
     read, made = usage.input, usage.output
     if usage != Usage(read, 0, 0, 0, made):  # one comparison is faster than one for each unit
         reasoning, cached = usage.reasoning, (usage.cache_read, usage.cache_write_5m, usage.cache_write_1h)
@@ -68,14 +69,14 @@ def _plain_tokens(usage: Usage, bound: UsageBound) -> int:
 
 
 def _compare_input(meter: Meter, usage: Usage) -> None:
-    """More input than the quote's bound is billed up to the quote: the bound for this model is to be corrected."""
+    """Raise an alarm for more input than the quote's bound, which has to be corrected for this model."""
     quote, size = meter.quote, input_size(usage)
     if quote is not None and size > quote.bound.input:
         meter.alarm(Alarm.INPUT_OVER_BOUND, reported=size, bound=quote.bound.input)
 
 
 def estimated_input(size: InputSize) -> int:
-    """Our own count of a conversation's input, without reading it."""
+    """Return our own estimate of a conversation's input tokens, from its size."""
     return -(-size.text_bytes // BYTES_PER_OUTPUT_TOKEN) + least_media(size)
 
 
@@ -87,8 +88,8 @@ def _alarm_quarantined(meter: Meter, own: Usage, excess: ExcessUsage | None) -> 
 
 
 def find_excess(usage: Usage, quote: Quote) -> ExcessUsage | None:
-    """The first count that is beyond the request's own bounds. Input is compared with the model's context: the quote's
-    bound of it is made from bytes.
+    """Return the first count above the request's bounds, or None. Input may also be up to the model's context, because
+    the quote's bound of input is an estimate from bytes.
     """
     bound = quote.bound
     output = usage.output + usage.reasoning + usage.audio_out
@@ -105,7 +106,7 @@ def find_excess(usage: Usage, quote: Quote) -> ExcessUsage | None:
 
 
 def _is_empty(usage: Usage, meter: Meter) -> bool:
-    """Whether it counts nothing, no input, or nothing of what is priced and was made: no request is empty."""
+    """Return whether a usage is empty: no counts at all, no input, or no count of priced units that were produced."""
     if not (usage.input or usage.output) and not any(msgspec.structs.astuple(usage)):
         return True
     seen, offer = meter.fallback, meter.offer
@@ -121,7 +122,7 @@ def _is_empty(usage: Usage, meter: Meter) -> bool:
 
 
 def _hides_output(usage: Usage, meter: Meter) -> bool:
-    """Whether it counts no output of a conversation in which there was some."""
+    """Return whether a usage counts no output although text was delivered."""
     return not (usage.output or usage.reasoning or usage.audio_out) and _delivered_bytes(meter) > 0
 
 
@@ -132,6 +133,7 @@ def _delivered_bytes(meter: Meter) -> int:
 
 
 def _count_ourselves(meter: Meter) -> BilledUsage:
+    """Return our own exact count of pieces if it is what is priced, else an estimate."""
     own, fallback = meter.counted, meter.fallback
     if own is not None and (fallback is None or _is_priced(own, meter)):
         return BilledUsage(own, "counted", token_count(own))
@@ -142,7 +144,7 @@ def _count_ourselves(meter: Meter) -> BilledUsage:
 
 
 def _of_made(asked: Usage, made: Usage) -> Usage:
-    """Fewer pictures than were asked for have fewer tokens."""
+    """Reduce the output tokens if fewer images were made than asked for."""
     if made.images_out >= asked.images_out:
         return asked
     output = asked.output * made.images_out // asked.images_out
@@ -154,7 +156,7 @@ def _is_priced(usage: Usage, meter: Meter) -> bool:
 
 
 def _estimate(meter: Meter) -> Usage:
-    """Of a conversation: the provider's last count of the stream so far, and at least what was delivered."""
+    """Estimate a conversation's usage: the provider's last count in the stream, and at least the delivered output."""
     output = -(-_delivered_bytes(meter) // BYTES_PER_OUTPUT_TOKEN)
     known, quote = meter.usage_so_far, meter.quote
     plain = Usage(input=estimated_input(meter.request.size), output=output)
@@ -170,13 +172,13 @@ def _estimate(meter: Meter) -> Usage:
 
 
 def _at_least(known: Usage, output: int) -> Usage:
-    """With as much output as we have seen, if the provider has counted less until now."""
+    """Return a usage with at least `output` tokens of output."""
     missing = output - known.output - known.reasoning - known.audio_out
     return msgspec.structs.replace(known, output=known.output + missing) if missing > 0 else known
 
 
 def _within(usage: Usage, bound: UsageBound) -> Usage:
-    """As far as the quote's bound goes."""
+    """Return a usage limited to the quote's bound."""
     if usage.output + usage.reasoning + usage.audio_out > bound.output:
         usage = msgspec.structs.replace(usage, output=bound.output, reasoning=0, audio_out=0)
     if input_size(usage) > bound.input:

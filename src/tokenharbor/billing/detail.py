@@ -1,4 +1,4 @@
-"""The detail of a request: what its receipt tells beside the money. No content, no digest of content."""
+"""The detail of a request: the part of its receipt beside the money. It has no content, and no digest of content."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,18 +16,18 @@ Status = Literal["complete", "hung_up", "failed", "refused"]
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One endpoint tried. `outcome` is `ok`, the kind of failure, or `hung_up`: the caller left before it answered."""
+    """One attempt at an endpoint. `outcome` is `ok`, the kind of failure, or `hung_up` if the caller left meanwhile."""
 
     provider: str
     upstream_model: str
     outcome: str
     ms: int
     status: int | None = None
-    model: str | None = None  # where the route is of several
+    model: str | None = None  # only on a route of several models
 
 
 class ServedBy(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who served and at what price: the same for every request that an offer serves. Rates in basis points."""
+    """The provider, price and terms of an offer, shared by all requests that it serves. Terms are in basis points."""
 
     provider: str
     upstream_model: str
@@ -37,7 +37,7 @@ class ServedBy(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SharedDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the requests of one lane that one endpoint serves have in common."""
+    """The part of the detail that all requests of one lane at one endpoint share."""
 
     asked: str
     model: str
@@ -48,8 +48,8 @@ class SharedDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OwnDetail(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is a request's own, as frozen at settlement. Amounts in nano-USD, times in ms. Filled by place: a new field
-    stands at the end.
+    """The part of the detail that is a request's own, frozen at settlement. Amounts are in nano-USD, times in ms. It is
+    filled by position: append new fields at the end.
     """
 
     status: Status
@@ -61,20 +61,20 @@ class OwnDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     usage: Usage | None = None
     usage_source: UsageSource = "none"
     quarantined: bool = False
-    delivered_bytes: int | None = None  # of text, where the usage is our own count
+    delivered_bytes: int | None = None  # of text, if the usage is our own count
     attempts: tuple[Attempt, ...] = ()
     alarms: tuple[str, ...] = ()  # the kinds of `billing/alarms.py`
     cache: str = "none"
     refusal: str = ""
     client_request_id: str = ""
     max_output_capped: int | None = None
-    left_out: tuple[str, ...] = ()  # the names of fields that the vendor was not told
+    left_out: tuple[str, ...] = ()  # the names of fields that were not sent to the provider
     hold: int = 0
-    saved: int = 0  # by a cache: how much more the request would have cost without it; negative if it only filled one
+    saved: int = 0  # the extra cost without any cache; negative if the request only filled one
 
 
 class RequestDetail(OwnDetail, frozen=True, kw_only=True):
-    """All of it, as it is read. Stage and session stand last in what is written: PostgreSQL looks for them there only
+    """The whole detail, as it is read. Stage and session are written last, because PostgreSQL looks for them only there
     (`name_request`).
     """
 
@@ -85,20 +85,20 @@ class RequestDetail(OwnDetail, frozen=True, kw_only=True):
     key_id: UUID | None = None
     edition: str = ""
     not_asked: tuple[tuple[str, ...], ...] = ()
-    """Candidates that the plan did not ask first: provider, `DropCode`, and of one that cannot be told a field, its
-    name ("": none); where the route is of several models, the model. Those on the route may have been asked in the end:
-    then `attempts` has them, too.
+    """Candidates that were not asked first, each with provider and `DropCode`, then the name of the field that the
+    endpoint does not support ("" for none), then the model on a route of several models. Candidates on the route may
+    have been asked in the end: then `attempts` has them, too.
     """
 
-    confidence: str = ""  # of a request whose model stands for many, as the next ones
-    why: str = ""  # of `orchestra/pins.py`
-    turn: int | None = None  # of its user in the conversation
+    confidence: str = ""  # this and the following: only of a request for a model pool
+    why: str = ""  # a `Why` of `orchestra/pins.py`
+    turn: int | None = None  # the number of the user's turn in the conversation
     stage: str = ""
-    session: str = ""  # a keyed hash of what the client calls it
+    session: str = ""  # a keyed hash of the client's name for it
 
 
 def cache_layer(usage: Usage | None) -> str:
-    """Which cache answered, as far as usage tells: `prefix` is the vendor's own."""
+    """Return the cache that served a request, by its usage: `prefix` is the provider's own prompt cache."""
     return "prefix" if usage is not None and usage.cache_read else "none"
 
 
@@ -107,25 +107,25 @@ _DECODER = msgspec.json.Decoder(RequestDetail)
 
 
 def write_head(shared: SharedDetail) -> bytes:
-    """The beginning of a detail, made once for many."""
+    """Return the beginning of a detail, made once for many requests."""
     return _ENCODER.encode(shared)[:-1] + b","
 
 
 def write_not_asked(candidates: Sequence[tuple[str, ...]]) -> bytes:
-    """What follows a request's own, made once for a decision on a route. It stands behind what totals look for
-    (`sum_usage`).
+    """Return the part about candidates not asked, made once per plan. It follows the request's own part, after all
+    fields that `sum_usage` looks for.
     """
     return b',"not_asked":%b' % _ENCODER.encode(candidates) if candidates else b""
 
 
 def write_stage(stage: str, confidence: str, why: str, turn: int | None) -> bytes:
-    """What follows that, for a request whose model stands for many."""
-    told = {"confidence": confidence, "why": why} | ({} if turn is None else {"turn": turn}) | {"stage": stage}
-    return b"," + _ENCODER.encode(told)[1:-1]
+    """Return the part about the stage, which follows `write_not_asked`, for a request for a model pool."""
+    stated = {"confidence": confidence, "why": why} | ({} if turn is None else {"turn": turn}) | {"stage": stage}
+    return b"," + _ENCODER.encode(stated)[1:-1]
 
 
 def join_detail(head: bytes, own: OwnDetail, not_asked: bytes = b"", session: str = "") -> bytes:
-    """`not_asked` is as made by the two above, one after the other."""
+    """Join the parts of a detail. `not_asked` is what `write_not_asked` and `write_stage` returned, concatenated."""
     end = b',"session":"%b"}' % session.encode() if session else b"}"
     return head + _ENCODER.encode(own)[1:-1] + not_asked + end
 

@@ -1,6 +1,6 @@
-"""The documents of requests: as a list shows one, and its receipt.
+"""The documents of requests: a request in a list, and its receipt.
 
-A receipt is signed over its JSON, which `receipts.py` and `proofs.py` write; here is its shape.
+A receipt's signature covers its JSON, which `receipts.py` and `proofs.py` write; this file has its shape.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from tokenharbor.routing.drops import DropCode
 
 
 class UsageVectorDocument(Usage, frozen=True, omit_defaults=False):
-    """What a request used: every unit."""
+    """The usage of a request, with every unit."""
 
     @classmethod
     def of(cls, usage: Usage) -> Self:
@@ -30,7 +30,7 @@ class UsageVectorDocument(Usage, frozen=True, omit_defaults=False):
 
 
 class RequestDocument(Document, frozen=True, kw_only=True):
-    """A request as it ended. Where its detail is erased, `detail` says so in place of what follows from it."""
+    """A finished request. If its detail was erased, `detail` is "expired", and fields from the detail are absent."""
 
     id: str
     object: Literal["request"] = "request"
@@ -85,19 +85,19 @@ class RequestDocument(Document, frozen=True, kw_only=True):
 
 
 class ReceiptAttempt(Document, frozen=True):
-    """One endpoint tried."""
+    """One attempt at an endpoint."""
 
     provider: str
     upstream_model: str
     outcome: str
     ms: int
     status: int | None
-    model: str | None  # where the route was of several
+    model: str | None  # only on a route of several models
 
 
 class ReceiptCandidate(Document, frozen=True):
-    """A provider that could have served and was not asked; `field` is what it cannot be told, `model` its model where
-    the route was of several.
+    """A candidate that was not asked. `field` is the field that it does not support. `model` is set on a route of
+    several models.
     """
 
     provider: str
@@ -108,7 +108,7 @@ class ReceiptCandidate(Document, frozen=True):
 
 
 class ReceiptEntry(Document, frozen=True):
-    """Where the charge stands in the books."""
+    """The entry of the charge in the books."""
 
     id: str
     seq: int
@@ -117,14 +117,14 @@ class ReceiptEntry(Document, frozen=True):
 
 
 class ReceiptPosition(Document, frozen=True):
-    """What the charge took of the account's line."""
+    """The charge's range on the account's line."""
 
     from_usd: Usd
     to_usd: Usd
 
 
 class ReceiptLot(Document, frozen=True):
-    """What the charge drew of a lot."""
+    """The amount that the charge took from a lot."""
 
     id: str
     pool: Pool
@@ -133,7 +133,7 @@ class ReceiptLot(Document, frozen=True):
 
 
 class ReceiptLine(Document, frozen=True):
-    """A component of the price, exact, in whole pico-dollars."""
+    """A component of the price, in whole pico-dollars, unrounded."""
 
     unit: str
     count: int
@@ -152,7 +152,7 @@ class ReceiptPrice(Document, frozen=True, kw_only=True):
 
 
 class ReceiptSignature(Document, frozen=True):
-    """Who signed the receipt as it was read, and the signature, in hex."""
+    """The key that signed the receipt when it was read, and the signature in hex."""
 
     algorithm: str
     key_id: str
@@ -162,8 +162,8 @@ class ReceiptSignature(Document, frozen=True):
 
 
 class ReceiptDocument(RequestDocument, frozen=True, kw_only=True):
-    """A receipt: what a request did, what it cost, what it was paid from, and the proof. What was not charged has no
-    part in the books; `detail` is the text that its entry's digest covers.
+    """A receipt: what a request did, what it cost, which lots paid for it, and the proof. A request that was not
+    charged has no entry. `detail` is the text that the entry's digest covers.
     """
 
     dialect: str | UnsetType = UNSET

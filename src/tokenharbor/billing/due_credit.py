@@ -1,4 +1,4 @@
-"""Credit that is due to an account: asked for once before a hold is refused for want of balance."""
+"""Credit that is due to an account: granted before a hold is refused for insufficient balance."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -7,14 +7,14 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.ledger.types import HoldRefusal, RefusedHold
 
 RunDue = Callable[[UUID], Awaitable[bool]]
-"""Does what is due on an account; whether credit came of it. Raises BooksError."""
+"""Grants the credit that is due to an account. Returns whether any was granted. Raises BooksError."""
 
 _MOST: Final = 10_000
 
 
 class DueCredit:
-    """What an account has left, held included, changes with all that it spends. So who asks again and again without
-    balance costs a look into memory, and nothing more.
+    """Remembers each account's balance, including held credit, when due credit was last granted. While it is unchanged,
+    nothing new can be due, so an account without balance that keeps asking costs only a lookup in memory.
     """
 
     def __init__(self, run_due: RunDue) -> None:
@@ -22,7 +22,7 @@ class DueCredit:
         self._left: dict[UUID, int] = {}
 
     async def comes(self, account_id: UUID, refused: RefusedHold) -> bool:
-        """Whether credit came, so that the hold is to be asked for again. Raises BooksError."""
+        """Grant due credit. Return whether any was granted: then ask for the hold again. Raises BooksError."""
         left = refused.available + refused.held
         if refused.why is not HoldRefusal.BALANCE or self._left.get(account_id) == left:
             return False

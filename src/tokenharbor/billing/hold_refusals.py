@@ -1,4 +1,4 @@
-"""Why a hold was refused, in words: whose limit it met, with the figures, and when a retry may pass."""
+"""Errors for refused holds: which limit was reached, the figures, and when to retry."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ BUDGETS: Mapping[HoldRefusal, str] = {
     HoldRefusal.ACCOUNT_MONTHLY: "the account's monthly budget",
 }
 BY_REQUESTS = frozenset({HoldRefusal.KEY_RPM, HoldRefusal.ACCOUNT_RPM})
-"""Refusals that last until the window ends, whatever else happens."""
+"""Refusals that last until the window ends."""
 
 BY_TOKENS = frozenset({HoldRefusal.KEY_TPM, HoldRefusal.ACCOUNT_TPM})
 _BY_PLACES = frozenset({HoldRefusal.KEY_CONCURRENCY, HoldRefusal.ACCOUNT_CONCURRENCY})
@@ -27,15 +27,17 @@ _NO_LIMIT = 1 << 63
 
 
 class _MetLimit(msgspec.Struct, frozen=True):
-    """The limit that a hold has met: `shown` says how much of what for whom, and whose limit it is."""
+    """The limit that refused a hold. `shown` is the limit in words: amount, unit, key or account, and origin."""
 
     most: int
     shown: str
-    window: WindowUse | None  # None where the books did not say
+    window: WindowUse | None  # None if the database did not state it
 
 
 def refusal_of(hold: Hold, outcome: RefusedHold, policy: Policy, *, fits_later: bool = False) -> Refusal:
-    """What the caller is told. `fits_later`: too large as it is, it can be capped to what an empty window allows."""
+    """Return the error for the caller. `fits_later`: the hold is too large now, but capped it fits into an empty
+    window.
+    """
     if outcome.why in BY_REQUESTS:
         return requests_refusal(hold.payer, outcome, whole_seconds(rest_ms(hold.payer, outcome)))
     if outcome.why in BY_TOKENS:
@@ -53,14 +55,14 @@ def refusal_of(hold: Hold, outcome: RefusedHold, policy: Policy, *, fits_later: 
 
 
 def requests_refusal(payer: Payer, outcome: RefusedHold, seconds: int) -> RateLimited:
-    """A refusal by requests a minute, so many seconds before the window ends."""
+    """Return the error for a limit of requests a minute, `seconds` before the window ends."""
     met = _met(payer, outcome)
     used = met.most if met.window is None else met.window.requests
     return RateLimited(f"Rate limit: {met.shown}, {used} used. Try again in {seconds} s.", retry_after=seconds)
 
 
 def rest_ms(payer: Payer, outcome: RefusedHold) -> int:
-    """Until a retry may pass: the limit that was met is free again, and so is each limit of requests a minute."""
+    """Return the milliseconds until a retry may pass the limit that refused, and each limit of requests a minute."""
     rests = [outcome.retry_ms]
     if outcome.rates is not None:
         windows = (payer.key_limits, outcome.rates.key), (payer.account_limits, outcome.rates.account)
@@ -69,12 +71,12 @@ def rest_ms(payer: Payer, outcome: RefusedHold) -> int:
 
 
 def whole_seconds(ms: int) -> int:
-    """Rounded up, so that it has passed by then; at least one."""
+    """Return seconds, rounded up, at least 1."""
     return max(1, -(-ms // 1000))
 
 
 def least_tokens_a_minute(payer: Payer) -> int | None:
-    """The narrower limit of key and account; None: neither has one."""
+    """Return the lower limit of tokens a minute of key and account, or None if neither has one."""
     limits = [limit for limit in (payer.key_limits.tpm, payer.account_limits.tpm) if limit is not None]
     return min(limits, default=None)
 
@@ -131,7 +133,7 @@ def _met(payer: Payer, outcome: RefusedHold) -> _MetLimit:
 
 
 def _limit(limits: RateLimits, why: HoldRefusal) -> tuple[int, str, str]:
-    """A limit, its unit, whose it is."""
+    """Return a limit, its unit and its origin."""
     requests, tokens, places = limits.origins
     if why in BY_REQUESTS:
         return limits.rpm or 0, "requests a minute", requests

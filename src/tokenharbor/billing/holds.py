@@ -1,4 +1,4 @@
-"""Holds: a request's reservation in the books, capped where the caller left the maximum open."""
+"""Holds: reserves a request's quote in the books, or a smaller one if the caller set no maximum."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +19,7 @@ _UNAVAILABLE: Final = "Database unavailable. Nothing was charged; try again shor
 
 
 class Holds:
-    """Places holds; where one does not fit, a smaller one."""
+    """Places holds. If the quote is not covered, it caps the output and places a smaller hold."""
 
     def __init__(self, batcher: Batcher[Hold, PlacedHold | RefusedHold], world: World, run_due: RunDue) -> None:
         self._batcher = batcher
@@ -29,8 +29,8 @@ class Holds:
     async def place(
         self, meter: Meter, request: Request, offers: Sequence[Offer], policy: Policy, whole: Quote
     ) -> None:
-        """Hold the quote, or a capped one. Raises InsufficientQuota, RateLimited, Unavailable, Overloaded. If this
-        is cancelled meanwhile, the meter says that a hold may come to stand.
+        """Hold the quote, or a capped one. Raises InsufficientQuota, RateLimited, Unavailable, Overloaded. If this is
+        cancelled, the meter's state ASKED says that the hold may still be placed.
         """
         quote, lane = whole, meter.lane
         while True:
@@ -74,7 +74,7 @@ class Holds:
             quote = smaller
 
     async def _credit_comes(self, meter: Meter, refused: RefusedHold) -> bool:
-        """Before a refusal for want of balance: whether there is more now. Raises Unavailable."""
+        """Grant due credit before a refusal. Return whether any was granted. Raises Unavailable."""
         try:
             return await self._due.comes(meter.payer.account_id, refused)
         except BooksError as error:
@@ -82,7 +82,7 @@ class Holds:
 
 
 def _left(outcome: RefusedHold) -> Usd | None:
-    """What a smaller hold could take; None where the amount was not the reason."""
+    """Return the amount that a smaller hold could take, or None if the amount was not the reason of the refusal."""
     if outcome.why is HoldRefusal.BALANCE:
         return outcome.available
     by_amount = outcome.why in BUDGETS or outcome.why in BY_TOKENS

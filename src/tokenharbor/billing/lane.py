@@ -1,4 +1,4 @@
-"""What all requests of one key for one model are billed by, and the beginning that their receipts have in common."""
+"""Billing lanes: how all requests of one key for one model are billed, and the shared beginning of their details."""
 
 from typing import Protocol
 
@@ -12,16 +12,16 @@ from tokenharbor.ledger.types import PlacedHold, RefusedHold
 
 
 class RateWatch(Protocol):
-    """Who follows the rates of a payer."""
+    """Observes the rates of a payer."""
 
     def note(self, outcome: PlacedHold | RefusedHold, asked_at_seconds: float) -> None:
-        """What the books have said to a hold of a request that began then, on the monotonic clock."""
+        """Note the answer to a hold of a request that began at `asked_at_seconds` (monotonic)."""
 
 
 class BillingLane(msgspec.Struct, frozen=True):
-    """`asked_name` is the model as the callers name it, `model_name` its canonical name. `heads` has the beginning of a
-    receipt's detail for each offer that has served, by the identity of what it serves. `rates` is there where the payer
-    has limits; `free_limit`, of a free model, is how many requests for such models the account has in their window.
+    """The payer, policy and model of requests. `asked_name` is the model's name in requests, `model_name` its canonical
+    name. `heads` caches the beginning of a detail for each offer that has served, by `id()` of its `ServedBy`. `rates`
+    is None if the payer has no limits. `free_limit` is, for a free model, the account's limit of requests per window.
     """
 
     payer: Payer
@@ -34,11 +34,11 @@ class BillingLane(msgspec.Struct, frozen=True):
     free_limit: int = 0
 
     def detail_head(self, offer: Offer | None) -> bytes:
-        """For a request that this offer has served, or none."""
+        """Return the beginning of the detail of a request that an offer served; None: no offer did."""
         if offer is None:
             return write_head(self._shared(None, self.model_name))
         served = offer.served
-        known = self.heads.get(id(served))  # which is nobody else's as long as it is kept here
+        known = self.heads.get(id(served))  # unique as long as the object is kept here
         if known is None:
             known = self.heads[id(served)] = served, write_head(self._shared(served, offer.model.name))
         return known[1]

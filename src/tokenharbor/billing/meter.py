@@ -1,4 +1,4 @@
-"""The meter of one request: what was held, tried, delivered and used, until it is settled or released."""
+"""The meter of one request: its hold, attempts, delivery and usage, until it is settled or released."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,17 +18,17 @@ from tokenharbor.wire.neutral.request import Request
 
 
 class MeterState(Enum):
-    """Where a request's money stands."""
+    """The state of a request's money."""
 
     OPEN = auto()  # nothing is held
-    ASKED = auto()  # a hold has been asked for and may come to stand
+    ASKED = auto()  # a hold was asked for, and may be placed
     HELD = auto()
-    SETTLING = auto()  # the books have been asked; what they do no longer depends on us
+    SETTLING = auto()  # the settlement was submitted, and can no longer be stopped
     CLOSED = auto()  # settled or released
 
 
 class Meter:
-    """Written by the gateway as the request goes on; read by the settler. Times are monotonic seconds."""
+    """A request's progress: the gateway writes it, the settler reads it. Times are monotonic seconds."""
 
     lane: BillingLane
     payer: Payer
@@ -38,29 +38,29 @@ class Meter:
     state = MeterState.OPEN
     status: Status = "refused"
     refusal = ""
-    hit: CacheHit | None = None  # the answer was kept, and costs nothing
-    lingers = False  # the caller has left, and the provider is read on for a moment
-    cut = False  # by us, because the answer went far beyond its bound: what was delivered is billed
-    saved: Usd = ZERO  # by a cache
-    hold: Usd = ZERO  # the amount of the quote that stood: the most that is charged
-    quote: Quote | None = None  # what is held, and the bound that it was made for
+    hit: CacheHit | None = None  # the answer came from a cache, and is free
+    lingers = False  # the caller has left, and the stream is read on for a moment
+    cut = False  # cut by us, far beyond the bound: the delivered part is billed
+    saved: Usd = ZERO  # saved by a cache
+    hold: Usd = ZERO  # the amount held: the most that can be charged
+    quote: Quote | None = None  # the quote that is held, with its bound
     capped: int | None = None
-    offer: Offer | None = None  # the one that serves
+    offer: Offer | None = None  # the offer that serves the request
     upstream_id = ""
     first_at: float | None = None
-    usage: Usage | None = None  # the vendor's, complete
-    usage_so_far: Usage | None = None  # the vendor's last count of a stream: all of its input, some of its output
-    ended = False  # the answer's ending has come, which is when usage is due
-    counted: Usage | None = None  # by us and exact: of what is billed by the piece
-    fallback: Usage | None = None  # what is billed on a surface whose vendor tells nothing
+    usage: Usage | None = None  # reported by the provider, complete
+    usage_so_far: Usage | None = None  # the provider's last count in a stream: all input, some output
+    ended = False  # the answer's ending has come, and its usage was due
+    counted: Usage | None = None  # our own exact count of units billed by the piece
+    fallback: Usage | None = None  # billed if the provider of a media request reports no usage
     quarantined = False
-    delivered_bytes = 0  # of generated text handed to the client
-    measure: Callable[[], int] | None = None  # the same of a whole answer, if it must be known
+    delivered_bytes = 0  # of generated text sent to the client
+    measure: Callable[[], int] | None = None  # measures them in a whole answer, if needed
     client_request_id = ""
-    left_out: tuple[str, ...] = ()  # names of fields that the vendor was not told
-    pooled = False  # its route is of several models: `model` is the one that was asked last
-    session = ""  # which of the account's it belongs to, shown
-    not_asked = b""  # what its detail says of the route: see `join_detail`
+    left_out: tuple[str, ...] = ()  # names of fields that were not sent to the provider
+    pooled = False  # the route is of several models: `model` is the one asked last
+    session = ""  # the id of the client session
+    not_asked = b""  # the detail's part about the route: see `join_detail`
 
     def __init__(self, request_id: UUID, started_at: datetime, started: float) -> None:
         self.request_id = request_id
@@ -77,11 +77,11 @@ class Meter:
         self.request = request
 
     def alarm(self, alarm: Alarm, **facts: int | str) -> None:
-        """Reported once when the request ends, and listed in its detail; see `Alarms.report` for the facts."""
+        """Raise an alarm. It is reported once, when the request ends, and listed in the detail; see `Alarms.report`."""
         self.alarms.setdefault(alarm, facts)
 
     def served_by(self, offer: Offer, upstream_id: str, now: float) -> None:
-        """An endpoint has given an answer, or a stream's first content."""
+        """Note the offer whose endpoint answered, or sent a stream's first content."""
         self.offer = offer
         if self.quote is not None and self.quote.by_model:
             self.quote = self.quote.of(offer)
@@ -89,7 +89,7 @@ class Meter:
         self.first_at = now
 
     def found(self, offer: Offer, hit: CacheHit) -> None:
-        """An answer was kept that this endpoint gave to an earlier request: it is not asked."""
+        """Note a cache hit, and the offer whose endpoint gave the answer to an earlier request."""
         self.offer = offer
         self.model = offer.model.name
         self.hit = hit

@@ -1,4 +1,4 @@
-"""Proven receipts: a receipt with what its entry's digest covers, the path to a signed root, and our signature."""
+"""Proven receipts: the receipt, the data that its entry's digest covers, the path to a signed root, our signature."""
 
 import contextlib
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from tokenharbor.ledger.roots import Root, split_path
 from tokenharbor.ledger.sign import last_root
 
 SIGNED_EVERY = timedelta(minutes=10)
-"""How often a running server signs what is new."""
+"""How often a running server signs a root over new entries."""
 
 FORMAT = 1
 _PREFIX = b"tokenharbor receipt v1\0"
@@ -29,13 +29,13 @@ _REMEMBERED_SECONDS = 10
 
 
 def receipt_bytes(receipt: Mapping[str, Any]) -> bytes:
-    """What is signed: the receipt without its signature's value, as JSON with sorted keys and no blanks."""
+    """Return the bytes that are signed: the receipt without its signature's value, as compact JSON with sorted keys."""
     signature = {name: value for name, value in receipt["signature"].items() if name != "value"}
     return _PREFIX + msgspec.json.encode({**receipt, "signature": signature}, order="sorted")
 
 
 class Prover:
-    """Proves and signs receipts when they are read. Raises DatabaseUnavailable."""
+    """Proves and signs receipts when they are read."""
 
     def __init__(self, pool: asyncpg.Pool, signer: MessageSigner, clock: Clock) -> None:
         self._pool = pool
@@ -45,7 +45,7 @@ class Prover:
         self._seen_seconds: float | None = None
 
     async def receipt(self, past: RequestRecord) -> dict[str, Any]:
-        """A receipt in JSON types, signed."""
+        """Return a signed receipt in JSON types. Raises DatabaseUnavailable."""
         now = self._clock.now()
         entry = None if past.charged is None else past.entry
         detail = None if past.detail is None else past.detail.decode()
@@ -60,8 +60,8 @@ class Prover:
         return document
 
     async def published(self) -> bytes:
-        """The public key and the latest root, as JSON for anybody. While the database is unavailable, the root last
-        seen.
+        """Return the public key and the latest root as public JSON. While the database is unavailable, it is the root
+        last seen.
         """
         now = self._clock.monotonic()
         if self._seen_seconds is None or now - self._seen_seconds > _REMEMBERED_SECONDS:

@@ -1,4 +1,4 @@
-"""The quote: an upper bound of what a request can cost on any endpoint of its route; and the cap that makes it fit."""
+"""Quotes: the upper bound of a request's cost on every endpoint of its route, and caps to make it affordable."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,14 +18,14 @@ from tokenharbor.wire.neutral.request import Request
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """An endpoint as it is sold: its model, and its price with an account's terms."""
+    """An endpoint on sale: with its model, and its price under an account's terms."""
 
     model: Model
     endpoint: Endpoint
     rates: Rates
     served: ServedBy
-    product: Product  # what the books keep of it
-    apart: int  # the most tokens of reasoning outside of the maximum
+    product: Product  # the part that the books record
+    apart: int  # the most reasoning tokens that a maximum does not limit
 
 
 def make_offer(model: Model, endpoint: Endpoint, rates: Rates, policy: Policy) -> Offer:
@@ -44,9 +44,9 @@ def make_offer(model: Model, endpoint: Endpoint, rates: Rates, policy: Policy) -
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """`amount` covers a request within `bound` on every endpoint of the route. `apart`: the tokens of each answer in it
-    that no maximum limits. `capped` is set if the gateway, not the caller, set the maximum. Where the endpoints are of
-    several models, `by_model` has the quote of each, and this is the dearest.
+    """`amount` covers a request within `bound` on every endpoint of the route. `apart` is the number of tokens per
+    answer that no maximum limits. `capped` is the maximum if the gateway, not the caller, set it. If the endpoints are
+    of several models, `by_model` has the quote of each, and this is the highest.
     """
 
     amount: Usd
@@ -59,16 +59,16 @@ class Quote(msgspec.Struct, frozen=True):
 
     @property
     def most_input(self) -> int:
-        """More tokens of input are more than the model can read."""
+        """The most tokens of input that the model can read."""
         return most_input(self.request, self.model)
 
     def of(self, offer: Offer) -> "Quote":
-        """The quote whose bound holds for an endpoint: that of its model."""
+        """Return the quote for an offer's model."""
         return self.by_model[offer.model.name] if self.by_model else self
 
 
 class Spendable(msgspec.Struct, frozen=True):
-    """What may be spent, the time whose prices count, and how many tokens may be used; None: no limit."""
+    """The amount that may be spent, the time of the prices, and the tokens that may be used (None: no limit)."""
 
     available: Usd
     at: datetime
@@ -76,8 +76,8 @@ class Spendable(msgspec.Struct, frozen=True):
 
 
 def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bool = False) -> Quote:
-    """The bound for a request as it stands, at the prices of `at`, on each endpoint by its own model; `writes`: the
-    vendor's cache may be written, even if the request does not say so. Raises InvalidRequest for what has no price.
+    """Return the quote for a request at the prices of `at`. `writes`: the provider's cache may be written even if the
+    request does not ask for it. Raises InvalidRequest if a part of the request has no price.
     """
     model = offers[0].model
     output = apart = 0
@@ -86,7 +86,7 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
             grouped = _by_model(offers)
             return _dearest({name: quote(request, each, at, writes=writes) for name, each in grouped.items()})
         most = output_bound(request, offer)
-        if most > output:  # noqa: PLR1730  `max` would cost as much as what it compares
+        if most > output:  # noqa: PLR1730  a call of `max` would be slower
             output = most
         if offer.apart > apart:  # noqa: PLR1730  likewise
             apart = offer.apart
@@ -94,7 +94,7 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
         bound = bound_of(request, request.demand, model)
         return Quote(_upper_bound(bound, offers, at), bound, request, model)
     size = request.size
-    bound = UsageBound(  # by place: names cost more than all that is counted here
+    bound = UsageBound(  # positional: keywords would cost more than the rest of this function
         input_bound(request, model),
         output * request.choices,
         writes or request.cache_writes,
@@ -109,8 +109,8 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
 
 
 def input_bound(request: Request, model: Model) -> int:
-    """The most tokens the input can be: from bytes and media, never more than the context. What cannot be seen from
-    here (files, audio, what a search will find) counts as all of it.
+    """Return the most tokens that the input can have: from bytes and media, at most the context. Input of unknown size
+    (files, audio, search results) counts as the whole context.
     """
     size, most = request.size, model.context
     if size.files or size.audios or request.web_search_uses:
@@ -118,12 +118,12 @@ def input_bound(request: Request, model: Model) -> int:
     tokens = size.text_tokens if model.bytes_per_token is None else text_bound(size, model)
     if size.images:
         tokens += size.images * model.image_tokens
-    return tokens if tokens < most else most  # noqa: FURB136  `min` would cost as much as all of it
+    return tokens if tokens < most else most  # noqa: FURB136  a call of `min` would be slower
 
 
 def output_bound(request: Request, offer: Offer) -> int:
-    """The most tokens of one answer. The caller's maximum counts where this endpoint obeys it, else the model's own. A
-    budget of reasoning that is no less comes on top: with interleaved thinking it spans more than one answer
+    """Return the most tokens of one answer: the caller's maximum if the endpoint obeys it, else the model's. A
+    reasoning budget of at least the maximum is added: with interleaved thinking it spans more than one answer
     (platform.claude.com/docs/en/build-with-claude/extended-thinking).
     """
     most, field = request.max_output, offer.endpoint.limit.max_field
@@ -135,7 +135,9 @@ def output_bound(request: Request, offer: Offer) -> int:
 
 
 def _is_passed_on(request: Request, offer: Offer) -> bool:
-    """Whether a maximum goes out in the caller's field: within another dialect it is written into the usual one."""
+    """Return whether a maximum is sent in the caller's own field. In another dialect it is written in the usual
+    field.
+    """
     return offer.endpoint.provider.wire == request.dialect
 
 
@@ -146,9 +148,9 @@ def _reasoning_apart(model: Model, limit: OutputLimit) -> int:
 
 
 def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy, wallet: Spendable) -> Quote | None:
-    """The quote with the output capped to what a share of the wallet affords, where it does not afford all, and to the
-    tokens that are left; None where the caller set a maximum of its own, some endpoint obeys none, or less than the
-    edition's least would be left.
+    """Return the quote with its output capped to a share of the wallet, if the wallet does not cover all of it, and to
+    the tokens left. Return None if the caller set a maximum, some endpoint obeys none, or the cap would be below the
+    edition's minimum.
     """
     if request.max_output is not None or request.demand is not None:
         return None
@@ -167,7 +169,9 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
 
 
 def _most_output(request: Request, offer: Offer, whole: Quote, budget: Spendable) -> int:
-    """The maximum of each answer that the budget affords at one endpoint; negative if not even the input is."""
+    """Return the most output tokens per answer that the budget covers at one endpoint; negative if not even the
+    input.
+    """
     most = offer.rates.most_output(whole.bound, budget.available, budget.at)
     if budget.tokens is not None:
         most = min(most, budget.tokens - whole.bound.input)
@@ -175,7 +179,7 @@ def _most_output(request: Request, offer: Offer, whole: Quote, budget: Spendable
 
 
 def _capped(request: Request, offers: Sequence[Offer], whole: Quote, most: int, at: datetime) -> Quote:
-    """The quote of one model with a maximum set by us."""
+    """Return the quote of one model with a maximum set by the gateway."""
     bound = msgspec.structs.replace(whole.bound, output=(most + whole.apart) * request.choices)
     return Quote(_upper_bound(bound, offers, at), bound, request, whole.model, whole.apart, most)
 
@@ -188,7 +192,7 @@ def _by_model(offers: Sequence[Offer]) -> Mapping[str, Sequence[Offer]]:
 
 
 def _dearest(quotes: Mapping[str, Quote]) -> Quote:
-    """The one quote of a route's models."""
+    """Return the highest quote of a route's models."""
     dearest = max(quotes.values(), key=lambda each: each.amount)
     return dearest if len(quotes) == 1 else msgspec.structs.replace(dearest, by_model=quotes)
 

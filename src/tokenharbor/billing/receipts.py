@@ -1,4 +1,4 @@
-"""Receipts: what a request did and what it cost, worked out from the books when it is read."""
+"""Receipts: what a request did and what it cost, derived from the books when it is read."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -27,17 +27,17 @@ _ON_THE_ROUTE = DropCode.COOLING, DropCode.BEHIND
 
 
 class ReceiptProver(Protocol):
-    """Whatever proves and signs receipts."""
+    """Proves and signs receipts."""
 
     async def receipt(self, past: RequestRecord) -> Mapping[str, Any]: ...
 
 
 BeforeBalance = Callable[[asyncpg.Connection, UUID], Awaitable[None]]
-"""Does what is due on an account before its balance is read."""
+"""Grants the credit that is due to an account before its balance is read."""
 
 
 class Receipts:
-    """What callers read of requests and balances. Raises BooksError."""
+    """Reads receipts and balances for callers. All methods raise BooksError."""
 
     def __init__(
         self, history: RequestHistory, pool: asyncpg.Pool, prover: ReceiptProver, before_balance: BeforeBalance
@@ -54,18 +54,18 @@ class Receipts:
                 return await Wallets(conn).balance(account_id, at)
 
     async def receipt(self, account_id: UUID, request_id: UUID) -> Mapping[str, Any] | None:
-        """The receipt in full, proven and signed; None if this account has no such request."""
+        """Return the full receipt, proven and signed, or None if this account has no such request."""
         past = await self._history.request(account_id, request_id)
         return None if past is None else await self._prover.receipt(past)
 
     async def receipts(self, account_id: UUID, limit: int) -> Sequence[Mapping[str, Any]]:
-        """The latest requests, newest first: without the books' side, which each one's own receipt has."""
+        """Return the latest requests, newest first, without entry and proof, which only the full receipt has."""
         page = await self._history.requests(account_id, RequestFilter(most=limit))
         return [plain_document(RequestDocument.of(past, amount)) for past, amount in page.found]
 
 
 async def read_receipt(history: RequestHistory, prover: ReceiptProver, request_id: UUID) -> Mapping[str, Any]:
-    """The receipt of a request of whatever account, for operators. Raises Missing, DatabaseUnavailable."""
+    """Return the receipt of a request of any account, for operators. Raises Missing, DatabaseUnavailable."""
     owner = await history.owner(request_id)
     past = None if owner is None else await history.request(owner, request_id)
     if past is None:
@@ -74,7 +74,7 @@ async def read_receipt(history: RequestHistory, prover: ReceiptProver, request_i
 
 
 def write_receipt(past: RequestRecord) -> dict[str, Any]:
-    """A receipt as JSON types: amounts in USD as decimal strings, times in UTC, durations in ms."""
+    """Return a receipt in JSON types: amounts in USD as decimal strings, times in UTC, durations in ms."""
     detail = None if past.detail is None else read_detail(past.detail)
     receipt: dict[str, Any] = plain_document(RequestDocument.of(past, past.charged.amount if past.charged else ZERO))
     if detail is not None:
@@ -108,19 +108,19 @@ def _explained(detail: RequestDetail) -> dict[str, Any]:
 
 
 def _not_asked(detail: RequestDetail) -> Sequence[ReceiptCandidate]:
-    """Who stood behind and was asked in the end is among the attempts."""
+    """Return the candidates that were never asked: those asked in the end are among the attempts."""
     asked = {(attempt.provider, attempt.model) for attempt in detail.attempts}
-    candidates = [_candidate(*told) for told in detail.not_asked]
+    candidates = [_candidate(*each) for each in detail.not_asked]
     return [each for each in candidates if each.code not in _ON_THE_ROUTE or (each.provider, each.model) not in asked]
 
 
-def _candidate(provider: str, told: str, field: str = "", model: str | None = None) -> ReceiptCandidate:
-    code = DropCode(told)
+def _candidate(provider: str, code_value: str, field: str = "", model: str | None = None) -> ReceiptCandidate:
+    code = DropCode(code_value)
     return ReceiptCandidate(provider, code, DROP_WORDS[code], field or None, model)
 
 
-def _why(told: str) -> str | None:
-    return WHY_WORDS[Why(told)] if told else None
+def _why(code: str) -> str | None:
+    return WHY_WORDS[Why(code)] if code else None
 
 
 def _booked(request_id: UUID, charged: RequestCharge) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _booked(request_id: UUID, charged: RequestCharge) -> dict[str, Any]:
 
 
 def _priced(detail: RequestDetail, served: ServedBy, charged: RequestCharge) -> dict[str, Any]:
-    """Every component, at the prices of the quote; exact until the total is rounded up, once."""
+    """Return every component at the prices of the quote, unrounded: only the total is rounded up, once."""
     priced: dict[str, Any] = {"version": served.price_version, **msgspec.structs.asdict(served.terms)}
     if charged.price and detail.usage is not None:
         rates = Rates(load_price(charged.price.encode()), served.terms)

@@ -1,4 +1,4 @@
-"""Releases: holds given back in batches, and those that nobody waits for until they are through."""
+"""Releases: gives holds back in batches, and retries in the background those that no request waits for."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _log = structlog.get_logger("releases")
 
 
 class Releases:
-    """`submit` is done when the hold is given back."""
+    """Gives holds back. The future of `submit` is done once the hold is given back."""
 
     def __init__(self, book: RequestBook, holds: Batcher[Hold, PlacedHold | RefusedHold], alarms: Alarms) -> None:
         self._book = book
@@ -29,24 +29,24 @@ class Releases:
         self.submit = self._batcher.submit
 
     def submit_soon(self, release: Release, under_way: asyncio.Future[None] | None = None) -> None:
-        """Goes through even if the database is unavailable for now; nobody waits. After every hold that was asked for,
-        so that a hold on its way cannot overtake its own release. `under_way`: a `submit` of it that may succeed; so
-        its loss is reported once.
+        """Release in the background, with retries while the database is unavailable. It is sent after every hold asked
+        for so far, so that a hold cannot be placed after its own release. `under_way` is an earlier `submit` of it that
+        may still succeed; waiting for it first reports the loss only once.
         """
         task = asyncio.ensure_future(self._until_released(release, under_way))
         self._loose.add(task)
         task.add_done_callback(self._loose.discard)
 
     def hand_over(self, request_id: UUID) -> None:
-        """What its hold is for will be ended by somebody else."""
+        """Leave the hold of a request to its task, which will end it."""
         self._book.hand_over(request_id)
 
     def waiting(self) -> set[asyncio.Task[None]]:
-        """What is under way and nobody waits for."""
+        """Return the releases in the background."""
         return set(self._loose)
 
     def close(self) -> None:
-        """Nothing is asked for any more: the next gateway gives back what is left."""
+        """Stop retrying. The next gateway releases the remaining holds."""
         if self._loose:
             _log.warning("releases_left_to_the_next_gateway", requests=len(self._loose))
         for task in self._loose:

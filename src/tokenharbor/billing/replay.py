@@ -1,4 +1,4 @@
-"""The replay of journals: at a gateway's start, before the holds of earlier gateways of its HOME are given back."""
+"""The replay of journals when a gateway starts, before the holds of earlier gateways of its HOME are released."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ _log = structlog.get_logger("journal")
 
 
 async def replay(files: Sequence[Path], book: RequestBook, alarms: Alarms) -> None:
-    """Settle what stands in journals, each request once and at its own time, then remove them; one of which the books
-    refused something is set aside. Raises Misconfigured for a journal that is damaged, before anything is settled;
-    DatabaseUnavailable, and then the files stay.
+    """Settle the requests in journals, each once and at its own time, then remove the files. A journal with a
+    settlement that the books refused is set aside. Raises Misconfigured for a damaged journal, before anything is
+    settled, and DatabaseUnavailable; then the files stay.
     """
     read = [(file, read_journal(file)) for file in files]
     for file, settlements in read:
@@ -37,7 +37,7 @@ async def replay(files: Sequence[Path], book: RequestBook, alarms: Alarms) -> No
 
 
 def _note(settlement: Settlement, answer: SettledCharge | Exception, alarms: Alarms) -> bool:
-    """Whether it was refused."""
+    """Log a refusal or an overrun. Return whether the settlement was refused. Raises other errors."""
     if isinstance(answer, BooksRefused):
         _log.error("journal_refused", request=show("req", settlement.request_id), reason=str(answer))
     elif isinstance(answer, Exception):

@@ -30,7 +30,7 @@ class RootText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CutText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A leaf of a root, with its place and path there."""
+    """A cut, the leaf of a root, with its place and path in the tree."""
 
     account_id: str
     from_seq: int
@@ -45,7 +45,7 @@ class CutText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EntryText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that an entry's digest covers."""
+    """All fields that an entry's digest covers."""
 
     type: EntryType
     provider: str
@@ -77,7 +77,7 @@ def write_root(root: Root) -> RootText:
 
 
 def read_root_text(text: RootText) -> Root:
-    """Raises ValueError."""
+    """Read a root. Raises ValueError."""
     return Root(
         text.number,
         text.made_at,
@@ -106,7 +106,7 @@ def write_cut(cut: Cut, path: tuple[str, ...]) -> CutText:
 
 
 def read_cut_text(text: CutText) -> Cut:
-    """Raises ValueError."""
+    """Read a cut. Raises ValueError."""
     return Cut(
         ids.parse("acct", text.account_id),
         text.from_seq,
@@ -141,7 +141,7 @@ def write_entry(entry: Entry) -> EntryText:
 
 
 def read_entry_text(text: EntryText) -> Entry:
-    """Raises ValueError."""
+    """Read an entry. Raises ValueError."""
     return Entry(
         id=ids.parse("ent", text.id),
         account_id=ids.parse("acct", text.account_id),
@@ -161,7 +161,7 @@ def read_entry_text(text: EntryText) -> Entry:
 
 
 def read_hex(text: str) -> bytes:
-    """Lower case only, so that nothing has two spellings. Raises ValueError."""
+    """Read hexadecimal, in lower case only, so that no value has two spellings. Raises ValueError."""
     if _HEX.fullmatch(text) is None:
         raise ValueError(f"not lower-case hexadecimal: {text[:70]!r}")
     return bytes.fromhex(text)
@@ -171,7 +171,7 @@ Text = TypeVar("Text", RootText, CutText, EntryText)
 
 
 def read_text(value: Any, kind: type[Text]) -> Text:
-    """A part of a document, spelt as we spell it. Raises ValueError."""
+    """Read a part of a document. Raises ValueError if any value is not in canonical form."""
     text = msgspec.convert(value, kind)
     if msgspec.json.decode(msgspec.json.encode(text)) != value:
         raise ValueError("a number or a time is not in the format of a receipt")
@@ -179,7 +179,7 @@ def read_text(value: Any, kind: type[Text]) -> Text:
 
 
 def read_kept(content: bytes, where: str) -> list[Root]:
-    """The roots of an exported file. Raises Misconfigured."""
+    """Read the roots of an exported file. Raises Misconfigured."""
     return list(_kept(content, where))
 
 

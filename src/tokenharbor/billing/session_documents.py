@@ -13,8 +13,8 @@ from tokenharbor.ledger.sessions import SessionSummary, SessionTotals, StageTota
 
 
 class ClientSessionDocument(Document, frozen=True, kw_only=True):
-    """A session of a client: requests that it sent under one id, or of one conversation. `saved_usd`: by all caches;
-    it may be negative.
+    """A client session: requests sent under one id, or of one conversation. `saved_usd` is the saving by all caches,
+    which may be negative.
     """
 
     id: str
@@ -38,8 +38,8 @@ class ClientSessionDocument(Document, frozen=True, kw_only=True):
 
 
 class ClientSessionDetailDocument(Document, frozen=True, kw_only=True):
-    """One session with its latest requests. `turns` of its user: None where no conversation of it was read. `cached_bp`
-    is the share of its input that came from providers' caches, in basis points.
+    """One session with its latest requests. `turns` is the number of the user's turns, or None if no conversation was
+    read. `cached_bp` is the share of input from providers' caches, in basis points.
     """
 
     id: str
@@ -81,8 +81,8 @@ class ClientSessionDetailDocument(Document, frozen=True, kw_only=True):
 
 
 class StageDocument(Document, frozen=True, kw_only=True):
-    """What billed requests of a stage used in a day (UTC); null: in all days that were asked for. Tokens are those of
-    all kinds, of caches, too.
+    """The usage of billed requests at a stage in one UTC day, or in all days of the query if `day` is null. Tokens
+    include cached ones.
     """
 
     day: date | None

@@ -1,4 +1,4 @@
-"""Settlements: durable in the database, or after two seconds in the journal until the database has them."""
+"""Settlements: made durable in the database, or after two seconds in the journal until the database has them."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
@@ -24,7 +24,7 @@ _log = structlog.get_logger("settlements")
 
 
 class SettlementJournal(Protocol):
-    """A journal; see `ledger/journal.py`."""
+    """The journal, as settlements use it; see `ledger/journal.py`."""
 
     def append(self, settlement: Settlement) -> asyncio.Future[None]: ...
 
@@ -37,58 +37,59 @@ class _Asked(msgspec.Struct, frozen=True):
     future: asyncio.Future[SettledCharge]
 
 
-class _Kept(NamedTuple):
+class _Journaled(NamedTuple):
     settlement: Settlement
     written: asyncio.Future[SettledCharge]
 
 
 class Settlements:
-    """Settles, many in one call. A settlement is known by its object: the same object may be submitted again."""
+    """Settles in batches. A settlement is identified by its object: the same object may be submitted again."""
 
     def __init__(self, book: RequestBook, journal: SettlementJournal, alarms: Alarms) -> None:
         self._book = book
         self._journal = journal
         self._alarms = alarms
         self._batcher: Batcher[Settlement, SettledCharge] = Batcher(self._settle)
-        self._asked: dict[int, _Asked] = {}  # without an answer yet, oldest first
-        self._kept: dict[int, _Kept] = {}  # in the journal or on the way there, not yet in the database
+        self._asked: dict[int, _Asked] = {}  # without an answer yet, the oldest first
+        self._journaled: dict[int, _Journaled] = {}  # in the journal or being written to it, not yet in the database
         self._insisting: set[int] = set()
         self._loose: set[asyncio.Task[None]] = set()
         self._look: asyncio.TimerHandle | None = None
 
     def submit(self, settlement: Settlement) -> asyncio.Future[SettledCharge]:
-        """Durable when done. Goes through even if the future is cancelled. Raises DatabaseUnavailable: neither database
-        nor journal has it for certain; BooksRefused.
+        """Settle a request. The future is done once the settlement is durable, and cancelling it does not stop the
+        settlement. It raises DatabaseUnavailable if neither database nor journal confirmed it, and BooksRefused.
         """
         loop = asyncio.get_running_loop()
         try:
             future = self._batcher.submit(settlement)
         except DatabaseUnavailable:  # too many wait
             self._insist(settlement)
-            return self._keep(settlement)
+            return self._write_to_journal(settlement)
         self._asked.setdefault(id(settlement), _Asked(loop.time(), settlement, future))
         if self._look is None:
-            self._look = loop.call_later(_LOOK_SECONDS, self._keep_overdue)
+            self._look = loop.call_later(_LOOK_SECONDS, self._journal_overdue)
         return future
 
     def submit_soon(self, settlement: Settlement) -> None:
-        """As `submit`, by nobody who waits: until it is durable or refused."""
+        """Settle in the background, with retries until the settlement is durable or refused."""
         self._run(self._until_durable(settlement))
 
     @property
     def queued(self) -> int:
-        """How many wait for the database's next call."""
+        """The number of settlements that wait for the database's next call."""
         return self._batcher.waiting
 
     def waiting(self) -> set[asyncio.Future[Any]]:
-        """What is under way."""
+        """Return all pending settlements."""
         return {*self._loose, *(asked.future for asked in self._asked.values() if not asked.future.done())}
 
     async def close(self) -> None:
-        """Whatever is not confirmed goes to the journal; nothing is asked for any more."""
-        kept = [self._keep(asked.settlement) for asked in [*self._asked.values()]]
-        kept += [each.written for each in self._kept.values()]
-        failures = [each for each in await asyncio.gather(*kept, return_exceptions=True) if isinstance(each, Exception)]
+        """Write all unconfirmed settlements to the journal, and stop retrying."""
+        writes = [self._write_to_journal(asked.settlement) for asked in [*self._asked.values()]]
+        writes += [each.written for each in self._journaled.values()]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        failures = [each for each in outcomes if isinstance(each, Exception)]
         if failures:
             _log.error("settlements_lost", requests=len(failures), reason=str(failures[0]))
         if self._look is not None:
@@ -98,7 +99,7 @@ class Settlements:
 
     async def _settle(self, rows: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
         answers = await self._book.settle(rows)
-        if not self._kept and _all_in_full(answers):
+        if not self._journaled and _all_in_full(answers):
             for row in rows:
                 self._asked.pop(id(row), None)
             return answers
@@ -108,9 +109,9 @@ class Settlements:
         ]
 
     def _confirmed(self, settlement: Settlement, settled: SettledCharge) -> SettledCharge:
-        was_kept, first = id(settlement) in self._kept, self._forget(settlement)
-        # An answer that comes again was heard before, unless it is that of a settlement whose first answer was lost.
-        if settled.overrun and (was_kept or (first and not settled.again)):
+        was_journaled, first = id(settlement) in self._journaled, self._forget(settlement)
+        # A repeated answer was reported before, unless the first answer was lost on its way here.
+        if settled.overrun and (was_journaled or (first and not settled.again)):
             self._report(Alarm.OVERRUN, settlement, lost_nano=int(settled.overrun))
         return settled
 
@@ -123,12 +124,12 @@ class Settlements:
             self._forget(settlement)
             _log.error("settlement_refused", request=_shown(settlement), reason=str(answer))
             return answer
-        kept = self._keep(settlement)
+        written = self._write_to_journal(settlement)
         self._insist(settlement)
-        return kept
+        return written
 
     async def _later(self, settlement: Settlement, coming: asyncio.Future[SettledCharge]) -> SettledCharge:
-        """The answer of one whose account somebody else keeps locked."""
+        """Wait for the answer to a settlement whose account another transaction has locked."""
         try:
             return self._confirmed(settlement, await coming)
         except BooksError as error:
@@ -137,28 +138,29 @@ class Settlements:
             return await answer
         raise answer if isinstance(answer, Exception) else AssertionError("a failed answer is not a success")
 
-    def _keep_overdue(self) -> None:
+    def _journal_overdue(self) -> None:
+        """Write settlements to the journal that have waited for `_CONFIRM_SECONDS`."""
         self._look = None
         loop = asyncio.get_running_loop()
         latest = loop.time() - _CONFIRM_SECONDS
         for asked in [*takewhile(lambda asked: asked.at_seconds <= latest, self._asked.values())]:
-            self._keep(asked.settlement).add_done_callback(partial(_pass_on, asked.future))
+            self._write_to_journal(asked.settlement).add_done_callback(partial(_pass_on, asked.future))
         if self._asked:
-            self._look = loop.call_later(_LOOK_SECONDS, self._keep_overdue)
+            self._look = loop.call_later(_LOOK_SECONDS, self._journal_overdue)
 
-    def _keep(self, settlement: Settlement) -> asyncio.Future[SettledCharge]:
-        """Into the journal, once."""
+    def _write_to_journal(self, settlement: Settlement) -> asyncio.Future[SettledCharge]:
+        """Write a settlement to the journal, once. Return the future of its charge."""
         key = id(settlement)
         self._asked.pop(key, None)
-        if key not in self._kept:
-            self._kept[key] = _Kept(settlement, asyncio.ensure_future(self._write(settlement)))
-        return self._kept[key].written
+        if key not in self._journaled:
+            self._journaled[key] = _Journaled(settlement, asyncio.ensure_future(self._write(settlement)))
+        return self._journaled[key].written
 
     async def _write(self, settlement: Settlement) -> SettledCharge:
         try:
             await self._journal.append(settlement)
         except (OSError, DatabaseUnavailable) as error:
-            self._kept.pop(id(settlement), None)
+            self._journaled.pop(id(settlement), None)
             _log.error("journal_not_written", request=_shown(settlement), reason=str(error))
             raise DatabaseUnavailable("neither the database nor the journal confirmed the settlement") from error
         self._report(Alarm.JOURNALED, settlement)
@@ -167,13 +169,14 @@ class Settlements:
         return SettledCharge(charge, Usd(max(settlement.fee - over, 0)), over)
 
     def _insist(self, settlement: Settlement) -> None:
+        """Retry in the background until the database has the settlement."""
         if id(settlement) not in self._insisting:
             self._insisting.add(id(settlement))
             self._run(self._until_confirmed(settlement))
 
     async def _until_confirmed(self, settlement: Settlement) -> None:
         key, tries = id(settlement), 0
-        while key in self._kept:
+        while key in self._journaled:
             await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
             tries += 1
             try:
@@ -196,13 +199,13 @@ class Settlements:
                 return
 
     def _forget(self, settlement: Settlement) -> bool:
-        """Whether this is its first answer."""
+        """Drop an answered settlement, also from the journal. Return whether this is its first answer."""
         key = id(settlement)
         asked = self._asked.pop(key, None)
-        kept = self._kept.pop(key, None) if self._kept else None
-        if kept is not None:
+        journaled = self._journaled.pop(key, None) if self._journaled else None
+        if journaled is not None:
             self._journal.confirm(settlement.request_id)
-        return asked is not None or kept is not None
+        return asked is not None or journaled is not None
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -215,7 +218,7 @@ class Settlements:
 
 
 def _pass_on(future: asyncio.Future[SettledCharge], written: asyncio.Future[SettledCharge]) -> None:
-    """To whoever waits."""
+    """Pass the journal's outcome on to the future that `submit` returned."""
     if written.cancelled():
         future.cancel()
         return
@@ -229,7 +232,7 @@ def _pass_on(future: asyncio.Future[SettledCharge], written: asyncio.Future[Sett
 
 
 def _all_in_full(answers: Sequence[Answer[SettledCharge]]) -> bool:
-    """Whether every settlement of a batch is in the database, without a loss: as nearly always."""
+    """Return whether every settlement of a batch is in the database without an overrun, as nearly always."""
     for answer in answers:  # noqa: SIM110  a generator costs more than the comparison
         if type(answer) is not SettledCharge or answer.overrun:
             return False

@@ -1,4 +1,6 @@
-"""The end of a task: settled when it is done, released when it failed, once whoever sees it first."""
+"""The end of a task: settles it if it is done, releases its hold if it failed, once even if several processes
+see it.
+"""
 
 from datetime import datetime
 
@@ -15,7 +17,7 @@ from tokenharbor.ledger.types import Release
 
 
 class TaskBilling:
-    """Tasks and the books behind them."""
+    """Settles and releases tasks."""
 
     def __init__(self, tasks: VendorTasks, settlements: Settlements, releases: Releases, world: World) -> None:
         self.tasks = tasks
@@ -24,7 +26,7 @@ class TaskBilling:
         self._world = world
 
     async def done(self, task: VendorTask) -> None:
-        """Bill it, before anybody is told that it is done. Raises Unavailable."""
+        """Bill a task, before any caller sees it as done. Raises Unavailable."""
         now = self._world.clock.now()
         settlement = msgspec.structs.replace(task.settlement, detail=self._detail(task, "complete"), at=now)
         try:
@@ -34,7 +36,7 @@ class TaskBilling:
             raise Unavailable("Database unavailable: try again shortly.") from error
 
     async def failed(self, task: VendorTask) -> None:
-        """Give back what was held. Raises Unavailable."""
+        """Release the hold of a failed task. Raises Unavailable."""
         now = self._world.clock.now()
         try:
             await self._releases.submit(self._release(task, now))

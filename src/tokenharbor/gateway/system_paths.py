@@ -86,7 +86,7 @@ class SystemPaths:
         """Serve the API of keys. Raises NotFound without a console, Unavailable while it does not run."""
         if not self.console.enabled:
             raise NotFound(
-                "This server has no console, and so no API for keys. An operator can create keys with `tokenharbor keys create`."
+                "This server has no console, so no API for keys. Create keys with `tokenharbor keys create`."
             )
         await self.console.serve(exchange)
 
