@@ -60,14 +60,14 @@ async def test_th_o4_a_session_plans_edits_compacts_and_keeps_its_executor(harbo
     first = user("Add retries to the client.", REMINDER)
     assert (await client.ask(first))[:2] == ("plan", PLAN)
     read = [first, calls("Read"), result()]
-    assert await client.ask(*read) == ("plan", PLAN, "inside a tool loop nothing changes")
+    assert await client.ask(*read) == ("plan", PLAN, "inside a tool loop, so nothing changes")
     left = [*read, calls("ExitPlanMode", "t2"), result("t2", "approved")]
     stage, model, why = await client.ask(*left)
     assert (stage, model, why) == ("code", CODE, "the client declared another mode")
     edits = left
     for number in range(3, 7):
         edits = [*edits, calls("Edit", f"t{number}"), result(f"t{number}")]
-        assert await client.ask(*edits) == ("code", CODE, "inside a tool loop nothing changes")
+        assert await client.ask(*edits) == ("code", CODE, "inside a tool loop, so nothing changes")
     compact = user("Your task is to create a detailed summary of the conversation so far.")
     stage, model, why = await client.ask(*edits, {"role": "assistant", "content": "ok"}, compact)
     assert (stage, model) == ("summarise", SUM)
@@ -80,7 +80,7 @@ async def test_an_answer_of_one_token_is_a_probe_and_moves_nothing(harbor: House
     client = Client(harbor, "s-probe")
     probe = await client.ask(user("quota"), max_tokens=1)
     assert probe[2].startswith("no turn of its session")
-    assert (await client.ask(user("Say something.")))[2] == "nothing is known of this session yet"
+    assert (await client.ask(user("Say something.")))[2] == "the first request of this session"
 
 
 async def test_th_o4_a_named_stage_moves_the_session_and_a_tool_loop_stays_there(harbor: House) -> None:
@@ -139,8 +139,8 @@ async def test_a_session_of_the_same_name_is_another_accounts_own(harbor: House)
     await Client(harbor, "s-6").ask(first, stage="plan")
     harbor.payer = await harbor.new_payer()
     stage, _, why = await Client(harbor, "s-6").ask(*loop)
-    assert (stage, why) != ("plan", "inside a tool loop nothing changes")
-    assert why == "nothing is known of this session yet"
+    assert (stage, why) != ("plan", "inside a tool loop, so nothing changes")
+    assert why == "the first request of this session"
 
 
 async def test_a_pin_opens_no_model_that_the_key_forbids(harbor: House) -> None:

@@ -33,5 +33,5 @@ def test_each_run_of_characters_that_is_there_counts_once(text: str) -> None:
 def test_a_word_that_lacks_a_letter_is_the_word_and_chinese_is_left_as_it_is(word: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(word) - 1))
     cut = word[:at] + word[at + 1 :]
-    assert LEXICON.mended([cut])[0] in LEXICON.words
-    assert LEXICON.mended(["请审查代码改动"]) == ["请审查代码改动"]
+    assert LEXICON.corrected([cut])[0] in LEXICON.words
+    assert LEXICON.corrected(["请审查代码改动"]) == ["请审查代码改动"]

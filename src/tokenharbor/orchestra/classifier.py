@@ -1,4 +1,4 @@
-"""Which stage a request is for: override, fingerprint, then a small linear model with a gate."""
+"""The stage classifier: an override, else a fingerprint, else a small linear model with a gate."""
 
 import tomllib
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from tokenharbor.orchestra.stage import DecidedBy, DeclaredMode, Stage, StageDec
 from tokenharbor.wire.neutral.chat import Chat
 
 _REASONS = 5  # features that a decision names
-_AGENTS_OWN_STAGE = 1000  # thousandths for the stage of an agent that does whatever its user asks
+_AGENTS_OWN_STAGE = 1000  # thousandths added for the usual stage of a known agent
 
 
 class StageModel(msgspec.Struct, frozen=True):
-    """Frozen weights: of each feature, in thousandths, one for each of `stages`. A guess below `gate` is not taken.
-    `vocabulary`: the words among the features.
+    """A linear model: for each feature, one weight in thousandths for each of `stages`. A guess with a probability
+    below `gate` is rejected. `vocabulary` has the words among the features.
     """
 
     stages: tuple[Stage, ...]
@@ -31,7 +31,7 @@ class StageModel(msgspec.Struct, frozen=True):
     vocabulary: frozenset[str]
 
     def probabilities(self, found: Mapping[str, float], usual: Stage | None = None) -> dict[Stage, float]:
-        """How likely each stage is; `usual` is what an agent does where nothing else is asked for."""
+        """Return the probability of each stage. `usual` is a known agent's stage for requests that say nothing else."""
         code = general = plan = review = summarise = 0.0
         weights = self.weights
         for name in found.keys() & weights.keys():  # unrolled: this is the inner loop
@@ -48,7 +48,7 @@ class StageModel(msgspec.Struct, frozen=True):
         return {stage: power / whole for stage, power in zip(self.stages, powers, strict=True)}
 
     def reasons(self, found: Mapping[str, float], stage: Stage) -> tuple[str, ...]:
-        """The features that spoke most for a stage; a feature's weights sum to nothing, so none has to be compared."""
+        """Return the features that count most for a stage. A feature's weights sum to 0, so each counts by itself."""
         index, weights = self.stages.index(stage), self.weights
         said = [(found[name] * weights[name][index], name) for name in found.keys() & weights.keys()]
         for_it = sorted([each for each in said if each[0] > 0], reverse=True)  # `nlargest` takes twice as long
@@ -56,24 +56,26 @@ class StageModel(msgspec.Struct, frozen=True):
 
 
 class StageClassifier(msgspec.Struct, frozen=True):
-    """Everything that decides about a request's stage. Pure: no I/O, no state."""
+    """Decides the stage of requests. Pure: no I/O, no state."""
 
     model: StageModel
     lexicon: Lexicon
     fingerprints: Fingerprints
 
     def classify(self, chat: Chat, override: Stage | None = None, gate: float | None = None) -> StageDecision:
-        """The stage of one request; `override` is what the caller named, `gate` another one than the model's own."""
+        """Return the stage of a request. `override` is the stage that the caller named; `gate` replaces the model's
+        gate.
+        """
         return self._decide(chat, self.fingerprints.sign_of(chat), override, gate)
 
     def declared_mode(self, chat: Chat) -> DeclaredMode:
-        """What the client itself declares now."""
+        """Return the mode that the client itself declares now."""
         return declared_mode(chat, self.fingerprints.sign_of(chat))
 
     def classify_in_mode(
         self, chat: Chat, override: Stage | None = None, gate: float | None = None
     ) -> tuple[StageDecision, DeclaredMode]:
-        """Both, for less than each by itself."""
+        """Return both the stage and the declared mode, in one pass over the chat."""
         sign = self.fingerprints.sign_of(chat)
         return self._decide(chat, sign, override, gate), declared_mode(chat, sign)
 
@@ -95,7 +97,7 @@ class StageClassifier(msgspec.Struct, frozen=True):
         return self._by_model(shape, self.fingerprints.agent_of(shape), self.model.gate if gate is None else gate)
 
     def _by_model(self, shape: Shape, agent: KnownAgent | None, gate: float) -> StageDecision:
-        """A known agent's system prompt is the same at every stage, so it says nothing: the request does."""
+        """Decide by the model. The system prompt of a known agent is ignored: it is the same at every stage."""
         if agent is not None:
             shape = msgspec.structs.replace(shape, system="")
         found = features(shape, self.lexicon, self.model.vocabulary)
@@ -111,7 +113,7 @@ class StageClassifier(msgspec.Struct, frozen=True):
 
 
 def load_classifier() -> StageClassifier:
-    """Read weights, cues and fingerprints: once, by whoever constructs."""
+    """Read weights, cues and fingerprints from their files."""
     tables = tomllib.loads(files(__package__).joinpath("model/weights.toml").read_text("utf-8"))
     return StageClassifier(_model(tables), load_lexicon(), load_fingerprints())
 

@@ -1,4 +1,4 @@
-"""From the shape of a conversation to counted features, each with a name that people can read."""
+"""The features of a conversation's shape: values by readable name."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from tokenharbor.orchestra.shape import Shape
 _SIGNS = b'!"#$%&()*+,./:;<=>?@[\\]^_`{|}~'  # hyphens and apostrophes join words
 _MORE_SIGNS = "“”«»„。，：；！？（）「」、…–—"
 _PUNCTUATION = bytes.maketrans(_SIGNS, b" " * len(_SIGNS))
-_HEAD = 260  # characters in which a text says what it is for
-_SHORT = 400  # characters of a request that is nothing but what is asked for
+_HEAD = 260  # characters at the beginning of a text that state its purpose
+_SHORT = 400  # a shorter request consists only of its instruction
 _MOST_LINES = 150
 _SOFTWARE = frozenset({"code_words", "change", "fix", "test", "refactor", "developer_role"})
 _TOOL_KINDS: Mapping[str, tuple[str, ...]] = {
@@ -37,7 +37,7 @@ _MARKS: Mapping[str, tuple[str, ...]] = {
 
 
 def features(shape: Shape, lexicon: Lexicon, vocabulary: frozenset[str] = frozenset()) -> dict[str, float]:
-    """Named features and their values; words count by themselves only if the vocabulary has them."""
+    """Return the features and their values. Single words are features only if the vocabulary has them."""
     found: dict[str, float] = {"bias": 1.0}
     fields = (("system", shape.system), ("first", shape.first), ("last", shape.last))
     seen = [_of_text(found, name, text, lexicon, vocabulary) for name, text in fields if text]
@@ -58,17 +58,19 @@ def features(shape: Shape, lexicon: Lexicon, vocabulary: frozenset[str] = frozen
 
 
 def word_of(name: str) -> str:
-    """The word that a feature counts, empty if it counts something else."""
+    """Return the word that a feature counts, or "" if it counts something else."""
     return name.partition("“")[2].removesuffix("”")
 
 
 def tokens_of(text: str) -> list[str]:
-    """A text's words, without punctuation."""
+    """Return a text's words, without punctuation."""
     return _without_signs(text).split()
 
 
 def _without_signs(text: str) -> str:
-    """Spaces for punctuation; lines stay. `str.translate` takes ten times as long where a text is not all ASCII."""
+    """Replace punctuation by spaces, except line breaks. `str.translate` takes ten times as long for text
+    beyond ASCII.
+    """
     plain = text.encode("utf-8", "surrogatepass").translate(_PUNCTUATION).decode("utf-8", "surrogatepass")
     if not plain.isascii():
         for sign in _MORE_SIGNS:
@@ -85,8 +87,8 @@ def _of_text(
     found: dict[str, float], name: str, text: str, lexicon: Lexicon, vocabulary: frozenset[str]
 ) -> dict[str, int]:
     text = _without_signs(text)
-    if len(text) < _SHORT:  # one mistyped word may be all that says what is asked for
-        text = "\n".join(" ".join(lexicon.mended(line.split())) for line in text.split("\n"))
+    if len(text) < _SHORT:  # in a short text, one mistyped word may be the only cue
+        text = "\n".join(" ".join(lexicon.corrected(line.split())) for line in text.split("\n"))
     words = text.split()
     counts = Counter(words)
     concepts = lexicon.concepts(counts, " ".join(words))
@@ -100,13 +102,13 @@ def _of_text(
         for concept in _concepts(text[-_HEAD:], lexicon):
             found[f"last tail {concept}"] = 1.0
     _of_lines(found, name, text, lexicon)
-    for word in vocabulary.intersection(counts):  # `keys() &` would go through the vocabulary
+    for word in vocabulary.intersection(counts):  # `keys() &` would iterate over the vocabulary
         found[f"{name} “{word}”"] = 0.3
     return concepts
 
 
 def _of_lines(found: dict[str, float], name: str, text: str, lexicon: Lexicon) -> None:
-    """What lines begin with: headings and orders say what is to be done."""
+    """Add the concepts at the beginnings of lines: headings and imperatives say what is to be done."""
     starts: list[str] = []
     for line in text.split("\n", _MOST_LINES)[:_MOST_LINES]:
         starts += line[:60].split(None, 2)[:2]

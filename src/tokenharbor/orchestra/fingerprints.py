@@ -1,4 +1,4 @@
-"""Known agents' prompts for one stage, and the modes that clients declare, found by fingerprints.toml."""
+"""Fingerprints: recognises known agents' prompts, and the modes that clients declare, by fingerprints.toml."""
 
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -11,11 +11,11 @@ from tokenharbor.orchestra.shape import MOST_CHARACTERS, Shape, in_tool_loop, te
 from tokenharbor.orchestra.stage import DeclaredMode, Stage
 from tokenharbor.wire.neutral.chat import Chat, Message, Role, ToolCall, ToolResult
 
-_MOST_MESSAGES = 100  # that are searched for the newest sign of a mode
+_MOST_MESSAGES = 100  # to search for the newest sign of a mode
 
 
 class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One prompt of one agent: the anchors by which it is known, and what it says."""
+    """A prompt of an agent: its anchors (`words`), and its stage and mode."""
 
     name: str
     page: str
@@ -30,7 +30,7 @@ class Fingerprint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class KnownAgent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An agent by its own system prompt: what it does where its user asks for nothing else."""
+    """An agent, recognised by its system prompt, with its stage for requests that say nothing else."""
 
     name: str
     page: str
@@ -42,8 +42,8 @@ class KnownAgent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class ModeSign(msgspec.Struct, frozen=True):
-    """The newest sign of a mode: a reminder, or (`reminder` is None) a call that ended a plan. `fresh`: the user has
-    said nothing since.
+    """The newest sign of a mode: a reminder, or, if `reminder` is None, a call that ended a plan. `fresh`: the user has
+    sent no message since.
     """
 
     reminder: Fingerprint | None
@@ -59,7 +59,7 @@ class ModeSign(msgspec.Struct, frozen=True):
 
 
 class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """All that is known of agents; `reminders` are the prompts whose place is beside the user's words."""
+    """All fingerprints. `reminders` are the prompts that agents add beside the user's words."""
 
     plan_ends: tuple[str, ...]
     preambles: tuple[str, ...]
@@ -69,12 +69,13 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     agents: tuple[KnownAgent, ...] = ()
 
     def prompt_of(self, shape: Shape) -> Fingerprint | None:
-        """The known prompt that this request is, by its newest words or its system prompt."""
+        """Return the known prompt in a request's newest words or system prompt, or None."""
         places = {"system": shape.system, "request": shape.last}
         found = [
             each
             for each in self.prompts
-            if each.words[0] in places[each.place] and each.is_in(places[each.place])  # the first for speed
+            if each.words[0] in places[each.place]
+            and each.is_in(places[each.place])  # checking the first anchor alone is faster
         ]
         return min(found, key=lambda each: not each.alone, default=None)
 
@@ -82,18 +83,18 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         return next((each for each in self.agents if each.is_in(shape.system)), None)
 
     def sign_of(self, chat: Chat) -> ModeSign | None:
-        """The newest sign of a mode, searched from the end."""
+        """Return the newest sign of a mode, searched from the end, or None."""
         left, fresh = MOST_CHARACTERS, True
         for message in reversed(chat.messages[-_MOST_MESSAGES:]):
             if message.role is Role.ASSISTANT:
                 ends = [part.id for part in _calls(message) if part.name.lower() in self.plan_ends]
-                if ends and not _taken_calls(chat).isdisjoint(ends):
+                if ends and not _accepted_calls(chat).isdisjoint(ends):
                     return ModeSign(None, fresh)
                 continue
             texts = texts_of(message)
             for text in reversed(texts):
-                said = text if message.role is Role.SYSTEM else self._beside_the_user(text)
-                if said and (found := _newest(self.reminders, _in_lower_case(said))):
+                added = text if message.role is Role.SYSTEM else self._added_by_agent(text)
+                if added and (found := _newest(self.reminders, _in_lower_case(added))):
                     return ModeSign(found, fresh)
             left -= sum(map(len, texts))
             if left <= 0:
@@ -101,14 +102,14 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             fresh = fresh and not (texts and message.role is Role.USER and user_words(message))
         return None
 
-    def _beside_the_user(self, text: str) -> str:
-        """What an agent says in its user's message, from its first tag on."""
+    def _added_by_agent(self, text: str) -> str:
+        """Return the text that an agent added to its user's message: all from its first tag on."""
         starts = [at for tag in self.reminder_tags if (at := text.find(tag)) >= 0] if "<" in text else []
         return text[min(starts) :] if starts else ""
 
 
 def declared_mode(chat: Chat, sign: ModeSign | None) -> DeclaredMode:
-    """What the client itself declares now, by its newest sign alone."""
+    """Return the mode that the client declares now, by its newest sign only."""
     begins = sign.begins if sign else None
     return DeclaredMode(
         mode=begins.name if begins else "",
@@ -119,7 +120,7 @@ def declared_mode(chat: Chat, sign: ModeSign | None) -> DeclaredMode:
 
 
 def _in_lower_case(text: str) -> str:
-    """As far as anchors go, which are ASCII: `str.lower` takes six times as long where a text is not."""
+    """Lower the case of ASCII letters: anchors are ASCII, and `str.lower` takes six times as long for other text."""
     return text.encode("ascii", "replace").lower().decode("ascii")
 
 
@@ -131,7 +132,7 @@ def _has_all(text: str, words: Sequence[str]) -> bool:
 
 
 def _newest(reminders: Sequence[Fingerprint], text: str) -> Fingerprint | None:
-    """The reminder that stands last in a text."""
+    """Return the last reminder in a text, or None."""
     found = [each for each in reminders if each.is_in(text)]
     return max(found, key=lambda each: text.rfind(each.words[0]), default=None)
 
@@ -140,14 +141,14 @@ def _calls(message: Message) -> Iterator[ToolCall]:
     return (part for part in message.parts if isinstance(part, ToolCall))
 
 
-def _taken_calls(chat: Chat) -> frozenset[str]:
-    """The calls whose result is no refusal."""
+def _accepted_calls(chat: Chat) -> frozenset[str]:
+    """Return the ids of calls whose result is not a failure."""
     results = (part for each in chat.messages[-_MOST_MESSAGES:] for part in each.parts if isinstance(part, ToolResult))
     return frozenset(result.call_id for result in results if not result.failed)
 
 
 def load_fingerprints() -> Fingerprints:
-    """The prompts and agents of fingerprints.toml."""
+    """Read the prompts and agents of fingerprints.toml."""
     tables = tomllib.loads(files(__package__).joinpath("fingerprints.toml").read_text("utf-8"))
     known = msgspec.convert(tables, Fingerprints, strict=False)
     reminders = tuple(each for each in known.prompts if each.place == "reminder")

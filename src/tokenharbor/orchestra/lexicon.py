@@ -1,4 +1,4 @@
-"""Words that say what a request is for, in several languages: from tokens to counts of concepts."""
+"""The lexicon: counts concepts in a text by their cues in several languages."""
 
 import re
 import tomllib
@@ -8,12 +8,12 @@ from importlib.resources import files
 import msgspec
 
 _WITHOUT_SPACES = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")  # kana and Chinese characters
-_LEAST = 5  # letters of a word that is mended: shorter ones are too near to others
+_LEAST = 5  # letters of a word whose spelling is corrected: shorter ones are too close to others
 _LEAD = 4  # characters of a prefix that are looked up first
 
 
 class RunCue(msgspec.Struct, frozen=True):
-    """Characters in a row, and all of them, which must be there before it is worth looking for the row."""
+    """A run of characters that is a cue. `characters` is their set: a text that lacks one cannot contain the run."""
 
     run: str
     characters: frozenset[str]
@@ -21,9 +21,10 @@ class RunCue(msgspec.Struct, frozen=True):
 
 
 class Lexicon(msgspec.Struct, frozen=True):
-    """Cues by how they are found: `words` whole (`cut_words`: long ones that lack a letter), `prefixes` by their first
-    characters, `phrases` by their first word, `runs` (of scripts without spaces) anywhere, by their first character.
-    `longest` is the length of the longest word, `letters` are those of all words.
+    """Cues, indexed by how they are found. `words`: whole words. `cut_words`: long words with one letter missing, to
+    the word meant. `prefixes`: by their first characters. `phrases`: by their first word. `runs`: anywhere in scripts
+    without spaces, by their first character. `longest` is the length of the longest word; `letters` has all letters of
+    all words.
     """
 
     words: Mapping[str, tuple[str, ...]]
@@ -35,7 +36,7 @@ class Lexicon(msgspec.Struct, frozen=True):
     letters: frozenset[str]
 
     def concepts(self, tokens: Mapping[str, int], joined: str) -> dict[str, int]:
-        """How often each concept occurs. `joined` is the tokens with single spaces, for phrases and runs."""
+        """Return the count of each concept. `joined` is the tokens joined by single spaces, for phrases and runs."""
         found: dict[str, int] = {}  # a Counter takes three times as long
         prefixes = self.prefixes
         for word in tokens.keys() & self.words.keys():
@@ -45,18 +46,18 @@ class Lexicon(msgspec.Struct, frozen=True):
             for concept in {concept for phrase, concept in self.phrases[first] if phrase in joined}:
                 found[concept] = found.get(concept, 0) + 2
         for token, count in tokens.items():
-            if token[:_LEAD] in prefixes:  # few are: a loop of its own, below, is for them alone
+            if token[:_LEAD] in prefixes:  # rarely true, so the loop over prefixes is a separate method
                 self._by_prefix(token, count, found)
         if not joined.isascii() and _WITHOUT_SPACES.search(joined):
             self._by_run(frozenset("".join(tokens)), joined, found)
         return found
 
-    def mended(self, words: Sequence[str]) -> list[str]:
-        """Words, those with one letter too few, too many or in the wrong place as they were meant."""
+    def corrected(self, words: Sequence[str]) -> list[str]:
+        """Return words with typing errors corrected: one letter missing, one too many, or two swapped."""
         return [word if word in self.words or len(word) < _LEAST else self._meant(word) for word in words]
 
     def _meant(self, word: str) -> str:
-        if len(word) > self.longest + 1 or self.letters.isdisjoint(word[:2]):  # no one letter makes a word of it
+        if len(word) > self.longest + 1 or self.letters.isdisjoint(word[:2]):  # one correction cannot make it a word
             return word
         if word in self.cut_words:
             return self.cut_words[word]
@@ -79,7 +80,7 @@ class Lexicon(msgspec.Struct, frozen=True):
 
 
 def load_lexicon() -> Lexicon:
-    """The cues of cues.toml."""
+    """Read the cues of cues.toml."""
     tables = tomllib.loads(files(__package__).joinpath("cues.toml").read_text("utf-8"))
     words: dict[str, list[str]] = {}
     prefixes: dict[str, list[tuple[str, str]]] = {}

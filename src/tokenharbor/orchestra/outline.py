@@ -1,4 +1,4 @@
-"""The outline of a conversation's frame: its system prompt and tools, as far as a change of them is another agent."""
+"""The outline of a conversation's system prompt and tools, by which a change to another agent is recognised."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,28 +6,28 @@ from heapq import nsmallest
 
 from tokenharbor.wire.neutral.chat import Chat, Role, Text
 
-_LINES = 16  # whose digests are kept: the smallest, so that two prompts alike keep the same
-_BITS = (1 << 29) - 1  # of a digest: as many as the smallest whole number of Python has
-_ALIKE = 0.5  # the share of lines that one agent's prompts have in common: some hold the time, or a number of their own
-_MOST = 200_000  # characters of system prompt that are looked at
+_LINES = 16  # digests kept: the smallest ones, so that similar prompts keep the same ones
+_BITS = (1 << 29) - 1  # of a digest: what fits into Python's smallest int
+_ALIKE = 0.5  # the least share of common lines in prompts of one agent: some lines hold the time or an id
+_MOST = 200_000  # characters of the system prompt that are read
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """Digests of some lines of the system prompt, and of the names of all tools: half a kilobyte, since one is kept for
-    each session. Only of use in the process that made it.
+    """Digests of some lines of the system prompt, and of the names of all tools. It takes half a kilobyte, since one is
+    kept for each session, and is valid only in the process that made it.
     """
 
     lines: tuple[int, ...] = ()
     tools: int = 0
 
     def differs(self, other: "Outline") -> bool:
-        """Whether the client has become another agent."""
+        """Return whether the other outline is of another agent."""
         return self.tools != other.tools or _alike(self.lines, other.lines) < _ALIKE
 
 
 def outline_of(chat: Chat) -> Outline:
-    """The outline of what stands before the first turn."""
+    """Return the outline of a conversation, from its system prompt and tools."""
     lines: list[int] = []
     room = _MOST
     for message in chat.messages:
@@ -41,7 +41,7 @@ def outline_of(chat: Chat) -> Outline:
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> float:
-    """The share of the smallest digests of both together that both have: an estimate of the lines in common."""
+    """Estimate the share of lines in common: the share of the smallest digests of both that both have (MinHash)."""
     if not one and not other:
         return 1.0
     smallest = nsmallest(_LINES, {*one, *other})

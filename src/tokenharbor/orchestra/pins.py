@@ -1,4 +1,4 @@
-"""Stickiness: whether a session keeps its executor or changes with the stage; pure, from what is known to a choice."""
+"""Stickiness: decides whether a session keeps its executor or changes it with the stage. Pure functions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,21 +27,21 @@ class Why(StrEnum):
 
 WHY_WORDS: Mapping[Why, str] = {
     Why.ASKED: "the caller named the stage",
-    Why.ALONE: "no turn of its session (titling, compaction or a probe): routed by itself",
-    Why.FIRST: "nothing is known of this session yet",
-    Why.LOOP: "inside a tool loop nothing changes",
+    Why.ALONE: "not a turn of its session (titling, compaction or a probe), so routed separately",
+    Why.FIRST: "the first request of this session",
+    Why.LOOP: "inside a tool loop, so nothing changes",
     Why.SAME: "the stage has not changed",
-    Why.UNSURE: "no stage is clear, so the session's stays",
+    Why.UNSURE: "no stage is clear, so the session's stage stays",
     Why.CHANGED: "the stage has clearly changed",
     Why.DECLARED: "the client declared another mode",
-    Why.WARM: "the stage has changed, but a switch would cost more than it earns: the prompt cache is warm",
+    Why.WARM: "the stage has changed, but the prompt cache is warm, and a switch would cost more than it saves",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TokenPrices:
-    """Of a model at its preferred endpoint, in one unit for all models: what a token costs that is read from the cache,
-    that is read anew and written to the cache (for minutes, for an hour), that is said.
+    """The prices of a model at its preferred endpoint, in one unit for all models, per token: read from the cache,
+    written to the cache (for minutes, for an hour), and output.
     """
 
     model: str
@@ -52,13 +52,13 @@ class TokenPrices:
 
 
 PRICED_UNITS = ("cache_read", "cache_write_5m", "cache_write_1h", "output")
-"""Of usage, in the order of `TokenPrices`."""
+"""The units of usage, in the order of `TokenPrices`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastUsage:
-    """What a session's last answer used: the input that is in the provider's cache now, the input that was new, the
-    output. `hour`: the client has the cache kept for an hour.
+    """The usage of a session's last answer, in tokens: input that is in the provider's cache now, new input, output.
+    `hour`: the client requests the cache for an hour.
     """
 
     cached: int = 0
@@ -68,8 +68,8 @@ class LastUsage:
 
 
 def last_usage(usage: Usage | None) -> LastUsage:
-    """What a provider said: what was read from its cache or written to it is there now. The first request writes all
-    of it, which no later one does: what is new in those is not known yet.
+    """Return the last usage from a provider's usage. Input read from its cache or written to it is there now. A first
+    request writes all of its input, so it does not show how much input will be new in later ones.
     """
     if usage is None:
         return LastUsage()
@@ -80,9 +80,9 @@ def last_usage(usage: Usage | None) -> LastUsage:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A session's executor. `home` is the endpoint that was first on the plan when it was chosen, `endpoint` who
-    answered last: another one while the first fails. `at`: monotonic seconds of its last request. `before`: the stage
-    that a summary interrupted.
+    """A session's executor. `home` is the endpoint that was first on the plan when the executor was chosen; `endpoint`
+    answered last, and is another one while `home` fails. `at` is the time of the last request, in monotonic seconds.
+    `before` is the stage that a summary interrupted.
     """
 
     stage: Stage
@@ -97,7 +97,9 @@ class Pin:
     before: Stage | None = None
 
     def interrupted_by(self, stage: Stage) -> Stage | None:
-        """What a turn of that stage interrupts, so that the session can go on with it: None for what is no summary."""
+        """Return the stage that a turn of `stage` interrupts, for the session to return to; None if it is not a
+        summary.
+        """
         if stage is not Stage.SUMMARISE:
             return None
         return self.before if self.stage is stage else self.stage
@@ -105,8 +107,8 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A request as far as stickiness looks at it. `follows`: it goes on with the conversation of the pin; otherwise it
-    begins another one of the same session, which has nothing in a cache.
+    """The properties of a request that stickiness uses. `follows`: it continues the pin's conversation; otherwise it is
+    of another conversation of the session, which is not in the provider's cache.
     """
 
     decision: StageDecision
@@ -118,7 +120,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class StickyRules:
-    """The edition's numbers. `switch_bp`: the share of a stage's cost that a switch to it may cost."""
+    """The edition's parameters. `switch_bp` is the share of a stage's cost that a switch to it may cost, in basis
+    points.
+    """
 
     warm_seconds: float
     stage_requests: int
@@ -127,8 +131,8 @@ class StickyRules:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The stage of a request. `model` and `endpoint`: the executor that stays; empty: the first of the stage's pool.
-    `keeps`: it becomes the session's.
+    """The stage of a request. `model` and `endpoint` are the executor that stays, or "" for the first of the stage's
+    pool. `keeps`: the choice becomes the session's pin.
     """
 
     stage: Stage
@@ -139,33 +143,33 @@ class Choice:
 
 
 Executor = Callable[[Stage], TokenPrices | None]
-"""The model of a stage that would be asked first, of those that can serve the request."""
+"""Returns the prices of a stage's first model that can serve the request, or None."""
 
 Prices = Callable[[Stage, str], TokenPrices | None]
-"""Those of a model of a stage's pool; None where it cannot serve the request."""
+"""Returns the prices of a model in a stage's pool, or None if it cannot serve the request."""
 
 
 def choose(pin: Pin | None, turn: Turn, rules: StickyRules, first_of: Executor, prices_of: Prices) -> Choice:
-    """The stage of a request and its executor."""
+    """Return the stage of a request and its executor."""
     decision = turn.decision
     if decision.alone:
         return Choice(decision.stage, Why.ALONE, keeps=False)
     if pin is None:
         return Choice(decision.stage, _if_asked(decision, Why.FIRST))
-    stage = _told(decision)
+    stage = _clear_stage(decision)
     declared = _declares(pin, turn)
     if decision.by is DecidedBy.OVERRIDE:
         return _stay(pin, turn, Why.ASKED) if decision.stage is pin.stage else Choice(decision.stage, Why.ASKED)
     if turn.declared.in_tool_loop and turn.follows and not declared:
         return _in_loop(pin)
-    if stage is None and pin.before is not None:  # a commit message is written, and the work goes on
+    if stage is None and pin.before is not None:  # after a summary, such as a commit message, the work goes on
         return Choice(pin.before, Why.UNSURE)
     if stage is None or stage is pin.stage:
         return _stay(pin, turn, Why.UNSURE if stage is None else Why.SAME)
     return _change(pin, turn, rules, stage, Why.DECLARED if declared else Why.CHANGED, first_of, prices_of)
 
 
-def _change(  # noqa: PLR0913, PLR0917  it has all that `choose` has
+def _change(  # noqa: PLR0913, PLR0917  it needs all that `choose` has
     pin: Pin, turn: Turn, rules: StickyRules, stage: Stage, why: Why, first_of: Executor, prices_of: Prices
 ) -> Choice:
     old, new = prices_of(pin.stage, pin.model), first_of(stage)
@@ -180,20 +184,20 @@ def _change(  # noqa: PLR0913, PLR0917  it has all that `choose` has
 
 
 def _switch_cost(usage: LastUsage, new: TokenPrices) -> int:
-    """What a switch adds to the new model's first request: it writes to its cache what it would else read from it."""
+    """Return the extra cost of a switch: the new model's first request writes its cache instead of reading it."""
     return usage.cached * (_write_price(usage, new) - new.cache_read)
 
 
 def _worth(usage: LastUsage, old: TokenPrices, new: TokenPrices, rules: StickyRules) -> int:
-    """What a switch may cost: what the stage differs by between two models whose caches are warm, and in any case a
-    share of what the stage will cost.
+    """Return what a switch may cost: the difference in cost of the stage between the two models with warm caches, or a
+    share of the stage's cost, whichever is greater.
     """
     stays, switches = (rules.stage_requests * _request_cost(usage, prices) for prices in (old, new))
     return max(abs(switches - stays), switches * rules.switch_bp // _BP)
 
 
 def _request_cost(usage: LastUsage, prices: TokenPrices) -> int:
-    """One more request like the last one, its model's cache being warm."""
+    """Return the cost of another request like the last one, with a warm cache."""
     new = usage.new * _write_price(usage, prices)
     return usage.cached * prices.cache_read + new + usage.output * prices.output
 
@@ -202,8 +206,10 @@ def _write_price(usage: LastUsage, prices: TokenPrices) -> int:
     return prices.cache_write_1h if usage.hour else prices.cache_write_5m
 
 
-def _told(decision: StageDecision) -> Stage | None:
-    """The stage, if whoever decided is sure of it. A classifier's GENERAL is what is left over, and so no change."""
+def _clear_stage(decision: StageDecision) -> Stage | None:
+    """Return the stage if it is clear, else None. The classifier's GENERAL means no other stage fits: it is not
+    clear.
+    """
     left_over = decision.by is DecidedBy.CLASSIFIER and decision.stage is Stage.GENERAL
     unsure = decision.by is DecidedBy.GATE or decision.guess is not None or left_over
     return None if unsure else decision.stage
@@ -214,7 +220,7 @@ def _if_asked(decision: StageDecision, why: Why) -> Why:
 
 
 def _declares(pin: Pin, turn: Turn) -> bool:
-    """Whether the client has declared another mode since the pin's last request."""
+    """Return whether the client has declared another mode since the pin's last request."""
     declared = turn.declared
     return (
         declared.mode != pin.mode
@@ -224,11 +230,11 @@ def _declares(pin: Pin, turn: Turn) -> bool:
 
 
 def _in_loop(pin: Pin) -> Choice:
-    """With whoever answered last: a call and its result belong together."""
+    """Stay at the endpoint that answered last: a tool call and its result belong together."""
     return Choice(pin.stage, Why.LOOP, pin.model, pin.endpoint)
 
 
 def _stay(pin: Pin, turn: Turn, why: Why) -> Choice:
-    """With the executor that was chosen, even if another endpoint stood in for it; in a loop with that one."""
+    """Stay with the executor: at its home endpoint, or inside a tool loop at the endpoint that answered last."""
     in_loop = turn.declared.in_tool_loop and turn.follows
     return Choice(pin.stage, why, pin.model, pin.endpoint if in_loop else pin.home)

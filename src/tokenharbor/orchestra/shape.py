@@ -1,4 +1,4 @@
-"""The shape of a conversation: its fields as bounded text, without tool output and agents' wrappings."""
+"""The shape of a conversation: its texts, bounded, without tool output and without text that agents add."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,21 +7,21 @@ import msgspec
 from tokenharbor.wire.neutral.chat import Chat, Message, Role, Text, ToolResult
 
 MOST_CHARACTERS = 50_000
-"""No more of a conversation is looked at, whatever its length."""
+"""The most characters of a conversation that are read."""
 
 _SYSTEM = (4_000, 1_000)
 _FIRST = (1_500, 500)
 _LAST = (3_000, 2_000)
 _PREAMBLE = 300  # characters of the longest one
 _MOST_MESSAGES = 200
-_MOST_PARTS = 16  # of one message, its last ones
-_MOST_BLOCKS = 16  # before a user's words
+_MOST_PARTS = 16  # the last parts of a message
+_MOST_BLOCKS = 16  # of an agent before the user's words
 _MOST_TOOLS = 64
 _WRAPPERS = frozenset(
     {"system-reminder", "environment_context", "environment_details", "user_instructions", "command-message"}
     | {"command-name", "command-args", "local-command-stdout", "local-command-caveat", "session_context"}
 )
-"""Tags in which agents put what the user has not said."""
+"""Tags of text that agents add to the user's messages."""
 _NOT_SPOKEN = (
     "summarize the task tool output above",
     "the following tool was executed by the user",
@@ -29,12 +29,12 @@ _NOT_SPOKEN = (
     "this session is being continued from a previous conversation",
     "<turn_aborted>",
 )
-"""How messages begin that an agent sends in its user's name."""
+"""Beginnings of messages that an agent sends in its user's name."""
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """What is looked at: nothing after the user's newest words, so that a tool loop is of one stage from its first
-    request to its last. `first` is empty where it is also the last.
+    """The texts that are classified, in lower case. Nothing after the user's newest words counts, so that all requests
+    of a tool loop have the same stage. `first` is "" if it is also the last.
     """
 
     system: str
@@ -45,8 +45,8 @@ class Shape(msgspec.Struct, frozen=True):
 
 
 def read_shape(chat: Chat, preambles: tuple[str, ...] = ()) -> Shape:
-    """The fields of a conversation, bounded and in lower case; `preambles` begin parts of a system prompt that every
-    prompt of an agent has.
+    """Return the shape of a conversation. `preambles` are beginnings of system prompt parts that all prompts of an
+    agent share, and that are left out.
     """
     messages = _ends(chat.messages)
     oldest, first = _first_words(enumerate(messages))
@@ -61,7 +61,7 @@ def read_shape(chat: Chat, preambles: tuple[str, ...] = ()) -> Shape:
 
 
 def _first_words(messages: Iterable[tuple[int, Message]]) -> tuple[int, str]:
-    """The first of these messages in which the user says something: its number and the words."""
+    """Return the number and the words of the first message with words of the user; (-1, "") if there is none."""
     for number, message in messages:
         if message.role is Role.USER and (words := user_words(message)):
             return number, words
@@ -69,13 +69,13 @@ def _first_words(messages: Iterable[tuple[int, Message]]) -> tuple[int, str]:
 
 
 def in_tool_loop(chat: Chat) -> bool:
-    """Whether the last turn is the result of a tool; a system message after it changes nothing."""
+    """Return whether the last message, system messages aside, has a tool's result."""
     last = next((each for each in reversed(chat.messages) if each.role is not Role.SYSTEM), None)
     return last is not None and any(isinstance(part, ToolResult) for part in last.parts)
 
 
 def texts_of(message: Message) -> list[str]:
-    """A message's own words, the last parts if there are many, from both ends if they are long."""
+    """Return a message's texts: its last parts if there are many, both ends of long ones."""
     return [_bounded(part.text) for part in message.parts[-_MOST_PARTS:] if isinstance(part, Text)]
 
 
@@ -84,14 +84,14 @@ def _bounded(text: str) -> str:
 
 
 def _ends(messages: Sequence[Message]) -> Sequence[Message]:
-    """A long conversation's beginning and end."""
+    """Return the messages; of a long conversation, only its beginning and end."""
     if len(messages) <= _MOST_MESSAGES:
         return messages
     return [*messages[:20], *messages[20 - _MOST_MESSAGES :]]
 
 
 def system_texts(messages: Sequence[Message], preambles: tuple[str, ...]) -> list[str]:
-    """What is said before the first turn, without preambles."""
+    """Return the system texts before the first turn, without preambles."""
     texts: list[str] = []
     for message in messages:
         if message.role is not Role.SYSTEM:
@@ -101,13 +101,13 @@ def system_texts(messages: Sequence[Message], preambles: tuple[str, ...]) -> lis
 
 
 def user_words(message: Message) -> str:
-    """What the user said: no tool's output, no reminder."""
+    """Return the user's own words in a message, without tool output and reminders."""
     words = "\n".join(filter(None, map(_unwrapped, texts_of(message))))
     return "" if words[:100].lower().startswith(_NOT_SPOKEN) else words
 
 
 def _unwrapped(text: str) -> str:
-    """A text without the blocks that an agent put before it; a block without an end is all of it."""
+    """Return a text without the tagged blocks that an agent put before it; an unclosed block extends to the end."""
     text = text.strip()
     for _ in range(_MOST_BLOCKS):
         if not text.startswith("<"):

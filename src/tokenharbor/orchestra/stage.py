@@ -1,12 +1,12 @@
-"""Stages of work, what is decided about a request, and what its client declares about its own mode."""
+"""Stages of work, the decision about a request's stage, and the mode that its client declares."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """What a request is for. Titles, commit messages and compaction are SUMMARISE; debugging and tests are CODE;
-    audits and verification are REVIEW; everything else, and what nobody is sure about, is GENERAL.
+    """The purpose of a request. Titles, commit messages and compaction are SUMMARISE; debugging and tests are CODE;
+    audits and verification are REVIEW; everything else, and every unclear request, is GENERAL.
     """
 
     PLAN = "plan"
@@ -17,7 +17,7 @@ class Stage(StrEnum):
 
 
 class DecidedBy(StrEnum):
-    """Who decided, in the order in which they are asked."""
+    """The source of a decision, in order of precedence."""
 
     OVERRIDE = "override"  # the caller named the stage
     FINGERPRINT = "fingerprint"  # a known agent's prompt for one stage
@@ -27,10 +27,10 @@ class DecidedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageDecision:
-    """The stage of one request. `confidence` is 1 for what was told, else the calibrated probability that the stage is
-    right. `because` names the fingerprint, or the features that counted most. `guess` is the likeliest stage where the
-    gate said general. `alone`: titling, compaction and probes, which are no turn of their session: they are routed by
-    themselves and pin nothing.
+    """The stage of one request. `confidence` is 1 for an override or a fingerprint, else the calibrated probability
+    that the stage is right. `because` names the fingerprint, or the features that counted most. `guess` is the
+    likeliest stage if it was rejected by the gate. `alone`: titling, compaction and probes, which are not turns of
+    their session: they are routed separately and pin nothing.
     """
 
     stage: Stage
@@ -43,11 +43,11 @@ class StageDecision:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredMode:
-    """What the client itself declares now; a session's stage may change inside a tool loop only when this does.
+    """The mode that the client declares now. Inside a tool loop, a session's stage may change only when the mode does.
 
-    `mode` is the name of the newest mode reminder that is in force, empty where none is; `stage` is that mode's.
-    `plan_ended`: the newest sign is one that ends a plan, a call that was not refused or a reminder. `in_tool_loop`:
-    the last turn is the result of a tool.
+    `mode` is the name of the mode reminder in force, or "" for none; `stage` is that mode's stage. `plan_ended`: the
+    newest sign ends a plan (a call that was not refused, or a reminder). `in_tool_loop`: the last message has a tool's
+    result.
     """
 
     mode: str

@@ -1,1 +1,1 @@
-"""Floor 3: which endpoints, in which order, and why not the others."""
+"""Floor 3: chooses endpoints and their order, and says why others are dropped."""

@@ -1,4 +1,4 @@
-"""Health: which endpoints have just failed and for how long they wait behind the others."""
+"""Health: which endpoints failed recently, and for how long they are tried after the others."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from tokenharbor.kernel.clock import Clock
 
 _LONGEST_SECONDS = 300.0
-_NEWEST_SHARE = 0.2  # of one observation in the smoothed latency
+_NEWEST_SHARE = 0.2  # the weight of a new observation in the smoothed latency
 _NOBODY: frozenset[str] = frozenset()
 
 
 class Health:
-    """What this process has seen of its endpoints, by endpoint name.
+    """The health of endpoints as this process has seen it, by endpoint name.
 
-    An endpoint that fails cools: it is tried after the others until its time is over, each failure in a row
-    doubling the wait, and one success ends it. Cooling is a preference, never a boundary: a lone endpoint is
-    always tried.
+    An endpoint that fails is cooling: it is tried after the others for some time, which doubles with each failure in a
+    row and ends with one success. Cooling is a preference, never a boundary: a single endpoint is always tried.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -27,7 +26,7 @@ class Health:
         self._failed: Counter[str] = Counter()
 
     def cooling(self) -> frozenset[str]:
-        """The endpoints that wait now."""
+        """Return the names of the endpoints that are cooling now."""
         if not self._cooling_until:
             return _NOBODY
         now = self._clock.monotonic()
@@ -35,16 +34,18 @@ class Health:
 
     @property
     def latency_ms(self) -> Mapping[str, float]:
-        """The smoothed time to an answer's first content, of those that have answered."""
+        """The smoothed time to an answer's first content, in ms, of endpoints that have answered."""
         return self._latency_ms
 
     @property
     def failures(self) -> Mapping[str, int]:
-        """Failures in a row, of those whose last attempt failed."""
+        """The number of failures in a row of endpoints whose last attempt failed."""
         return self._failures
 
     def record_failure(self, name: str, seconds: float, *, after_content: bool = False) -> None:
-        """The endpoint failed through a fault of its own; `after_content`: in an answer that was taken for one."""
+        """Record a failure that is the endpoint's fault. `after_content`: it broke an answer that was counted as a
+        success.
+        """
         self._failed[name] += 1
         if after_content:
             self._answered[name] -= 1
@@ -54,7 +55,7 @@ class Health:
         self._cooling_until[name] = self._clock.monotonic() + wait
 
     def record_success(self, name: str, latency_ms: float) -> None:
-        """The endpoint answered."""
+        """Record an answer."""
         self._answered[name] += 1
         known = self._latency_ms.get(name, latency_ms)
         self._latency_ms[name] = known + (latency_ms - known) * _NEWEST_SHARE
@@ -62,13 +63,13 @@ class Health:
             del self._failures[name], self._cooling_until[name]
 
     def take_counts(self) -> Mapping[str, tuple[int, int]]:
-        """How often each endpoint answered and failed since counts were last taken."""
+        """Return, for each endpoint, its answers and failures since the last call."""
         answered, failed = self._answered, self._failed
         self._answered, self._failed = Counter(), Counter()
         return {name: (answered[name], failed[name]) for name in answered.keys() | failed.keys()}
 
     def put_back(self, counts: Mapping[str, tuple[int, int]]) -> None:
-        """Counts that were taken in vain."""
+        """Add counts again that were taken but could not be written."""
         for name, (answered, failed) in counts.items():
             self._answered[name] += answered
             self._failed[name] += failed

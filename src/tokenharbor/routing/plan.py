@@ -1,4 +1,4 @@
-"""The plan of a route: request, boundaries and health in; ordered endpoints out, and why each other was dropped."""
+"""Route planning: from request, boundaries and health to endpoints in order, and why each other one is dropped."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -17,8 +17,8 @@ from tokenharbor.routing.drops import DropCode
 
 
 class RouteCandidate(msgspec.Struct, frozen=True):
-    """An endpoint that could serve. `unavailable` says why it cannot, whatever the request; `by_plan`: because the plan
-    of the account does not allow it. Prices are in pico-USD per token at their dearest step.
+    """An endpoint that could serve. `unavailable` says why it can serve no request at all; `by_plan`: the account's
+    plan does not allow it. Prices are in pico-USD per token, at their highest step.
     """
 
     endpoint: Endpoint
@@ -29,14 +29,14 @@ class RouteCandidate(msgspec.Struct, frozen=True):
 
 
 class RoutingRules(msgspec.Struct, frozen=True):
-    """What the key's owner allows. Empty means no rule."""
+    """The provider rules of an API key. Empty means no rule."""
 
     providers: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
 
 
 class Boundaries(msgspec.Struct, frozen=True):
-    """What the request allows; routing never leaves it. Empty and None mean no rule; prices in pico-USD."""
+    """The boundaries of a request, which routing always keeps. Empty and None mean no rule. Prices are in pico-USD."""
 
     only: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()
@@ -49,8 +49,9 @@ class Boundaries(msgspec.Struct, frozen=True):
 
 
 class RouteRequest(msgspec.Struct, frozen=True):
-    """What is asked of the plan. `candidates` come sorted by price, cheapest first. `untranslatable` has the wires in
-    which the request cannot be said, and why; `dropped_advice`, those that leave some of its advice out, and how much.
+    """The input of planning. `candidates` are sorted by price, cheapest first. `untranslatable` has the wires that
+    cannot express the request, each with the refusal. `dropped_advice` has, by wire, the number of pieces of advice
+    that are left out.
     """
 
     dialect: str
@@ -65,8 +66,8 @@ class RouteRequest(msgspec.Struct, frozen=True):
 
 
 class DroppedEndpoint(msgspec.Struct, frozen=True):
-    """A candidate that will not be tried, and why; `by_key`, `by_request` and `by_plan` say whose boundary it was,
-    `refusal` that the request has no form in its wire.
+    """A candidate that will not be tried, and why. `by_key`, `by_request` and `by_plan` say whose boundary excludes it.
+    `refusal` is set if its wire cannot express the request.
     """
 
     endpoint: Endpoint
@@ -90,15 +91,15 @@ NO_BOUNDARIES = Boundaries()
 
 
 def plan_route(request: RouteRequest) -> Route:
-    """Boundaries first, then the caller's order, then health, then who takes the request's advice, then price. May
-    leave none: see `no_route_refusal`.
+    """Return the endpoints within all boundaries, ordered by the caller's order, then health, then the advice that they
+    support, then price. There may be none: see `no_route_refusal`.
     """
     kept: list[Endpoint] = []
     asked: set[str] = set()
     dropped: list[DroppedEndpoint] = []
     for candidate in _in_dialect(_by_advice(request), request.dialect):
         if candidate.endpoint.provider.name in asked:
-            continue  # one endpoint of a company: in its other wire it would fail alike
+            continue  # one endpoint per provider: its other wire would fail alike
         drop = _check_candidate(candidate, request)
         if drop is None:
             kept.append(candidate.endpoint)
@@ -116,14 +117,14 @@ def plan_route(request: RouteRequest) -> Route:
 
 
 def no_route_refusal(model: str, dropped: Sequence[DroppedEndpoint]) -> Refusal:
-    """The refusal when a plan leaves no endpoint: the field that is not supported, else whose boundary it was, and
-    each endpoint's reason.
+    """Return the refusal of a plan without endpoints. It names the field that is not supported, else whose boundary
+    excludes the endpoints, with the reason for each.
     """
     untranslatable = next((drop.refusal for drop in dropped if drop.refusal is not None), None)
     if untranslatable is not None:
         return untranslatable
     reasons = "; ".join(sorted({f"{drop.endpoint.provider.name}: {drop.reason}" for drop in dropped}))
-    if any(drop.by_key for drop in dropped):  # the request itself would have had somebody
+    if any(drop.by_key for drop in dropped):  # without the key's rules, some provider was left
         return PermissionDenied(f"The provider rules of this API key exclude every provider of {model}: {reasons}.")
     if any(drop.by_request for drop in dropped):
         return BoundariesLeaveNobody(
@@ -137,7 +138,7 @@ def no_route_refusal(model: str, dropped: Sequence[DroppedEndpoint]) -> Refusal:
 
 
 def _by_advice(request: RouteRequest) -> Sequence[RouteCandidate]:
-    """Who takes more of the advice comes first; those alike stay in order."""
+    """Sort candidates by the advice that they leave out, least first; equal ones stay in order."""
     if not request.dropped_advice:
         return request.candidates
     return sorted(request.candidates, key=lambda each: _dropped_advice(each.endpoint, request))
@@ -149,7 +150,7 @@ def _dropped_advice(endpoint: Endpoint, request: RouteRequest) -> int:
 
 
 def _in_dialect(candidates: Sequence[RouteCandidate], dialect: str) -> Iterator[RouteCandidate]:
-    """A company that speaks the dialect is asked in it: its endpoints in other wires are no candidates."""
+    """Yield the candidates, but of a provider that speaks the dialect only its endpoints in that dialect."""
     speak = {each.endpoint.provider.name for each in candidates if each.endpoint.provider.wire == dialect}
     for each in candidates:
         provider = each.endpoint.provider
@@ -178,12 +179,12 @@ def _check_candidate(candidate: RouteCandidate, request: RouteRequest) -> Droppe
 
 
 def untranslatable_endpoint(endpoint: Endpoint, refusal: InvalidRequest) -> DroppedEndpoint:
-    """One that the request has no form for."""
+    """Return the drop of an endpoint whose wire cannot express the request."""
     return DroppedEndpoint(endpoint, DropCode.UNSUPPORTED, refusal.message, refusal=refusal)
 
 
 def key_rule_against(provider: str, rules: RoutingRules) -> str | None:
-    """Why the key's owner does not allow a provider, or None."""
+    """Return why the key's rules do not allow a provider, or None."""
     if rules.providers and provider not in rules.providers:
         return "not in the providers that the API key allows"
     if provider in rules.denied:

@@ -1,4 +1,4 @@
-"""Verdicts: for each kind of failure, whose fault it is, whether the next endpoint is tried, what the caller hears."""
+"""Verdicts: for each kind of failure, whose fault it is, whether to try the next endpoint, and the caller's error."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,11 +18,11 @@ from tokenharbor.wire.neutral.refusal import scrub
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`cool_seconds` 0: the endpoint is not to blame."""
+    """The meaning of a kind of failure. `cool_seconds` is 0 if it is not the endpoint's fault."""
 
     try_next: bool
     cool_seconds: float
-    description: str  # for the receipt and for people
+    description: str  # for errors and receipts
 
 
 VERDICTS: Mapping[FailureKind, Verdict] = {
@@ -54,14 +54,14 @@ _LONGEST_WORD = 100
 
 
 class FailedAttempt(msgspec.Struct, frozen=True):
-    """A failure and the provider it came from."""
+    """A failure, and the provider that it came from."""
 
     provider: str
     failure: Failure
 
 
 def refusal_after_attempts(failed_attempts: Sequence[FailedAttempt]) -> Refusal:
-    """The error for the caller when no endpoint is left; `faults` in the order of the attempts, at least one."""
+    """Return the error for the caller when no endpoint is left, from at least one failed attempt, in order."""
     last = failed_attempts[-1]
     if not VERDICTS[last.failure.kind].try_next:
         return _vendor_refusal(last)
@@ -77,8 +77,9 @@ def refusal_after_attempts(failed_attempts: Sequence[FailedAttempt]) -> Refusal:
 
 
 def provider_failure_refusal(failed: FailedAttempt, *, billed: bool = False) -> Refusal:
-    """The error for the caller after one provider's failure. `billed`: the edition bills the output so far. Where the
-    provider rejects the request itself, a retry would cost as much and fail as well.
+    """Return the error for the caller after one provider's failure. `billed`: the edition bills the output so far. If
+    the provider rejects the request itself, the error does not ask for a retry, which would cost as much and fail
+    again.
     """
     if not VERDICTS[failed.failure.kind].try_next:
         return _vendor_refusal(failed, " The output received so far is billed." if billed else "")
@@ -90,7 +91,7 @@ def provider_failure_refusal(failed: FailedAttempt, *, billed: bool = False) -> 
 
 
 def ended_by_server_refusal(*, billed: bool = False) -> Refusal:
-    """The error for a caller whose answer is incomplete when the server stops, or has lost its database for long."""
+    """Return the error for an answer that is cut because the server stops, or has lost its database for too long."""
     return Unavailable(f"The server had to end this answer. {_billing_sentence(billed=billed)}; try again shortly.")
 
 
@@ -116,5 +117,5 @@ def _vendor_refusal(failed: FailedAttempt, more: str = "") -> Refusal:
 
 
 def _safe_word(text: str | None) -> str | None:
-    """A code, a type or a field's name as a vendor said it; None where it is empty or no such thing."""
+    """Return a provider's code, type or field name, or None if it is empty, too long or contains a secret."""
     return text if text and len(text) <= _LONGEST_WORD and scrub(text) == text else None

@@ -1,4 +1,4 @@
-"""A credential in what a provider sends back: found in each of its usual forms, and masked."""
+"""Masking of our credential in a provider's answers, in each form in which it may be repeated."""
 
 import base64
 import re
@@ -9,16 +9,16 @@ import msgspec
 
 from tokenharbor.wire.neutral.failure import Failure
 
-_SHORTEST = 6  # what is shorter stands in words by chance
+_SHORTEST = 6  # a shorter credential would match ordinary text by chance
 _MARK = "[secret]"
 
 
 class MaskedFailure(Failure, frozen=True):
-    """A failure whose words held our credential; it has been removed."""
+    """A failure whose text contained our credential, which was removed."""
 
 
 class CredentialMask:
-    """What a provider was sent and could repeat: as it is, percent-encoded, in base64, or with JSON's escapes."""
+    """A credential as a provider could repeat it: verbatim, percent-encoded, in base64, or with JSON escapes."""
 
     __slots__ = ("_escaped", "_forms", "_least", "_percent", "_slashed", "_text")
 
@@ -33,10 +33,10 @@ class CredentialMask:
         self._escaped = re.compile("".join(map(_any_escape, text)).encode()) if known else None
 
     def mask(self, data: bytes) -> bytes:
-        """The same object if nothing is found; else as many bytes, so that lengths stay true."""
+        """Return the data with the credential masked, at the same length; the same object if it is not in it."""
         if len(data) < self._least:
             return data
-        find = data.find  # `in` costs twice as much: it first asks whether the form is a number
+        find = data.find  # `in` takes twice as long: it first checks whether the operand is an int
         for form in self._forms:
             if find(form) >= 0:
                 return self._masked(data)
@@ -47,14 +47,14 @@ class CredentialMask:
         return data
 
     def partial_match(self, data: bytes) -> int:
-        """How many bytes at the end may be the beginning of one of its forms: what comes next decides."""
+        """Return the number of bytes at the end that may be the beginning of a form, depending on the next bytes."""
         return max([_begun_bytes(form, data) for form in self._forms], default=0)
 
     def mask_failure(self, failure: Failure) -> Failure:
-        """The vendor's words without the credential."""
+        """Return the failure without the credential in its text."""
         words = {name: text for name in ("message", "code", "type", "param") if (text := getattr(failure, name))}
-        told = {name: masked for name, text in words.items() if (masked := self._mask_text(text)) != text}
-        return MaskedFailure(**(msgspec.structs.asdict(failure) | told)) if told else failure
+        found = {name: masked for name, text in words.items() if (masked := self._mask_text(text)) != text}
+        return MaskedFailure(**(msgspec.structs.asdict(failure) | found)) if found else failure
 
     def _mask_text(self, text: str) -> str:
         if not self._forms:
@@ -77,7 +77,7 @@ def _begun_bytes(form: bytes, data: bytes) -> int:
 
 
 class StreamMask:
-    """A credential masked in a medium, wherever its pieces are cut; `on_masked` is called when it was there."""
+    """Masks a credential in a stream of bytes, across the borders of pieces. Calls `on_masked` when it was found."""
 
     __slots__ = ("_credential", "_kept", "_on_masked")
 
@@ -87,6 +87,7 @@ class StreamMask:
         self._kept = b""
 
     def feed(self, piece: bytes) -> bytes:
+        """Return the bytes that may be sent on now."""
         data = self._kept + piece
         clean = self._credential.mask(data)
         if clean is not data:
@@ -96,7 +97,7 @@ class StreamMask:
         return clean[:passed]
 
     def rest(self) -> bytes:
-        """What was kept, at the end."""
+        """Return the bytes that were held back, at the end."""
         rest, self._kept = self._kept, b""
         return rest
 
@@ -112,7 +113,7 @@ def _forms(text: str) -> Iterator[bytes]:
         encoded = quote(text, safe=safe)
         yield encoded.encode()
         yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded).encode()
-    for before in range(3):  # what stands before it shifts its letters
+    for before in range(3):  # the length of the text before it, modulo 3, changes its encoding
         whole = base64.b64encode(bytes(before) + raw)
         inner = whole[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
         yield inner
@@ -120,5 +121,5 @@ def _forms(text: str) -> Iterator[bytes]:
 
 
 def _any_escape(letter: str) -> str:
-    """A letter as it is, percent-encoded, or as JSON may write it, once or within another string."""
+    """Return a pattern for a letter: verbatim, percent-encoded, or escaped as JSON, also within another JSON string."""
     return rf"(?:{re.escape(letter)}|(?:%|\\+u00)(?i:{ord(letter):02x})|\\+{re.escape(letter)})"

@@ -1,4 +1,4 @@
-"""One attempt at one endpoint: a whole answer, or a stream opened to its first content, or the failure."""
+"""One attempt at one endpoint. The result is a whole answer, a stream read up to its first content, or a failure."""
 
 import re
 from collections.abc import Awaitable, Mapping
@@ -22,7 +22,7 @@ MAX_FAILURE_BYTES = 64 << 10
 
 
 class AnswerReader(Protocol):
-    """Whoever reads an endpoint's answers: its dialect, a translation from it, or a surface for one request."""
+    """Reads an endpoint's answers: its dialect, a translation from it, or a surface for one request."""
 
     def read_answer(self, body: bytes) -> AnswerFacts | Failure: ...
 
@@ -30,17 +30,17 @@ class AnswerReader(Protocol):
 
 
 class OutgoingRequest(msgspec.Struct, frozen=True):
-    """What goes to an endpoint. `lines` are the caller's own headers that the dialect lets through."""
+    """A request to an endpoint. `lines` are the caller's header lines that the dialect forwards."""
 
     target: Target
     dialect: AnswerReader
     body: bytes
     lines: bytes = b""
-    max_bytes: int = MAX_ANSWER_BYTES  # of a whole answer
+    max_bytes: int = MAX_ANSWER_BYTES  # limit of a whole answer
 
 
 class WholeAnswer(msgspec.Struct, frozen=True):
-    """A complete, readable answer; `body` as the client gets it. `exposed`: our credential was in it, and is masked."""
+    """A complete, valid answer; `body` is what the client gets. `exposed`: our credential was in it, and was masked."""
 
     body: bytes
     read: AnswerFacts
@@ -49,8 +49,8 @@ class WholeAnswer(msgspec.Struct, frozen=True):
 
 
 class OpenStream(msgspec.Struct, frozen=True):
-    """A stream whose first content has been seen. `first` may leave now, once `credential` has been masked in it as in
-    all that leaves later. `exposed`: the upstream's id held it.
+    """A stream whose first content has come. `first` may be sent now. `credential` must be masked in it and in all
+    later pieces. `exposed`: our credential was in the upstream's request id.
     """
 
     answer: HttpAnswer
@@ -62,7 +62,7 @@ class OpenStream(msgspec.Struct, frozen=True):
 
 
 async def fetch_answer(client: Client, outgoing: OutgoingRequest) -> WholeAnswer | Failure:
-    """Call and read the whole answer."""
+    """Call an endpoint, and read the whole answer."""
     target, body = outgoing.target, outgoing.body
     head = target.head(outgoing.lines, body, stream=False)
     try:
@@ -76,7 +76,9 @@ async def fetch_answer(client: Client, outgoing: OutgoingRequest) -> WholeAnswer
 
 
 async def fetch_answer_to_upload(client: Client, outgoing: OutgoingRequest, upload: Upload) -> WholeAnswer | Failure:
-    """Likewise, with a body that is sent in pieces; `outgoing` has none. Raises what reading the pieces raises."""
+    """Call an endpoint with a body that is sent in pieces, and read the whole answer. `outgoing` has no body. Raises
+    what reading the pieces raises.
+    """
     target = outgoing.target
     head = target.head_whole + target.lines(outgoing.lines)
     try:
@@ -87,7 +89,7 @@ async def fetch_answer_to_upload(client: Client, outgoing: OutgoingRequest, uplo
 
 
 async def _read_whole_answer(answer: HttpAnswer, outgoing: OutgoingRequest) -> WholeAnswer | Failure:
-    """What is a failure, has yet to come, or came in pieces."""
+    """Read an answer that is a failure, or that was not received in one piece."""
     try:
         if answer.status // 100 != 2:
             return await _failure(answer, outgoing)
@@ -109,7 +111,7 @@ def _read_answer(answer: HttpAnswer, outgoing: OutgoingRequest, body: bytes) -> 
 
 
 async def open_stream(client: Client, outgoing: OutgoingRequest, splicer: Splicer) -> OpenStream | Failure:
-    """Call and read on to the first content; whoever gets an OpenStream closes its answer."""
+    """Call an endpoint, and read its stream up to the first content. The caller closes the answer of an OpenStream."""
     target = outgoing.target
     try:
         answer = await client.send(
@@ -154,20 +156,20 @@ def _failure(answer: HttpAnswer, outgoing: OutgoingRequest) -> Awaitable[Failure
 
 
 async def read_failure(answer: HttpAnswer, target: Target, reads: AnswerReader) -> Failure:
-    """What a status and its body say; a body that is too long says nothing."""
+    """Return the failure that a status and its body describe. A body that is too long is ignored."""
     try:
         body = await answer.read(MAX_FAILURE_BYTES)
     except AnswerTooLarge:
         body = b""
     headers = dict(answer.headers)
-    if target.clock is not None and b"date" not in headers:  # against which a date to come back at is read
+    if target.clock is not None and b"date" not in headers:  # `retry-after` may be a date, relative to this one
         headers[b"date"] = format_datetime(target.clock.now(), usegmt=True).encode("ascii")
     failure = reads.read_failure(answer.status, headers, body)
     return target.credential.mask_failure(failure)
 
 
 def failure_of_error(error: Exception) -> Failure:
-    """What a connection's error means for the attempt."""
+    """Return the failure for a connection's error."""
     if isinstance(error, ConnectFailed):
         return Failure(FailureKind.CONNECT)
     if isinstance(error, TimedOut):
@@ -185,13 +187,13 @@ _LONGEST_ID = 128
 
 
 def _upstream_id(answer: HttpAnswer, target: Target) -> tuple[str, bool]:
-    """What the vendor calls the request, found without reading every header: this is asked of each answer. And whether
-    our credential was in it.
+    """Return the provider's id of the request, and whether our credential was in it. It is found without parsing all
+    headers, since every answer needs it.
     """
     head = answer.head
     found = _REQUEST_ID.search(head, 0, head.find(END))
     if found is None:
         return "", False
-    said = found[1]
-    masked = target.credential.mask(said)  # before it is cut
-    return masked[:_LONGEST_ID].decode("latin-1"), masked is not said
+    stated = found[1]
+    masked = target.credential.mask(stated)  # before it is cut
+    return masked[:_LONGEST_ID].decode("latin-1"), masked is not stated

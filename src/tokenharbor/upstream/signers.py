@@ -1,4 +1,4 @@
-"""Signers: how a credential is shown to a provider, by header lines for all requests or for each one."""
+"""Signers: present a credential to a provider, by header lines that are fixed or made for each request."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,8 +15,8 @@ SignRequest = Callable[[sigv4.RequestToSign], bytes]
 
 
 class CredentialSigner(msgspec.Struct, frozen=True):
-    """`lines` go with every request; `sign`, where there is one, makes more from the request itself.
-    `visible_secret` is what of the credential the provider is sent as it is, and could repeat.
+    """The presentation of a credential. `lines` go with every request; `sign`, if set, makes more for each request.
+    `visible_secret` is the part of the credential that the provider is sent verbatim, and could repeat.
     """
 
     lines: sigv4.Lines = ()
@@ -44,7 +44,7 @@ _REGION_IN_HOST = re.compile(r"(?<=\.)[a-z]{2}(?:-[a-z]+){1,3}-\d(?=\.)")
 
 
 def _sigv4(provider: Provider, secret: str, clock: Clock) -> CredentialSigner:
-    """The region is the one in the address, for the provider's own may be a wider one that boundaries ask for."""
+    """Sign by SigV4. The region is the one in the base URL: the provider's own may be a wider one, for boundaries."""
     found = _REGION_IN_HOST.search(provider.base_url)
     region = found[0] if found else provider.region
     if not region:
@@ -76,7 +76,9 @@ SIGNERS: Mapping[str, Callable[[Provider, str, Clock], CredentialSigner]] = {
 
 
 def make_signer(provider: Provider, secret: str | None, clock: Clock) -> CredentialSigner:
-    """Raises Misconfigured for a way that we do not know, and for a credential that it cannot show."""
+    """Return the signer for a provider's `auth`. Raises Misconfigured for an unknown `auth`, and for a credential that
+    cannot be sent that way.
+    """
     if provider.auth not in SIGNERS:
         raise Misconfigured(f"unknown auth {provider.auth!r}; use one of {', '.join(sorted(SIGNERS))}")
     signer = SIGNERS[provider.auth](provider, secret or "", clock)

@@ -1,7 +1,7 @@
-"""AWS Signature Version 4: header lines that prove a request's sender and keep its bytes from being changed.
+"""AWS Signature Version 4: header lines that authenticate a request's sender and its bytes.
 
-Source: "Create a signed AWS API request" in AWS's IAM User Guide. A path is encoded once more than it is sent, as all
-services but one want it.
+Source: "Create a signed AWS API request" in AWS's IAM User Guide. The signed path is percent-encoded once more than the
+sent path, as all services except S3 require.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Lines = tuple[tuple[str, str], ...]
 
 
 class AwsKeys(msgspec.Struct, frozen=True):
-    """A credential. `token` is set for one that lasts for a session."""
+    """An AWS credential. `token` is set for temporary credentials."""
 
     id: str
     secret: str
@@ -26,14 +26,14 @@ class AwsKeys(msgspec.Struct, frozen=True):
 
 
 class SigningScope(msgspec.Struct, frozen=True):
-    """Where a signature holds."""
+    """The region and service for which a signature is valid."""
 
     region: str
     service: str
 
 
 class RequestToSign(msgspec.Struct, frozen=True):
-    """What is signed: `path` as it stands in the request, `headers` with names in lower case, no query."""
+    """A request to sign: `path` as sent, without a query; `headers` with names in lower case."""
 
     method: str
     path: str
@@ -42,13 +42,13 @@ class RequestToSign(msgspec.Struct, frozen=True):
 
 
 def read_keys(credential: str) -> AwsKeys | None:
-    """`ID:SECRET` or `ID:SECRET:TOKEN`; None if it is neither."""
+    """Read `ID:SECRET` or `ID:SECRET:TOKEN`. Return None for anything else."""
     parts = credential.split(":", 2)
     return AwsKeys(*parts) if len(parts) > 1 and all(parts) else None
 
 
 def sign(keys: AwsKeys, scope: SigningScope, sent: RequestToSign, at: datetime) -> Lines:
-    """The lines to add."""
+    """Return the header lines to add."""
     moment = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     added = (("x-amz-date", moment), *((("x-amz-security-token", keys.token),) if keys.token else ()))
     signed = sorted((*sent.headers, *added))

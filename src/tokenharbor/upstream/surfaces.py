@@ -1,4 +1,4 @@
-"""Where an endpoint is asked on a surface, and the reader of its answers."""
+"""Targets of endpoints on surfaces other than chat, and the reader of their answers."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -21,7 +21,7 @@ _ANYTHING = b"accept: */*\r\n"
 
 
 class SurfaceReader(Protocol):
-    """What is needed of a surface, whatever its requests are."""
+    """The part of a surface that calls need, for any form of request."""
 
     path: str
 
@@ -31,9 +31,11 @@ class SurfaceReader(Protocol):
 def surface_target(
     endpoint: Endpoint, surface: SurfaceReader, secret: str | None, clock: Clock, *, form: bool
 ) -> Target:
-    """Of a form each request names the boundary. Raises Misconfigured for a base URL that is none."""
+    """Return the target of an endpoint on a surface. `form`: each request states its own content type, with its
+    boundary. Raises Misconfigured for an invalid base URL.
+    """
 
-    def path(model: str, *, stream: bool) -> str:  # noqa: ARG001  the model stands in the body
+    def path(model: str, *, stream: bool) -> str:  # noqa: ARG001  the model is in the body
         return surface.path
 
     target = make_target(endpoint, path, secret, clock, media=None if form else "application/json")
@@ -41,7 +43,7 @@ def surface_target(
 
 
 async def read_failure_of(answer: HttpAnswer, target: Target) -> Failure:
-    """What an answer says that is no 2xx; it is closed."""
+    """Return the failure of an answer whose status is not 2xx, and close the answer."""
     try:
         return await read_failure(answer, target, DIALECTS["openai_chat"])
     finally:
@@ -49,7 +51,7 @@ async def read_failure_of(answer: HttpAnswer, target: Target) -> Failure:
 
 
 class SurfaceAnswerReader(msgspec.Struct, frozen=True):
-    """Reads the answers to one request."""
+    """Reads the answers to one request on a surface."""
 
     surface: SurfaceReader
     request: Request

@@ -1,4 +1,4 @@
-"""Targets: where and how an endpoint is called, made ready once so that a request only appends its body."""
+"""Targets: the address, head and deadlines of an endpoint, prepared once for all requests."""
 
 from typing import Protocol
 
@@ -16,7 +16,7 @@ _AGENT = "tokenharbor"
 
 
 class RequestSigning(msgspec.Struct, frozen=True):
-    """How each request to an endpoint is signed: its two paths, and the headers that a signature covers."""
+    """The signing of requests to an endpoint: its two paths, and the headers that a signature covers."""
 
     sign: SignRequest
     path_whole: str
@@ -25,7 +25,7 @@ class RequestSigning(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """An endpoint ready to be called. The heads lack only the `provider_headers`, what `signing` makes,
+    """An endpoint ready to be called. The heads lack only `provider_headers`, the lines that `signing` makes,
     content-length and the blank line.
     """
 
@@ -35,12 +35,14 @@ class Target(msgspec.Struct, frozen=True):
     head_stream: bytes
     provider_headers: tuple[tuple[bytes, bytes], ...]  # name with the colon, line
     deadlines: Deadlines
-    credential: CredentialMask = CredentialMask("")  # the one in the heads, so that no answer passes it on
+    credential: CredentialMask = CredentialMask("")  # the credential in the heads, to be masked in answers
     signing: RequestSigning | None = None
     clock: Clock | None = None
 
     def head(self, callers: bytes, body: bytes, *, stream: bool) -> bytes:
-        """All of one request but content-length and the blank line; `callers` are the caller's own header lines."""
+        """Return the head of one request without content-length and the blank line. `callers` are the caller's own
+        header lines.
+        """
         head = self.head_stream if stream else self.head_whole
         if callers or self.provider_headers:
             head += self.lines(callers)
@@ -51,8 +53,8 @@ class Target(msgspec.Struct, frozen=True):
         return head + signing.sign(RequestToSign("POST", path, signing.headers, body))
 
     def lines(self, callers: bytes) -> bytes:
-        """The header lines of one request: `callers`, and the provider's own that they leave out, for a vendor takes
-        two versions of its dialect for none.
+        """Return the header lines of one request: `callers`, and the provider's configured headers that are not among
+        them. A vendor ignores a version header that is sent twice.
         """
         for name, line in self.provider_headers:
             if not callers.startswith(name) and b"\n" + name not in callers:
@@ -69,8 +71,8 @@ class DialectPath(Protocol):
 def make_target(
     endpoint: Endpoint, path: DialectPath, secret: str | None, clock: Clock, *, media: str | None = "application/json"
 ) -> Target:
-    """`media` is the body's type; None: each request brings its own line. Raises Misconfigured for a base URL that is
-    none, and for a credential that cannot be shown.
+    """Return the target of an endpoint. `media` is the content type, or None if each request states its own. Raises
+    Misconfigured for an invalid base URL, and for a credential that cannot be sent.
     """
     provider = endpoint.provider
     origin, prefix = origin_of(provider.base_url)
@@ -79,8 +81,10 @@ def make_target(
     lines = [*about, ("user-agent", _AGENT), *signer.lines]
     rest = " HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines)
     path_whole, path_stream = (prefix + path(endpoint.upstream_model, stream=each) for each in (False, True))
-    own = {name.lower() for name, _ in provider.headers}  # for a strict vendor
-    if "accept-encoding" not in own:  # without one, a vendor may compress, and bytes pass here as they come
+    own = {
+        name.lower() for name, _ in provider.headers
+    }  # a configured header replaces ours: strict vendors refuse both
+    if "accept-encoding" not in own:  # otherwise a provider may compress, and bytes are passed on unchanged
         rest += "accept-encoding: identity\r\n"
     limits = provider.timeouts
     return Target(
