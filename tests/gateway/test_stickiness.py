@@ -71,7 +71,7 @@ async def test_th_o4_a_session_plans_edits_compacts_and_keeps_its_executor(harbo
     compact = user("Your task is to create a detailed summary of the conversation so far.")
     stage, model, why = await client.ask(*edits, {"role": "assistant", "content": "ok"}, compact)
     assert (stage, model) == ("summarise", SUM)
-    assert why.startswith("no turn of its session")
+    assert why.startswith("not a turn of its session")
     more = [*edits, calls("Edit", "t9"), result("t9")]
     assert (await client.ask(*more))[:2] == ("code", CODE), "the compaction has moved nothing"
 
@@ -79,7 +79,7 @@ async def test_th_o4_a_session_plans_edits_compacts_and_keeps_its_executor(harbo
 async def test_an_answer_of_one_token_is_a_probe_and_moves_nothing(harbor: House) -> None:
     client = Client(harbor, "s-probe")
     probe = await client.ask(user("quota"), max_tokens=1)
-    assert probe[2].startswith("no turn of its session")
+    assert probe[2].startswith("not a turn of its session")
     assert (await client.ask(user("Say something.")))[2] == "the first request of this session"
 
 
