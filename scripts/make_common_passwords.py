@@ -1,10 +1,10 @@
-"""Makes `signin/common_passwords.bin` from lists of passwords that were found in breaches.
+"""Make `signin/common_passwords.bin` from lists of breached passwords.
 
     python scripts/make_common_passwords.py LIST...
 
-A list has one password a line, plain or in gzip. Ours was made of the 30,000 passwords of zxcvbn 4.5.0 (MIT) and the
-20,000 of Django 5.2's `common-passwords.txt.gz` (BSD), which their authors took from published breaches. Of each only
-five bytes of a hash are kept, sorted: one in twenty million passwords that are in no list is refused, too.
+A list has one password per line, plain or gzipped. Ours comes from the 30,000 passwords of zxcvbn 4.5.0 (MIT) and the
+20,000 of Django 5.2's `common-passwords.txt.gz` (BSD), which their authors took from published breaches. The file has
+five bytes of each password's hash, sorted: so one in twenty million other passwords is also refused.
 """
 
 import gzip

@@ -9,17 +9,17 @@ new_enough() { command -v "$1" >/dev/null && "$1" -c 'import sys; sys.exit(sys.v
 
 python=${PYTHON:-}
 if [ -z "$python" ]; then
-    # The distribution's Python first: it is built with profiles, and the gateway takes less CPU on it.
+    # Prefer the distribution's Python: it is built with profile-guided optimisation, so the gateway takes less CPU.
     python=/usr/bin/python3
     new_enough "$python" || python=python3
 fi
-new_enough "$python" || fail "Python 3.11 or newer is needed: install it, or say PYTHON=..."
+new_enough "$python" || fail "Python 3.11 or newer is required: install it, or set PYTHON=..."
 
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-    echo "setup: making .venv"
+    echo "setup: creating .venv"
     rm -rf .venv
     if ! "$python" -m venv .venv >/dev/null 2>&1; then
-        # Debian keeps venv apart from Python; without the right to install it, another Python may have it.
+        # Debian packages venv separately. If it cannot be installed here, another Python may have it.
         rm -rf .venv
         if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
             echo "setup: installing python3-venv"
@@ -27,21 +27,21 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -m pip --version >/dev/null 2
         else
             new_enough python3 && python=python3
         fi
-        "$python" -m venv .venv >/dev/null 2>&1 || fail "$python -m venv fails: apt-get install python3-venv"
+        "$python" -m venv .venv >/dev/null 2>&1 || fail "$python -m venv failed: apt-get install python3-venv"
     fi
 fi
 
-# Beside pip: what waits for a registry here leaves the processor to the other.
+# In parallel with pip: while one waits for its registry, the other can use the processor.
 checks=
 [ "$lock" = requirements.lock ] || checks=--with-checks
 scripts/dashboard.sh $checks &
 dashboard=$!
 
-echo "setup: installing what $lock names"
-# The lock is whole, so nothing else is looked up: an older pip would take the newest release of a dependency asked for
-# with an extra, and refuse it because its hash is not here.
+echo "setup: installing the packages of $lock"
+# --no-deps, as the lock is complete: an older pip would resolve a dependency with an extra to its newest release, and
+# then refuse it, because its hash is not in the lock.
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$lock"
-# Tests ask the semantic cache; who serves installs it by `make semantic`.
+# Tests need the semantic cache; for serving, `make semantic` installs it.
 [ "$lock" = requirements.lock ] || scripts/semantic.sh
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 wait "$dashboard"

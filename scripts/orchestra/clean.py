@@ -1,8 +1,8 @@
-"""Clean the development data of stages: labels that a file's name gave, boilerplate of issues, repeated templates.
+"""Clean the development data of stages: labels taken from file names, boilerplate of issues, repeated templates.
 
     python scripts/orchestra/clean.py tasks.jsonl cleaned.jsonl
 
-The data stays outside of the repository. What is changed, and why, stands in labels.toml beside this file.
+The data stays outside the repository. labels.toml beside this file lists the changes and their reasons.
 """
 
 import argparse
@@ -25,7 +25,7 @@ _BOILERPLATE = (
 
 
 def without_boilerplate(text: str) -> str:
-    """An issue without what its tracker puts around it; other text stays as it is."""
+    """Return an issue without its tracker's boilerplate; return other text unchanged."""
     if "contributing" not in text and "[$" not in text and "HOLD for payment" not in text:
         return text
     for pattern in _BOILERPLATE:
@@ -47,7 +47,7 @@ def _matches(row: dict[str, Any], rule: dict[str, Any]) -> bool:
 
 
 def clean(rows: list[dict[str, Any]], rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows that stay, with their labels and texts as they should be."""
+    """Return the rows to keep, with corrected labels and texts."""
     kept, seen = [], Counter[tuple[str, str]]()
     for row in rows:
         label = next((rule["label"] for rule in rules if _matches(row, rule)), row["label"])
@@ -63,7 +63,7 @@ def clean(rows: list[dict[str, Any]], rules: list[dict[str, Any]]) -> list[dict[
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else "")
     parser.add_argument("tasks", type=Path)
     parser.add_argument("cleaned", type=Path)

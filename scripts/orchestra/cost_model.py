@@ -1,10 +1,11 @@
-"""What sessions of coding agents cost on Orchestra, on one model, and without stickiness, into docs/orchestra.md.
+"""Compute the cost of coding agents' sessions with Orchestra, with one model, and without stickiness.
 
 .venv/bin/python -m scripts.orchestra.cost_model
 
-Prices are the catalogue's, pools and numbers the edition's; who serves a request is decided by the gateway's own rules
-(tokenharbor.orchestra.pins). Providers' prompt caches are simulated: the prefix that an endpoint has seen within five
-minutes is read from its cache, if it has 1,024 tokens; what is new is written to it. Sessions: shapes.py.
+Writes the tables of docs/orchestra.md. Prices come from the catalogue, pools and numbers from the edition; the
+gateway's own rules (tokenharbor.orchestra.pins) choose each request's model. Providers' prompt caches are simulated: a
+prefix of at least 1,024 tokens that an endpoint has seen within five minutes is read from its cache, and new tokens are
+written to it. Sessions come from shapes.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,19 +43,19 @@ BEGIN_TWINS, END_TWINS = "<!-- pools of one price -->\n", "<!-- end of pools of 
 EDITION = "token-harbor"
 SEEDS = range(20)
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)  # the catalogue's day
-KEPT_SECONDS, LEAST = 300, 1_024  # of a provider's prompt cache
+KEPT_SECONDS, LEAST = 300, 1_024  # lifetime and minimum tokens of a provider's prompt cache
 _AGENT = outline_of(Chat(()))
 
 
 @dataclass(slots=True)
 class PromptCache:
-    """What each model's endpoint has of the conversation that goes on: tokens, and when they were last read."""
+    """The prompt cache of each model's endpoint for the current conversation: tokens, and time of last use."""
 
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
-    system: dict[str, int] = field(default_factory=dict)  # the beginning that outlives compaction
+    system: dict[str, int] = field(default_factory=dict)  # the prefix that survives compaction
 
     def use(self, model: str, size: int, now: int) -> int:
-        """How many of so many tokens are read from the cache; all of them are there afterwards."""
+        """Return how many of these tokens are read from the cache, and cache all of them."""
         known, read_at = self.seen.get(model, (0, -KEPT_SECONDS - 1))
         if not known and now - self.system.get(model, -KEPT_SECONDS - 1) <= KEPT_SECONDS:
             known, read_at = SYSTEM, now
@@ -67,14 +68,14 @@ class PromptCache:
 
 @dataclass(slots=True)
 class Bill:
-    """What sessions came to."""
+    """The totals of sessions."""
 
     cost: Usd = ZERO
     requests: int = 0
     switches: int = 0
     read: int = 0
     size: int = 0
-    own: int = 0  # requests that their stage's first model served
+    own: int = 0  # requests served by the first model of their stage
 
     def add(self, cost: Usd, usage: Usage, *, switched: bool, own: bool) -> None:
         self.cost += cost
@@ -87,7 +88,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request on its way: its time in seconds, its tokens of input, and what the last answer used."""
+    """A request: its time in seconds, its input tokens, and the usage of the last answer."""
 
     request: SessionRequest
     now: int
@@ -96,11 +97,11 @@ class Sent:
 
 
 Router = Callable[[Sent], str]
-"""Who is asked."""
+"""Chooses the model of a request."""
 
 
 def pooled(policy: OrchestraPolicy, rates: Mapping[str, Rates]) -> Router:
-    """As the gateway does, with its own decision; every model can serve every request."""
+    """Choose as the gateway does, assuming that every model can serve every request."""
     rules = StickyRules(60.0 * policy.warm_minutes, policy.stage_requests, policy.switch_bp)
     pin: Pin | None = None
 
@@ -133,7 +134,7 @@ def pooled(policy: OrchestraPolicy, rates: Mapping[str, Rates]) -> Router:
 
 
 def _turn(request: SessionRequest, now: int) -> Turn:
-    """A request as stickiness sees it."""
+    """Return a request as stickiness sees it."""
     by = DecidedBy.FINGERPRINT if request.alone or request.declared else DecidedBy.CLASSIFIER
     decision = StageDecision(request.seen or Stage.GENERAL, 1.0, by, alone=request.alone)
     if request.seen is None:
@@ -144,7 +145,7 @@ def _turn(request: SessionRequest, now: int) -> Turn:
 
 
 def each_turn(policy: OrchestraPolicy) -> Router:
-    """Each turn by itself, to the pool of what its words say; unclear ones to the general pool."""
+    """Choose for each turn alone, by the stage of its text; an unclear one goes to the general pool."""
     return lambda sent: policy.pools()[sent.request.seen or Stage.GENERAL][0]
 
 
@@ -154,13 +155,13 @@ def always(model: str) -> Router:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What is sold: pools, and each model's price."""
+    """The model pools, and the price of each model."""
 
     policy: OrchestraPolicy
     rates: Mapping[str, Rates]
 
     def bill(self, shape: SessionShape, ask: Router, seed: int, total: Bill) -> None:
-        """Add what one session costs."""
+        """Add the cost of one session."""
         cache, size, now, used, before = PromptCache(), SYSTEM, 0, LastUsage(), ""
         for request in requests_of(shape, seed):
             now += request.after_seconds
@@ -178,14 +179,14 @@ class Market:
                 size, used, before = sent + request.output, last_usage(usage), model
 
     def _usage(self, model: str, sent: int, read: int, output: int) -> Usage:
-        """What is new is written to the cache, where that has a price."""
+        """Return the usage; new tokens are written to the cache if that has a price."""
         rates, fresh = self.rates[model], sent - read
         written = fresh if sent >= LEAST and rates.pico("cache_write_5m", AT) != rates.pico("input", AT) else 0
         return Usage(input=fresh - written, cache_read=read, cache_write_5m=written, output=output)
 
 
 def open_market() -> Market:
-    """The edition's pools at the catalogue's prices."""
+    """Return the edition's pools at the catalogue's prices."""
     policy, catalog = load_edition(EDITION).orchestra, load_catalog({}, PROVIDER_DIALECTS)
     names = {model for pool in policy.pools().values() for model in pool}
     prices = {name: catalog.models[name].endpoints[0].price for name in names}
@@ -193,7 +194,7 @@ def open_market() -> Market:
 
 
 def compare(market: Market) -> Sequence[tuple[str, Sequence[Bill]]]:
-    """The bills of each shape, by router."""
+    """Return the bills of each shape, by router."""
     policy, rates = market.policy, market.rates
     rows = []
     for shape in SHAPES:
@@ -207,14 +208,14 @@ def compare(market: Market) -> Sequence[tuple[str, Sequence[Bill]]]:
 
 
 def twins(market: Market) -> Market:
-    """The same, but each pool has a model of its own at the price of the code pool's first."""
+    """Return the same, but with a separate model in each pool, all at the price of the code pool's first model."""
     pools = {stage: (f"{stage}-model", *(f"{other}-model" for other in Stage)) for stage in market.policy.pools()}
     rates = {model: market.rates[market.policy.code[0]] for pool in pools.values() for model in pool}
     return Market(msgspec.structs.replace(market.policy, **pools), rates)
 
 
 def twins_table() -> str:
-    """What a switch to a model of the same price costs, and how often one is made: without `switch_bp`, and with it."""
+    """Return the cost and frequency of switches to models of the same price, without and with `switch_bp`."""
     with_it = twins(open_market())
     without = Market(msgspec.structs.replace(with_it.policy, switch_bp=0), with_it.rates)
     columns = ("cost", "preferred model", "switches")
@@ -232,7 +233,7 @@ def twins_table() -> str:
 
 
 def table() -> str:
-    """As the page has it: the mean of a session."""
+    """Return the page's table of the mean per session."""
     market = open_market()
     plan, code = market.policy.plan[0], market.policy.code[0]
     ours, others = "Orchestra | Cached input | Preferred model | Switches", "Per-turn routing | Per-turn switches"
@@ -255,7 +256,7 @@ def _cells(ours: Bill, by_itself: Bill, *alone: Bill) -> Iterator[str]:
 
 
 def _dollars(total: Bill) -> str:
-    """A session's mean, to thousandths."""
+    """Return the mean per session, to thousandths."""
     mills = (total.cost + len(SEEDS) * 500_000) // (len(SEEDS) * 1_000_000)
     return f"${mills // 1000}.{mills % 1000:03}"
 
@@ -270,7 +271,7 @@ def _switches(total: Bill) -> str:
 
 
 def page(text: str) -> str:
-    """The page with the tables as they are now."""
+    """Return the page with current tables."""
     for begin, end, made in ((BEGIN, END, table()), (BEGIN_TWINS, END_TWINS, twins_table())):
         head, rest = text.split(begin)
         text = f"{head}{begin}{made}{end}{rest.split(end)[1]}"

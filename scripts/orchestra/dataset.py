@@ -10,7 +10,7 @@ from tokenharbor.wire.neutral.chat import Chat, Message, Role, Text, Tool, ToolR
 
 @dataclass(frozen=True, slots=True)
 class LabelledChat:
-    """One row. `repository` is what is held out as a whole; `template` is the same for rows of one prompt."""
+    """One row. A `repository` is held out as a whole; rows made from one prompt share a `template`."""
 
     chat: Chat
     label: str

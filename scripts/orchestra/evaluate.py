@@ -1,9 +1,10 @@
-"""How good the stage classifier is on repositories that it has not seen, and how good a plain baseline is.
+"""Evaluate the stage classifier, and a plain baseline, on repositories that they have not seen.
 
     PYTHONPATH=src TRAINING/bin/python scripts/orchestra/evaluate.py cleaned.jsonl more.jsonl
 
-Leave one repository out, pooled macro-F1 with a bootstrap interval over repositories, accuracy for each repository. The
-rows of `more` are trained on in every fold. `--held-out` looks at the prompts that nothing was chosen on: count it.
+Leaves one repository out at a time; prints the pooled macro-F1 with a bootstrap interval over repositories, and the
+accuracy per repository. The rows of `more` are in the training data of every fold. `--held-out` evaluates the prompts
+on which nothing was chosen: count each use.
 """
 
 import argparse
@@ -25,7 +26,7 @@ _DRAWS = 2000
 
 
 def baseline(rows: Sequence[LabelledChat]) -> Any:
-    """Fielded TF-IDF and logistic regression, the same folds: the stage of each row."""
+    """Predict each row's stage with TF-IDF per field and logistic regression, on the same folds."""
     shapes = [read_shape(row.chat) for row in rows]
     truth, guesses = truth_of(rows), np.zeros(len(rows), dtype=int)
     for repository in sorted({row.repository for row in rows}):
@@ -46,7 +47,7 @@ def _tfidf(shapes: Sequence[Shape], train: Any, test: Any) -> tuple[Any, Any]:
 
 
 def interval(truth: Any, guesses: Any, repositories: Sequence[str]) -> tuple[float, float]:
-    """95% of macro-F1 over draws of repositories."""
+    """Return the 95% bootstrap interval of macro-F1 over repositories."""
     draw, names = np.random.default_rng(7), sorted(set(repositories))
     members = {name: np.flatnonzero(np.array(repositories) == name) for name in names}
     found = []
@@ -76,7 +77,7 @@ def show_repositories(rows: Sequence[LabelledChat], guesses: Any) -> None:
 
 
 def show_confident(title: str, truth: Any, chances: Any) -> None:
-    """How often the most confident are right."""
+    """Print how often the most confident predictions are right."""
     order, right = np.argsort(-chances.max(axis=1)), chances.argmax(axis=1) == truth
     shares = [(share, right[order[: round(len(order) * share)]].mean()) for share in (0.5, 0.7, 0.8, 0.9, 1.0)]
     print(
@@ -85,7 +86,7 @@ def show_confident(title: str, truth: Any, chances: Any) -> None:
 
 
 def known(rows: Sequence[LabelledChat], more: Sequence[LabelledChat], temperature: float) -> Any:
-    """Chances by models that know the agents: five folds over rows."""
+    """Return probabilities from models that have seen the agents, with five folds over rows."""
     chances = np.zeros((len(rows), len(STAGES)))
     fold = np.random.default_rng(7).permutation(len(rows)) % 5
     for number in range(5):
@@ -96,7 +97,7 @@ def known(rows: Sequence[LabelledChat], more: Sequence[LabelledChat], temperatur
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Evaluate the stage classifier.")
     for name in ("cleaned", "more"):
         parser.add_argument(name, type=Path)

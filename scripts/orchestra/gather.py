@@ -1,9 +1,9 @@
-"""More prompts to train on: from clones of public repositories (more.toml) and the requests of requests.toml.
+"""Gather more prompts for training, from clones of public repositories (more.toml) and from requests.toml.
 
     python scripts/orchestra/gather.py CLONES cleaned.jsonl more.jsonl held_out.jsonl
 
-CLONES has a git directory OWNER+NAME/repo for each repository. Each prompt becomes two rows: as the system prompt over
-material of the cleaned data (an issue, a diff, a conversation, a question), and as the user's words with it.
+CLONES has a git directory OWNER+NAME/repo for each repository. Each prompt becomes two rows, both with material from
+the cleaned data (an issue, a diff, a conversation, a question): as the system prompt, and as part of the user's text.
 """
 
 import argparse
@@ -24,14 +24,14 @@ You pair-program with the user in an editor. The open file and the selection are
 with the edit tool and check it with the linter."""
 _AGENT = "You are a coding agent that works in the user's repository with tools. Be concise. Follow its conventions."
 _AGENTS = (_AGENT, _TERMINAL, _EDITOR, "You are a helpful assistant.")
-"""Written for this, in the manner of coding agents: what is asked for decides, not they."""
+"""System prompts written for this in the style of coding agents; the request decides the stage, not they."""
 _AGENT_TOOLS = ["bash", "edit", "read", "grep", "write"]
-_QUOTED = re.compile(r'"""(.*?)"""|`([^`]{200,})`', re.DOTALL)  # a program's prompt is its longest text
+_QUOTED = re.compile(r'"""(.*?)"""|`([^`]{200,})`', re.DOTALL)  # a program's prompt is its longest string
 _STAGES = ("plan", "code", "review", "summarise", "general")
 
 
 def prompts_of(clones: Path, entry: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Path, stage and text of each prompt that an entry names."""
+    """Yield path, stage and text of each prompt of an entry."""
     git = clones / entry["repository"].replace("/", "+") / "repo"
     for stage in _STAGES:
         for name in entry.get(stage, ()):
@@ -40,7 +40,7 @@ def prompts_of(clones: Path, entry: Mapping[str, Any]) -> Iterator[tuple[str, st
             if text := next(texts, ""):
                 yield name, stage, text
             else:
-                print(f"not there: {entry['repository']} {name}")
+                print(f"missing: {entry['repository']} {name}")
 
 
 def _show(git: Path, path: str) -> str:
@@ -58,7 +58,7 @@ def _without_front_matter(text: str) -> str:
 
 
 def materials(cleaned: Path) -> dict[str, list[str]]:
-    """What users bring, by stage: the last message of rows whose system prompt says what is done with it."""
+    """Return users' material by stage: the last message of rows whose system prompt states the task."""
     found: dict[str, list[str]] = {stage: [] for stage in _STAGES}
     for row in map(json.loads, cleaned.read_text("utf-8").splitlines()):
         brought = row["kind"] == "composed" and row["system"] and len(row["messages"]) == 1
@@ -78,7 +78,7 @@ def rows_of(
 
 
 def questions_of(clones: Path, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Questions of benchmarks, as they are."""
+    """Yield questions of benchmarks, unchanged."""
     git = clones / entry["repository"].replace("/", "+") / "repo"
     for path in entry.get("questions", ()):
         for line in _show(git, path).splitlines():
@@ -93,7 +93,7 @@ def row(repository: str, name: str, stage: str, system: str | None, user: str, *
 
 
 def own_requests(file: Path) -> Iterator[dict[str, Any]]:
-    """Each request by itself, and in the hands of a coding agent."""
+    """Yield each request alone, and with a coding agent's system prompt."""
     for stage, requests in tomllib.loads(file.read_text("utf-8")).items():
         for number, request in enumerate(requests):
             yield row("own/requests", f"{stage}{number}", stage, None, request)
@@ -102,7 +102,7 @@ def own_requests(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Gather more prompts.")
     for name in ("clones", "cleaned", "more", "held_out"):
         parser.add_argument(name, type=Path)

@@ -1,11 +1,11 @@
-"""How much CPU time and memory a decision takes: requests of two lengths, in the shapes of agents and of people.
+"""Measure the CPU time and memory of a decision, for requests of two lengths in the shapes of agents and of people.
 
 .venv/bin/python scripts/orchestra/measure.py
 """
 
 import gc
 import resource
-import time  # noqa: TID251  CPU time is what is measured
+import time  # noqa: TID251  measures CPU time
 import tracemalloc
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ _ROUNDS = 400
 
 
 def conversations(length: int) -> Iterator[tuple[str, Chat]]:
-    """Of about so many characters each."""
+    """Return requests of about this many characters each."""
     for name, words in (("English", _ENGLISH), ("Russian", _RUSSIAN), ("Chinese", _CHINESE)):
         yield f"{name}, one request", Chat((_user(words, length),))
         system = Message(Role.SYSTEM, (Text((words * length)[: length // 2]),))
@@ -38,7 +38,7 @@ def _user(words: str, length: int) -> Message:
 
 
 def measure(classifier: StageClassifier, chat: Chat) -> tuple[float, float, float]:
-    """Milliseconds of this thread's CPU: the least, the median and the 99th percentile."""
+    """Return this thread's CPU time in milliseconds: minimum, median and 99th percentile."""
     taken = []
     for _ in range(_ROUNDS):
         begun = time.thread_time_ns()
@@ -49,7 +49,7 @@ def measure(classifier: StageClassifier, chat: Chat) -> tuple[float, float, floa
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     gc.collect()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.process_time()

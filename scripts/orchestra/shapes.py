@@ -1,4 +1,4 @@
-"""Sessions in the shapes of coding agents, for cost_model.py: stages, tool loops, sizes, pauses; drawn from a seed."""
+"""Simulated sessions of coding agents for cost_model.py: stages, tool loops, sizes and pauses, drawn from a seed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,15 +9,15 @@ from tokenharbor.simulator.draw import draw_between
 
 PLAN, CODE, REVIEW, SUMMARISE, GENERAL = Stage.PLAN, Stage.CODE, Stage.REVIEW, Stage.SUMMARISE, Stage.GENERAL
 SYSTEM = 15_000
-"""Tokens of an agent's system prompt and tools: Claude Code's, as the gateway estimates them."""
-_SUMMARY = 1_700  # tokens that stand for what was compacted
+"""Tokens of an agent's system prompt and tools: Claude Code's, by the gateway's estimate."""
+_SUMMARY = 1_700  # tokens of the summary after compaction
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """One request of a session. `stage`: what it is for; `seen`: what its own words say, None where they are unclear.
-    `fresh`: tokens that it adds to the conversation. `declared`: the client declares its mode. `alone`: a title or a
-    compaction; the title has a prompt of its own. `anew`: the conversation begins again, after compaction.
+    """One request of a session. `stage` is its true stage, `seen` the stage by its own text (None if unclear). `fresh`
+    tokens are added to the conversation. `declared`: the client declares its mode. `alone`: a title or a compaction;
+    the title has its own prompt. `anew`: the conversation begins again after compaction.
     """
 
     stage: Stage
@@ -34,7 +34,7 @@ class SessionRequest:
 
 @dataclass(frozen=True, slots=True)
 class UserTurn:
-    """A turn of the user, as `says` has it: so many requests of one stage. `clear`: its words say which."""
+    """A user's turn: a number of requests of one stage. `clear`: its text reveals the stage."""
 
     stage: Stage
     requests: int
@@ -43,8 +43,8 @@ class UserTurn:
 
 @dataclass(frozen=True, slots=True)
 class SessionShape:
-    """A kind of session. `first` and `result`: tokens of the first request, and of what tools return; `pause`: seconds
-    before a user's turn. At `compact_at` tokens the agent compacts.
+    """A kind of session. `first` and `result` are the tokens of the first request and of a tool's result; `pause` is
+    the seconds before a user's turn. The agent compacts at `compact_at` tokens.
     """
 
     name: str
@@ -56,7 +56,7 @@ class SessionShape:
 
 
 def _says(text: str) -> tuple[UserTurn, ...]:
-    """Turns from a line such as "plan 4, code 10, code? 6": a question mark is a turn such as "go on"."""
+    """Parse turns from a line such as "plan 4, code 10, code? 6"; a question mark is an unclear turn ("go on")."""
     found = []
     for each in text.split(","):
         stage, count = each.split()
@@ -81,15 +81,15 @@ SHAPES = (
     SessionShape("one long loop of code", _says("code 21, code? 18, summarise 1")),
     SessionShape("talk and review, little code", _says("plan 10, general 5, review 14, plan 6, code 4, summarise 1")),
 )
-"""Forty requests each, and what compaction adds."""
+"""The shapes, with forty requests each, and those that compaction adds."""
 
 
 def requests_of(shape: SessionShape, seed: int) -> Iterator[SessionRequest]:
-    """A session of this shape. A title goes beside the first request."""
+    """Yield a session of this shape. A title is requested beside the first request."""
     size, mode = SYSTEM, GENERAL
     drawn = chain.from_iterable(_turn(shape, place, turn, seed) for place, turn in enumerate(shape.turns))
     for number, next_one in enumerate(drawn):
-        # a plan begins and ends by declaration: its end is a call inside a loop
+        # a plan begins and ends by declaration; it ends with a call inside a loop
         declared = PLAN in {next_one.stage, mode} and next_one.stage is not mode
         request = replace(next_one, declared=declared)
         if size + request.fresh > shape.compact_at:
@@ -102,7 +102,7 @@ def requests_of(shape: SessionShape, seed: int) -> Iterator[SessionRequest]:
 
 
 def _turn(shape: SessionShape, place: int, turn: UserTurn, seed: int) -> Iterator[SessionRequest]:
-    """A turn's requests: the user's, then a loop of tools; the last answer is the longest."""
+    """Yield a turn's requests: the user's, then a loop of tools; the last answer is the longest."""
 
     def between(low: int, high: int, *name: object) -> int:
         return draw_between(seed, low, high, shape.name, place, *name)

@@ -3,8 +3,8 @@
     python -m venv TRAINING && TRAINING/bin/pip install scikit-learn==1.8.0 msgspec==0.22.0
     PYTHONPATH=src TRAINING/bin/python scripts/orchestra/train.py cleaned.jsonl more.jsonl
 
-scikit-learn is needed for training and evaluation alone, so it is in no lock file. Temperature and gate are chosen on
-predictions for repositories that were held out. The data is never committed; the model card says what it was.
+scikit-learn is needed only for training and evaluation, so it is in no lock file. Temperature and gate are chosen on
+predictions for held-out repositories. The data is never committed; the model card describes it.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from tokenharbor.orchestra.stage import Stage
 
 REGULARISATION = 0.4
 STAGES = sorted(stage.value for stage in Stage)
-_REPOSITORIES_OF_A_WORD = 10  # that must use a word before it is a feature: nobody's own vocabulary
+_REPOSITORIES_OF_A_WORD = 10  # repositories that must use a word before it is a feature, to exclude private vocabulary
 _WEIGHTS = Path(__file__).parents[2] / "src/tokenharbor/orchestra/model/weights.toml"
 
 
 class Trained:
-    """A model of some rows: its vocabulary, its columns, its weights."""
+    """A model trained on some rows: vocabulary, columns, weights."""
 
     def __init__(self, rows: Sequence[LabelledChat]) -> None:
         self.lexicon = load_lexicon()
@@ -49,7 +49,7 @@ class Trained:
 
 
 def vocabulary_of(rows: Sequence[LabelledChat]) -> frozenset[str]:
-    """Words that many repositories use."""
+    """Return the words that many repositories use."""
     users: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         shape = read_shape(row.chat)
@@ -60,7 +60,7 @@ def vocabulary_of(rows: Sequence[LabelledChat]) -> frozenset[str]:
 
 
 def _weights(rows: Sequence[LabelledChat]) -> list[float]:
-    """Templates that repeat and frequent labels weigh less."""
+    """Return the rows' weights; rows of repeated templates and frequent labels weigh less."""
     templates = Counter(row.template for row in rows)
     labels = Counter(row.label for row in rows)
     return [
@@ -69,7 +69,7 @@ def _weights(rows: Sequence[LabelledChat]) -> list[float]:
 
 
 def held_out(rows: Sequence[LabelledChat], more: Sequence[LabelledChat]) -> Any:
-    """Scores of each row by a model that has seen nothing of the row's repository."""
+    """Return each row's scores from a model that has not seen the row's repository."""
     scores = np.zeros((len(rows), len(STAGES)))
     for repository in sorted({row.repository for row in rows}):
         test = [index for index, row in enumerate(rows) if row.repository == repository]
@@ -88,13 +88,13 @@ def truth_of(rows: Sequence[LabelledChat]) -> Any:
 
 
 def gated(chances: Any, gate: float) -> Any:
-    """The stage of each row: a guess below the gate is general."""
+    """Return each row's stage; a guess below the gate becomes general."""
     guesses = chances.argmax(axis=1)
     return np.where(chances.max(axis=1) >= gate, guesses, STAGES.index(Stage.GENERAL))
 
 
 def calibrate(scores: Any, rows: Sequence[LabelledChat]) -> tuple[float, float]:
-    """The temperature with the least log loss, and the highest gate among those with the best macro-F1."""
+    """Return the temperature with the least log loss, and the highest gate among those with the best macro-F1."""
     truth, every = truth_of(rows), np.arange(len(rows))
     temperatures = [step / 20 for step in range(10, 81)]
     temperature = min(temperatures, key=lambda each: -np.log(softmax(scores, each)[every, truth]).mean())
@@ -105,7 +105,7 @@ def calibrate(scores: Any, rows: Sequence[LabelledChat]) -> tuple[float, float]:
 
 
 def write(path: Path, trained: Trained, temperature: float, gate: float) -> None:
-    """Weights in thousandths, a line for each feature, so that a change can be read."""
+    """Return the weights in thousandths, one line per feature, so that diffs are readable."""
     rows = np.rint(trained.model.coef_.T * 1000).astype(int)
     named = dict(zip(trained.columns.get_feature_names_out(), rows, strict=True))
     named["bias"] = named["bias"] + np.rint(trained.model.intercept_ * 1000).astype(int)
@@ -122,7 +122,7 @@ def write(path: Path, trained: Trained, temperature: float, gate: float) -> None
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Train the stage classifier.")
     for name in ("cleaned", "more"):
         parser.add_argument(name, type=Path)

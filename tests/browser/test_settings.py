@@ -110,7 +110,7 @@ async def test_security_from_a_password_alone_to_an_app_with_codes_shown_once(vi
     assert not set(first) & set(second)
     await panel.get_by_role("button", name="I have saved them").click()
     await visitor.shows_no(set(second))
-    assert "New recovery codes were made" in site.mail_to(person.email)
+    assert "New recovery codes were created" in site.mail_to(person.email)
 
 
 async def _codes(panel: Locator) -> list[str]:
