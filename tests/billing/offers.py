@@ -1,4 +1,4 @@
-"""Requests, and offers of one model, as the room's tests quote and bill them."""
+"""Requests, and offers of one model, for the room's tests."""
 
 from datetime import UTC, datetime
 

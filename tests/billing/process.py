@@ -1,4 +1,4 @@
-"""A gateway's money in one process that can be killed, over books in memory that can be away, silent or forgetful."""
+"""A gateway's billing in a process that can be killed, with books in memory that can fail, hang or lose data."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The most that a request on another surface can use: never less than what we would count for it ourselves."""
+"""The bound of a media request is never below our own count for it."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The settler, over books in memory: what becomes of a request's money in each state of its meter."""
+"""The settler, with books in memory: a request's money in each state of its meter."""
 
 import asyncio
 from collections.abc import AsyncIterator

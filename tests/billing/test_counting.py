@@ -1,4 +1,4 @@
-"""Whose count is billed."""
+"""Which count is billed."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Credit that is due is asked for before a refusal, and who has nothing costs nothing."""
+"""Due credit is granted before a refusal, and an account without balance causes no repeated queries."""
 
 from tokenharbor.billing.due_credit import DueCredit
 from tokenharbor.kernel.ids import UUID

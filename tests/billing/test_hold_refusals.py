@@ -1,4 +1,4 @@
-"""Refused holds, in words: each names the limit that it met, whose it is and the figures, and when a retry passes."""
+"""Errors for refused holds: each names the limit, its origin and the figures, and when a retry may pass."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Quotes: an upper bound on every endpoint of the route, and the cap that makes a request fit a thin wallet."""
+"""Quotes: an upper bound on every endpoint of the route, and caps for a small wallet."""
 
 from dataclasses import replace
 

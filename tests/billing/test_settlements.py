@@ -1,4 +1,4 @@
-"""Whoever waits for a settlement is told what stays true: the database has it, or the journal has."""
+"""A settlement that is reported as done is in the database or in the journal."""
 
 import asyncio
 from collections.abc import Sequence

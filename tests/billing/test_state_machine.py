@@ -1,5 +1,5 @@
-"""Requests of many accounts at once, cut off at every await, over books that fail: what was complete is billed, once,
-and nothing stays held.
+"""Concurrent requests of many accounts, cancelled at every await, with failing books: complete answers are billed once,
+and no hold remains.
 """
 
 import asyncio

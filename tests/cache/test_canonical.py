@@ -1,4 +1,4 @@
-"""The form of a question: left aside where it cannot matter, and nowhere else."""
+"""The canonical form of a question: form is ignored only where it cannot matter."""
 
 import pytest
 from hypothesis import given

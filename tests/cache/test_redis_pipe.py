@@ -1,4 +1,4 @@
-"""The pipe to Redis, with a real Valkey: what is kept comes back, and nothing that befalls the server is an error."""
+"""The Redis client, with a real Valkey: values come back, and no failure of the server raises."""
 
 import asyncio
 import contextlib

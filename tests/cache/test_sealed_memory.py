@@ -1,4 +1,4 @@
-"""Sealed answers in memory: bounded in bytes, gone after their time, opened by their own key alone."""
+"""Sealed answers in memory: bounded in bytes, dropped when they expire, and opened only with their own key."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""One question in every dialect that clients speak here, and what of the answer each of them would say."""
+"""One question in every client dialect, and the content that its answer must have in each of them."""
 
 import json
 from collections.abc import Callable, Mapping

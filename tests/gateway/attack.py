@@ -1,4 +1,4 @@
-"""What attacks share: canaries that must turn up nowhere, what a refusal may say, and servers with small limits."""
+"""Shared parts of attack tests: canaries that must appear nowhere, checks of refusals, servers with small limits."""
 
 import contextlib
 import json

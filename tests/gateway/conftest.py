@@ -1,4 +1,4 @@
-"""Fixtures: one house for the room's tests, as new for each of them."""
+"""Fixtures: one gateway for the room's tests, reset for each of them."""
 
 import asyncio
 import dataclasses

@@ -1,4 +1,4 @@
-"""A whole gateway inside the tests' own loop: the composition of production, with a simulator as every vendor."""
+"""A whole gateway in the tests' event loop: the production composition, with a simulator as every provider."""
 
 import asyncio
 import contextlib

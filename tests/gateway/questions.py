@@ -1,4 +1,4 @@
-"""One request in each dialect that says all that may be said, and the places of each single fact in it."""
+"""One request per dialect with every supported field, and the path of each single value in it."""
 
 import copy
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Requests said byte for byte, and answers shown as they came over the socket."""
+"""Requests sent byte for byte, and answers as they came over the socket."""
 
 import asyncio
 import json

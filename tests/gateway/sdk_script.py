@@ -1,4 +1,4 @@
-"""What the vendors say to their own libraries, and what it costs."""
+"""The simulator's answers to the vendors' own libraries, and their cost."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A vendor that plays bytes as they stand on a tape, cut as it is told, and keeps what it was asked."""
+"""A provider that replays recorded bytes, cut at given places, and records the requests."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Any client at any vendor: the answer is whole, the bill the vendor's own count, and no failure looks like success."""
+"""Any client at any provider: answers are whole, bills match the provider's count, failures never look like success."""
 
 import asyncio
 import itertools

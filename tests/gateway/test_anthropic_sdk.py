@@ -1,4 +1,4 @@
-"""Anthropic's own library, pointed at the gateway and nothing else changed."""
+"""Anthropic's own library, with only its base URL changed."""
 
 import asyncio
 from typing import Any

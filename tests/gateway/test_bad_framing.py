@@ -1,4 +1,4 @@
-"""Bodies of a wrong size, in wrong chunks, encoded or never finished: bounded, refused, and no harm done."""
+"""Bodies with a wrong length, bad chunks or encodings, or without an end: bounded, refused, and harmless."""
 
 import asyncio
 from collections.abc import Iterator

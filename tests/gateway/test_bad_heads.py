@@ -1,4 +1,4 @@
-"""Names, headers, keys and queries that are none: the contract's error, and nothing of them in any answer's head."""
+"""Invalid model names, headers, keys and queries: the documented error, and none of their text in the answer's head."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Whatever a caller sends: the contract's error in the dialect of the path, nothing billed, held or logged."""
+"""Invalid requests: the documented error in the path's dialect, with nothing billed, held or logged."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Keys of kept answers: alike for the same request alone."""
+"""Cache keys: equal for equal requests only."""
 
 import json
 from typing import Any, cast

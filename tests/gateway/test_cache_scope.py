@@ -1,5 +1,5 @@
-"""What the exact cache compares, from outside: of a request in each dialect every fact that can change its answer is
-changed, one at a time, and none of the changed ones gets the answer of the first.
+"""The scope of the exact cache, from outside: in each dialect, every fact of a request that can change its answer is
+changed, one at a time, and no changed request gets the answer of the first.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""Whose fault a failure is: a vendor's words about our account or about a model lead to the next, and no further."""
+"""Failures by cause: a provider's error about our account or the model moves on to the next endpoint, others do not."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a vendor reports above the quote is never charged: not to the wallet, and not past a key's limits."""
+"""Reported usage above the quote is never charged, neither to the wallet nor past a key's limits."""
 
 from typing import Any
 

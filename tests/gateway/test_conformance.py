@@ -1,4 +1,4 @@
-"""What a tester of conformance finds in the answers of every dialect, from vendors of every wire."""
+"""A conformance check of answers in every dialect, from providers of every wire."""
 
 import asyncio
 import dataclasses

@@ -1,4 +1,4 @@
-"""The console stands behind the same port while its process runs; until then `/` is one plain page."""
+"""The console is served on the gateway's port while its process runs; until then `/` is a plain page."""
 
 import json
 import socket

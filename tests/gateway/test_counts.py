@@ -1,4 +1,4 @@
-"""Counting tokens: free, by nobody but us, in each dialect's own words."""
+"""Token counts: free, made without a provider, in each dialect's form."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""A vendor that shows our credential in an answer: masked in all that leaves and is kept, and alarmed."""
+"""A provider that repeats our credential in an answer: masked wherever the answer is sent or stored, with an alarm."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""How many functions and rooms a billed request enters: the house stays shallow."""
+"""The number of functions and rooms that a billed request enters stays within a limit."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Stop sequences, JSON and small maxima where the vendor has none of them: done by us, over sockets."""
+"""Stop sequences, JSON and small maxima that a provider does not support: applied by the gateway, over sockets."""
 
 import json
 from typing import Any

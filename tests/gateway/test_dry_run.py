@@ -1,4 +1,4 @@
-"""`?dry_run=1`: the route, who is dropped and why, and the quote; nothing is held and nobody is called."""
+"""`?dry_run=1`: the route, dropped candidates with reasons, and the quote; nothing is held, no provider called."""
 
 from typing import Any
 

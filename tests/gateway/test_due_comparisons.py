@@ -1,4 +1,4 @@
-"""Which hits of the semantic cache are due to be compared."""
+"""The choice of semantic cache hits that are compared."""
 
 from datetime import UTC, datetime, timedelta
 

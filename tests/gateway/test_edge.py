@@ -1,4 +1,4 @@
-"""The edge: what is served beside answers, and what is refused before anybody is asked, each in its dialect."""
+"""Paths beside answers, and requests that are refused before a provider is asked, each in its dialect."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How vendors say that an answer ended: the same words have the same meaning in whole answers and in streams."""
+"""Stop reasons: the same provider's word has the same meaning in whole answers and in streams."""
 
 import json
 from typing import Any

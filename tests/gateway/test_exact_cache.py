@@ -1,4 +1,4 @@
-"""The exact cache, from outside: what is given again, in which form, at which price, and what never is."""
+"""The exact cache, from outside: what is cached, how a hit is served and priced, and what is never cached."""
 
 import asyncio
 import json

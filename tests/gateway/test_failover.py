@@ -1,4 +1,4 @@
-"""Failover: who is tried after whom, what stands on header and receipt, and that losers are never billed."""
+"""Failover: the order of attempts, their traces in headers and receipts, and that failed attempts are never billed."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Vendors whose usage is false: quarantined, counted by us, alarmed, and never billed above what was held."""
+"""Providers with false usage: quarantined, replaced by our own count, alarmed, and never billed above the hold."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whatever a vendor does wrong, a caller's own library raises the contract's error, and nobody pays for it."""
+"""Whatever a provider does wrong, the caller's library raises the documented error, and nothing is billed."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass

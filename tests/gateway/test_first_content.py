@@ -1,4 +1,4 @@
-"""What waits before an answer's first content: little, and what the vendor repeats of the request."""
+"""Data held back before an answer's first content: little, apart from what the provider repeats of the request."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Forms with files through the real gateway: recordings passed on as they come, edited images; to the nano."""
+"""Forms with files through the real gateway: streamed recordings and edited images, billed exactly."""
 
 import asyncio
 import contextlib

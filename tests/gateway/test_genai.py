@@ -1,4 +1,4 @@
-"""Google's own library for Gemini, pointed at the gateway and nothing else changed, whatever wire the vendor speaks."""
+"""Google's own library for Gemini, with only its base URL changed, for providers of every wire."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A caller that leaves before it has had anything pays nothing, later what it was sent; nobody works on for it."""
+"""Callers that hang up pay only for the content sent to them, and the provider's stream is closed."""
 
 import asyncio
 import json

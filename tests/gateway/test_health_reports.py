@@ -1,4 +1,4 @@
-"""What public pages say of endpoints: attempts as they ended, from every gateway."""
+"""Endpoint health on public pages: the outcomes of attempts, from every gateway."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A vendor that lies, floods or never ends: bounded memory, the contract's error, no more than the wallet has."""
+"""A provider that lies, floods or never ends: bounded memory, the documented error, and no charge above the wallet."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What a quote's bound of the input is taken from: the kinds of the characters, not their bytes alone."""
+"""The quote's bound of input: by the kinds of characters, not by bytes alone."""
 
 import asyncio
 import json

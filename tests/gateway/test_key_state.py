@@ -1,4 +1,4 @@
-"""What a key may still spend and what was used, in the shapes that clients of model routers read."""
+"""A key's limit and usage, in the shapes that clients of model routers read."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What a key may do: its models, providers and addresses, until it expires or is revoked."""
+"""The rules of a key: its models, providers and networks, until it expires or is revoked."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A gateway whose lease has lapsed ends what is open in its callers' dialects, and serves again once it is renewed."""
+"""A gateway whose lease has lapsed ends open answers in their dialects, and serves again once it is renewed."""
 
 import asyncio
 import json

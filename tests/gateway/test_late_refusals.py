@@ -1,4 +1,4 @@
-"""A vendor that refuses the request in the midst of its answer: told as what it is, in each dialect's stream."""
+"""A provider that rejects the request in the middle of its answer: reported as such in each dialect's stream."""
 
 import json
 from typing import Any

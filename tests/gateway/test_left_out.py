@@ -1,4 +1,4 @@
-"""What a vendor of another dialect is not told: named in the header, receipt and dry run, or a 400 if asked for."""
+"""Fields that a provider of another dialect lacks: named in header, receipt and dry run, or a 400 on request."""
 
 import json
 from typing import Any

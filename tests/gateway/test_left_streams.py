@@ -1,4 +1,4 @@
-"""A stream whose caller has left: read on for the usage alone; else counted by us, with what is not seen in it."""
+"""Streams whose caller has left: read on for the usage only; else counted by us, including hidden tokens."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Providers that lie about usage in any way: nobody pays more than was held, no key more than its limits."""
+"""Providers that lie about usage: no charge above the hold, and none past a key's limits."""
 
 import json
 from collections.abc import Sequence

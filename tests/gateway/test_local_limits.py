@@ -1,4 +1,4 @@
-"""Limits of what holds nothing: a window of a minute for each key and address, in a bounded memory."""
+"""Limits of requests that hold no money: a one-minute window per key and address, in bounded memory."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Receipts tell every candidate that was not asked, and why; nothing of what was said stands in it."""
+"""Receipts list every candidate that was not asked, and why, without any content of the request."""
 
 import json
 from typing import Any

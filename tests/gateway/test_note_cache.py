@@ -1,4 +1,4 @@
-"""The note cache: whose notes it gives back to whom, for how long, and how little it may grow."""
+"""The note cache: which notes it returns to whom, for how long, and its bounds."""
 
 from datetime import UTC, datetime
 

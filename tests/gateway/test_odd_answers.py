@@ -1,4 +1,4 @@
-"""Answers of vendors that are odd and yet complete: a caller gets them, and pays for them."""
+"""Unusual but complete answers of providers: callers get them, and pay for them."""
 
 import asyncio
 import json

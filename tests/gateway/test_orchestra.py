@@ -1,4 +1,4 @@
-"""One name for many models: which pool is asked, in every dialect, who is billed, and what is told of it."""
+"""Model pools: which pool is asked, in every dialect, who is billed, and what headers and receipts say."""
 
 import asyncio
 import json

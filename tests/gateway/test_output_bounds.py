@@ -1,4 +1,4 @@
-"""What a quote's bound of the output is taken from: only the field that this provider obeys limits an answer."""
+"""The quote's bound of output: only a maximum that the provider obeys limits an answer."""
 
 import asyncio
 import json

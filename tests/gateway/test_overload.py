@@ -1,4 +1,4 @@
-"""Overload: beyond what may wait, new requests are refused at once, until some have gone."""
+"""Overload: beyond full queues, new requests are refused at once until there is room."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

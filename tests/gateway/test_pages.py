@@ -1,4 +1,4 @@
-"""The pages of our own: the front page, the docs, and what a browser sees where nothing is."""
+"""The gateway's own pages: the front page, the docs, and the page for unknown paths."""
 
 import base64
 import dataclasses

@@ -1,4 +1,4 @@
-"""A payer's rates in a gateway's memory: true headers, and refusals that are repeated no longer than they hold."""
+"""A payer's rates in a gateway's memory: correct headers, and refusals repeated only while they hold."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Pins of sessions: bounded in number and in memory, and forgotten after a time."""
+"""Pins of sessions: bounded in number and memory, and dropped after a time."""
 
 import tracemalloc
 

@@ -1,4 +1,4 @@
-"""The queue of bodies to read: in the order in which they came, a few in a turn of the loop, and nobody forgotten."""
+"""The queue of bodies to parse: first in, first out, a few per turn of the loop, and none forgotten."""
 
 import asyncio
 

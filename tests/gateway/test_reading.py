@@ -1,4 +1,4 @@
-"""What callers read: models, their balance, their receipts."""
+"""The paths that callers read: models, balance, receipts."""
 
 import pytest
 from tests.gateway.house import HELLO, House

@@ -1,4 +1,4 @@
-"""Receipts as they are read: proven by a signed root, signed by us, and refused by whoever checks a changed one."""
+"""Receipts as they are read: proven by a signed root, signed by us, and rejected by the check if changed."""
 
 import json
 from collections.abc import Callable, Iterator

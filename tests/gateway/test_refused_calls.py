@@ -1,4 +1,4 @@
-"""Refused calls are on record by key, code and hour: those of the database, those that are repeated, no stranger's."""
+"""Refused calls are recorded by key, code and hour, whether or not the database refused them; unknown keys are not."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Refusals by requests a minute, repeated before the request is looked at: no body, no database, no vendor."""
+"""Refusals by requests a minute, repeated without reading the body or asking the database or a provider."""
 
 import asyncio
 from ipaddress import ip_network

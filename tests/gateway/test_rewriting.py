@@ -1,4 +1,4 @@
-"""A kept answer written for a client of another dialect."""
+"""Cached answers rewritten for a client of another dialect."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The table of paths: what each path means, and that a dialect's own paths are served without a line in the gateway."""
+"""The table of paths: what each path means; a dialect's own paths are served without a line in the gateway."""
 
 import pytest
 from tests.gateway.house import CHAT, HELLO, House

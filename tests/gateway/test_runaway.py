@@ -1,4 +1,4 @@
-"""Providers that do not stop: cut far beyond the maximum, closed at once, billed no more than what was held."""
+"""Providers that do not stop: cut far beyond the maximum, closed at once, and billed at most the hold."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The vendors' own libraries, pointed at the gateway and nothing else changed."""
+"""The vendors' own libraries, with only their base URL changed."""
 
 import asyncio
 import json

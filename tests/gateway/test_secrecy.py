@@ -1,4 +1,4 @@
-"""What nobody may read: prompts and answers anywhere but in the answer, credentials and API keys anywhere at all."""
+"""Prompts and answers appear only in answers; credentials and API keys appear nowhere."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The semantic cache, from outside: who has it, what it gives, what stops it, and who pays for comparisons."""
+"""The semantic cache, from outside: who has it, what it serves, what stops it, and who pays for comparisons."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""Sessions: one id for one conversation, whatever dialect it is told in, and never one for two accounts."""
+"""Sessions: one id for one conversation in any dialect, and never one id for two accounts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Kept answers in Redis, shared by gateways, with a real Valkey; and that nothing of them can be read anywhere."""
+"""Cached answers shared by gateways in a real Valkey, where nothing of them can be read."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A provider that speaks no caller's dialect, in a framing of its own, to signed requests: nobody can tell."""
+"""A provider with its own wire, framing and signed requests: callers see no difference."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Snapshots: what is shown is what is charged, under any plan of an account; a plan's boundaries are never left."""
+"""Snapshots: the shown price is the charged price under any account plan, and a plan's boundaries are kept."""
 
 from datetime import UTC, datetime
 

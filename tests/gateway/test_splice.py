@@ -1,4 +1,4 @@
-"""Same dialect on both sides: the vendor has the caller's bytes and the caller the vendor's, but for the few edits."""
+"""The same dialect on both sides: bytes pass unchanged in both directions, apart from a few edits."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""What strangers pretend: addresses that are not theirs, proxies that are none, hosts with markup, unknown keys."""
+"""Untrusted claims: forged addresses and proxy headers, hosts with markup, unknown keys."""
 
 import asyncio
 from collections.abc import Iterator

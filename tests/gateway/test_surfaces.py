@@ -1,4 +1,4 @@
-"""The surfaces beside chat through the real gateway, asked by OpenAI's library, priced to the nano."""
+"""The surfaces other than chat through the real gateway, called by OpenAI's library, and billed exactly."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The four timers on a vendor: each ends in a 504 that names it, the vendor is hung up on, and pings buy no time."""
+"""The four timeouts of a provider: each ends in a 504 that names it and closes the connection, whatever pings come."""
 
 from typing import Any
 

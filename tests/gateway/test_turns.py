@@ -1,4 +1,4 @@
-"""The second turn of clients that send the assistant's message back with what they noted on it."""
+"""The second turn of clients that send the assistant's message back with its notes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Surfaces beside chat whose providers count nothing, or falsely: our own count, never 0, never above the hold."""
+"""Media providers without usage, or with false usage: our own count is billed, never 0, never above the hold."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Videos through the real gateway: held when they are asked for, billed once when they are done, whoever lives."""
+"""Videos through the real gateway: held on request, billed once when done, even if a gateway dies."""
 
 import asyncio
 from datetime import timedelta

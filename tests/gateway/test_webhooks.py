@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: the bytes as they came, an answer once the event is kept, and what is refused."""
+"""Webhooks over HTTP: passed on byte for byte, answered once the event is stored, refused if forged or too large."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Conversations for tests, in few words."""
+"""Short builders of conversations for tests."""
 
 from tokenharbor.wire.neutral.chat import Chat, Message, Part, Role, Text, Tool, ToolCall, ToolResult
 

@@ -1,4 +1,4 @@
-"""What real coding agents sent (tests/e2e/clients/capture.py), and requests in six languages: never trained on."""
+"""Requests of real coding agents (tests/e2e/clients/capture.py) and in six languages, none of them training data."""
 
 import json
 import tomllib

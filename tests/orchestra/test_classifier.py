@@ -1,4 +1,4 @@
-"""What is decided about a request, and who decides."""
+"""The decision about a request's stage, and its source."""
 
 from tests.orchestra.chats import chat, said, told
 

@@ -1,4 +1,4 @@
-"""The cost model of docs/orchestra.md: its table is current, its caches are providers', and no session goes lost."""
+"""The cost model of docs/orchestra.md: its table is current, its caches match providers', and no session is lost."""
 
 from scripts.orchestra import cost_model as model
 from scripts.orchestra.shapes import SYSTEM

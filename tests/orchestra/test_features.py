@@ -1,4 +1,4 @@
-"""Words and concepts, counted fast, are those of a plain reading."""
+"""The fast counts of words and concepts equal those of a plain implementation."""
 
 from collections import Counter
 

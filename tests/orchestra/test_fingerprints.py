@@ -1,4 +1,4 @@
-"""Known agents' prompts: each is found by its anchors, where they stand, and by nothing less."""
+"""Known agents' prompts: each is recognised by all of its anchors in their place, and by nothing less."""
 
 from tests.orchestra.chats import chat, said, told
 

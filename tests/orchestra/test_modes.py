@@ -1,4 +1,4 @@
-"""What a client declares about its mode, by its newest sign alone."""
+"""The mode that a client declares, by its newest sign only."""
 
 import pytest
 from tests.orchestra.chats import called, chat, said, told

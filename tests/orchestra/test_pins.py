@@ -1,4 +1,4 @@
-"""Stickiness as a function: when a session's executor stays, and when another stage's takes over."""
+"""Stickiness as a function: when a session's executor stays, and when the stage changes it."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The choice stays when only the wording, the spelling or the order of tools changes."""
+"""The stage stays when only the wording, the spelling or the order of tools changes."""
 
 import random
 import tomllib

@@ -1,4 +1,4 @@
-"""What of a conversation is looked at."""
+"""The parts of a conversation that are classified."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Health: failures wait behind the others, longer each time, and one success ends it."""
+"""Health: failed endpoints are tried last, for longer with each failure, until one success."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Plans: boundaries are never left, preferences only order, and every drop has its reason."""
+"""Plans: boundaries are always kept, preferences only order, and every drop has its reason."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Verdicts: each kind of failure, what is tried next and what the caller hears."""
+"""Verdicts: for each kind of failure, what is tried next and the caller's error."""
 
 import pytest
 

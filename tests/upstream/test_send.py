@@ -1,4 +1,4 @@
-"""What a failure says is read with what the vendor left unsaid."""
+"""Failures are read with the context that the provider left out."""
 
 import asyncio
 from datetime import UTC, datetime

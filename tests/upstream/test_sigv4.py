@@ -1,4 +1,4 @@
-"""Signatures: AWS's published answers, and botocore as a peer that signs the same."""
+"""Signatures: AWS's published examples, and equality with botocore's."""
 
 from datetime import UTC, datetime, timedelta
 from unittest import mock

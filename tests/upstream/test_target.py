@@ -1,4 +1,4 @@
-"""Targets: heads made once, and what is added for each request."""
+"""Targets: heads that are made once, and the lines that are added for each request."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,1 +1,1 @@
-"""Floor 3: answers that are given again: what is kept, under which key, sealed, for how long."""
+"""Floor 3: caches of answers: their keys, encryption, memory and expiry, and the recognition of similar questions."""

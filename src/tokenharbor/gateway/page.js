@@ -1,7 +1,7 @@
 "use strict";
 const said = document.getElementById("said");
 async function copy(text) {
-  try { await navigator.clipboard.writeText(text); return true; } catch { /* not from a secure origin: the old way */ }
+  try { await navigator.clipboard.writeText(text); return true; } catch { /* not a secure origin: use the old API */ }
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);

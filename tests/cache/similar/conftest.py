@@ -1,4 +1,4 @@
-"""The model as it is installed, its int8 files written once for a run of tests."""
+"""The installed embedding model, with its int8 files written once for a test run."""
 
 from pathlib import Path
 

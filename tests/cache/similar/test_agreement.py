@@ -1,4 +1,4 @@
-"""When two answers count as agreeing: what cannot be judged does not."""
+"""When two answers agree: an answer that cannot be judged does not."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The model: what it finds alike, what it costs, and that only its published weights are taken."""
+"""The embedding model: what it finds similar, what it costs, and that only its published weights are accepted."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Which prompts agree in all that one answer for both depends on."""
+"""The guards: which prompts agree in everything on which a shared answer depends."""
 
 import pytest
 from hypothesis import given
