@@ -57,7 +57,7 @@ async def test_sessions_are_listed_by_their_last_use(office: Office, database_ur
 async def test_rare_sessions_are_found_though_each_page_looks_at_few(
     office: Office, database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_MOST_LOOKED_AT", 1)
+    monkeypatch.setattr(sessions, "_MOST_SEARCHED", 1)
     await used(office, database_url, clock)
     viewer, found = office.member(AccountRole.VIEWER), []
     cursor: str | None = ""

@@ -58,7 +58,7 @@ async def test_requests_are_listed_newest_first_and_narrowed(
 async def test_rare_requests_are_found_though_each_page_looks_at_few(
     office: Office, database_url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "_MOST_LOOKED_AT", 1)
+    monkeypatch.setattr(history, "_MOST_SEARCHED", 1)
     made = await used(office, database_url, clock)
     viewer, pages = office.member(AccountRole.VIEWER), []
     cursor: str | None = ""
