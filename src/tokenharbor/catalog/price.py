@@ -165,7 +165,7 @@ def _read_price(table: object, place: TableLocation, surfaces: Collection[str]) 
         else:
             here.fault(f"from must be a date such as 2027-01-31, not {type_name(later.from_)}")
     if _can_cost_nothing(components, surfaces):
-        place.fault("it can cost nothing: state free = true in place of a price, if that is meant")
+        place.fault("it can cost nothing: set free = true in place of the price if that is intended")
     try:
         return make_price(components, place.name)
     except Misconfigured as error:

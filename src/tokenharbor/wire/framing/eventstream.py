@@ -99,7 +99,7 @@ def _read(raw: bytes) -> EventMessage | None:
 
 
 def _read_headers(raw: bytes) -> dict[str, Value]:
-    """Raises ValueError, struct.error or UnicodeDecodeError."""
+    """Read the headers. Raises ValueError, struct.error or UnicodeDecodeError."""
     headers: dict[str, Value] = {}
     at = 0
     while at < len(raw):
