@@ -204,7 +204,7 @@ async def test_a_refund_of_a_part_says_its_sum_and_what_has_come_back_is_not_ref
     await expect(panel).to_contain_text("At most $10 can be refunded.")
     await panel.get_by_label("Credit to refund").fill("4")
     line = panel.get_by_role("list", name="Credit in spending order").get_by_role("listitem")
-    said = [re.compile(r"\$10\.00 paid.*; \$4\.00 removed"), re.compile(r"match.*; \$4\.00 removed")]
+    said = [re.compile(r"\$10\.00 paid.*; \$4\.00 to be removed"), re.compile(r"match.*; \$4\.00 to be removed")]
     await expect(line).to_have_text(said)
     for lot in await line.all():  # four tenths of each are hollow
         slice_ = lot.locator("span").last

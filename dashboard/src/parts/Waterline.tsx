@@ -91,7 +91,7 @@ function Segment({ lot, drawn, leaving }: { lot: WaterlineLot; drawn: boolean; l
   const held = share(lot.held_usd, lot.remaining_usd);
   const words = `${toCents(lot.remaining_usd, "down")} ${poolName(lot.pool)}, ${lotEnd(lot)}`;
   const holding = isZero(lot.held_usd) ? "" : `; ${i18n._("{amount} held", { amount: toCents(lot.held_usd) })}`;
-  const gone = leaving.map(({ usd }) => `; ${i18n._("{amount} removed", { amount: toCents(usd) })}`).join("");
+  const gone = leaving.map(({ usd }) => `; ${i18n._("{amount} to be removed", { amount: toCents(usd) })}`).join("");
   const part = leaving.reduce((sum, { usd }) => sum + share(usd, lot.remaining_usd), 0); // a width, not money
   return (
     <li

@@ -44,7 +44,7 @@ function Repeats({ caching }: { caching: Caching }) {
   const said = caching.shared ? i18n._("Shared by all keys and end users of the account") : i18n._("Separate for each key and end user");
   return (
     <Topic title={i18n._("Repeated requests")} lead={lead}>
-      <Choice on={caching.shared} said={said} body={{ shared: !caching.shared }} act={caching.shared ? i18n._("Separate") : i18n._("Share")} />
+      <Choice on={caching.shared} said={said} body={{ shared: !caching.shared }} act={caching.shared ? i18n._("Keep separate") : i18n._("Share answers")} />
     </Topic>
   );
 }

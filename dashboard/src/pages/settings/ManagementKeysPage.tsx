@@ -77,7 +77,7 @@ function Keys({ keys }: { keys: readonly ManagementKey[] }) {
       <Confirm
         opened={chosen !== null}
         title={i18n._("Revoke {name}", { name: chosen ? nameOf(chosen) : "" })}
-        words={i18n._("Its requests are refused from now on. Its past changes remain, as does the audit log. This cannot be undone.")}
+        words={i18n._("Its requests are refused from now on. Its past changes remain, and the audit log shows them. This cannot be undone.")}
         label={i18n._("Revoke")}
         act={async () => {
           if (chosen) await revokeManagementKey(account.id, chosen.id);
