@@ -49,7 +49,7 @@ class StalledBooks:
 async def stalled(house: House, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StalledBooks]:
     monkeypatch.setattr(overload, "_HELD_BACK_SECONDS", 0.01)
     monkeypatch.setattr(house.parts.overload, "_most", MOST)
-    monkeypatch.setattr(house.parts.holds._batcher, "_many", MOST)
+    monkeypatch.setattr(house.parts.holds._batcher, "_full_batch", MOST)
     books = StalledBooks(house, monkeypatch)
     yield books
     books.go.set()
