@@ -64,7 +64,7 @@ def test_the_later_file_says_whether_it_is_free(load: Load) -> None:
     ("endpoints", "says"),
     [
         (({**FREE, "price": {"input": "1", "output": "1"}},), "free = true replaces a price"),
-        (({"provider": "acme", "price": {"input": "0", "output": "0"}},), "state free = true"),
+        (({"provider": "acme", "price": {"input": "0", "output": "0"}},), "set free = true"),
         ((FREE, {"provider": "other", "price": {"input": "1", "output": "1"}}), "such as 'given:free'"),
     ],
 )

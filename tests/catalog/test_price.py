@@ -114,7 +114,7 @@ def test_shown_prices_are_as_short_as_they_can_be() -> None:
         (_price(later=[{"from": "2027-01-01", "input": "1"}]), "later[0]: from must be a date"),
         (_price(steps=[{"above_input": 5, "input": "1"}] * 2), "here: input "),
         ("3", "expected a table, not a string"),
-        ({"input": "0", "output": "0"}, "it can cost nothing: state free = true"),
+        ({"input": "0", "output": "0"}, "it can cost nothing: set free = true"),
         ({"input": "0", "output": "0", "search": "1"}, "it can cost nothing"),
         (
             _price(later=[{"from": AT, "input": "0", "output": "0"}]),
