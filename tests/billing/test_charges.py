@@ -282,7 +282,7 @@ async def test_what_was_delivered_is_billed_if_the_caller_left_or_the_edition_sa
 
 async def test_a_task_keeps_its_hold(desk: Desk) -> None:
     meter = await desk.answered()
-    waiting = desk.settler.waiting(meter)
+    waiting = desk.settler.task_settlement(meter)
     desk.settler.leave_to_task(meter)
     desk.settler.end_unsettled(meter)
     await asyncio.sleep(0.01)

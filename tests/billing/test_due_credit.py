@@ -17,11 +17,11 @@ async def test_due_credit_is_asked_for_once_for_what_an_account_has_left() -> No
 
     due = DueCredit(run_due)
     refused = RefusedHold(HoldRefusal.BALANCE, Usd(5), Usd(3))
-    assert await due.comes(ACCOUNT, refused)
+    assert await due.grant(ACCOUNT, refused)
     for _ in range(100):  # a penniless hammerer, whatever is held at the moment
-        assert not await due.comes(ACCOUNT, refused)
-        assert not await due.comes(ACCOUNT, RefusedHold(HoldRefusal.BALANCE, Usd(8), Usd(0)))
-    assert not await due.comes(ACCOUNT, RefusedHold(HoldRefusal.QUOTA, Usd(1), Usd(0)))
+        assert not await due.grant(ACCOUNT, refused)
+        assert not await due.grant(ACCOUNT, RefusedHold(HoldRefusal.BALANCE, Usd(8), Usd(0)))
+    assert not await due.grant(ACCOUNT, RefusedHold(HoldRefusal.QUOTA, Usd(1), Usd(0)))
     assert len(asked) == 1
-    assert not await due.comes(ACCOUNT, RefusedHold(HoldRefusal.BALANCE, Usd(4), Usd(3)))  # something was spent
+    assert not await due.grant(ACCOUNT, RefusedHold(HoldRefusal.BALANCE, Usd(4), Usd(3)))  # something was spent
     assert len(asked) == 2

@@ -105,7 +105,7 @@ async def test_a_video_that_nobody_asks_after_is_billed_all_the_same(
     videos = house.harbor.server._handler.videos  # type: ignore[attr-defined]  # the routes
     monkeypatch.setattr("tokenharbor.gateway.video_tasks._QUIET", timedelta(minutes=-1))
     for _ in range(2):
-        await videos.tend()
+        await videos.poll_due()
     assert (await held(house), await spent(house)) == ("0.000000000", Usd.parse("0.4"))
 
 

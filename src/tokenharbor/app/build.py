@@ -154,7 +154,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
             database.pool,
             context.world,
             opened.signer,
-            router.videos.tend,
+            router.videos.poll_due,
             give_up,
             snapshots.policy,
             funding,

@@ -45,7 +45,7 @@ class Settler:
         meter.state = MeterState.CLOSED
         return settled.charge
 
-    def waiting(self, meter: Meter) -> Settlement:
+    def task_settlement(self, meter: Meter) -> Settlement:
         """Return the settlement of an accepted task, to be billed once it is done."""
         return self._settlement(meter, "complete")
 

@@ -21,7 +21,7 @@ class DueCredit:
         self._run_due = run_due
         self._left: dict[UUID, int] = {}
 
-    async def comes(self, account_id: UUID, refused: RefusedHold) -> bool:
+    async def grant(self, account_id: UUID, refused: RefusedHold) -> bool:
         """Grant due credit. Return whether any was granted: then ask for the hold again. Raises BooksError."""
         left = refused.available + refused.held
         if refused.why is not HoldRefusal.BALANCE or self._left.get(account_id) == left:

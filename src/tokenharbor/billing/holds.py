@@ -59,24 +59,24 @@ class Holds:
             meter.state = MeterState.OPEN
             left = _left(outcome) if quote is whole and meter.hit is None else None
             if left is None:
-                if await self._credit_comes(meter, outcome):
+                if await self._grant_due(meter, outcome):
                     quote = whole
                     continue
                 raise refusal_of(hold, outcome, policy)
             spendable = Spendable(left, meter.started_at, outcome.tokens_left)
             smaller = cap(request, offers, whole, policy, spendable)
             if smaller is None:
-                if await self._credit_comes(meter, outcome):
+                if await self._grant_due(meter, outcome):
                     continue
                 alone = Spendable(left, meter.started_at, least_tokens_a_minute(meter.payer))
                 fits_later = outcome.why in BY_TOKENS and cap(request, offers, whole, policy, alone) is not None
                 raise refusal_of(hold, outcome, policy, fits_later=fits_later)
             quote = smaller
 
-    async def _credit_comes(self, meter: Meter, refused: RefusedHold) -> bool:
+    async def _grant_due(self, meter: Meter, refused: RefusedHold) -> bool:
         """Grant due credit before a refusal. Return whether any was granted. Raises Unavailable."""
         try:
-            return await self._due.comes(meter.payer.account_id, refused)
+            return await self._due.grant(meter.payer.account_id, refused)
         except BooksError as error:
             raise Unavailable(_UNAVAILABLE) from error
 

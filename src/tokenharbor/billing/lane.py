@@ -11,7 +11,7 @@ from tokenharbor.kernel.payer import Payer
 from tokenharbor.ledger.types import PlacedHold, RefusedHold
 
 
-class RateWatch(Protocol):
+class RateObserver(Protocol):
     """Observes the rates of a payer."""
 
     def note(self, outcome: PlacedHold | RefusedHold, asked_at_seconds: float) -> None:
@@ -30,7 +30,7 @@ class BillingLane(msgspec.Struct, frozen=True):
     asked_name: str
     model_name: str
     heads: dict[int, tuple[ServedBy, bytes]] = {}
-    rates: RateWatch | None = None
+    rates: RateObserver | None = None
     free_limit: int = 0
 
     def detail_head(self, offer: Offer | None) -> bytes:

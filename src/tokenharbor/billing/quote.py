@@ -44,9 +44,9 @@ def make_offer(model: Model, endpoint: Endpoint, rates: Rates, policy: Policy) -
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """`amount` covers a request within `bound` on every endpoint of the route. `apart` is the number of tokens per
-    answer that no maximum limits. `capped` is the maximum if the gateway, not the caller, set it. If the endpoints are
-    of several models, `by_model` has the quote of each, and this is the highest.
+    """The most that a request can cost. `amount` covers a request within `bound` on every endpoint of the route.
+    `apart` is the number of tokens per answer that no maximum limits. `capped` is the maximum if the gateway, not the
+    caller, set it. If the endpoints are of several models, `by_model` has the quote of each, and this is the highest.
     """
 
     amount: Usd

@@ -93,7 +93,7 @@ def _has_remote_media(request: Request) -> bool:
 
 
 def _allows_retention(call: MeteredCall, request: Request) -> bool:
-    """Requests that demand zero retention are never cached."""
+    """Return whether the request's rules allow caching: requests that demand zero retention are never cached."""
     if request.rules is None and call.rules is None:
         return True
     header = None if call.rules is None else call.header_rules()

@@ -36,7 +36,7 @@ class FormIntake:
         return UploadForm(b"".join(self._kept), self._boundary, self._reader, self._exchange.body_bound)
 
     @property
-    def sound(self) -> tuple[int, int]:
+    def received_sound(self) -> tuple[int, int]:
         """The bytes of its files so far, and their seconds of sound if a WAV header states them."""
         reader = self._reader
         return reader.file_bytes, seconds_of(reader.file_head, reader.file_bytes)

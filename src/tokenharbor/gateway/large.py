@@ -24,7 +24,7 @@ class LargeBodies:
         self._reads = reads
         self._reader = ThreadPoolExecutor(1, "large-bodies")
 
-    async def expect(self, call: Call, caller: Caller) -> None:
+    async def check_balance(self, call: Call, caller: Caller) -> None:
         """Check the balance before a large body is read, unless the account may use free models. Raises
         InsufficientQuota, Unavailable.
         """

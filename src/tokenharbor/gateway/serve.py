@@ -77,7 +77,7 @@ class Gateway:
             call.rates = snapshot.rates.get(caller)
             exchange.buffer_owner = caller.payer.account_id
             if exchange.body is None and exchange.body_bound > LARGE:
-                await dependencies.large.expect(call, caller)
+                await dependencies.large.check_balance(call, caller)
             request = await kind.read(call)
             lane = lane_of(snapshot, caller, kind.name, request)
             call.rates = lane.rates

@@ -41,7 +41,7 @@ class VideoTasks:
     async def read(self, call: Call, name: str) -> None:
         """Answer with the state of a video."""
         task = await self._find(call, name)
-        body, _ = await self._ask_after(task)
+        body, _ = await self._poll(task)
         call.exchange.respond(200, json_head(call), rename(body, _shown(task)))
 
     async def _find(self, call: Call, name: str) -> VendorTask:
@@ -56,7 +56,7 @@ class VideoTasks:
             raise NotFound("This account has no video with this id.")
         return found
 
-    async def tend(self) -> None:
+    async def poll_due(self) -> None:
         """Poll the videos that no client polls, so that no hold stays forever."""
         now = self._dependencies.world.clock.now()
         try:
@@ -65,19 +65,19 @@ class VideoTasks:
             return
         for task in due:
             try:
-                await self._tend_one(task)
+                await self._poll_one(task)
             except Exception as error:  # noqa: BLE001  one video's failure must not stop the others; it is polled again
-                _log.warning("video_not_asked_after", task=_shown(task), reason=reason_of(error))
+                _log.warning("video_not_polled", task=_shown(task), reason=reason_of(error))
 
-    async def _tend_one(self, task: VendorTask) -> None:
+    async def _poll_one(self, task: VendorTask) -> None:
         try:
-            await self._ask_after(task)
+            await self._poll(task)
         except Refusal:
             if self._dependencies.world.clock.now() - task.settlement.at > _LONGEST:
                 await self._dependencies.task_billing.failed(task)
             raise
 
-    async def _ask_after(self, task: VendorTask) -> tuple[bytes, VideoState]:
+    async def _poll(self, task: VendorTask) -> tuple[bytes, VideoState]:
         """Poll the provider, and settle or release first if the video has ended. Return the answer and the state.
         Raises Refusal.
         """
@@ -110,7 +110,7 @@ class VideoTasks:
         """Pass on the content of a video that is done."""
         task = await self._find(call, name)
         if task.state != "done":
-            _, state = await self._ask_after(task)
+            _, state = await self._poll(task)
             if not state.done:
                 raise InvalidRequest(
                     f"This video is {state.status[:40]}: try again when its status is completed.", param="id"

@@ -68,6 +68,6 @@ class FormKind:
         demand = demand_of(request)
         if not self._surface.passes:
             return least_usage(request, demand, ready.model)
-        came, seconds = request.intake.sound  # the size is known only now
+        came, seconds = request.intake.received_sound  # the size is known only now
         demand = msgspec.structs.replace(demand, upload_bytes=min(came, demand.upload_bytes))
         return recording_usage(request, demand, ready.model, seconds=seconds, transcript_bytes=answer.read.text_bytes)

@@ -36,7 +36,7 @@ class VideoKind:
         meter, dependencies = call.meter, self._dependencies
         meter.fallback = self._form.least_usage(request, ready, answer)
         meter.counted = answer.read.counted or Usage()
-        task = VendorTask(dependencies.settler.waiting(meter), ready.name, state.id)
+        task = VendorTask(dependencies.settler.task_settlement(meter), ready.name, state.id)
         try:
             added = await dependencies.task_billing.tasks.add(task)
         except BooksError as error:
