@@ -43,7 +43,7 @@ def test_nothing_is_pretended_where_a_provider_charges_us_unless_it_is_asked_for
     with monkeypatch.context() as patched:
         patched.setenv("OPENAI_API_KEY", "sk-real")
         assert "none is configured" in refused(hub("topups", "create", made, "--usd", "10"))
-        assert "not pretended" in refused(hub("topups", "sync", opened["id"]))
+        assert "pretended payments are off" in refused(hub("topups", "sync", opened["id"]))
         assert hub("balance", made, "--json").json["balance_usd"] == "0.000000000"
         patched.setenv("TOKENHARBOR_PROCESSORS_PRETENDED_ENABLED", "true")
         assert hub("topups", "sync", opened["id"], "--json").json["pretended"]

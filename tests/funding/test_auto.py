@@ -12,7 +12,7 @@ from tokenharbor.funding import auto_store
 from tokenharbor.funding.auto import (
     AutoTopUpBrake,
     AutoTopUpOutlook,
-    AutoTopUpWish,
+    AutoTopUpSettings,
     find_suspect,
     set_auto_top_up,
     show_auto_top_up,
@@ -46,7 +46,7 @@ async def low(till: Till) -> Till:
 
 
 async def wish(till: Till, threshold: str = "15", amount: str = "20", month: str = "100") -> AutoTopUpOutlook:
-    wanted = AutoTopUpWish(threshold=usd(threshold), amount=usd(amount), month_most=usd(month), actor="customer")
+    wanted = AutoTopUpSettings(threshold=usd(threshold), amount=usd(amount), month_most=usd(month), actor="customer")
     return await set_auto_top_up(till.funding, till.account_id, wanted)
 
 

@@ -9,7 +9,7 @@ from tests.funding.conftest import Till
 from tests.funding.crash import Died, Steps, dying
 
 from tokenharbor.funding import auto_store
-from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, top_up_low_accounts
+from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up, top_up_low_accounts
 from tokenharbor.funding.events import handle_events, receive_webhook
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.sweep import look_at_due_top_ups
@@ -82,7 +82,7 @@ async def test_a_death_at_any_step_of_an_auto_top_up_charges_once_or_not_at_all(
     first = await till.open("10", key="first", save_method=True)
     till.processor.pay(first.shown_id)
     await fulfil(till.funding, first.id)
-    wish = AutoTopUpWish(
+    wish = AutoTopUpSettings(
         threshold=Usd.parse("500"), amount=Usd.parse("5"), month_most=Usd.parse("900"), actor="customer"
     )
     for number in range(MOST_STEPS):

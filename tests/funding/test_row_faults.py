@@ -13,7 +13,7 @@ from tests.funding.test_disputes import dispute, hear
 from tests.funding.test_refunds import paid, refund
 
 from tokenharbor.funding import store
-from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, top_up_low_accounts
+from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up, top_up_low_accounts
 from tokenharbor.funding.context import NoHooks
 from tokenharbor.funding.events import handle_events, receive_webhook, sweep_events
 from tokenharbor.funding.sweep import look_at_due_disputes, look_at_due_refunds, look_at_due_top_ups
@@ -97,7 +97,9 @@ async def test_an_accounts_fault_keeps_no_other_from_auto_top_up(till: Till, log
     for account in accounts:
         async with till.pool.acquire() as conn:
             await store.save_method(conn, account, "stripe", SavedMethod("c", "m"), till.clock.now())
-        wish = AutoTopUpWish(threshold=Usd.parse("5"), amount=Usd.parse("10"), month_most=Usd.parse("50"), actor="a")
+        wish = AutoTopUpSettings(
+            threshold=Usd.parse("5"), amount=Usd.parse("10"), month_most=Usd.parse("50"), actor="a"
+        )
         await set_auto_top_up(till.funding, account, wish)
     till.hooks = Broken()
     with pytest.raises(KeyError):

@@ -10,7 +10,7 @@ from tests.funding.test_disputes import dispute, hear
 
 from tokenharbor.alerts.store import list_notices
 from tokenharbor.alerts.words import notice_body, notice_subject
-from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, top_up_low_accounts
+from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up, top_up_low_accounts
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.kernel.errors import BooksRefused
 from tokenharbor.kernel.money import Usd
@@ -54,7 +54,7 @@ async def test_automatic_top_ups_and_their_stop_are_told(till: Till) -> None:
     till.processor.pay(opened.shown_id)
     await fulfil(till.funding, opened.id)
     ten, fifty, most = map(Usd.parse, ("20", "50", "100"))
-    wish = AutoTopUpWish(threshold=fifty, amount=ten, month_most=most, actor="customer")
+    wish = AutoTopUpSettings(threshold=fifty, amount=ten, month_most=most, actor="customer")
     await set_auto_top_up(till.funding, till.account_id, wish)
     for state in (PaymentState.PAID, PaymentState.FAILED):
         till.clock.advance(timedelta(hours=1))

@@ -10,7 +10,7 @@ from tests.funding.fake_processor import SECRET
 from tests.money.run import DEATHS, WHICH, WHO, Death, chosen
 from tests.money.spending import REQUESTS, SpendingRules
 
-from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up
+from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up
 from tokenharbor.funding.context import Funding
 from tokenharbor.funding.events import handle_events, receive_webhook
 from tokenharbor.funding.fulfil import fulfil
@@ -62,7 +62,7 @@ class PayingRules(SpendingRules):
     def switch_auto_top_up_on(self, who: int, cents: int) -> None:
         """Refused without a saved method."""
         amount = Usd(cents * 10_000_000)
-        wish = AutoTopUpWish(threshold=Usd.parse("4"), amount=amount, month_most=Usd.parse("40"), actor="customer")
+        wish = AutoTopUpSettings(threshold=Usd.parse("4"), amount=amount, month_most=Usd.parse("40"), actor="customer")
         self.do(lambda funding: set_auto_top_up(funding, self.customer(who).account_id, wish))
 
     # ---- what is told

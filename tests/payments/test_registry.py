@@ -9,7 +9,7 @@ from tokenharbor.app.settings import Settings, load_settings
 from tokenharbor.kernel.clock import SystemClock
 from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.payments.processor import Processor
-from tokenharbor.payments.reading import for_people, instrument_hasher
+from tokenharbor.payments.reading import instrument_hasher, sanitize_message
 from tokenharbor.payments.registry import make_processors
 
 FILE = """
@@ -88,6 +88,6 @@ def test_what_is_wrong_is_named_and_no_value_is_shown(tmp_path: Path, text: str,
 
 def test_words_for_people_show_neither_keys_nor_addresses() -> None:
     said = "Invalid API Key: sk_live_abc123\nfor somebody@example.com, Bearer abc.def"
-    assert for_people(said, "") == "Invalid API Key: … for …, …"
-    assert for_people(" \n", "refused") == "refused"
-    assert len(for_people("x" * 1000, "")) == 300
+    assert sanitize_message(said, "") == "Invalid API Key: … for …, …"
+    assert sanitize_message(" \n", "refused") == "refused"
+    assert len(sanitize_message("x" * 1000, "")) == 300

@@ -41,7 +41,7 @@ USUAL_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AutoTopUpWish:
+class AutoTopUpSettings:
     """An owner's settings: charge `amount` when the balance is below `threshold`, at most `month_most` in a UTC
     month.
     """
@@ -100,23 +100,23 @@ async def show_auto_top_up(funding: Funding, account_id: UUID) -> AutoTopUpOutlo
         return await _look(conn, funding, account_id)
 
 
-async def set_auto_top_up(funding: Funding, account_id: UUID, wish: AutoTopUpWish) -> AutoTopUpOutlook:
+async def set_auto_top_up(funding: Funding, account_id: UUID, settings: AutoTopUpSettings) -> AutoTopUpOutlook:
     """Switch auto top-up on. Raise Missing; Rejected if the edition does not allow it or no method is saved."""
     policy, now = funding.policy(), funding.world.clock.now()
-    _check_wish(policy.auto_topup, wish)
-    price_top_up(policy.topups, wish.amount, BOOKS_CURRENCY, None, now)
+    _check_settings(policy.auto_topup, settings)
+    price_top_up(policy.topups, settings.amount, BOOKS_CURRENCY, None, now)
     async with funding.change() as conn:
         await get_account(conn, account_id)
-        processor = await _processor_with_method(conn, funding, account_id, wish.processor)
+        processor = await _processor_with_method(conn, funding, account_id, settings.processor)
         wanted = AutoTopUp(
             account_id=account_id,
             enabled=True,
             processor=processor,
-            threshold=wish.threshold,
-            amount=wish.amount,
-            month_most=wish.month_most,
+            threshold=settings.threshold,
+            amount=settings.amount,
+            month_most=settings.month_most,
             changed_at=now,
-            actor=wish.actor,
+            actor=settings.actor,
         )
         await auto_store.put(conn, wanted)
         return await _look(conn, funding, account_id)
@@ -270,20 +270,20 @@ def _intent(funding: Funding, wanted: AutoTopUp, now: datetime) -> TopUp:
     )
 
 
-def _check_wish(policy: AutoTopUpPolicy, wish: AutoTopUpWish) -> None:
+def _check_settings(policy: AutoTopUpPolicy, settings: AutoTopUpSettings) -> None:
     if not policy.enabled:
         raise Rejected("this edition does not offer auto top-up", param="auto_topup").because(
             ErrorReason.AUTO_TOP_UP_NOT_OFFERED
         )
-    if wish.threshold < policy.min_threshold:
+    if settings.threshold < policy.min_threshold:
         raise Rejected(f"the threshold must be at least ${policy.min_threshold.brief_up()}", param="threshold").because(
             ErrorReason.THRESHOLD_LEAST, least_usd=policy.min_threshold
         )
-    if not wish.amount <= wish.month_most <= policy.month:
+    if not settings.amount <= settings.month_most <= policy.month:
         most = policy.month.brief_down()
         words = f"the monthly ceiling must be at least the amount, and at most ${most}"
         raise Rejected(words, param="month").because(ErrorReason.MONTH_CEILING, most_usd=policy.month)
-    if wish.amount <= ZERO:
+    if settings.amount <= ZERO:
         raise Rejected("an amount must be above 0", param="amount").because(ErrorReason.AMOUNT_NOT_POSITIVE)
 
 

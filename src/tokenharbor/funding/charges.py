@@ -9,7 +9,7 @@ from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.types import Payment, PaymentState, SavedCharge
 
 
-async def charge_again(funding: Funding, top_up: TopUp) -> Payment:
+async def charge_or_find(funding: Funding, top_up: TopUp) -> Payment:
     """Charge an automatic top-up, or find the charge of an earlier try whose answer was lost. Return its payment.
 
     It is charged once: all tries have one idempotency key. If the top-up is older than processors keep keys, is no

@@ -121,7 +121,7 @@ class DisputeStep:
 
     async def _give_back(self, dispute: Dispute) -> Dispute:
         """Give back all that the dispute took, to the lots that it came from."""
-        returns, parts = self._returns(dispute), await dispute_store.take_parts(self._conn, dispute)
+        returns, parts = self._returns(dispute), await dispute_store.pop_parts(self._conn, dispute)
         from_lots = [part for part in parts if part.share is not DisputeShare.REWARD]
         money = Money(self._capture.money.currency, dispute.withdrawn_minor)
         tax = -tax_returned(self._capture, -dispute.taken, -dispute.taken_minor)

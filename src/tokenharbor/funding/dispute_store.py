@@ -31,7 +31,7 @@ class DisputeQueries:
     add_taken: str
     add_move: str
     add_part: str
-    take_parts: str
+    pop_parts: str
     claim_looks: str
 
 
@@ -158,9 +158,9 @@ async def add_part(conn: asyncpg.Connection, dispute: Dispute, part: DisputePart
     await conn.execute(SQL.add_part, dispute.id, part.share.value, part.lot_id, part.amount)
 
 
-async def take_parts(conn: asyncpg.Connection, dispute: Dispute) -> Sequence[DisputePart]:
+async def pop_parts(conn: asyncpg.Connection, dispute: Dispute) -> Sequence[DisputePart]:
     """Delete and return the dispute's parts, which are about to be given back."""
-    rows = await conn.fetch(SQL.take_parts, dispute.id)
+    rows = await conn.fetch(SQL.pop_parts, dispute.id)
     return [DisputePart(DisputeShare(row["share"]), row["lot_id"], Usd(row["amount"])) for row in rows]
 
 

@@ -52,7 +52,7 @@ WHERE $3::bigint <> 0 OR n.fee <> 0
 INSERT INTO dispute_part (dispute, share, lot_id, amount) VALUES ($1, $2, $3, $4)
 ON CONFLICT (dispute, share, lot_id) DO UPDATE SET amount = dispute_part.amount + excluded.amount
 
--- name: take_parts
+-- name: pop_parts
 -- Deletes and returns what a dispute took from lots, since it is given back.
 DELETE FROM dispute_part WHERE dispute = $1 RETURNING share, lot_id, amount
 

@@ -13,7 +13,7 @@ from tokenharbor.funding.pretended import KeptCredit
 from tokenharbor.funding.reconcile import ClearingTotal, Reconciliation, RecordDifference
 from tokenharbor.funding.refund_types import Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.refunds import LeavingCredit, RefundPreview
-from tokenharbor.funding.top_up_rests import NOTHING_PAID, TopUpRest
+from tokenharbor.funding.top_up_balances import NOTHING_PAID, TopUpBalance
 from tokenharbor.funding.types import ExchangeRate, TopUp, TopUpMatch, TopUpState
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import to_second
@@ -76,7 +76,7 @@ class TopUpDocument(Document, frozen=True):
     match: TopUpMatchDocument | None
 
     @classmethod
-    def of(cls, top_up: TopUp, rest: TopUpRest = NOTHING_PAID) -> Self:
+    def of(cls, top_up: TopUp, balance: TopUpBalance = NOTHING_PAID) -> Self:
         return cls(
             id=top_up.shown_id,
             account=ids.show("acct", top_up.account_id),
@@ -98,10 +98,10 @@ class TopUpDocument(Document, frozen=True):
             created_at=to_second(top_up.created_at),
             paid_at=to_second(top_up.paid_at),
             fault=top_up.fault or None,
-            left_usd=rest.left,
-            refundable_usd=rest.refundable,
-            refundable_until=to_second(rest.refundable_until),
-            match=None if rest.match is None else TopUpMatchDocument.of(rest.match),
+            left_usd=balance.left,
+            refundable_usd=balance.refundable,
+            refundable_until=to_second(balance.refundable_until),
+            match=None if balance.match is None else TopUpMatchDocument.of(balance.match),
         )
 
 

@@ -21,7 +21,7 @@ import asyncpg
 
 from tokenharbor.funding import auto_store, store
 from tokenharbor.funding.amounts import add_months, credit_of, fee_in_usd, tax_of
-from tokenharbor.funding.charges import charge_again
+from tokenharbor.funding.charges import charge_or_find
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.types import MANUAL, AutoTopUpStop, Capture, TopUp, TopUpState
 from tokenharbor.kernel import ids
@@ -113,7 +113,7 @@ async def _read_again(funding: Funding, top_up: TopUp) -> Payment | None:
     if top_up.processor_id is not None:
         return await processor.read_payment(top_up.processor_id, top_up.shown_id)
     if top_up.automatic:
-        return await charge_again(funding, top_up)
+        return await charge_or_find(funding, top_up)
     return await processor.find_payment(top_up.shown_id, top_up.created_at)
 
 

@@ -55,7 +55,7 @@ class _Call:
     first: bool = False
 
 
-async def check_free(conn: asyncpg.Connection, funding: Funding, state: CreditState) -> None:
+async def check_withdrawals_allowed(conn: asyncpg.Connection, funding: Funding, state: CreditState) -> None:
     """Raise Rejected if the edition offers no withdrawals; Conflict if the account has debt or an open dispute."""
     if not funding.policy().withdrawals.enabled:
         raise Rejected("this edition offers no withdrawals", param="account").because(
@@ -203,7 +203,9 @@ async def _payee(
 ) -> Payee:
     """Return the payee. Raise Rejected, Conflict or Missing if the account, or this payee, may not be paid now."""
     if first:
-        await check_free(conn, funding, await Wallets(conn).lock(withdrawal.account_id, funding.world.clock.now()))
+        await check_withdrawals_allowed(
+            conn, funding, await Wallets(conn).lock(withdrawal.account_id, funding.world.clock.now())
+        )
     return await read_payee(conn, await check_payee(conn, funding, withdrawal.account_id, payee_id))
 
 

@@ -21,7 +21,7 @@ import asyncpg
 from tokenharbor.funding import auto_store, refund_store
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.losses import recover_losses
-from tokenharbor.funding.payouts import check_free
+from tokenharbor.funding.payouts import check_withdrawals_allowed
 from tokenharbor.funding.refund_steps import close, close_again, credit_returns, fail, reopen, take_credit
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.returns import amount_of
@@ -156,7 +156,9 @@ async def _ask(funding: Funding, refund: Refund) -> ProcessorRefund:
                 return told
     if refund.origin is RefundOrigin.WITHDRAWAL:
         async with funding.change() as conn:
-            await check_free(conn, funding, await Wallets(conn).lock(refund.account_id, funding.world.clock.now()))
+            await check_withdrawals_allowed(
+                conn, funding, await Wallets(conn).lock(refund.account_id, funding.world.clock.now())
+            )
     return await processor.refund(
         RefundOrder(
             refund_id=refund.shown_id,

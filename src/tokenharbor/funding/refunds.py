@@ -130,24 +130,28 @@ async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
 async def approve_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
     """Approve a refund in review and ask the processor for it. Raise Missing, or Conflict if it is not in review."""
     async with funding.change() as conn:
-        await let_go_on(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
+        await approve_in_review(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
     return await look_at_refund(funding, refund_id)
 
 
 async def reject_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
     """Reject a refund in review and return its credit. Raise Missing, or Conflict if it is not in review."""
     async with funding.change() as conn:
-        return await turn_down(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
+        return await reject_in_review(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
 
 
-async def let_go_on(conn: asyncpg.Connection, funding: Funding, refund: Refund, actor: str, reason: str) -> Refund:
+async def approve_in_review(
+    conn: asyncpg.Connection, funding: Funding, refund: Refund, actor: str, reason: str
+) -> Refund:
     """Approve a refund in review. The wallet is locked."""
     now = funding.world.clock.now()
     asked = dataclasses.replace(refund, state=RefundProgress.ASKED, next_look_at=now + FIRST_LOOK)
     return await refund_store.set_decided(conn, asked, actor, reason, now)
 
 
-async def turn_down(conn: asyncpg.Connection, funding: Funding, refund: Refund, actor: str, reason: str) -> Refund:
+async def reject_in_review(
+    conn: asyncpg.Connection, funding: Funding, refund: Refund, actor: str, reason: str
+) -> Refund:
     """Reject a refund in review and return its credit. The wallet is locked."""
     await give_up(conn, funding, refund)
     rejected = dataclasses.replace(refund, state=RefundProgress.REJECTED, next_look_at=None)

@@ -18,7 +18,7 @@ from tokenharbor.funding import auto_store, refund_store, store, withdrawal_stor
 from tokenharbor.funding.context import Funding, FundingAlarm, RewardReturn
 from tokenharbor.funding.payees import check_payee, payee_kinds
 from tokenharbor.funding.payouts import (
-    check_free,
+    check_withdrawals_allowed,
     give_up_payout,
     look_at_withdrawal,
     part_returns,
@@ -28,7 +28,7 @@ from tokenharbor.funding.people import is_same_person
 from tokenharbor.funding.refund_calls import look_at_refund
 from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import Refund, RefundOrigin
-from tokenharbor.funding.refunds import RefundRequest, let_go_on, record_refund, settle_refund, turn_down
+from tokenharbor.funding.refunds import RefundRequest, approve_in_review, record_refund, reject_in_review, settle_refund
 from tokenharbor.funding.types import AutoTopUpStop
 from tokenharbor.funding.withdrawable import LotOutlook, WithdrawalWay, list_ways, read_outlook
 from tokenharbor.funding.withdrawal_parts import take_parts
@@ -92,7 +92,7 @@ async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
         await funding.hooks.run_due(conn, account_id)
         state = await Wallets(conn).lock(account_id, now)
         try:
-            await check_free(conn, funding, state)
+            await check_withdrawals_allowed(conn, funding, state)
         except (Rejected, Conflict) as error:
             frozen = error
         lots, left = await read_outlook(conn, funding, state), await _day_left(conn, funding, account_id)
@@ -148,13 +148,13 @@ async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, 
         withdrawal, now = await _lock_waiting(conn, funding, withdrawal_id), funding.world.clock.now()
         if is_same_person(withdrawal.actor, actor):
             raise Conflict(f"{actor} asked for {withdrawal.shown_id}: another person must approve it")
-        await check_free(conn, funding, await Wallets(conn).lock(withdrawal.account_id, now))
+        await check_withdrawals_allowed(conn, funding, await Wallets(conn).lock(withdrawal.account_id, now))
         next_look_at = None
         if withdrawal.payee_id is not None:
             await check_payee(conn, funding, withdrawal.account_id, withdrawal.payee_id)
             next_look_at = now + FIRST_LOOK
         else:
-            await let_go_on(conn, funding, await _refund(conn, withdrawal), actor, reason)
+            await approve_in_review(conn, funding, await _refund(conn, withdrawal), actor, reason)
         approved = dataclasses.replace(withdrawal, state=WithdrawalProgress.APPROVED, next_look_at=next_look_at)
         withdrawal = await withdrawal_store.set_decided(conn, approved, actor, reason, now)
     return await _go_on(funding, withdrawal)
@@ -248,7 +248,7 @@ async def _record(conn: asyncpg.Connection, funding: Funding, request: Withdrawa
     now = funding.world.clock.now()
     await Wallets(conn).lock_wallet(request.account_id, now)
     await funding.hooks.run_due(conn, request.account_id)
-    await check_free(conn, funding, await Wallets(conn).lock(request.account_id, now))
+    await check_withdrawals_allowed(conn, funding, await Wallets(conn).lock(request.account_id, now))
     draft = _Draft(conn, funding, request)
     made = await (draft.to_payee() if request.top_up_id is None else draft.to_what_paid(request.top_up_id))
     await _check_amount(conn, funding, made.withdrawal)
@@ -288,7 +288,7 @@ async def _turn_down(
         if withdrawal.refund_id is None:
             await give_up_payout(conn, funding, withdrawal)
         else:
-            await turn_down(conn, funding, await _refund(conn, withdrawal), actor, reason)
+            await reject_in_review(conn, funding, await _refund(conn, withdrawal), actor, reason)
         ended = dataclasses.replace(withdrawal, state=state, next_look_at=None)
         return await withdrawal_store.set_decided(conn, ended, actor, reason, now)
 

@@ -8,7 +8,7 @@ import msgspec
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import ProcessorRefused, ProcessorUnavailable
 from tokenharbor.payments.paypal_objects import WHO, PayPalRefusal
-from tokenharbor.payments.reading import for_people, read_answer
+from tokenharbor.payments.reading import read_answer, sanitize_message
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class PayPalAnswer:
         if self.refused:
             refusal = read_answer(PayPalRefusal, self.body, WHO)
             words = next((each.description or each.issue for each in refusal.details or ()), None)
-            raise ProcessorRefused(for_people(words or refusal.message, f"{WHO} refused"))
+            raise ProcessorRefused(sanitize_message(words or refusal.message, f"{WHO} refused"))
 
 
 class PayPalHttp:

@@ -25,7 +25,7 @@ from tokenharbor.payments.paypal_objects import (
     PayPalRefund,
     PayPalTotal,
 )
-from tokenharbor.payments.reading import HashInstrument, for_people
+from tokenharbor.payments.reading import HashInstrument, sanitize_message
 from tokenharbor.payments.types import (
     DisputeState,
     EventSubject,
@@ -88,7 +88,7 @@ def order_payment(order: PayPalOrder, hash_instrument: HashInstrument) -> Paymen
     if state is PaymentState.PAID:
         return _with_capture(payment, captures[0], order.lasting_account, hash_instrument)
     reason = captures[0].status_details.reason if captures[0].status_details else None
-    fault = for_people(reason, "the payment was declined") if state is PaymentState.FAILED else ""
+    fault = sanitize_message(reason, "the payment was declined") if state is PaymentState.FAILED else ""
     return msgspec.structs.replace(payment, state=state, fault=fault)
 
 
@@ -130,7 +130,7 @@ def refund_of(refund: PayPalRefund) -> ProcessorRefund:
         state=state,
         refund_id=refund.custom_id or None,
         at=refund.create_time,
-        fault=for_people(reason, "the refund failed") if state is RefundState.FAILED else "",
+        fault=sanitize_message(reason, "the refund failed") if state is RefundState.FAILED else "",
     )
 
 
@@ -154,7 +154,7 @@ def payout_of(batch: PayPalPayoutBatch, asked: Money | None, withdrawal_id: str 
         money=money,
         state=PayoutState.FAILED if failed else PayoutState.DONE if done else PayoutState.PENDING,
         fee=_fee(item.payout_item_fee) if item else None,
-        fault=for_people(reason, f"the payout was {status.lower()}") if failed else "",
+        fault=sanitize_message(reason, f"the payout was {status.lower()}") if failed else "",
     )
 
 
@@ -201,7 +201,7 @@ def _withdrawn(dispute: PayPalDispute, money: Money) -> Money:
     return amount_of(outcome.amount_refunded) if outcome.amount_refunded else money
 
 
-FOLLOWED: Final = (
+SUBSCRIBED_EVENTS: Final = (
     "CHECKOUT.ORDER.APPROVED",
     "CHECKOUT.ORDER.COMPLETED",
     "PAYMENT.CAPTURE.COMPLETED",

@@ -49,7 +49,7 @@ def amount_or_none(currency: str | None, minor: int | None) -> Money | None:
         return None
 
 
-def for_people(reason: str | None, otherwise: str) -> str:
+def sanitize_message(reason: str | None, otherwise: str) -> str:
     """Return a processor's message on one line, with anything like a key or an e-mail address removed."""
     words = " ".join(_KEY_LIKE.sub("…", reason or "").split())
     return words[:_LONGEST_REASON] or otherwise

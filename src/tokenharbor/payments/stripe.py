@@ -16,8 +16,8 @@ import msgspec
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import ForgedEvent, ProcessorRefused, ProcessorUnavailable
 from tokenharbor.payments import stripe_objects as objects
-from tokenharbor.payments.reading import HashInstrument, for_people, read_answer
-from tokenharbor.payments.stripe_objects import FOLLOWED, REFUND, TOP_UP, WHO
+from tokenharbor.payments.reading import HashInstrument, read_answer, sanitize_message
+from tokenharbor.payments.stripe_objects import REFUND, SUBSCRIBED_EVENTS, TOP_UP, WHO
 from tokenharbor.payments.stripe_signature import check_signature
 from tokenharbor.payments.types import (
     CheckoutOrder,
@@ -177,7 +177,7 @@ class StripeProcessor:
         return objects.dispute_of(await self._ask(objects.StripeDispute, call))
 
     async def list_events(self, since: datetime) -> Sequence[ProcessorEvent]:
-        params = {"created": {"gte": int(since.timestamp())}, "types": list(FOLLOWED)}
+        params = {"created": {"gte": int(since.timestamp())}, "types": list(SUBSCRIBED_EVENTS)}
         listed = await self._list(self._client.v1.events, params)  # the newest first
         events = (objects.event_of(read_answer(objects.StripeEvent, each, WHO)) for each in reversed(listed))
         return tuple(event for event in events if event.subject is not EventSubject.OTHER)
@@ -220,7 +220,7 @@ class StripeProcessor:
         except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as refused:
             if refused.http_status in (409, 429):
                 raise ProcessorUnavailable(f"{WHO} is already processing this request; try again") from None
-            raise ProcessorRefused(for_people(refused.user_message, f"{WHO} refused")) from None
+            raise ProcessorRefused(sanitize_message(refused.user_message, f"{WHO} refused")) from None
         except (stripe.AuthenticationError, stripe.PermissionError):
             raise ProcessorUnavailable(f"{WHO} rejected our credentials: check [processors.stripe]") from None
         except (stripe.StripeError, TimeoutError) as failed:

@@ -12,7 +12,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import ProcessorUnavailable
 from tokenharbor.kernel.money import Money
-from tokenharbor.payments.reading import HashInstrument, amount_or_none, for_people, read_amount
+from tokenharbor.payments.reading import HashInstrument, amount_or_none, read_amount, sanitize_message
 from tokenharbor.payments.types import (
     DisputeState,
     EventSubject,
@@ -199,7 +199,7 @@ def intent_payment(intent: StripeIntent, hash_instrument: HashInstrument) -> Pay
         top_up_id=_own(intent.metadata, TOP_UP),
         state=state,
         money=read_amount(intent.currency, intent.amount, WHO),
-        fault=for_people(error.message if error else None, "the payment was not completed") if failed else "",
+        fault=sanitize_message(error.message if error else None, "the payment was not completed") if failed else "",
     )
     return _with_charge(payment, intent, hash_instrument) if state is PaymentState.PAID else payment
 
@@ -252,7 +252,7 @@ def refund_of(refund: StripeRefund) -> ProcessorRefund:
         state=state,
         refund_id=_own(refund.metadata, REFUND) or None,
         at=_time(refund.created),
-        fault=for_people(refund.failure_reason, "the refund failed") if state is RefundState.FAILED else "",
+        fault=sanitize_message(refund.failure_reason, "the refund failed") if state is RefundState.FAILED else "",
     )
 
 
@@ -314,7 +314,7 @@ _SUBJECTS: Final = {
     "charge.dispute.funds_withdrawn": EventSubject.DISPUTE,
     "charge.dispute.funds_reinstated": EventSubject.DISPUTE,
 }
-FOLLOWED: Final = tuple(_SUBJECTS)
+SUBSCRIBED_EVENTS: Final = tuple(_SUBJECTS)
 """The events that an operator has to subscribe to, and that the sweep lists; Stripe accepts at most twenty types."""
 
 

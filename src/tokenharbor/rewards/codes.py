@@ -17,7 +17,7 @@ from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.rewards import store
-from tokenharbor.rewards.grants import Incentive, given, grant
+from tokenharbor.rewards.grants import Incentive, check_claim, grant
 from tokenharbor.rewards.types import RedemptionCode, Reward, RewardKind
 
 _LETTERS: Final = "ABCDEFGHJKMNPQRSTVWXYZ0123456789"  # 32 characters that are not mistaken for one another
@@ -93,7 +93,7 @@ async def redeem(conn: asyncpg.Connection, world: World, policy: Policy, account
             amount=code.amount,
             expires_at=None if code.lasts is None else now + code.lasts,
         )
-        return given(await grant(conn, world, policy, incentive), _redeemed())
+        return check_claim(await grant(conn, world, policy, incentive), _redeemed())
 
 
 def _redeemed() -> Conflict:

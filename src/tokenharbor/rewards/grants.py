@@ -112,7 +112,9 @@ async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, 
             reward = await hold_for_review(conn, world, incentive, SENTENCES[RewardReason.SAME_MAILBOX])
         else:
             reward = await grant(conn, world, policy, incentive)
-        return given(reward, Conflict("the welcome grant was already claimed").because(ErrorReason.WELCOME_CLAIMED))
+        return check_claim(
+            reward, Conflict("the welcome grant was already claimed").because(ErrorReason.WELCOME_CLAIMED)
+        )
 
 
 async def approve(conn: asyncpg.Connection, world: World, policy: Policy, reward_id: UUID, *, actor: str) -> Reward:
@@ -151,7 +153,7 @@ async def refuse(conn: asyncpg.Connection, world: World, reward_id: UUID, *, rea
     return refused
 
 
-def given(reward: Reward | None, again: Conflict) -> Reward:
+def check_claim(reward: Reward | None, again: Conflict) -> Reward:
     """Return the reward of a claim. Raise `again` if it was made before, Conflict if it was refused; the caller's
     transaction is then rolled back.
     """

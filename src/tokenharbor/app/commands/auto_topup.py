@@ -12,7 +12,7 @@ from tokenharbor.app.funding import open_command_funding
 from tokenharbor.app.session import CommandSession
 from tokenharbor.funding.auto import (
     AutoTopUpOutlook,
-    AutoTopUpWish,
+    AutoTopUpSettings,
     set_auto_top_up,
     show_auto_top_up,
     switch_off_auto_top_up,
@@ -45,7 +45,7 @@ async def show(session: CommandSession, account_id: UUID) -> CommandResult:
 @at_database
 async def set_(session: CommandSession, /, account_id: UUID, **options: Any) -> CommandResult:
     """Switch auto top-up on. It charges the method saved by a top-up made with --save."""
-    wish = AutoTopUpWish(
+    settings = AutoTopUpSettings(
         threshold=options["below"],
         amount=options["usd"],
         month_most=options["month"],
@@ -53,7 +53,7 @@ async def set_(session: CommandSession, /, account_id: UUID, **options: Any) -> 
         processor=options["processor"],
     )
     async with open_command_funding(session) as funding:
-        return _shown(await set_auto_top_up(funding, account_id, wish))
+        return _shown(await set_auto_top_up(funding, account_id, settings))
 
 
 @auto_topup.command()

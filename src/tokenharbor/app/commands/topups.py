@@ -21,7 +21,7 @@ from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_pa
 from tokenharbor.funding.payment_receipts import make_payment_receipt
 from tokenharbor.funding.rates import confirm_exchange_rate, set_exchange_rate
 from tokenharbor.funding.store import TopUpFilter
-from tokenharbor.funding.top_up_rests import NOTHING_PAID, read_rests
+from tokenharbor.funding.top_up_balances import NOTHING_PAID, read_top_up_balances
 from tokenharbor.funding.topups import TopUpRequest, open_top_up
 from tokenharbor.funding.types import TopUp, TopUpState
 from tokenharbor.kernel import ids
@@ -181,8 +181,8 @@ async def rates(
 
 async def _documents(session: CommandSession, found: Sequence[TopUp]) -> list[Any]:
     policy = load_edition(session.settings.edition).refunds
-    rests = await read_rests(session.conn, policy, found, session.world.clock.now())
-    return [plain_document(TopUpDocument.of(each, rests.get(each.id, NOTHING_PAID))) for each in found]
+    balances = await read_top_up_balances(session.conn, policy, found, session.world.clock.now())
+    return [plain_document(TopUpDocument.of(each, balances.get(each.id, NOTHING_PAID))) for each in found]
 
 
 async def _shown(session: CommandSession, top_up: TopUp) -> CommandResult:

@@ -15,13 +15,13 @@ from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
 from tokenharbor.console.ownership import own
 from tokenharbor.console.parameters import IdempotencyKey, Name, posted_key
 from tokenharbor.funding import store
-from tokenharbor.funding.auto import AutoTopUpWish, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
+from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
 from tokenharbor.funding.auto_documents import AutoTopUpDocument
 from tokenharbor.funding.documents import TopUpDocument
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.payment_receipts import make_payment_receipt
 from tokenharbor.funding.store import TopUpFilter
-from tokenharbor.funding.top_up_rests import NOTHING_PAID, read_rests
+from tokenharbor.funding.top_up_balances import NOTHING_PAID, read_top_up_balances
 from tokenharbor.funding.topups import TopUpRequest, open_top_up
 from tokenharbor.funding.types import TopUp, TopUpState
 from tokenharbor.kernel.ids import UUID
@@ -67,12 +67,12 @@ async def list_top_ups(
     """List top-ups, newest first."""
     before = None if cursor is None else parse_id("topup", cursor, "cursor")
     rows = await store.list_top_ups(conn, TopUpFilter(account, progress, before, limit + 1))
-    rests = await read_rests(conn, context.policy().refunds, rows, context.world.clock.now())
+    balances = await read_top_up_balances(conn, context.policy().refunds, rows, context.world.clock.now())
     return page_of(
         rows,
         limit,
         lambda top_up: top_up.shown_id,
-        lambda top_up: TopUpDocument.of(top_up, rests.get(top_up.id, NOTHING_PAID)),
+        lambda top_up: TopUpDocument.of(top_up, balances.get(top_up.id, NOTHING_PAID)),
     )
 
 
@@ -154,14 +154,14 @@ async def set_auto(
     funding: CallerFunding, caller: Caller, account: AccountId, data: JSONBody[AutoTopUpBody]
 ) -> AutoTopUpDocument:
     """Switch auto top-up on. It charges the method saved with an earlier top-up."""
-    wish = AutoTopUpWish(
+    wanted = AutoTopUpSettings(
         threshold=data.threshold_usd,
         amount=data.amount_usd,
         month_most=data.month_usd,
         actor=caller.id,
         processor=data.processor,
     )
-    return AutoTopUpDocument.of(await set_auto_top_up(funding, account, wish))
+    return AutoTopUpDocument.of(await set_auto_top_up(funding, account, wanted))
 
 
 @delete(
@@ -191,8 +191,8 @@ TOP_UP_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
 async def _shown(context: ConsoleContext, top_up: TopUp) -> TopUpDocument:
     """Return the top-up's document with what is left of its credit."""
     async with context.pool.acquire() as conn:
-        rests = await read_rests(conn, context.policy().refunds, [top_up], context.world.clock.now())
-    return TopUpDocument.of(top_up, rests.get(top_up.id, NOTHING_PAID))
+        balances = await read_top_up_balances(conn, context.policy().refunds, [top_up], context.world.clock.now())
+    return TopUpDocument.of(top_up, balances.get(top_up.id, NOTHING_PAID))
 
 
 async def own_top_up(context: ConsoleContext, account: UUID, shown: str) -> TopUp:
