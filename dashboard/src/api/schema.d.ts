@@ -2414,7 +2414,8 @@ export interface components {
         DisputeState: "opened" | "funds_withdrawn" | "won" | "lost";
         /**
          * DropCode
-         * @description `COOLING` and `BEHIND`: it was on the route, after those that were asked. All others: the plan has dropped it.
+         * @description The reason why a candidate was not asked. With `COOLING` and `BEHIND` it was on the route, after the endpoints
+         *         that were asked; with all others, the plan dropped it.
          * @enum {string}
          */
         DropCode: "unavailable" | "plan" | "key" | "pinned" | "ignored" | "region" | "retention" | "max_price" | "unsupported" | "at_most" | "unpriced" | "key_model" | "free" | "capability" | "context" | "balance" | "cooling" | "behind";
