@@ -39,7 +39,7 @@ class StalledBooks:
     async def fill(self) -> list[asyncio.Task[RawAnswer]]:
         """One request that the books have been asked for, and as many more as may wait."""
         asked = [asyncio.create_task(self._house.chat())]
-        await until(lambda: self._batcher._flight is not None and not self._batcher._rows)
+        await until(lambda: self._batcher._sending is not None and not self._batcher._rows)
         asked += [asyncio.create_task(self._house.chat()) for _ in range(MOST)]
         await until(lambda: len(self._batcher._rows) == MOST)
         return asked
