@@ -189,12 +189,12 @@ async def by_hand(till: Till, reference: str) -> Refund:
 
 async def test_a_banks_reference_settles_one_refund_however_it_is_written(till: Till) -> None:
     first, second, third = [await by_hand(till, f"BANK-{number}") for number in range(3)]
-    assert (await settle_refund(till.funding, first.id, "out-1")).state == "done"
+    assert (await settle_refund(till.funding, first.id, "out-1", "teller")).state == "done"
     for reference, error in ((" OUT-1", Conflict), ("", Rejected), ("\udcff", Rejected), ("a", Rejected)):
         with pytest.raises(error):
-            await settle_refund(till.funding, second.id, reference)
+            await settle_refund(till.funding, second.id, reference, "teller")
     told = await asyncio.gather(
-        *(settle_refund(till.funding, each.id, "out-2") for each in (second, third)), return_exceptions=True
+        *(settle_refund(till.funding, each.id, "out-2", "teller") for each in (second, third)), return_exceptions=True
     )
     assert sorted(type(each).__name__ for each in told) == ["Conflict", "Refund"]
 
@@ -202,7 +202,7 @@ async def test_a_banks_reference_settles_one_refund_however_it_is_written(till: 
 async def test_of_two_operators_at_once_one_says_what_became_of_a_refund(till: Till) -> None:
     asked = await by_hand(till, "BANK-1")
     told = await asyncio.gather(
-        *(settle_refund(till.funding, asked.id, reference) for reference in ("out-1", None, "out-2", None)),
+        *(settle_refund(till.funding, asked.id, reference, "teller") for reference in ("out-1", None, "out-2", None)),
         return_exceptions=True,
     )
     assert sorted(type(each).__name__ for each in told) == ["Conflict", "Conflict", "Conflict", "Refund"]

@@ -250,9 +250,9 @@ async def test_one_bank_transfer_pays_a_withdrawal_or_a_refund(till: Till) -> No
     payout = await ask_and_approve(till, "a", "5", payee_id=to.id)
     wanted = RefundRequest(top_up_id=by_hand.id, idempotency_key="r", origin=RefundOrigin.OPERATOR, actor="kim")
     refund = await ask_refund(till.funding, wanted)
-    await settle_withdrawal(till.funding, payout.id, "OUT-1")
+    await settle_withdrawal(till.funding, payout.id, "OUT-1", "teller")
     with pytest.raises(Conflict):
-        await settle_refund(till.funding, refund.id, "out-1")
+        await settle_refund(till.funding, refund.id, "out-1", "teller")
 
 
 async def test_one_bank_transfer_pays_one_of_two_accounts_at_once(till: Till) -> None:
@@ -269,8 +269,8 @@ async def test_one_bank_transfer_pays_one_of_two_accounts_at_once(till: Till) ->
         await Wallets(conn).lock_wallet(till.account_id, till.clock.now())  # so that both have begun before either ends
         await Wallets(conn).lock_wallet(stranger, till.clock.now())
         settling = asyncio.gather(
-            settle_withdrawal(till.funding, payout.id, "OUT-1"),
-            settle_refund(till.funding, refund.id, "out-1"),
+            settle_withdrawal(till.funding, payout.id, "OUT-1", "teller"),
+            settle_refund(till.funding, refund.id, "out-1", "teller"),
             return_exceptions=True,
         )
         await asyncio.sleep(0.2)

@@ -26,9 +26,10 @@ from tests.funding.withdrawing import (
 
 from tokenharbor.editions.load import load_edition
 from tokenharbor.funding.audit import find_capture_fault
+from tokenharbor.funding.manual import ManualPayment, record_payment
 from tokenharbor.funding.payees import remove_payee
 from tokenharbor.funding.rates import set_exchange_rate
-from tokenharbor.funding.refunds import approve_refund
+from tokenharbor.funding.refunds import approve_refund, settle_refund
 from tokenharbor.funding.withdrawable import WayOut, WithheldReason
 from tokenharbor.funding.withdrawals import (
     approve_withdrawal,
@@ -331,7 +332,7 @@ async def test_a_later_call_that_is_refused_says_nothing_of_the_first(till: Till
     [(fault, next_look_at)] = await till.fetch("select fault, next_look_at from withdrawal")
     assert (fault, next_look_at) == ("insufficient funds", None)
     till.processor.refuses, till.processor.before_answer = "", lambda _call: None
-    assert (await settle_withdrawal(till.funding, lost.id, "po_1")).state == "done"
+    assert (await settle_withdrawal(till.funding, lost.id, "po_1", "teller")).state == "done"
     assert await sums(till) == (0, 0, 0)
 
 
@@ -345,7 +346,7 @@ async def test_nobody_calls_again_when_processors_have_forgotten_the_id(till: Ti
     till.processor.is_away = False
     await restart(till)
     assert (await state_of(till), till.processor.paid_out) == (["called"], [])
-    assert (await settle_withdrawal(till.funding, waiting.id, None)).state == "failed"
+    assert (await settle_withdrawal(till.funding, waiting.id, None, "teller")).state == "failed"
     assert await sums(till) == (6 * DOLLAR, 0, 0)
 
 
@@ -357,14 +358,37 @@ async def test_a_bank_transfer_is_paid_when_an_operator_says_so_with_its_referen
     second = await ask_and_approve(till, "b", "2", payee_id=to.id)
     third = await ask_and_approve(till, "c", "2", payee_id=to.id)
     assert first.state == "called"
-    done = await settle_withdrawal(till.funding, first.id, "bank 2026-1")
+    done = await settle_withdrawal(till.funding, first.id, "bank 2026-1", "teller")
     assert (done.state, done.processor_payout_id) == ("done", "BANK2026-1")
     with pytest.raises(Conflict):
-        await settle_withdrawal(till.funding, second.id, "BANK 2026-1")
+        await settle_withdrawal(till.funding, second.id, "BANK 2026-1", "teller")
     with pytest.raises(Conflict):
-        await settle_withdrawal(till.funding, first.id, "OTHER")
-    assert (await settle_withdrawal(till.funding, third.id, None)).state == "failed"
+        await settle_withdrawal(till.funding, first.id, "OTHER", "teller")
+    assert (await settle_withdrawal(till.funding, third.id, None, "teller")).state == "failed"
     assert await sums(till) == (2 * DOLLAR, 0, 2 * DOLLAR)
+
+
+async def test_who_asked_for_a_withdrawal_does_not_record_that_it_failed(till: Till) -> None:
+    """After paying it, say: the credit would come back beside the money."""
+    open_withdrawals(till)
+    await matured(till, "6")
+    top_up = await record_payment(till.funding, ManualPayment(till.account_id, Usd.parse("10"), "BANK-IN", "kim"))
+    to = await payee(till, "DE02 1203 0000 0000 2020 51", processor="manual", kind="bank_account")
+    payout = await ask_and_approve(till, "a", "2", payee_id=to.id, actor="Ann")
+    back = await ask_and_approve(till, "b", "2", top_up_id=top_up.id, actor="Ann")
+    assert back.refund_id is not None
+    for actor, refusal in (("ann ", Conflict), (" ", Rejected)):
+        for settled in (
+            settle_withdrawal(till.funding, payout.id, None, actor),
+            settle_withdrawal(till.funding, back.id, None, actor),
+            settle_refund(till.funding, back.refund_id, None, actor),
+        ):
+            with pytest.raises(refusal):
+                await settled
+    for each in (payout, back):
+        await settle_withdrawal(till.funding, each.id, f"bank {each.shown_id[-4:]}", "Bob")
+    by = "select settled_by from withdrawal where payee_id is not null union all select settled_by from refund"
+    assert await till.fetch(by) == [("Bob",), ("Bob",)]
 
 
 async def test_a_payout_of_another_sum_or_another_system_moves_nothing(till: Till) -> None:

@@ -37,7 +37,14 @@ FOR_OPERATORS = {
 """Files whose refusals no page shows, and why."""
 
 OPERATOR = (
-    *("_lock_waiting", "_check_settled_by_hand", "settle_refund", "approve_withdrawal", "verify_payee"),
+    *(
+        "_lock_waiting",
+        "_check_settled_by_hand",
+        "settle_refund",
+        "settle_withdrawal",
+        "approve_withdrawal",
+        "verify_payee",
+    ),
     *("refuse", "create_code"),
 )
 SILENT = {

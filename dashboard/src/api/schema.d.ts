@@ -3192,6 +3192,7 @@ export interface components {
             processor_refund: string | null;
             actor: string;
             decided_by: string | null;
+            settled_by: string | null;
             reason: string | null;
             /** Format: date-time */
             asked_at: string;
@@ -3831,6 +3832,7 @@ export interface components {
             processor_payout: string | null;
             actor: string;
             decided_by: string | null;
+            settled_by: string | null;
             reason: string | null;
             /** Format: date-time */
             asked_at: string;

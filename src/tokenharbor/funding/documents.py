@@ -122,6 +122,7 @@ class RefundDocument(Document, frozen=True):
     processor_refund: str | None
     actor: str
     decided_by: str | None
+    settled_by: str | None
     reason: str | None
     asked_at: datetime
     ended_at: datetime | None
@@ -144,6 +145,7 @@ class RefundDocument(Document, frozen=True):
             processor_refund=refund.processor_refund_id,
             actor=refund.actor,
             decided_by=refund.decided_by,
+            settled_by=refund.settled_by,
             reason=refund.reason or None,
             asked_at=to_second(refund.asked_at),
             ended_at=to_second(refund.ended_at),

@@ -55,6 +55,7 @@ class WithdrawalDocument(Document, frozen=True):
     processor_payout: str | None
     actor: str
     decided_by: str | None
+    settled_by: str | None
     reason: str | None
     asked_at: datetime
     decided_at: datetime | None
@@ -78,6 +79,7 @@ class WithdrawalDocument(Document, frozen=True):
             processor_payout=withdrawal.processor_payout_id,
             actor=withdrawal.actor,
             decided_by=withdrawal.decided_by,
+            settled_by=withdrawal.settled_by,
             reason=withdrawal.reason or None,
             asked_at=to_second(withdrawal.asked_at),
             decided_at=to_second(withdrawal.decided_at),

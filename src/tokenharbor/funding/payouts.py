@@ -25,6 +25,7 @@ from tokenharbor.funding import dispute_store, withdrawal_store
 from tokenharbor.funding.amounts import BOOKS_CURRENCY
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.payees import check_payee, read_payee
+from tokenharbor.funding.people import is_same_person
 from tokenharbor.funding.references import check_unused, read_reference
 from tokenharbor.funding.returns import CreditReturn, CreditReturns
 from tokenharbor.funding.types import MANUAL
@@ -119,7 +120,7 @@ async def handle_payout(funding: Funding, processor: str, event: ProcessorEvent)
     return ""
 
 
-async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | None) -> Withdrawal:
+async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | None, actor: str) -> Withdrawal:
     """Record how a payout ended: paid by hand, with the bank's reference; paid by a processor whose answer was lost,
     with its object, which is read; or failed if `reference` is None. Raise Rejected, Conflict or ProcessorError.
     """
@@ -131,14 +132,17 @@ async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | 
     paid = None if reference is None or told is not None else read_reference(reference)
     async with funding.change() as conn:
         withdrawal = await _lock(conn, funding, withdrawal_id)
-        _check_settled_by_hand(withdrawal)
+        _check_settled_by_hand(withdrawal, actor)
+        await withdrawal_store.set_settled_by(conn, withdrawal_id, actor)
         if paid is not None:
             await check_unused(conn, paid)
         return await _take(conn, funding, withdrawal, told or _told_by_hand(withdrawal, paid))
 
 
-def _check_settled_by_hand(withdrawal: Withdrawal) -> None:
-    """Raise Conflict if the processor reports the withdrawal's outcome itself."""
+def _check_settled_by_hand(withdrawal: Withdrawal, actor: str) -> None:
+    """Raise Conflict if the processor reports the withdrawal's outcome itself, or the same person asked for it."""
+    if is_same_person(withdrawal.actor, actor):
+        raise Conflict(f"{actor} has asked for {withdrawal.shown_id}: another person has to settle it")
     is_lost = withdrawal.processor_payout_id is None and withdrawal.next_look_at is None
     if withdrawal.state is not WithdrawalProgress.CALLED or not (withdrawal.processor == MANUAL or is_lost):
         raise Conflict(f"{withdrawal.shown_id} is {withdrawal.state} at {withdrawal.processor}: nothing to settle")

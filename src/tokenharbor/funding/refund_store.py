@@ -34,6 +34,7 @@ class RefundQueries:
     set_called: str
     set_done: str
     set_failed: str
+    set_settled_by: str
     set_fault: str
     claim_looks: str
 
@@ -129,6 +130,11 @@ async def set_failed(
     conn: asyncpg.Connection, refund_id: UUID, processor_refund_id: str | None, now: datetime, fault: str
 ) -> Refund:
     return _refund(await conn.fetchrow(SQL.set_failed, refund_id, processor_refund_id, now, fault))
+
+
+async def set_settled_by(conn: asyncpg.Connection, refund_id: UUID, actor: str) -> None:
+    """Store who records the outcome by hand."""
+    await conn.execute(SQL.set_settled_by, refund_id, actor)
 
 
 async def note_fault(conn: asyncpg.Connection, refund_id: UUID, fault: str, *, final: bool = False) -> Refund:

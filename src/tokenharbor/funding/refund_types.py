@@ -58,6 +58,7 @@ class Refund:
     closed_minor: int = 0
     processor_refund_id: str | None = None
     decided_by: str | None = None
+    settled_by: str | None = None
     ended_at: datetime | None = None
     next_look_at: datetime | None = None
     fault: str = ""

@@ -16,6 +16,7 @@ import asyncpg
 
 from tokenharbor.funding import auto_store, dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding, NothingReturned, RewardReturn
+from tokenharbor.funding.people import is_same_person
 from tokenharbor.funding.references import check_unused, read_reference
 from tokenharbor.funding.refund_calls import look_at_refund, take_refund_on
 from tokenharbor.funding.refund_steps import give_up
@@ -158,16 +159,22 @@ async def reject_in_review(
     return await refund_store.set_decided(conn, rejected, actor, reason, funding.world.clock.now())
 
 
-async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None) -> Refund:
+async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None, actor: str) -> Refund:
     """Record how a manual refund ended: paid, with the bank's reference, or failed if `reference` is None.
 
-    Raise Missing; Conflict for a refund that its processor reports itself, or for a reference that was already used.
+    Raise Missing, Rejected, or Conflict: for a refund that its processor reports itself, for a reference that was
+    already used, or when `actor` asked for the withdrawal that the refund belongs to.
     """
+    if not actor.strip():
+        raise Rejected("name who settles the refund", param="actor")
     paid = None if reference is None else read_reference(reference)
     async with funding.change() as conn:
         refund = await _lock_refund(conn, funding, refund_id)
         if refund.processor != MANUAL or refund.state is not RefundProgress.CALLED:
             raise Conflict(f"{refund.shown_id} is {refund.state} at {refund.processor}: nothing to settle")
+        if refund.origin is RefundOrigin.WITHDRAWAL and is_same_person(refund.actor, actor):
+            raise Conflict(f"{actor} has asked for {refund.shown_id}: another person has to settle it")
+        await refund_store.set_settled_by(conn, refund_id, actor)
         if paid is not None:
             await check_unused(conn, paid)
         told = ProcessorRefund(

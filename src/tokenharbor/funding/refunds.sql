@@ -71,6 +71,10 @@ UPDATE refund SET state = 'failed', processor_refund_id = coalesce($2, processor
     ended_at = $3, next_look_at = NULL, fault = $4
 WHERE id = $1 RETURNING *
 
+-- name: set_settled_by
+-- Stores who records the outcome.
+UPDATE refund SET settled_by = $2 WHERE id = $1
+
 -- name: set_fault
 -- Stores why the last look failed; if $3 (final), there is no further look.
 UPDATE refund SET fault = $2, next_look_at = CASE WHEN $3 THEN NULL ELSE next_look_at END WHERE id = $1 RETURNING *

@@ -37,6 +37,7 @@ class WithdrawalQueries:
     set_called: str
     set_done: str
     set_failed: str
+    set_settled_by: str
     set_fault: str
     claim_looks: str
 
@@ -148,6 +149,11 @@ async def set_failed(
 ) -> Withdrawal:
     await conn.execute(SQL.set_failed, withdrawal_id, processor_payout_id, now, fault)
     return await get_withdrawal(conn, withdrawal_id)
+
+
+async def set_settled_by(conn: asyncpg.Connection, withdrawal_id: UUID, actor: str) -> None:
+    """Store who records the outcome by hand."""
+    await conn.execute(SQL.set_settled_by, withdrawal_id, actor)
 
 
 async def note_fault(conn: asyncpg.Connection, withdrawal_id: UUID, fault: str, *, final: bool = False) -> Withdrawal:

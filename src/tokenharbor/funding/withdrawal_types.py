@@ -80,6 +80,7 @@ class Withdrawal:
     processor_payout_id: str | None = None
     decided_by: str | None = None
     decided_at: datetime | None = None
+    settled_by: str | None = None
     called_at: datetime | None = None
     ended_at: datetime | None = None
     looks: int = 0

@@ -172,15 +172,17 @@ async def cancel_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, r
     return await _turn_down(funding, withdrawal_id, WithdrawalProgress.CANCELLED, actor, reason)
 
 
-async def settle_withdrawal(funding: Funding, withdrawal_id: UUID, reference: str | None) -> Withdrawal:
+async def settle_withdrawal(funding: Funding, withdrawal_id: UUID, reference: str | None, actor: str) -> Withdrawal:
     """Record how a withdrawal ended that its processor does not report: paid, with the bank's reference or the
     processor's object, or failed if `reference` is None. Raise Missing, Rejected, Conflict or ProcessorError.
     """
+    if not actor.strip():
+        raise Rejected("name who settles the withdrawal", param="actor")
     async with funding.acquire() as conn:
         withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
     if withdrawal.refund_id is None:
-        return await settle_payout(funding, withdrawal_id, reference)
-    await settle_refund(funding, withdrawal.refund_id, reference)
+        return await settle_payout(funding, withdrawal_id, reference, actor)
+    await settle_refund(funding, withdrawal.refund_id, reference, actor)
     return await _read(funding, withdrawal_id)
 
 

@@ -79,6 +79,10 @@ UPDATE withdrawal SET state = 'done', processor_payout_id = $2, fee = $3, ended_
 UPDATE withdrawal SET state = 'failed', processor_payout_id = coalesce($2, processor_payout_id), ended_at = $3, next_look_at = NULL, fault = $4
 WHERE id = $1
 
+-- name: set_settled_by
+-- Stores who records the outcome.
+UPDATE withdrawal SET settled_by = $2 WHERE id = $1
+
 -- name: set_fault
 -- Stores why the last look failed; if $3 (final), there is no further look.
 UPDATE withdrawal SET fault = $2, next_look_at = CASE WHEN $3 THEN NULL ELSE next_look_at END WHERE id = $1

@@ -139,12 +139,13 @@ async def reject(session: CommandSession, refund_id: UUID, *, reason: str, by: s
 @refunds.command()
 @click.argument("refund_id", type=REFUND, metavar="REFUND")
 @click.option("--reference", type=NAME, metavar="TEXT", help="Bank reference, used once; without it: not paid.")
+@_BY
 @at_database
-async def settle(session: CommandSession, refund_id: UUID, *, reference: str | None) -> CommandResult:
+async def settle(session: CommandSession, refund_id: UUID, *, reference: str | None, by: str) -> CommandResult:
     """Settle a refund that is paid by hand, such as by bank transfer."""
     async with open_command_funding(session) as funding:
         with changing(f"refunds show {ids.show('refund', refund_id)}"):
-            return _shown(await settle_refund(funding, refund_id, reference))
+            return _shown(await settle_refund(funding, refund_id, reference, by))
 
 
 def _shown(refund: Refund) -> CommandResult:

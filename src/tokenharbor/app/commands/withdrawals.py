@@ -149,12 +149,13 @@ async def cancel(session: CommandSession, withdrawal_id: UUID, *, reason: str, b
 @withdrawals.command()
 @_WITHDRAWAL
 @click.option("--reference", type=NAME, metavar="TEXT", help="Bank reference or payout id; without it: not paid.")
+@_BY
 @at_database
-async def paid(session: CommandSession, withdrawal_id: UUID, *, reference: str | None) -> CommandResult:
+async def paid(session: CommandSession, withdrawal_id: UUID, *, reference: str | None, by: str) -> CommandResult:
     """Settle a withdrawal paid by hand. Also settles one whose processor's answer was lost."""
     async with open_command_funding(session) as funding:
         with changing(f"withdrawals show {ids.show('withdrawal', withdrawal_id)}"):
-            return _shown(await settle_withdrawal(funding, withdrawal_id, reference))
+            return _shown(await settle_withdrawal(funding, withdrawal_id, reference, by))
 
 
 @click.group(cls=Group)
