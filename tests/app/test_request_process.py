@@ -14,7 +14,7 @@ from tests.app.conftest import Cli
 from tests.app.test_commands import account, refused
 
 from tokenharbor.app import request_process
-from tokenharbor.app.request_process import check_requests_beside
+from tokenharbor.app.request_process import start_request_check
 from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.entropy import SystemEntropy
@@ -50,7 +50,7 @@ def test_a_process_that_cannot_check_is_no_verified_ledger(cli: Cli, monkeypatch
 
 async def test_a_database_that_the_process_does_not_reach_is_unavailable(session: Any) -> None:
     session.database = ConnectOptions("postgresql://somebody@127.0.0.1:1/nothing")
-    async with check_requests_beside(session) as requests:
+    async with start_request_check(session) as requests:
         assert requests is not None
         with pytest.raises(DatabaseUnavailable):
             await requests()
@@ -65,7 +65,7 @@ async def test_the_process_ends_with_whoever_did_not_wait_for_it(session: Any, m
         return started[0]
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
-    async with check_requests_beside(session) as requests:
+    async with start_request_check(session) as requests:
         assert requests is not None
     assert started[0].returncode is not None
 

@@ -37,12 +37,12 @@ async def test_a_watcher_is_told_the_balance_and_then_what_changes_it(office: Of
     live = office.context.live
     async with live.watch(office.account.id) as watcher:
         assert [(name, said["balance_usd"]) for name, said in heard(watcher)] == [("balance", "0.000000000")]
-        await live.look()
+        await live.poll()
         assert heard(watcher) == []
         await office.grant("5", Pool.PROMO)
-        await live.look()
+        await live.poll()
         assert [(name, said["balance_usd"]) for name, said in heard(watcher)] == [("balance", "5.000000000")]
-        await live.look()
+        await live.poll()
         assert heard(watcher) == []
 
 
@@ -53,7 +53,7 @@ async def test_nobody_is_told_of_another_account(office: Office) -> None:
         async with office.context.pool.acquire() as conn:
             other = await create_account(conn, office.context.world, "bob@example.com", "e")
         await office.grant("5", Pool.PROMO, other.id)
-        await live.look()
+        await live.poll()
         assert heard(watcher) == []
 
 
@@ -111,12 +111,12 @@ async def test_a_request_is_told_once_and_again_to_who_comes_back(office: Office
             await write_request(conn, request_id, account_id, at=START)
             await write_entry(conn, request_id, account_id, at=START, provider="p", seq=seq)
         await write_request(conn, free, account_id, at=START)
-        await office.context.live.look()
+        await office.context.live.poll()
         told = heard(watcher)
         shown = {ids.show("req", each) for each in (billed, free, long)}
         assert {said["id"] for name, said in told if name == "request"} == shown
         assert told[-1][0] == "balance"
-        await office.context.live.look()
+        await office.context.live.poll()
         assert heard(watcher) == []
     async with office.context.live.watch(account_id, after=1) as again:
         assert [said["id"] for name, said in heard(again) if name == "request"] == [ids.show("req", long)]
@@ -130,7 +130,7 @@ async def test_of_thousands_of_requests_the_newest_are_told_and_no_more(office: 
         for seq, request_id in enumerate(made, 1):
             await write_request(conn, request_id, account_id, at=START)
             await write_entry(conn, request_id, account_id, at=START, provider="p", seq=seq)
-        await office.context.live.look()
+        await office.context.live.poll()
         told = [said["id"] for name, said in heard(watcher) if name == "request"]
         assert told == [ids.show("req", each) for each in made[-50:]]
 
@@ -151,7 +151,7 @@ async def test_cashback_is_told(office: Office) -> None:
         heard(watcher)
         async with conn.transaction():
             await Wallets(conn).credit(credit)
-        await office.context.live.look()
+        await office.context.live.poll()
         told = dict(heard(watcher))
         assert (told["cashback"]["usd"], told["balance"]["balance_usd"]) == ("0.250000000", "0.250000000")
 

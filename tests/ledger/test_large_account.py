@@ -12,7 +12,7 @@ from tests.ledger.conftest import DETAIL, SOLD, START, VERSION
 from tests.ledger.many import Spender
 from tests.ledger.test_export import no_payments
 
-from tokenharbor.app.request_process import check_requests_beside
+from tokenharbor.app.request_process import start_request_check
 from tokenharbor.db.pool import ConnectOptions
 from tokenharbor.ledger.export import EntryFilter, export
 from tokenharbor.ledger.verify import verify
@@ -38,7 +38,7 @@ async def test_an_account_of_100000_entries_verifies_and_exports_in_bounded_time
     await spender.spend(count, days=30)
     session: Any = SimpleNamespace(conn=lone_scene.conn, database=ConnectOptions(lone_scene.url))
     began, peak, clock = _cpu_seconds(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    async with check_requests_beside(session) as requests:
+    async with start_request_check(session) as requests:
         assert requests is not None
         report = await verify(lone_scene.conn, requests=requests)
     assert (report.fault, report.entries) == (None, count + 1)

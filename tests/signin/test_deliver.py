@@ -18,7 +18,7 @@ from tokenharbor.mail.message import Mail
 from tokenharbor.mail.smtp import SmtpConfig, SmtpMailer
 from tokenharbor.signin import entry
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.deliver import MOST_TRIES, UserPost, deliver_mails
+from tokenharbor.signin.deliver import MOST_TRIES, UserMailDelivery, deliver_mails
 from tokenharbor.signin.entry import Credentials
 from tokenharbor.signin.retention import purge_sign_in
 from tokenharbor.signin.sign_up import SignUpForm, sign_up
@@ -42,8 +42,8 @@ class Mailer(SmtpMailer):
         self.sent.append(mail)
 
 
-def post(sign_in: SignIn, mailer: SmtpMailer | None) -> UserPost:
-    return UserPost(world=sign_in.world, acquire=sign_in.acquire, seal=sign_in.mail_seal, mailer=mailer)
+def post(sign_in: SignIn, mailer: SmtpMailer | None) -> UserMailDelivery:
+    return UserMailDelivery(world=sign_in.world, acquire=sign_in.acquire, seal=sign_in.mail_seal, mailer=mailer)
 
 
 async def states(sign_in: SignIn) -> list[tuple[MailState, str]]:

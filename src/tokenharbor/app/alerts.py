@@ -15,7 +15,7 @@ from tokenharbor.kernel.errors import Misconfigured
 from tokenharbor.kernel.secret import RootSecret, SecretBox, SecretPurpose
 from tokenharbor.kernel.world import World
 from tokenharbor.mail.smtp import SmtpConfig, SmtpMailer
-from tokenharbor.signin.deliver import UserPost
+from tokenharbor.signin.deliver import UserMailDelivery
 
 
 def make_alerting(
@@ -36,15 +36,15 @@ def make_alerting(
     )
 
 
-def make_user_post(
+def make_mail_delivery(
     settings: Settings,
     world: World,
     root: RootSecret,
     acquire: Callable[[], AbstractAsyncContextManager[asyncpg.Connection]],
-) -> UserPost:
+) -> UserMailDelivery:
     """Return the channel of mails to users. Raises Misconfigured."""
     seal = SecretBox(root.derive(SecretPurpose.MAILS), world.entropy)
-    return UserPost(world=world, acquire=acquire, seal=seal, mailer=make_mailer(settings))
+    return UserMailDelivery(world=world, acquire=acquire, seal=seal, mailer=make_mailer(settings))
 
 
 def command_alerting(session: CommandSession) -> Alerting:

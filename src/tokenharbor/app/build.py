@@ -9,7 +9,7 @@ from functools import partial
 import asyncpg
 
 from tokenharbor.accounts.key_state import KeyStateReader
-from tokenharbor.app.alerts import make_alerting, make_user_post
+from tokenharbor.app.alerts import make_alerting, make_mail_delivery
 from tokenharbor.app.caching import open_caching
 from tokenharbor.app.console_task import CONSOLE_SOCKET
 from tokenharbor.app.context import WorkerContext, own_metrics
@@ -113,11 +113,11 @@ async def open_harbor(settings: Settings) -> AsyncIterator[Harbor]:
     """
     world = real_world()
     with lock_home(settings, world) as home:
-        async with open_host(home, world) as host, open_worker(alone(host)) as harbor:
+        async with open_host(home, world) as host, open_worker(single_worker_context(host)) as harbor:
             yield harbor
 
 
-def alone(host: Host) -> WorkerContext:
+def single_worker_context(host: Host) -> WorkerContext:
     """Return the context of a server's only worker, in the process of the host part."""
     return WorkerContext(
         settings=host.home.settings,
@@ -166,7 +166,7 @@ async def open_worker(context: WorkerContext) -> AsyncIterator[Harbor]:
                 context.settings.server.browser_url,
             ),
             snapshots.catalog,
-            make_user_post(context.settings, context.world, context.root, database.pool.acquire),
+            make_mail_delivery(context.settings, context.world, context.root, database.pool.acquire),
         )
         background.run("overload", partial(router.overload.watch, server))
         background.run("kept_answers", router.caching.exact.drop_expired)

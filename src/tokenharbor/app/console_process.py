@@ -103,7 +103,7 @@ class ConsoleProcess:
 
 
 @contextlib.asynccontextmanager
-async def console_beside(
+async def run_console(
     settings: Settings, root: RootSecret, database_url: str, url: str, clock: Clock
 ) -> AsyncIterator[ConsoleProcess]:
     """Run the console of a server that listens at `url`, unless it is disabled. Raises DatabaseUnavailable."""

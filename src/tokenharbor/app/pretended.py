@@ -13,7 +13,7 @@ from tokenharbor.kernel.money import Usd
 _log = structlog.get_logger("app")
 
 
-async def warn_of_pretended(context: WorkerContext, pool: asyncpg.Pool) -> None:
+async def warn_about_pretended_credit(context: WorkerContext, pool: asyncpg.Pool) -> None:
     """Log a warning if credit of pretended payments is left although payments are no longer pretended.
 
     Raises Misconfigured, DatabaseUnavailable.

@@ -31,7 +31,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def check_requests_beside(session: CommandSession) -> AsyncIterator[RequestCheck | None]:
+async def start_request_check(session: CommandSession) -> AsyncIterator[RequestCheck | None]:
     """Start the check in a process that ends with the `async with`; yield None if there are too few entries."""
     if await count_entries(session.conn) < _WORTH_A_PROCESS:
         yield None

@@ -11,8 +11,8 @@ from typing import Any
 import click
 import uvloop
 
-from tokenharbor.app.build import Harbor, alone, open_harbor
-from tokenharbor.app.console_process import ConsoleProcess, console_beside
+from tokenharbor.app.build import Harbor, open_harbor, single_worker_context
+from tokenharbor.app.console_process import ConsoleProcess, run_console
 from tokenharbor.app.descriptors import claim_descriptors
 from tokenharbor.app.first_run import first_run
 from tokenharbor.app.fork_server import ForkServer, start_fork_server
@@ -20,12 +20,12 @@ from tokenharbor.app.home import LockedHome, lock_home
 from tokenharbor.app.host import Host, open_host
 from tokenharbor.app.listeners import bind_listeners, cannot_listen, show_url
 from tokenharbor.app.logs import log_to_stderr
-from tokenharbor.app.pretended import warn_of_pretended
+from tokenharbor.app.pretended import warn_about_pretended_credit
 from tokenharbor.app.server_url import write_server_url
 from tokenharbor.app.settings import Settings
 from tokenharbor.app.snapshots import SnapshotLoader
 from tokenharbor.app.storage import open_database
-from tokenharbor.app.worker import ServerSignals, repeat_when, run_worker, serve_until_told
+from tokenharbor.app.worker import ServerSignals, run_on_event, run_worker, serve_until_stopped
 from tokenharbor.app.workers import Workers
 from tokenharbor.gateway.snapshot import CurrentSnapshot, Snapshot
 from tokenharbor.kernel.world import World, real_world
@@ -50,13 +50,13 @@ async def _serve_alone(settings: Settings) -> None:
     signals.follow(*_SIGNALS)
     async with open_harbor(settings) as harbor:
         url = await _listen(harbor)
-        await warn_of_pretended(harbor.context, harbor.pool)
+        await warn_about_pretended_credit(harbor.context, harbor.pool)
         lines = await first_run(harbor.context, harbor.pool, url, harbor.current_snapshot)
         context = harbor.context
-        async with console_beside(settings, context.root, context.database_url, url, context.world.clock) as console:
+        async with run_console(settings, context.root, context.database_url, url, context.world.clock) as console:
             _say_ready(settings.home, url, lines)
             both = dataclasses.replace(harbor, reload=partial(_reload, harbor, console))
-            await serve_until_told(both, signals, console.leave)
+            await serve_until_stopped(both, signals, console.leave)
 
 
 async def _reload(harbor: Harbor, console: ConsoleProcess) -> bool:
@@ -74,7 +74,7 @@ async def _serve_with_workers(home: LockedHome, world: World, forks: ForkServer)
         workers = Workers(host, forks, listeners)
         async with (
             workers.run(),
-            console_beside(home.settings, home.root, host.database_url, url, world.clock) as console,
+            run_console(home.settings, home.root, host.database_url, url, world.clock) as console,
         ):
             _say_ready(home.settings.home, url, await _first_run(host, url))
             await _until_told(host, workers, console, signals)
@@ -87,7 +87,7 @@ async def _until_told(host: Host, workers: Workers, console: ConsoleProcess, sig
         workers.reload()
         console.reload()
 
-    reloading = asyncio.ensure_future(repeat_when(signals.reload, reload))
+    reloading = asyncio.ensure_future(run_on_event(signals.reload, reload))
     stopped = asyncio.ensure_future(signals.stopped.wait())
     ends: list[asyncio.Future[Any]] = [stopped, host.failed]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -99,9 +99,9 @@ async def _until_told(host: Host, workers: Workers, console: ConsoleProcess, sig
 
 async def _first_run(host: Host, url: str) -> Sequence[str]:
     """Return the first run's lines for a parent, which loads a snapshot only if the first key must be issued."""
-    context = alone(host)
+    context = single_worker_context(host)
     async with open_database(context) as database:
-        await warn_of_pretended(context, database.pool)
+        await warn_about_pretended_credit(context, database.pool)
 
         async def load() -> Snapshot:
             return CurrentSnapshot(await SnapshotLoader(context, database).load(context.settings)).current

@@ -70,11 +70,11 @@ class ServerSignals:
             loop.add_signal_handler(number, self.reload.set if number == signal.SIGHUP else self.stopped.set)
 
 
-async def serve_until_told(harbor: Harbor, signals: ServerSignals, close: Callable[[], None] = lambda: None) -> None:
+async def serve_until_stopped(harbor: Harbor, signals: ServerSignals, close: Callable[[], None] = lambda: None) -> None:
     """Serve until told to stop, then drain. Raises the exception of background work that failed."""
     gc.freeze()  # the collector need not visit objects that live as long as the process
     gc.set_threshold(50_000, 20, 100)
-    harbor.background.run("reload", partial(repeat_when, signals.reload, harbor.reload))
+    harbor.background.run("reload", partial(run_on_event, signals.reload, harbor.reload))
     # When a stopped process continues, this runs before any other Python code, so that no stream outlives its lease.
     # A handler of the event loop would run only after input that arrived meanwhile.
     signal.signal(signal.SIGCONT, lambda *_: harbor.lease.check())
@@ -87,7 +87,7 @@ async def serve_until_told(harbor: Harbor, signals: ServerSignals, close: Callab
         failed.result()
 
 
-async def repeat_when(told: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
+async def run_on_event(told: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
     """Run `work` whenever the event is set, until cancelled."""
     while True:
         await told.wait()
@@ -147,7 +147,7 @@ class _Worker:
             self._harbor = harbor
             await self._listen(harbor, self._task.slot)
             self._channel.send(WorkerReady())
-            await serve_until_told(harbor, self._signals, partial(close_listeners, self._bound))
+            await serve_until_stopped(harbor, self._signals, partial(close_listeners, self._bound))
 
     def _context(self) -> WorkerContext:
         task, home = self._task, self._home

@@ -43,7 +43,7 @@ def session_cookie(connection: AnyConnection, token: str) -> Cookie:
     return _cookie(connection, token, int(LIFE.total_seconds()))
 
 
-def no_cookie(connection: AnyConnection) -> Cookie:
+def remove_session_cookie(connection: AnyConnection) -> Cookie:
     """Return a cookie that removes the session's."""
     return _cookie(connection, "", 0)
 

@@ -100,13 +100,13 @@ def refuse_cross_site(connection: AnyConnection) -> None:
         raise UnsupportedEncoding("Send the body as JSON: content-type: application/json")
 
 
-def refuse_led_here(connection: AnyConnection) -> None:
+def refuse_cross_site_navigation(connection: AnyConnection) -> None:
     """Refuse a GET that begins an action if a page of another site led to it. Raises PermissionDenied."""
     if connection.headers.get("sec-fetch-site", "none") not in _SAME_SITE:
         raise PermissionDenied("Start this on a page of this site.").because(ErrorReason.OTHER_SITE)
 
 
-def is_of_our_page(connection: AnyConnection) -> bool:
+def is_from_our_page(connection: AnyConnection) -> bool:
     """Return whether the browser says that a page of ours sent the request. Without TLS, only `Referer` tells."""
     headers = connection.headers
     site = headers.get("sec-fetch-site")

@@ -113,7 +113,7 @@ class LiveFeed:
         self._watched = asyncio.Event()
         self._ended = False
 
-    def check_room(self, account_id: UUID) -> None:
+    def check_watcher_limits(self, account_id: UUID) -> None:
         """Check the limits on watchers, per account and in all. Raises RateLimited."""
         own = self._accounts.get(account_id)
         all_watchers = sum(len(each.watchers) for each in self._accounts.values())
@@ -128,7 +128,7 @@ class LiveFeed:
         watcher = Watcher()
         async with self._pool.acquire() as conn:
             mark = (await read_marks(conn, [account_id]))[account_id]
-            self.check_room(account_id)
+            self.check_watcher_limits(account_id)
             account = self._accounts.setdefault(account_id, _Watched(mark))
             account.watchers.add(watcher)
             self._watched.set()
@@ -165,7 +165,7 @@ class LiveFeed:
         while True:
             await self._watched.wait()
             try:
-                await self.look()
+                await self.poll()
             except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
                 if not isinstance(error, DatabaseUnavailable) and not is_unavailable(error):
                     raise
@@ -173,7 +173,7 @@ class LiveFeed:
                 await asyncio.sleep(_AWAY_SECONDS)
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Poll once, and queue all events since the last poll."""
         seen = {account_id: account.mark for account_id, account in self._accounts.items()}
         async with self._pool.acquire() as conn:

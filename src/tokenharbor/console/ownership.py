@@ -17,7 +17,7 @@ class Owned(Protocol):
 OwnedT = TypeVar("OwnedT", bound=Owned)
 
 
-async def own(reading: Awaitable[OwnedT], account: UUID, what: str) -> OwnedT:
+async def check_owner(reading: Awaitable[OwnedT], account: UUID, what: str) -> OwnedT:
     """Return the row if it belongs to the account. `what` names its kind in the error. Raises NotFound."""
     try:
         found = await reading

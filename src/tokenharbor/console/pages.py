@@ -107,7 +107,7 @@ def _read(path: Path, kind: str, folder: Path) -> PageFile:
 
 
 @route(list(SHORT_PATHS), http_method=_READ, right=Right.ANYBODY, include_in_schema=False)
-async def lead_on(request: Request[Any, Any, Any]) -> Redirect:
+async def redirect_short_path(request: Request[Any, Any, Any]) -> Redirect:
     """Redirect from a short address to its page."""
     return Redirect(SHORT_PATHS[request.url.path.rstrip("/") or "/"], status_code=302)
 
@@ -128,4 +128,4 @@ async def show_dashboard(request: Request[Any, Any, Any]) -> Response[bytes]:
     return dashboard.answer_page(context_of(request).world.entropy)
 
 
-PAGE_ROUTES: Final[Sequence[HTTPRouteHandler]] = (lead_on, show_dashboard)
+PAGE_ROUTES: Final[Sequence[HTTPRouteHandler]] = (redirect_short_path, show_dashboard)

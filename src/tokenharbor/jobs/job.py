@@ -23,7 +23,7 @@ from tokenharbor.funding.context import Funding
 from tokenharbor.kernel.errors import reason_of
 from tokenharbor.kernel.signing import MessageSigner
 from tokenharbor.kernel.world import World
-from tokenharbor.signin.deliver import UserPost
+from tokenharbor.signin.deliver import UserMailDelivery
 
 _RETRY = timedelta(minutes=1)  # after a failure, where the period is longer
 _LOOK = timedelta(seconds=5)  # so that a job that is made due by hand runs soon
@@ -59,7 +59,7 @@ class JobContext:
     funding: Funding
     alerting: Alerting
     catalog: Callable[[], Catalog]
-    user_post: UserPost
+    mail_delivery: UserMailDelivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ async def _deliver_notices(context: JobContext) -> None:
 
 
 async def _deliver_user_mails(context: JobContext) -> None:
-    while await deliver_mails(context.user_post):
+    while await deliver_mails(context.mail_delivery):
         pass
 
 

@@ -29,7 +29,7 @@ _log = structlog.get_logger("sign_in")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UserPost:
+class UserMailDelivery:
     """The parts of mail delivery in a process. `mailer` is None if no mail server is configured."""
 
     world: World
@@ -38,32 +38,32 @@ class UserPost:
     mailer: SmtpMailer | None
 
 
-async def deliver_mails(post: UserPost) -> int:
+async def deliver_mails(delivery: UserMailDelivery) -> int:
     """Try each due mail, ten at most; return their number. Raises DatabaseUnavailable."""
-    async with post.acquire() as conn:
-        due = await claim_mails(conn, post.seal, post.world.clock.now(), _AT_ONCE)
-    await asyncio.gather(*(_deliver(post, each) for each in due))
+    async with delivery.acquire() as conn:
+        due = await claim_mails(conn, delivery.seal, delivery.world.clock.now(), _AT_ONCE)
+    await asyncio.gather(*(_deliver(delivery, each) for each in due))
     return len(due)
 
 
-async def _deliver(post: UserPost, mail: UserMail) -> None:
-    state, fault = await _try(post, mail)
+async def _deliver(delivery: UserMailDelivery, mail: UserMail) -> None:
+    state, fault = await _try(delivery, mail)
     shown = ids.show("mail", mail.id)
     if state is MailState.KEPT:
         _log.warning("mail_kept", mail=shown, kind=mail.kind, reason=fault)
     elif state is MailState.FAILED:
         _log.warning("mail_failed", mail=shown, kind=mail.kind, reason=fault)
-    async with post.acquire() as conn:
-        await set_mail(conn, mail.id, state, fault, post.world.clock.now())
+    async with delivery.acquire() as conn:
+        await set_mail(conn, mail.id, state, fault, delivery.world.clock.now())
 
 
-async def _try(post: UserPost, mail: UserMail) -> tuple[MailState, str]:
-    if post.mailer is None:
+async def _try(delivery: UserMailDelivery, mail: UserMail) -> tuple[MailState, str]:
+    if delivery.mailer is None:
         return MailState.KEPT, "no mail server configured: an operator can read it in the console"
     text = mail.text
     letter = Mail(id=str(mail.id), recipients=(mail.email,), subject=text.subject, body=text.body, at=mail.at)
     try:
-        await post.mailer.send(letter)
+        await delivery.mailer.send(letter)
     except (DeliveryRefused, Misconfigured) as error:
         return MailState.FAILED, str(error)
     except Exception as error:

@@ -16,7 +16,7 @@ from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.records import FieldChange, record_own_change
-from tokenharbor.signin.ways_in import check_way_in
+from tokenharbor.signin.sign_in_methods import check_can_sign_in
 
 _KIND: Final = "identity"
 
@@ -45,7 +45,7 @@ async def disconnect(sign_in: SignIn, user_id: UUID, service_id: str, visitor: V
         if identity is None:
             raise Missing("this service is not connected")
         await drop_identity(conn, user.id, identity)
-        await check_way_in(conn, sign_in, user)
+        await check_can_sign_in(conn, sign_in, user)
         change = FieldChange(field="other_service", before=identity.issuer)
         await record_own_change(conn, sign_in.world, user, visitor, change)
 

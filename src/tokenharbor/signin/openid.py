@@ -35,7 +35,7 @@ from tokenharbor.signin.limits import TOKENS_BY_ADDRESS, admit, network_of
 from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
 from tokenharbor.signin.openid_provider import OpenIdPerson, OpenIdProvider, OpenIdRequest, make_request
 from tokenharbor.signin.records import FieldChange, record_own_change
-from tokenharbor.signin.sign_up import check_newcomer, welcome
+from tokenharbor.signin.sign_up import activate_user, check_sign_up
 
 LASTS_SECONDS: Final = 600
 
@@ -78,7 +78,7 @@ async def begin_openid(sign_in: SignIn, referral: str, session: str = "") -> Ope
 async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -> NewSession:
     """Sign the returning user in, or connect the service to the account that they are signed in to.
 
-    Raises SignInRefused, SecondFactorNeeded, Conflict if the e-mail address has an account, and as `check_newcomer`.
+    Raises SignInRefused, SecondFactorNeeded, Conflict if the e-mail address has an account, and as `check_sign_up`.
     """
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     request = _unsealed(sign_in, back)
@@ -87,7 +87,7 @@ async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -
     asked = current is not None and current.user.shown_id == request.user
     user = await _known(sign_in, person, current.user if current is not None and asked else None, visitor)
     if user is None:
-        email = await check_newcomer(sign_in, person.email, request.referral)
+        email = await check_sign_up(sign_in, person.email, request.referral)
     async with sign_in.acquire() as conn, conn.transaction():
         if user is None:
             user = await _newcomer(conn, sign_in, person, email, request.referral)
@@ -135,7 +135,7 @@ async def _newcomer(conn: asyncpg.Connection, sign_in: SignIn, person: OpenIdPer
     await lock_user(conn, user_id)
     await _check_new(conn, person)
     await add_identity(conn, person.issuer, person.subject, user_id, now)
-    await welcome(conn, sign_in, user_id, password="", referral=referral)
+    await activate_user(conn, sign_in, user_id, password="", referral=referral)
     name = "".join(letter for letter in person.name if letter.isprintable())[:_LONGEST_NAME]
     await change_user(conn, user_id, name, "")
     return await lock_user(conn, user_id)

@@ -29,7 +29,7 @@ from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
 from tokenharbor.signin.passkey_site import PasskeySite, site_of
 from tokenharbor.signin.profile import check_name, check_password
 from tokenharbor.signin.records import FieldChange, record_own_change
-from tokenharbor.signin.ways_in import check_way_in
+from tokenharbor.signin.sign_in_methods import check_can_sign_in
 
 MOST: Final = 20
 """Passkeys of one user, at most."""
@@ -124,7 +124,7 @@ async def remove_passkey(sign_in: SignIn, user: User, passkey_id: UUID, visitor:
     async with sign_in.acquire() as conn, conn.transaction():
         user = await lock_user(conn, user.id)
         name = await passkeys.drop_passkey(conn, passkey_id, user.id)
-        await check_way_in(conn, sign_in, user)
+        await check_can_sign_in(conn, sign_in, user)
         change = FieldChange(field="passkey", before=name, subject=ids.show("pkey", passkey_id))
         await record_own_change(conn, sign_in.world, user, visitor, change)
 

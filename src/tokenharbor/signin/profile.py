@@ -21,8 +21,8 @@ from tokenharbor.signin.entry import NewSession, begin_session
 from tokenharbor.signin.limits import CODES, CODES_A_DAY, GUESSES_HERE, admit
 from tokenharbor.signin.mails import LOCALES, MailLetter, UserMailKind, send_mail
 from tokenharbor.signin.records import FieldChange, record_own_change
+from tokenharbor.signin.sign_in_methods import check_can_sign_in
 from tokenharbor.signin.sign_up import replace_password
-from tokenharbor.signin.ways_in import check_way_in
 
 _LONGEST_NAME = 100
 
@@ -83,7 +83,7 @@ async def set_up_totp(sign_in: SignIn, user: User, password: str) -> TotpSetup:
     """
     await check_password(sign_in, user, password, param="password")
     async with sign_in.acquire() as conn, conn.transaction():
-        await check_way_in(conn, sign_in, replace(user, totp_at=sign_in.world.clock.now()))
+        await check_can_sign_in(conn, sign_in, replace(user, totp_at=sign_in.world.clock.now()))
         return await codes.set_up_totp(conn, sign_in, user.id)
 
 
@@ -95,7 +95,7 @@ async def confirm_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor)
     await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     async with sign_in.acquire() as conn, conn.transaction():
         recovery = await codes.confirm_totp(conn, sign_in, user.id, code)
-        await check_way_in(conn, sign_in, await users.get_user(conn, user.id))
+        await check_can_sign_in(conn, sign_in, await users.get_user(conn, user.id))
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="on"))
         await _tell(conn, sign_in, user, UserMailKind.FACTOR_ON)
     return recovery

@@ -14,7 +14,7 @@ from tokenharbor.signin.entry import open_link
 from tokenharbor.signin.limits import MAILS, MAILS_BY_ADDRESS, TOKENS_BY_ADDRESS, admit, mailbox_of, network_of
 from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
 from tokenharbor.signin.records import FieldChange, record_own_change
-from tokenharbor.signin.sign_up import may_newcomer, welcome
+from tokenharbor.signin.sign_up import activate_user, may_sign_up
 
 RESET_LASTS: Final = timedelta(hours=1)
 
@@ -52,8 +52,8 @@ async def reset_password(sign_in: SignIn, token: str, password: str, visitor: Vi
         link = await open_link(conn, sign_in, token, TokenPurpose.RESET)
         user = await get_user(conn, link.user_id)
         sign_in.passwords.check(password, user.email)
-        own_account = may_newcomer(sign_in.policy().sign_up, user.email)
-        await welcome(conn, sign_in, link.user_id, password=hashed, own_account=own_account)
+        own_account = may_sign_up(sign_in.policy().sign_up, user.email)
+        await activate_user(conn, sign_in, link.user_id, password=hashed, own_account=own_account)
         await drop_identities(conn, link.user_id)
         await drop_passkeys(conn, link.user_id)
         await end_sessions(conn, link.user_id, sign_in.world.clock.now())

@@ -66,7 +66,7 @@ async def sign_up(sign_in: SignIn, form: SignUpForm, visitor: Visitor) -> str:
 
     Raises PermissionDenied if the edition has no sign-up, Rejected for an invalid form, RateLimited.
     """
-    email = await check_newcomer(sign_in, form.email, form.referral)
+    email = await check_sign_up(sign_in, form.email, form.referral)
     sign_in.passwords.check(form.password, email)
     await admit(sign_in, [(MAILS_BY_ADDRESS, network_of(visitor)), (MAILS, mailbox_of(email))])
     hashed = await sign_in.passwords.hash(form.password)
@@ -111,11 +111,11 @@ async def verify_email(sign_in: SignIn, opened: OpenedLink, visitor: Visitor, *,
                 ErrorReason.PASSWORD_NEEDED
             )
         password = hashed or link.password
-        user = await welcome(conn, sign_in, link.user_id, password=password, referral=link.referral)
+        user = await activate_user(conn, sign_in, link.user_id, password=password, referral=link.referral)
         return await begin_session(conn, sign_in, user, visitor, replaces=replaces)
 
 
-async def welcome(
+async def activate_user(
     conn: asyncpg.Connection,
     sign_in: SignIn,
     user_id: UUID,
@@ -145,12 +145,12 @@ async def replace_password(conn: asyncpg.Connection, user_id: UUID, hashed: str,
         await end_tokens(conn, user_id, purpose, at)
 
 
-def may_newcomer(policy: SignUpPolicy, email: str) -> bool:
+def may_sign_up(policy: SignUpPolicy, email: str) -> bool:
     """Return whether a new user with this address may sign up."""
     return policy.enabled and (policy.disposable_mail or not is_disposable(email))
 
 
-async def check_newcomer(sign_in: SignIn, email: str, referral: str) -> str:
+async def check_sign_up(sign_in: SignIn, email: str, referral: str) -> str:
     """Check a new user's address and referral code; return the normalised address.
 
     Raises PermissionDenied if sign-up is closed, Rejected.

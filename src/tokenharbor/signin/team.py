@@ -31,7 +31,7 @@ from tokenharbor.signin.entry import NewSession, begin_session, open_link
 from tokenharbor.signin.limits import INVITATIONS, TOKENS_BY_ADDRESS, admit, network_of
 from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
 from tokenharbor.signin.records import Actor, FieldChange, record
-from tokenharbor.signin.sign_up import welcome
+from tokenharbor.signin.sign_up import activate_user
 
 INVITATION_LASTS: Final = timedelta(days=7)
 
@@ -117,7 +117,7 @@ async def accept_invitation(
             raise Rejected("this link is not an invitation", param="token").because(ErrorReason.LINK_NO_INVITATION)
         if not user.password:
             sign_in.passwords.check(password, user.email)
-            user = await welcome(conn, sign_in, link.user_id, password=hashed, own_account=False)
+            user = await activate_user(conn, sign_in, link.user_id, password=hashed, own_account=False)
             if user.totp_at is None:
                 session = await begin_session(conn, sign_in, user, visitor, replaces=replaces)
         await _join(conn, sign_in.world, invitation, Actor(id=user.shown_id, role=invitation.role, user_id=user.id))

@@ -12,7 +12,7 @@ from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
 from tokenharbor.app.commands.common import CommandResult, Group, table
 from tokenharbor.app.commands.csv_output import write_csv
 from tokenharbor.app.commands.database import at_database
-from tokenharbor.app.request_process import check_requests_beside
+from tokenharbor.app.request_process import start_request_check
 from tokenharbor.app.secrets import receipt_signer
 from tokenharbor.app.session import CommandSession
 from tokenharbor.billing.roots import read_kept, write_root
@@ -52,7 +52,7 @@ async def verify(session: CommandSession, *, kept: BinaryIO | None) -> CommandRe
     signer = receipt_signer(session.root)
     kept_roots = [] if kept is None else read_kept(kept.read(), kept.name)
     trust = TrustAnchors({signer.key_id: signer.public_key}, kept_roots)
-    async with check_requests_beside(session) as requests:
+    async with start_request_check(session) as requests:
         report = await verify_books(session.conn, trust=trust, requests=requests)
     fault = report.fault or await find_capture_fault(session.conn) or await find_reward_fault(session.conn)
     document = {

@@ -38,7 +38,7 @@ async def stream_events(request: AnyRequest, account: AccountId, last_event_id: 
     """Stream the account's events as server-sent events: `balance`, `request` and `cashback`, each with its document,
     and `heartbeat` after 20 seconds without any. `Last-Event-ID` resumes after that event; an event can come twice.
     """
-    context_of(request).live.check_room(account)
+    context_of(request).live.check_watcher_limits(account)
     told = _events(request, account, event_number(last_event_id))
     return Stream(told, media_type="text/event-stream", headers=_HEADERS)
 

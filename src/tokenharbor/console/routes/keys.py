@@ -27,7 +27,7 @@ from tokenharbor.accounts.spending import MeteredKey, read_key_spending
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Conn, Context
 from tokenharbor.console.lists import parse_id
-from tokenharbor.console.ownership import own
+from tokenharbor.console.ownership import check_owner
 from tokenharbor.console.parameters import Moment, Name, OnceKey, positive, to_come
 from tokenharbor.identity import store
 from tokenharbor.identity.idempotency import claim_idempotency_key
@@ -244,7 +244,7 @@ KEY_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
 
 
 async def _own_key(conn: asyncpg.Connection, account: UUID, shown: str) -> KeyRow:
-    return await own(store.get_key(conn, parse_id("key", shown, "key_id")), account, "API key")
+    return await check_owner(store.get_key(conn, parse_id("key", shown, "key_id")), account, "API key")
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:

@@ -10,7 +10,7 @@ from litestar.params import FromQuery
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import Context
 from tokenharbor.console.cookies import openid_cookie, openid_kept, session_cookie, session_token
-from tokenharbor.console.guard import is_of_our_page, refuse_led_here
+from tokenharbor.console.guard import is_from_our_page, refuse_cross_site_navigation
 from tokenharbor.console.routes.session import visitor_of
 from tokenharbor.kernel.errors import HarborError, Refusal, http_error
 from tokenharbor.signin.openid import OpenIdReturn, begin_openid, finish_openid
@@ -25,8 +25,8 @@ _SIGN_IN = "/dashboard/sign-in"
 async def start_openid(request: AnyRequest, context: Context, referral: FromQuery[str] = "") -> Response[None]:
     """Redirect to the OpenID provider. A user who is signed in and comes from our page connects it to their sign-in."""
     try:
-        refuse_led_here(request)
-        session = session_token(request) if is_of_our_page(request) else None
+        refuse_cross_site_navigation(request)
+        session = session_token(request) if is_from_our_page(request) else None
         start = await begin_openid(context.sign_in, referral[:100], session or "")
     except HarborError as error:
         return _redirect(_problem(error))

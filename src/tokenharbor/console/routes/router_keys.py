@@ -17,7 +17,7 @@ from tokenharbor.accounts.keys import KeyChange, change_key, change_rules, delet
 from tokenharbor.accounts.spending import MeteredKey, read_key_spending
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Conn, Context
-from tokenharbor.console.ownership import own
+from tokenharbor.console.ownership import check_owner
 from tokenharbor.console.parameters import ONE_LINE, Moment, OnceKey, to_come
 from tokenharbor.console.usd_number import UsdNumber
 from tokenharbor.identity import store
@@ -273,7 +273,7 @@ async def _own_key(conn: asyncpg.Connection, account: UUID, shown: str) -> KeyRo
         key_id = ids.parse("key", shown)
     except ValueError:
         raise NotFound("There is no such API key.") from None
-    return await own(store.get_key(conn, key_id), account, "API key")
+    return await check_owner(store.get_key(conn, key_id), account, "API key")
 
 
 async def _shown(

@@ -12,7 +12,7 @@ from tokenharbor.console.authority import RIGHTS, Right
 from tokenharbor.console.context import AnyConnection, Caller, Conn, Context
 from tokenharbor.console.cookies import (
     is_secure,
-    no_cookie,
+    remove_session_cookie,
     session_cookie,
     session_token,
     sign_up_cookie,
@@ -167,7 +167,7 @@ async def read_session(request: AnyRequest, caller: Caller, conn: Conn) -> Sessi
 async def delete_session(request: AnyRequest, context: Context) -> Response[None]:
     """Sign out: ends the session."""
     await entry.leave(context.sign_in, _shown(request))
-    return Response(None, status_code=204, cookies=[no_cookie(request)])
+    return Response(None, status_code=204, cookies=[remove_session_cookie(request)])
 
 
 @post("/api/password-reset", right=Right.ANYBODY, status_code=202, operation_id="askPasswordReset", tags=["session"])

@@ -12,7 +12,7 @@ from tokenharbor.console.answers import answer_pdf
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Caller, CallerFunding, Conn, ConsoleContext, Context
 from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
-from tokenharbor.console.ownership import own
+from tokenharbor.console.ownership import check_owner
 from tokenharbor.console.parameters import IdempotencyKey, Name, posted_key
 from tokenharbor.funding import store
 from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
@@ -138,7 +138,7 @@ async def sync_top_up(context: Context, account: AccountId, top_up_id: FromPath[
 )
 async def print_receipt(conn: Conn, context: Context, account: AccountId, top_up_id: FromPath[str]) -> Response[bytes]:
     """Get the receipt of a paid top-up as PDF. It is not a tax invoice."""
-    found = await own(store.get_top_up(conn, parse_id("topup", top_up_id, "top_up_id")), account, "top-up")
+    found = await check_owner(store.get_top_up(conn, parse_id("topup", top_up_id, "top_up_id")), account, "top-up")
     paper = await make_payment_receipt(conn, found.id, context.issuer)
     return await answer_pdf(paper, f"tokenharbor-receipt-{found.shown_id}.pdf")
 
@@ -199,4 +199,4 @@ async def own_top_up(context: ConsoleContext, account: UUID, shown: str) -> TopU
     """Return a top-up of the account. Raises NotFound."""
     top_up_id = parse_id("topup", shown, "top_up_id")
     async with context.pool.acquire() as conn:
-        return await own(store.get_top_up(conn, top_up_id), account, "top-up")
+        return await check_owner(store.get_top_up(conn, top_up_id), account, "top-up")

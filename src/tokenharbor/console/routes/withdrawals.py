@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Caller, CallerFunding, Conn, ConsoleContext, Context
 from tokenharbor.console.lists import parse_id
-from tokenharbor.console.ownership import own
+from tokenharbor.console.ownership import check_owner
 from tokenharbor.console.parameters import ONE_LINE, IdempotencyKey, Line, Name, positive, posted_key
 from tokenharbor.console.routes.topups import own_top_up
 from tokenharbor.funding import payee_store, withdrawal_store
@@ -129,7 +129,7 @@ async def cancel(
     """Cancel a requested withdrawal, and return its credit."""
     wanted = parse_id("withdrawal", withdrawal_id, "withdrawal_id")
     async with context.pool.acquire() as conn:
-        found = await own(withdrawal_store.get_withdrawal(conn, wanted), account, "withdrawal")
+        found = await check_owner(withdrawal_store.get_withdrawal(conn, wanted), account, "withdrawal")
     return WithdrawalDocument.of(await cancel_withdrawal(funding, found.id, caller.id))
 
 
@@ -195,4 +195,4 @@ async def _request(
 async def _own_payee(context: ConsoleContext, account: UUID, shown: str) -> UUID:
     payee_id = parse_id("payee", shown, "payee")
     async with context.pool.acquire() as conn:
-        return (await own(payee_store.get_payee(conn, payee_id), account, "payee")).id
+        return (await check_owner(payee_store.get_payee(conn, payee_id), account, "payee")).id

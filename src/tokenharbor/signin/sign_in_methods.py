@@ -10,7 +10,7 @@ from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.passkey_site import has_passkeys
 
 
-async def check_way_in(conn: asyncpg.Connection, sign_in: SignIn, user: User) -> None:
+async def check_can_sign_in(conn: asyncpg.Connection, sign_in: SignIn, user: User) -> None:
     """Check that the user can still sign in. Call this after removing a way, in the same transaction, or with the user
     as they would be. Raises Conflict.
     """
