@@ -1,4 +1,4 @@
-"""The command line as its users have it: words in, an exit code, stdout and stderr out."""
+"""Fixtures that run the command line, and return its exit code, stdout and stderr."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from tokenharbor.app.cli import run
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -45,7 +45,7 @@ def bare(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Cli:
-    """Commands in a HOME of their own, without a database."""
+    """Run commands in a fresh HOME without a database."""
     monkeypatch.setenv("TOKENHARBOR_HOME", str(tmp_path / "home"))
 
     def call(*words: str, stdin: str = "") -> Outcome:
@@ -63,6 +63,6 @@ def bare(
 
 @pytest.fixture
 def cli(bare: Cli, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """Commands on a database of their own."""
+    """Run commands on a fresh database."""
     monkeypatch.setenv("TOKENHARBOR_DATABASE_URL", database_url)
     return bare

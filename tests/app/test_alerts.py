@@ -1,4 +1,4 @@
-"""Alerts by command, and what the settings of mail may say."""
+"""The commands of alerts, and the checks of mail settings."""
 
 from pathlib import Path
 

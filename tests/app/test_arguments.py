@@ -1,4 +1,4 @@
-"""How commands read what people type."""
+"""The parsing of commands' arguments."""
 
 from datetime import UTC, datetime
 

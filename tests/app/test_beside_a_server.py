@@ -1,4 +1,4 @@
-"""Commands beside a running server: what they change is in force at once, and what they show is what was done."""
+"""Commands beside a running server: changes take effect at once, and output matches the server's actions."""
 
 import http.client
 import json
@@ -39,7 +39,7 @@ class Server:
 
 @pytest.fixture
 def server(cli: Cli, tmp_path: Path, database_url: str) -> Iterator[Server]:
-    """Beside it, `cli` works in the same HOME on the same database."""
+    """Run a server; `cli` works in the same HOME and database."""
     env = {"TOKENHARBOR_DATABASE_URL": database_url, "TOKENHARBOR_HOME": str(tmp_path / "home")}
     program = launch("serve", "--port", "0", env=env)
     try:

@@ -1,4 +1,4 @@
-"""A server is opened in phases: whatever fails, what was opened before is closed, in reverse."""
+"""The phases of opening a server: if one fails, the earlier ones are closed in reverse."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The console's process: it runs beside a server, and whatever becomes of it, requests are served."""
+"""The console's process: it runs beside a server, and its failure does not affect requests."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ def until(reached: Callable[[], bool], seconds: float = 40) -> None:
 
 
 def console_of(parent: int) -> int | None:
-    """The pid of its console."""
+    """Return the pid of the server's console."""
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
         with contextlib.suppress(OSError):
             if b"tokenharbor.app.console" in Path(f"/proc/{child}/cmdline").read_bytes():
@@ -38,7 +38,7 @@ def console_of(parent: int) -> int | None:
 
 
 async def console_logins(home: Path) -> set[str]:
-    """As whom its connections are logged in to the database."""
+    """Return the database roles of the console's connections."""
     conn = await asyncpg.connect(database_url(home))
     query = "select usename from pg_stat_activity where application_name like 'tokenharbor-console%'"
     try:

@@ -1,4 +1,4 @@
-"""What is said of a dashboard that is not built."""
+"""The message for a dashboard that is not built."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`gateways`: what an operator sees of them, and that a live one is not given up."""
+"""`gateways`: the list of runs, and the refusal to abandon a live gateway."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Commands that only read make nothing; a database that is unavailable is named by its address, without its login."""
+"""Commands that only read create nothing; errors name an unavailable database by address, without its login."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""`orchestra explain`: what stage routing makes of a request's body, of any dialect."""
+"""`orchestra explain`: the stage of a request's body, in any dialect."""
 
 import json
 from pathlib import Path

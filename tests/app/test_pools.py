@@ -1,4 +1,4 @@
-"""Pools of an edition against the catalogue: what none of them can hold is refused with its file and line."""
+"""The check of an edition's pools against the catalogue: errors name file and line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`providers`: how they fare, and credentials that fit how each is asked."""
+"""`providers`: their health, and the checks of their credentials."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""`ledger verify` of many entries checks the rows of requests in a process of its own, which ends with it."""
+"""`ledger verify` of many entries checks the rows of requests in a separate process, which ends with it."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Settings: the file, the environment over it, and mistakes told in one line that names no value."""
+"""Settings: the file, overrides by the environment, and error messages of one line without values."""
 
 import os
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Commands of top-ups, auto top-up and jobs, without a server: no processor is configured, so all is pretended."""
+"""Commands of top-ups, auto top-up and jobs, without a server; without a processor, payments are pretended."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A command that changes something, and a database that is lost before it can confirm it."""
+"""Commands whose database connection is lost before a change is confirmed."""
 
 import asyncpg
 import pytest

@@ -1,4 +1,4 @@
-"""The parent of workers: how long it waits before it starts another one."""
+"""The pauses before workers are restarted."""
 
 from tokenharbor.app.workers import restart_pause_seconds
 

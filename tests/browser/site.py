@@ -105,7 +105,7 @@ class SiteSetup:
 
 @dataclass(frozen=True)
 class Person:
-    """Who has signed up, and their session."""
+    """A person who has signed up, and their session."""
 
     site: "Site" = field(repr=False)
     email: str
@@ -121,7 +121,7 @@ class Person:
         return made
 
     def credit(self, usd: str, *, pool: str = "paid", expires: str = "") -> None:
-        """From the operator."""
+        """Grant credit as the operator."""
         more = ("--expires", expires) if expires else ()
         self.site.harbor.cli("credit", self.account, "--usd", usd, "--pool", pool, "--reason", "test", *more)
 
@@ -211,7 +211,7 @@ class Site:
         return answer
 
     def enter(self, path: str, body: dict[str, Any], cookie: tuple[str, str] = ("", "")) -> tuple[str, str]:
-        """The cookie that an answer sets."""
+        """Return the cookie that an answer sets."""
         [(name, value)] = self.send("POST", path, body, cookie=cookie).cookies.items()
         return name, value
 
@@ -241,7 +241,7 @@ class Site:
         self.operator_cookie = self.enter("/api/operator-sign-in", {"token": token})
 
     def operator(self) -> Person:
-        """Who runs it, signed in."""
+        """Return the operator, signed in."""
         session = self.send("GET", "/api/session", cookie=self.operator_cookie).json()
         return Person(self, session["user"]["email"], session["accounts"][0]["id"], self.operator_cookie)
 
@@ -252,12 +252,12 @@ class Site:
         return mails
 
     def mail_to(self, email: str) -> str:
-        """What the last mail to somebody says."""
+        """Return the text of the last mail to an address."""
         body: str = next(each["body"] for each in self.kept_mails() if each["to"] == email)
         return body
 
     def mailed_link(self, email: str) -> str:
-        """The link of the last mail to somebody."""
+        """Return the link in the last mail to an address."""
         body = self.mail_to(email)
         found = re.search(r"http://\S+#\S+", body)
         assert found is not None, body
@@ -315,7 +315,7 @@ class Site:
         return found
 
     def secrets(self) -> set[str]:
-        """What no page may show to anybody."""
+        """Return the secrets that no page may show."""
         return {*_KEYS.values(), PASSWORD, self.operator_cookie[1]} - {"true"}
 
 

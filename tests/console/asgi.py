@@ -1,4 +1,4 @@
-"""A request to an ASGI application of which only the beginning of the answer is awaited: a stream never ends."""
+"""Requests to an ASGI application that wait only for the beginning of the answer, as streams do not end."""
 
 import asyncio
 import contextlib

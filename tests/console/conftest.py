@@ -1,4 +1,4 @@
-"""The control API on a database of its own, and callers of every role."""
+"""Fixtures of the control API on a fresh database, with callers of every role."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ SITE = "http://localhost:8080"
 
 
 class Doorman:
-    """Knows sessions and management keys by heart: the token `s-…` or the key `thm_…` of each principal."""
+    """A fake authenticator: it knows the token `s-…` or key `thm_…` of each principal."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, Principal] = {}
@@ -65,7 +65,7 @@ class Doorman:
 
 @dataclass
 class Browser:
-    """A page of ours in a browser; without a session, whoever has not signed in."""
+    """A page of ours in a browser, signed in if there is a session."""
 
     client: httpx.AsyncClient
     session: str | None = None
@@ -82,7 +82,7 @@ class Browser:
 
 @dataclass
 class Office:
-    """The console as tests use it, with one account."""
+    """The console under test, with one account."""
 
     app: Any  # to be called as ASGI says
     context: ConsoleContext

@@ -1,4 +1,4 @@
-"""Requests that were billed, written by the books without a gateway."""
+"""Billed requests, written to the books without a gateway."""
 
 from collections.abc import Sequence
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""Every route of an account: a foreign account is not there, a role without its right may not."""
+"""Every route of an account: another's account is not found, and a role without the right is refused."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How errors are answered."""
+"""Answers to errors."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""An account's events: what is told, in which order, and to whom it is told no more."""
+"""An account's live events: their content and order, and the end of access."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Who takes what all share: exports that nobody reads, live pages without end."""
+"""Limits on shared resources: exports that are not read, and live pages."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Routes of free models: who agreed to which words, and that nobody agrees to words they have not read."""
+"""Routes of free models: the recorded consent, and the refusal of an outdated wording."""
 
 from tests.console.conftest import Office
 

@@ -1,4 +1,4 @@
-"""The guard of all routes: who asks, whether a page of another site does, and whether they may."""
+"""The guard of all routes: authentication, cross-site requests and rights."""
 
 import pytest
 from litestar.testing import RequestFactory

@@ -1,4 +1,4 @@
-"""What nobody sends by mistake: it is refused by its name, and neither breaks the console nor stalls it."""
+"""Hostile input: it is refused with a fitting error, and neither breaks nor stalls the console."""
 
 import asyncio
 

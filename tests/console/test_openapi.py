@@ -1,4 +1,4 @@
-"""The OpenAPI document: what clients are generated from."""
+"""The OpenAPI document, from which clients are generated."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every page that the console serves says what a browser may run there: nothing that stands in the page itself."""
+"""The content security policy of every page of the console: no inline scripts."""
 
 from pathlib import Path
 from typing import Any, cast

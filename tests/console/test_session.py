@@ -1,4 +1,4 @@
-"""Sign-in over HTTP: what a browser sends, gets and keeps, from the first mail to the last session."""
+"""Sign-in over HTTP, with the cookies of a browser, from sign-up to sign-out."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The undo of a change of e-mail over HTTP: what a thief has arranged for the account's money and alerts, too."""
+"""The undo of an e-mail change over HTTP, including an attacker's changes to money and alerts."""
 
 import asyncpg
 from tests.console.conftest import Office

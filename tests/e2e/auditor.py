@@ -1,4 +1,4 @@
-"""An auditor: what each request must have cost, worked out once more from the price list and the vendor's own record.
+"""An auditor: computes each request's cost again, from the price list and the vendor's own record.
 
 It shares no code with the product: prices are fractions of a dollar, read from the configuration's text.
 """

@@ -1,4 +1,4 @@
-"""What an operator and an executioner do to a running harbor: read its books, lock its rows, kill what runs in it."""
+"""Helpers that act on a running harbor: read its books, lock its rows, kill its processes."""
 
 import asyncio
 import contextlib

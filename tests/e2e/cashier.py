@@ -1,4 +1,4 @@
-"""A running server of an edition with a simulated processor, and what payers do there."""
+"""A running server with a simulated processor, and the actions of payers."""
 
 import asyncio
 import tempfile

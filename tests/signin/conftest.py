@@ -1,4 +1,4 @@
-"""A world that stands still, a migrated database, and a way in for the tests of sign-in."""
+"""Fixtures for the tests of sign-in: a fixed clock, a migrated database, and users."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -103,13 +103,13 @@ ROOMS = NoOtherRooms()
 
 
 async def mails_to(sign_in: SignIn, email: str) -> list[str]:
-    """The bodies of what lies in a mailbox, newest first."""
+    """Return the bodies of the mails to an address, newest first."""
     async with sign_in.acquire() as conn:
         return [mail.text.body for mail in await list_mails(conn, sign_in.mail_seal, 100) if mail.email == email]
 
 
 async def link_to(sign_in: SignIn, email: str) -> str:
-    """The token of the newest link in a mailbox."""
+    """Return the token of the newest link mailed to an address."""
     found = re.search(r"#(\S+)", (await mails_to(sign_in, email))[0])
     assert found is not None
     return found[1]
@@ -120,7 +120,7 @@ NewUser = Callable[[str], Awaitable[NewSession]]
 
 @pytest.fixture
 def new_user(sign_in: SignIn) -> NewUser:
-    """Somebody who has signed up and opened the link."""
+    """Make users who have signed up and opened the link."""
 
     async def make(email: str) -> NewSession:
         mark = await sign_up(sign_in, SignUpForm(email=email, password=PASSWORD), Visitor())

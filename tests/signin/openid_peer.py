@@ -1,4 +1,4 @@
-"""A provider of OpenID Connect on loopback, honest or as hostile as a test tells it."""
+"""A fake OpenID provider on loopback, honest or hostile as a test configures it."""
 
 import base64
 import hashlib

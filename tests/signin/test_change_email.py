@@ -1,4 +1,4 @@
-"""Another e-mail address: shown to be the user's own, undone in time, told to nobody who should not know."""
+"""Changes of e-mail address: confirmed by the user, undone in time, and revealed to nobody else."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Mails to users: sent once, tried again, kept for the operator where no server is; and what is not kept for long."""
+"""Mails to users: sent once, retried, kept for the operator without a mail server, and deleted in time."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta

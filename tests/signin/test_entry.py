@@ -1,4 +1,4 @@
-"""Sign-in: sessions that are new each time, seen and ended; guesses that are few; codes that work once."""
+"""Sign-in: new sessions each time, their list and end; limits on guesses; codes that work once."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Mails are in the language of the pages that somebody uses, unless they have chosen another one."""
+"""The language of mails: that of the pages a user sees, unless they have chosen another."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Sign-in by another service, against one on loopback: honest, wrong in every way that a token can be, and away."""
+"""Sign-in with an OpenID provider on loopback: honest, with every kind of invalid token, and unavailable."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Passkeys: made for one user on one page, signed once for each challenge, and worth password and code together."""
+"""Passkeys: bound to one user and site, valid once per challenge, and replacing both password and code."""
 
 import copy
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Sign-up: a mail to whoever signs up, an account for who opens its link, and nothing that tells who has one."""
+"""Sign-up: the mail, the account opened by its link, and answers that do not reveal existing accounts."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Members: roles are ceilings, an account has an owner, and what a member gave goes with the member."""
+"""Members: limits of roles, the last owner, and the end of everything that a removed member gave."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What somebody tries to keep after it was taken from them, or to have by a way beside the door."""
+"""Attempts to keep access after losing it, or to gain it by a detour."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a thief of a session leaves behind, from a day before the change of e-mail until its undo: nothing opens."""
+"""The undo of an e-mail change ends all access that a thief of a session created since one day before it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The coding agents: how each is run without a person, and how a model would mend the repository with its tools."""
+"""The coding agents: how each is run unattended, and how a model would fix the repository with its tools."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What the runs of `make clients` found: a line for each cell as soon as it is known, so that a broken run goes on."""
+"""The journal of `make clients`: a line for each result as soon as it is known, so that a run can be resumed."""
 
 import json
 from collections.abc import Iterable

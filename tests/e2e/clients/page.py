@@ -1,4 +1,4 @@
-"""The tables of docs/clients.md, out of what the runs noted."""
+"""The tables of docs/clients.md, made from the journals of runs."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping

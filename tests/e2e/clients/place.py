@@ -1,4 +1,4 @@
-"""Where and as whom a client runs: an address, a key, folders of its own, nothing of the user's, no way outside."""
+"""The environment in which a client runs: an address, a key, private folders, and no network beyond loopback."""
 
 import contextlib
 import os
