@@ -1,4 +1,4 @@
-"""Where alerts arrive in tests: a mail server and an HTTP server on loopback that keep what they are sent."""
+"""Receivers of alerts in tests: a mail server and an HTTP server on loopback that keep what they receive."""
 
 import asyncio
 from email import message_from_bytes, policy
@@ -14,7 +14,7 @@ from tokenharbor.kernel.clock import SystemClock
 
 
 class MailCatcher:
-    """`refusal` is what it says to each mail, if it takes none."""
+    """A mail server that keeps mails; with `refusal`, it answers each mail with that."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
@@ -42,7 +42,7 @@ class MailCatcher:
 
 
 class WebhookCatcher:
-    """`status` is what it answers with."""
+    """An HTTP server that keeps requests and answers with `status`."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[dict[str, str], bytes]] = []

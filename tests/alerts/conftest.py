@@ -1,4 +1,4 @@
-"""An account with credit and a key, a world that stands still, and catchers of mail and webhooks."""
+"""Fixtures: an account with credit and a key, a stopped clock, and receivers of mail and webhooks."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ START = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 @dataclass
 class Desk:
-    """All that a test of alerts needs."""
+    """Everything that a test of alerts needs."""
 
     pool: asyncpg.Pool
     clock: ManualClock
@@ -38,7 +38,7 @@ class Desk:
     account_id: UUID
 
     async def look(self) -> None:
-        """What the two jobs do."""
+        """Run the two jobs."""
         await find_notices(self.alerting)
         while await deliver_due(self.alerting):
             pass

@@ -1,4 +1,4 @@
-"""How notices leave: at least once, tried again, given up, signed, and by channels that are in use."""
+"""Delivery of notices: at least once, with retries, up to a limit, signed, and by channels that are in use."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What accounts are told: each once in its period, whoever looks and how often."""
+"""Notices that the job finds: each once in its period, however often it runs."""
 
 import asyncio
 from dataclasses import replace
@@ -37,7 +37,7 @@ async def credit(desk: Desk, usd: str, days: int | None = None) -> UUID:
 
 
 async def spend(desk: Desk, usd: str) -> None:
-    """As a settlement leaves the wallet."""
+    """Change the wallet as a settlement does."""
     await desk.set("update wallet set spent = spent + $1", Usd.parse(usd))
 
 

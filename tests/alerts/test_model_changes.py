@@ -1,4 +1,4 @@
-"""Who uses a model is told of its coming price and of its end, once each."""
+"""Users of a model are told of its coming price change and retirement, once each."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

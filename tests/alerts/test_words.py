@@ -1,4 +1,4 @@
-"""Every mail is there in every language of the pages, with the same facts, and each reader gets it in theirs."""
+"""Every mail exists in every language of the pages, with the same facts, and each reader gets their language."""
 
 import re
 from string import Formatter

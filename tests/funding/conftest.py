@@ -1,4 +1,4 @@
-"""A world that stands still, a database, a processor in memory and an account that tops up."""
+"""Fixtures: a stopped clock, a database, an in-memory processor and an account that tops up."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ START = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
 @dataclass
 class Till:
-    """All that a test of top-ups needs."""
+    """Everything that a test of top-ups needs."""
 
     pool: asyncpg.Pool
     clock: ManualClock
@@ -70,7 +70,7 @@ class Till:
         return await open_top_up(self.funding, self.request(usd, key, **more))
 
     async def deliver(self, top_up: TopUp, number: int = 1, signature: str = SECRET) -> bool:
-        """A webhook; it is handled, too."""
+        """Deliver a webhook and handle its event."""
         body = msgspec.json.encode(self.processor.event(top_up.shown_id, number))
         news = await receive_webhook(self.funding, self.processor.name, {"signature": signature}, body)
         await handle_events(self.funding)
@@ -81,7 +81,7 @@ class Till:
             return await store.get_top_up(conn, top_up_id)
 
     async def sign_up(self, email: str) -> UUID:
-        """Another account."""
+        """Open another account."""
         async with self.pool.acquire() as conn:
             return (await create_account(conn, self.world, email, "e")).id
 
@@ -93,7 +93,7 @@ class Till:
         return [tuple(row) for row in await self.pool.fetch(sql)]
 
     async def check_books(self, credited: int) -> None:
-        """So many credits, each with its capture; the wallet's sum; and what `ledger verify` says."""
+        """Check the number of credits, each with its capture, the wallet's sum, and `ledger verify`."""
         captures = await self.fetch("select lot_id, captured from capture order by 1")
         lots = await self.fetch("select id, amount from lot where origin = 'top-up' order by 1")
         assert captures == lots

@@ -1,4 +1,4 @@
-"""Dying between every two steps: each call of the database and of the processor is a step, and so is each commit."""
+"""Crashes between every two steps: each call of the database or the processor is a step, and so is each commit."""
 
 import contextlib
 import dataclasses
@@ -13,15 +13,15 @@ from tokenharbor.funding.context import Funding
 
 
 class Died(BaseException):  # no HarborError and no Exception: nothing of ours catches it, as nothing catches a kill
-    """The process is gone."""
+    """The simulated death of the process."""
 
 
 ANSWERED = "answered"
-"""The step at which a processor has done what it was asked, and its answer finds nobody."""
+"""The step at which a processor has done its work, and its answer is lost."""
 
 
 class Steps:
-    """Counts steps, and dies before the one that has this number or name; `None` never."""
+    """Counts steps, and dies before the one with this number or name; None: never."""
 
     def __init__(self, die_before: int | str | None) -> None:
         self.taken = 0
@@ -85,7 +85,7 @@ class DyingTransaction:
 
 
 class DyingProcessor:
-    """A processor that may take what is asked of it when its answer finds nobody."""
+    """A processor whose answers may be lost after it has done its work."""
 
     def __init__(self, processor: Any, steps: Steps) -> None:
         self._processor = processor
@@ -106,12 +106,12 @@ class DyingProcessor:
 
 
 def dying(till: Till, steps: Steps) -> Funding:
-    """The till's way to payments, in a process that dies before one of the steps."""
+    """The till's `Funding` in a process that dies before one of the steps."""
     return mortal(till.funding, steps)
 
 
 def mortal(usual: Funding, steps: Steps) -> Funding:
-    """A way to payments, in a process that dies before one of the steps."""
+    """A `Funding` in a process that dies before one of the steps."""
 
     @contextlib.asynccontextmanager
     async def acquire() -> AsyncIterator[Any]:

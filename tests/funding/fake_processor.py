@@ -136,7 +136,7 @@ class FakeProcessor:
         return [each for each in self.refunds.values() if each.capture_id == capture_id]
 
     async def pay_out(self, order: PayoutOrder) -> ProcessorPayout:
-        """One for each id of ours: asked again, it says what became of the first."""
+        """Make one object for each id of ours; a repeated call returns the first."""
         self._check_away()
         self._check_refused()
         made = next((each for each in self.payouts.values() if each.withdrawal_id == order.withdrawal_id), None)
@@ -165,7 +165,7 @@ class FakeProcessor:
     # ---- what payers do there
 
     def pay(self, top_up_id: str, money: Money | None = None, capture_id: str | None = None) -> Payment:
-        """The payer pays, or pays something else."""
+        """Let the payer pay, possibly another amount."""
         payment = self._of(top_up_id)
         capture = capture_id or f"cap_{payment.processor_id}"
         return self.change(
@@ -199,7 +199,7 @@ class FakeProcessor:
     def refund_there(
         self, capture_id: str, minor: int, state: RefundState = RefundState.DONE, refund_id: str | None = None
     ) -> ProcessorRefund:
-        """A refund is made: by us, or, without an id of ours, in the processor's dashboard."""
+        """Make a refund: ours, or, without an id of ours, one in the processor's dashboard."""
         payment = next(each for each in self.payments.values() if each.capture_id == capture_id)
         out = sum(each.money.minor for each in self.refunds.values() if self._counts(each, capture_id))
         if out + minor > payment.money.minor:

@@ -31,7 +31,7 @@ TAKEN, WON, LOST = DisputeState.FUNDS_WITHDRAWN, DisputeState.WON, DisputeState.
 async def disputed(
     till: Till, state: DisputeState, withdrawn: int, name: str = "dp", capture: str = "cap_obj_1"
 ) -> None:
-    """What the processor says of a dispute, whatever it said before."""
+    """Set the processor's dispute, whatever it was before."""
     told = ProcessorDispute(
         dispute_id=name, capture_id=capture, state=state, money=Money("USD", 1000), withdrawn=Money("USD", withdrawn)
     )
@@ -40,7 +40,7 @@ async def disputed(
 
 
 async def refunded(till: Till, state: RefundState, refund_id: str = "re_1") -> None:
-    """Likewise, of a refund."""
+    """Set the processor's refund, whatever it was before."""
     await take_reported(till.funding, till.processor.name, till.processor.change_refund(refund_id, state))
 
 
@@ -98,7 +98,7 @@ def matching(till: Till) -> Till:
 
 
 async def locked(till: Till) -> int:
-    """And the books, with those of rewards, are right."""
+    """Check the books, with those of rewards."""
     async with till.pool.acquire() as conn:
         assert (await verify(conn)).fault is None
         assert await find_reward_fault(conn) is None

@@ -1,4 +1,4 @@
-"""What `ledger verify` asks of payments: a change of any row that matters is found."""
+"""The checks of payments in `ledger verify`: a change of any row that matters is found."""
 
 import pytest
 from tests.funding.conftest import Till

@@ -36,7 +36,7 @@ def usd(text: str) -> Usd:
 
 @pytest.fixture
 async def low(till: Till) -> Till:
-    """An account with a saved method and 10 USD, that wants 20 more when less than 15 is left."""
+    """An account with a saved method, 10 USD, and auto top-up of 20 USD below 15 USD."""
     opened = await till.open("10", save_method=True)
     till.processor.pay(opened.shown_id)
     await fulfil(till.funding, opened.id)
@@ -51,13 +51,13 @@ async def wish(till: Till, threshold: str = "15", amount: str = "20", month: str
 
 
 async def run(till: Till) -> int:
-    """How many charges there were by then."""
+    """Return how many charges there were by then."""
     await top_up_low_accounts(till.funding)
     return len(till.processor.charges)
 
 
 async def spend(till: Till, amount: str) -> None:
-    """Off the line, as a settlement would; the books are not looked at afterwards."""
+    """Take credit off the line as a settlement does; the books are not checked afterwards."""
     await till.pool.execute("update wallet set spent = spent + $1", usd(amount))
 
 

@@ -1,4 +1,4 @@
-"""A death between any two steps of a top-up: after the restart it is done once or not at all, and says which."""
+"""A crash between any two steps of a top-up: after the restart it is done once or not at all, as its state says."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -21,7 +21,7 @@ MOST_STEPS = 100
 
 
 async def restart(till: Till) -> None:
-    """What a server does by itself from then on, for ten minutes."""
+    """Run what a server does by itself for the next ten minutes."""
     for _ in range(8):
         till.clock.advance(timedelta(seconds=75))
         await handle_events(till.funding)

@@ -25,7 +25,7 @@ from tokenharbor.payments.types import DisputeState, EventSubject, ProcessorDisp
 def dispute(
     till: Till, minor: int, state: DisputeState, withdrawn: int = 0, capture_id: str = "cap_obj_1"
 ) -> ProcessorDispute:
-    """What the processor says of its one dispute of a capture, from now on."""
+    """Set what the processor reports of its dispute of a capture from now on."""
     told = ProcessorDispute(
         dispute_id=f"dp_{capture_id}",
         capture_id=capture_id,
@@ -38,7 +38,7 @@ def dispute(
 
 
 async def hear(till: Till, told: ProcessorDispute, number: int = 1) -> None:
-    """A webhook about it; it is handled, too."""
+    """Deliver a webhook about the dispute and handle its event."""
     event = ProcessorEvent(
         event_id=f"evt_{told.dispute_id}_{number}",
         kind="charge.dispute.updated",
@@ -64,7 +64,7 @@ async def sums(till: Till) -> tuple[Usd, Usd, Usd, Usd, Usd]:
 
 
 async def clearing(till: Till) -> int:
-    """What the processor owes us, in the books."""
+    """Return what the processor owes us by the books."""
     [(net,)] = await till.fetch(
         """select coalesce(sum(case when source = 'clearing/stripe/usd' then amount else -amount end), 0)::bigint
            from posting where 'clearing/stripe/usd' in (source, destination)"""

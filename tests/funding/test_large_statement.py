@@ -54,7 +54,7 @@ async def test_an_account_of_100000_charges_has_totals_in_50_ms_and_its_statemen
 
 
 async def _read_totals(large: Scene) -> float:
-    """How many seconds a month's totals take, with a charge that no job has added up yet."""
+    """Measure the seconds for a month's totals, with a charge that no job has added up yet."""
     before = await large.conn.fetchval("select spent from wallet where account_id = $1", large.account)
     large.clock.advance(timedelta(days=1))
     await large.spend(1000)

@@ -1,4 +1,4 @@
-"""Payments that an operator enters: once by their reference, large ones by two people."""
+"""Payments that an operator records: once per reference, large ones by two people."""
 
 import asyncio
 

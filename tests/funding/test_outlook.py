@@ -1,4 +1,4 @@
-"""What can leave, as it is told: many small lots as one."""
+"""What can be withdrawn, as shown: many small lots are joined."""
 
 from datetime import UTC, datetime, timedelta
 

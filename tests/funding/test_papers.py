@@ -1,4 +1,4 @@
-"""Statements and receipts on paper: what a reader of the PDF finds in it."""
+"""Statements and receipts as PDF: the text that a PDF reader extracts."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Pretended credit is taken back: all that is unspent, once, and nobody owes what was spent."""
+"""Pretended credit is taken back: all that is unspent, once; spent credit does not become debt."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from tokenharbor.kernel.money import Usd
 
 
 async def pretending(till: Till) -> Funding:
-    """A way to payments by which nothing is paid, and 10 USD of its credit."""
+    """A `Funding` that only pretends payments, and 10 USD of its credit."""
     funding = replace(till.funding, pretended=frozenset({till.processor.name}), may_pretend=lambda: True)
     opened = await open_top_up(funding, till.request())
     till.processor.pay(opened.shown_id)

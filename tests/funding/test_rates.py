@@ -1,4 +1,4 @@
-"""Exchange rates: within the edition's bounds, and a leap by two people."""
+"""Exchange rates: within the edition's bounds, and large changes by two people."""
 
 from datetime import timedelta
 

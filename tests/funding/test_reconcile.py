@@ -25,7 +25,7 @@ CENT = Usd.parse("0.01")
 
 
 async def owe(till: Any, conn: Any, model: str, usd: str, provider: str = "acme") -> None:
-    """A request that this provider served, and what it costs us."""
+    """Record a request that this provider served, and its cost to us."""
     request_id, at = till.world.ids.new(), till.clock.now()
     attempt = Attempt(provider, model, "ok", 1)
     await write_request(conn, request_id, till.account_id, at=at, attempts=(attempt,))

@@ -1,4 +1,4 @@
-"""A refund: what comes back is shown first; once, whoever tells of it; and never more than is unused or was paid."""
+"""Refunds: previewed first; made once, whoever reports them; never more than is unused or was paid."""
 
 import asyncio
 from datetime import timedelta
@@ -56,7 +56,7 @@ async def preview(till: Till, top_up: TopUp, usd: str | None = None) -> RefundPr
 
 
 async def use_up(till: Till, usd: str) -> None:
-    """The account's credit is less: as by requests, for what a refund sees of it."""
+    """Spend credit of the account as requests do, as far as a refund can see."""
     lot_id = await till.pool.fetchval("select lot_id from capture order by paid_at limit 1")
     async with till.pool.acquire() as conn:
         amount, entry_id = Usd.parse(usd), till.world.ids.new()
@@ -66,7 +66,7 @@ async def use_up(till: Till, usd: str) -> None:
 
 
 async def tell(till: Till, told: ProcessorRefund, number: int = 1, subject: EventSubject = EventSubject.REFUND) -> None:
-    """A webhook about a refund; it is handled, too."""
+    """Deliver a webhook about a refund and handle its event."""
     object_id = told.processor_refund_id if subject is EventSubject.REFUND else told.capture_id
     event = ProcessorEvent(
         event_id=f"evt_{told.processor_refund_id}_{number}_{subject}",
@@ -327,7 +327,7 @@ async def test_auto_top_up_is_off_after_a_refund(till: Till) -> None:
 
 
 async def restart(till: Till) -> None:
-    """What a server does by itself from then on, for ten minutes."""
+    """Run what a server does by itself for the next ten minutes."""
     for _ in range(8):
         till.clock.advance(timedelta(seconds=75))
         await handle_events(till.funding)

@@ -1,4 +1,4 @@
-"""What refunds tell their account: once, whoever made them."""
+"""Notices of refunds: one for each, whoever made it."""
 
 from tests.funding.conftest import Till
 from tests.funding.test_refunds import paid, refund, tell

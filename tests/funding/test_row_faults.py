@@ -1,4 +1,4 @@
-"""One row's fault is its own: it stands in its row and in the log, is tried again, and keeps no other from its turn."""
+"""A fault in one row is stored there, logged and tried again, and does not stop other rows."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Statements: opening balance + movements = closing balance, over any span and whatever was late."""
+"""Statements: opening balance + movements = closing balance, over any span, with late entries."""
 
 import csv
 import random
@@ -67,7 +67,7 @@ async def _spend(scene: Scene, dice: random.Random, lots: Any) -> None:
 
 
 async def _answer_late(scene: Scene, dice: random.Random, lots: Any) -> None:
-    """A charge that comes to the books hours after its time, as from a journal."""
+    """Post a charge hours after its time, as from a journal."""
     if lots[2] and dice.randrange(2):
         await scene.settle(lots[2].pop())
     elif await scene.available() > 100 and not await owes(scene):

@@ -1,4 +1,4 @@
-"""Tax that a processor adds: it is no credit, it is owed, and it goes back with the part that goes back."""
+"""Tax that a processor adds: it grants no credit, is owed, and goes back with the part that is refunded."""
 
 import random
 from typing import Any

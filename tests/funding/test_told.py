@@ -1,4 +1,4 @@
-"""What top-ups tell their account: in the transaction that causes it, once."""
+"""Notices of top-ups, disputes and withdrawals: written once, in the transaction that causes them."""
 
 from datetime import timedelta
 from typing import Any

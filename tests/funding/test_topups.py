@@ -1,4 +1,4 @@
-"""A top-up: opened once, paid once, credited once, whoever tells of it and how often."""
+"""Top-ups: opened once, paid once, credited once, whoever reports them and how often."""
 
 import asyncio
 from datetime import timedelta
@@ -146,7 +146,7 @@ async def test_two_webhooks_within_70_ms_credit_once(till: Till) -> None:
 
 
 async def test_an_event_that_was_seen_before_its_credit_loses_nothing(till: Till) -> None:
-    """The processor was unavailable when the event was handled: it is taken up again, and so is the top-up."""
+    """The processor is unavailable when the event is handled: event and top-up are tried again."""
     opened = await till.open()
     till.processor.pay(opened.shown_id)
     event = till.processor.event(opened.shown_id)

@@ -1,4 +1,4 @@
-"""What somebody else may have arranged for an account's money ends; its credit is back, as far as nobody pays it."""
+"""Withdrawals, payees and auto top-up by somebody else are undone; credit that is not being paid out comes back."""
 
 from tests.funding.conftest import Till
 from tests.funding.withdrawing import (

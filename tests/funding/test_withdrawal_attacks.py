@@ -1,4 +1,4 @@
-"""What a thief would try with withdrawals, and deaths between any two steps: nothing is paid twice, nothing printed."""
+"""Thefts by withdrawal, and crashes between any two steps: nothing is paid twice, no credit comes from nowhere."""
 
 import asyncio
 import dataclasses
@@ -458,7 +458,7 @@ async def test_a_death_at_any_step_of_a_returned_payouts_event_restores_once(til
 
 
 async def tell_mortal(till: Till, payout_id: str, steps: Steps) -> None:
-    """A webhook is kept; whoever handles it dies."""
+    """Store a webhook's event; the process that handles it dies."""
     await till.pool.execute(
         """insert into processor_event (processor, event_id, kind, subject, object_id, at, received_at, next_look_at)
            values ('stripe', $1, 'payout.updated', 'payout', $2, $3, $3, $3)""",

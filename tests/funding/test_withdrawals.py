@@ -1,4 +1,4 @@
-"""A withdrawal: what may leave is shown first; to what paid while that is possible, later to a payee; once."""
+"""Withdrawals: previewed first; back to the payment while possible, later to a payee; once."""
 
 import asyncio
 

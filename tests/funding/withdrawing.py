@@ -44,7 +44,7 @@ async def paid(till: Till, usd: str = "10", key: str = "one", **more: Any) -> To
 
 
 async def later(till: Till, **span: int) -> None:
-    """So much later; the database has room for that day."""
+    """Advance the clock and create the database's partitions for that day."""
     till.clock.advance(timedelta(**span))
     async with till.pool.acquire() as conn:
         await ensure_partitions(conn, till.clock.now())
@@ -95,7 +95,7 @@ async def spend(till: Till, usd: str, lot_id: UUID | None = None) -> None:
 
 
 async def dispute(till: Till, top_up: TopUp, minor: int, withdrawn: int = 0, state: str = "opened") -> None:
-    """The payer disputes so much of it."""
+    """Let the payer dispute a part of a payment."""
     told = ProcessorDispute(
         dispute_id=f"dp_{top_up.capture_id}",
         capture_id=top_up.capture_id or "",
@@ -108,7 +108,7 @@ async def dispute(till: Till, top_up: TopUp, minor: int, withdrawn: int = 0, sta
 
 
 async def tell(till: Till, told: ProcessorPayout, number: int = 1) -> None:
-    """A webhook about a payout; it is handled, too."""
+    """Deliver a webhook about a payout and handle its event."""
     event = ProcessorEvent(
         event_id=f"evt_{told.processor_payout_id}_{number}",
         kind="payout.updated",
@@ -123,7 +123,7 @@ async def tell(till: Till, told: ProcessorPayout, number: int = 1) -> None:
 
 
 async def restart(till: Till) -> None:
-    """What a server does by itself from then on, for ten minutes."""
+    """Run what a server does by itself for the next ten minutes."""
     for _ in range(8):
         till.clock.advance(timedelta(seconds=75))
         await handle_events(till.funding)

@@ -1,4 +1,4 @@
-"""Mail as a server gets it: headers that hold, text in any language, and refusals by their kind."""
+"""Mail as a server receives it: safe headers, text in any language, and refusals by kind."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

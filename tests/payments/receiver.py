@@ -1,4 +1,4 @@
-"""Where webhooks arrive in tests: a server that reads each with a processor and keeps what it says."""
+"""A server that receives webhooks in tests, reads each with a processor, and keeps the events."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Bank transfers: an operator's word and a bank's reference; what goes out waits for a person."""
+"""Bank transfers: recorded by an operator with a bank's reference; refunds and payouts wait for a person."""
 
 from datetime import UTC, datetime
 

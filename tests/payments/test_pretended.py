@@ -1,4 +1,4 @@
-"""The pretended processor: everything succeeds, nothing is kept, and what it did not make itself it refuses."""
+"""The pretended processor: everything succeeds, nothing is stored, and ids of other processors are refused."""
 
 from datetime import UTC, datetime
 

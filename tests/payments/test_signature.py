@@ -1,4 +1,4 @@
-"""Stripe's signatures: what Stripe's own SDK signs is taken, and nothing else is."""
+"""Stripe's signatures: those of Stripe's own SDK are accepted, and no others."""
 
 from datetime import UTC, datetime
 

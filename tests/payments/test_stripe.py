@@ -1,4 +1,4 @@
-"""Stripe's processor against its simulated server: what is paid is what is read again, whatever goes wrong between."""
+"""Stripe's processor against its simulated server: only a payment that was read counts, whatever goes wrong."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A world that stands still, a database, accounts that top up and spend, and the edition with rewards."""
+"""Fixtures: a stopped clock, a database, accounts that top up and spend, and the edition with rewards."""
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -47,7 +47,7 @@ _DETAIL = (
 
 @dataclass
 class Scene:
-    """All that a test of rewards needs. Amounts are decimal strings of USD."""
+    """Everything that a test of rewards needs. Amounts are decimal strings of USD."""
 
     pool: asyncpg.Pool
     conn: asyncpg.Connection

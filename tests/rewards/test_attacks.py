@@ -1,4 +1,4 @@
-"""Attempts to be given more than the edition promises."""
+"""Attempts to get more rewards than the edition promises."""
 
 import asyncio
 from datetime import timedelta

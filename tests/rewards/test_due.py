@@ -1,4 +1,4 @@
-"""What is due: unlocked match, cashback and referrals, and the pumps that they must not be."""
+"""What is due: unlocked match, cashback and referrals; and attempts to multiply credit with them."""
 
 from datetime import timedelta
 

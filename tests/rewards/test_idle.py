@@ -1,4 +1,4 @@
-"""The job for accounts that nobody asks for, and what reading a balance does."""
+"""The job for idle accounts, and what reading a balance grants."""
 
 from datetime import timedelta
 

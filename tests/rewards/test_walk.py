@@ -1,4 +1,4 @@
-"""All operations on rewards in a random order: after each, the books and what `ledger verify` asks of rewards hold."""
+"""Operations on rewards in random order: after each, the books and the checks of `ledger verify` hold."""
 
 from collections.abc import Sequence
 from datetime import timedelta

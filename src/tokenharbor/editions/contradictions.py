@@ -115,7 +115,7 @@ def _of_cashback(stated: Sections) -> Found:
 
 
 def _of_incentives(stated: Sections) -> Found:
-    """Check that each incentive fits below the cap for life."""
+    """Check that each incentive fits below the lifetime cap."""
     life = stated.incentives.life
     amounts = (
         ("grants", "welcome_usd", stated.grants.welcome),

@@ -387,7 +387,7 @@ class Policy(Sections, frozen=True, kw_only=True):
 
     @property
     def rewards(self) -> bool:
-        """Whether there are any rewards: incentives within the cap for life, or codes."""
+        """Whether there are any rewards: incentives within the lifetime cap, or codes."""
         return self.incentives.life > Usd(0) or self.grants.codes
 
     def plan_name(self, stated: str) -> str:
