@@ -42,11 +42,7 @@ USUAL_DAYS: Final = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoTopUpSettings:
-    """An owner's settings: charge `amount` when the balance is below `threshold`, at most `month_most` in a UTC
-    month.
-    """
-
-    """What an account's owner wants: `amount` when less than `threshold` is left, `month_most` a UTC month at most."""
+    """An owner's settings: charge `amount` if less than `threshold` is left, at most `month_most` in a UTC month."""
 
     threshold: Usd
     amount: Usd
