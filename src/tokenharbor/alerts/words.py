@@ -97,7 +97,7 @@ def notice_body(notice: Notice, public_url: str, language: str = DEFAULT_LANGUAG
     account, at = ids.show("acct", notice.account_id), show_time(notice.at)
     page = f"{public_url}/dashboard/{PAGES[notice.kind].format_map(facts)}"
     frame = words.frame.format(account=account, at=at, server=public_url)
-    return f"{words.notices[notice.kind].body.format_map(facts)}\n{pretended}\n{page}\n{frame}"
+    return f"{words.notices[notice.kind].body.format_map(facts)}\n{pretended}\n{page}\n\n{frame}"
 
 
 def notice_json(notice: Notice) -> bytes:
