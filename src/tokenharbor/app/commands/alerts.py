@@ -109,7 +109,7 @@ async def list_(session: CommandSession, account_id: UUID, limit: int) -> Comman
         for one in found
         for each in one["deliveries"]
     ]
-    return CommandResult(found, table(("AT", "SUBJECT", "CHANNEL", "STATE", "TRIES", "FAULT"), rows))
+    return CommandResult(found, table(("at", "subject", "channel", "state", "tries", "fault"), rows))
 
 
 def _lines(document: dict[str, Any]) -> CommandResult:

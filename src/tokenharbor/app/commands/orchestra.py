@@ -96,7 +96,7 @@ def _lines(found: StageExplanation) -> Iterator[str]:
     yield f"because     {'; '.join(found.because) or 'no evidence for a stage'}"
     if found.guess:
         yield f"guess       {found.guess}"
-    yield f"stands alone  {'yes' if found.alone else 'no'}"
+    yield f"alone       {'yes' if found.alone else 'no'}"
     if found.mode:
         yield f"mode        {found.mode}"
     if found.plan_ended:
