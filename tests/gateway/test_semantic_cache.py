@@ -434,6 +434,31 @@ async def test_a_busy_thread_is_a_miss(house: House, semantic: SemanticCache) ->
     assert semantic.counts["semantic_busy"] == 1
 
 
+async def test_a_model_that_could_not_be_loaded_is_loaded_later(
+    house: House, semantic: SemanticCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async def no_second_sweep(_: object) -> None: ...
+
+    monkeypatch.setattr(semantic, "_sweep", no_second_sweep)
+    clock, search, failed = semantic._clock, semantic._search, semantic.counts["semantic_failed"]
+    for name, value in (("_search", None), ("_loading", None), ("_load_at", 0.0)):
+        monkeypatch.setattr(semantic, name, value)
+    with monkeypatch.context() as full:
+        full.setattr("tokenharbor.gateway.semantic_cache._opened", no_space)
+        for question in (ASKED, AGAIN):
+            await ask(house, question, cache={"semantic": True})
+            await until(lambda: semantic._loading is None)
+    assert semantic.counts["semantic_failed"] == failed + 1, "not with each request"
+    assert 0 < semantic._load_at - clock.monotonic() <= 60
+    semantic._load_at = clock.monotonic()
+    monkeypatch.setattr("tokenharbor.gateway.semantic_cache._opened", lambda *_: search)
+    await ask(house, THIRD, cache={"semantic": True})
+    await until(lambda: semantic._search is search)
+
+
 async def test_where_it_is_not_installed_asking_for_it_says_how(
     house: House, semantic: SemanticCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

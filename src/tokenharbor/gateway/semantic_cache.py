@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+import structlog
+
 from tokenharbor.cache.answers import CachedAnswer, UnreadableAnswer
 from tokenharbor.cache.keys import KeyMaker
 from tokenharbor.cache.memory import SealedMemory
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 _MIB: Final = 1 << 20
 _MOST_QUEUED: Final = 8  # answers that wait to be stored
 _SWEEP_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 60.0
+_log = structlog.get_logger("gateway")
 T = TypeVar("T")
 
 
@@ -73,12 +77,14 @@ class SemanticCache:
     ) -> None:
         self._keys = keys
         self._memory = memory
+        self._clock = world.clock
         self._entropy = world.entropy
         self.trials = trials
         self.due = DueComparisons(world)
         self._thread = ThreadPoolExecutor(1, "semantic")
         self._search: SimilarSearch | None = None
         self._loading: asyncio.Task[None] | None = None
+        self._load_at = 0.0  # of the monotonic clock; after a failure a minute later
         self._tasks: set[asyncio.Task[None]] = set()
         self._at_work = 0
         self.counts = home.counts
@@ -90,9 +96,10 @@ class SemanticCache:
         """
         search = self._search
         if search is None:
-            if self._loading is None:
+            if self._loading is None and self._clock.monotonic() >= self._load_at:
                 installed()
-                self._loading = asyncio.ensure_future(self._guarded(self._open(self._folder)))
+                self._loading = asyncio.ensure_future(self._open(self._folder))
+                self._loading.add_done_callback(self._loaded)
             return None
         if self._at_work:
             self.counts["semantic_busy"] += 1
@@ -168,6 +175,13 @@ class SemanticCache:
         self._search = await self._run(_opened, folder, self._memory, self._keys, self._entropy)
         self.counts["semantic_loaded"] += 1
         self.start(self._sweep(self._search))
+
+    def _loaded(self, task: asyncio.Task[None]) -> None:
+        """Log a failure to load the model, such as a full disk, and let a request try again after a minute."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._loading, self._load_at = None, self._clock.monotonic() + _RETRY_SECONDS
+            self.counts["semantic_failed"] += 1
+            _log.error("semantic_model_not_loaded", reason=f"{type(error).__name__}: {error}")
 
     async def _sweep(self, search: "SimilarSearch") -> None:
         while True:
