@@ -33,19 +33,7 @@ SENTENCES: Final[Mapping[RewardReason, str]] = {
     RewardReason.PAID_DEBT: "the top-up paid off debt",
 }
 
-_EARLIER: Final[Mapping[str, RewardReason]] = {
-    "the cap for life is reached": RewardReason.CAP,
-    "another account of the same mailbox has had one": RewardReason.SAME_MAILBOX,
-    "it is not the account's first top-up": RewardReason.NOT_FIRST,
-    "an automatic top-up is not matched": RewardReason.AUTOMATIC,
-    "what paid cannot be recognised again": RewardReason.PAYER_UNKNOWN,
-    "what paid has paid a top-up before": RewardReason.PAYER_KNOWN,
-    "what paid has been matched before": RewardReason.PAYER_MATCHED,
-    "the top-up has paid debt": RewardReason.PAID_DEBT,
-}
-"""Sentences that earlier releases wrote into rows."""
-
-_CODES: Final = {**_EARLIER, **{sentence: reason for reason, sentence in SENTENCES.items()}}
+_CODES: Final = {sentence: reason for reason, sentence in SENTENCES.items()}
 
 
 def reason_code(sentence: str) -> RewardReason | None:
