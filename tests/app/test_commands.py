@@ -434,11 +434,14 @@ def test_the_doctor_tells_a_provider_that_cannot_be_reached(
     assert outcome.code == 1
 
 
-def test_the_doctor_notices_a_clock_that_was_set_back(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("days", "fault"), [(-2, "behind the newest row"), (2, "from the database's clock")])
+def test_the_doctor_notices_a_wrong_clock(cli: Cli, monkeypatch: pytest.MonkeyPatch, days: int, fault: str) -> None:
+    """Behind, it makes ids of the past; ahead, it expires credit early."""
     account(cli)
-    past = datetime.now(UTC) - timedelta(days=2)
-    monkeypatch.setattr("tokenharbor.kernel.clock.SystemClock.now", lambda _: past)
-    assert "bad  clock:" in cli("doctor").out
+    other = datetime.now(UTC) + timedelta(days=days)
+    monkeypatch.setattr("tokenharbor.kernel.clock.SystemClock.now", lambda _: other)
+    [line] = [each for each in cli("doctor").out.splitlines() if each.startswith("bad  clock: ")]
+    assert fault in line
 
 
 @pytest.mark.parametrize(

@@ -160,14 +160,19 @@ async def _check_schema(conn: asyncpg.Connection, root: RootSecret | None) -> As
 
 
 async def _check_clock(conn: asyncpg.Connection, now: datetime) -> Check:
-    """Compare the clock with the times in the newest ids: an id from the future means that the clock was set back."""
+    """Compare the clock with the database's, and with the newest ids: an id from the future means that the clock was
+    set back. A clock that is ahead expires credit early, for good.
+    """
     newest = [await conn.fetchval(_NEWEST.format(table)) for table in ("request", "entry", "api_key", "account")]
     latest = max((ids.made_at(each) for each in newest if each is not None), default=now)
     if latest > now + _CLOCK_SLACK:
         return Check(
             "clock", CheckState.BAD, f"{latest - now} behind the newest row", "set the clock, preferably by NTP"
         )
-    return Check("clock", CheckState.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, later than every row")
+    skew = abs(await conn.fetchval("SELECT clock_timestamp()") - now)
+    if skew > _CLOCK_SLACK:
+        return Check("clock", CheckState.BAD, f"{skew} from the database's clock", "set both clocks, preferably by NTP")
+    return Check("clock", CheckState.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC, as the database says, and later than every row")
 
 
 async def _check_pretended(conn: asyncpg.Connection, settings: Settings, stored: Mapping[str, str]) -> Check:
