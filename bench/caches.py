@@ -35,7 +35,7 @@ from tokenharbor.gateway.cache_lane import CacheLane
 from tokenharbor.gateway.caching import Caching
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.note_cache import NoteCache
-from tokenharbor.gateway.replay import written
+from tokenharbor.gateway.replay import answer_parts
 from tokenharbor.kernel.secret import DerivedSecret
 from tokenharbor.kernel.usage import Usage
 from tokenharbor.kernel.world import real_world
@@ -106,7 +106,7 @@ class CacheBench:
         assert cacheable is not None
         found = self.caching.find_local(cacheable, self.plan)
         assert found is not None
-        written(call, self.request, found, self.notes)
+        answer_parts(call, self.request, found, self.notes)
 
     def keep(self, answer: CachedAnswer) -> None:
         cacheable = self.caching.prepare(self.call(), self.lane, self.request)

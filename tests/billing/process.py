@@ -32,8 +32,8 @@ Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 _NEXT = {
-    MeterState.OPEN: {MeterState.ASKED, MeterState.CLOSED},
-    MeterState.ASKED: {MeterState.OPEN, MeterState.HELD, MeterState.CLOSED},
+    MeterState.OPEN: {MeterState.PLACING, MeterState.CLOSED},
+    MeterState.PLACING: {MeterState.OPEN, MeterState.HELD, MeterState.CLOSED},
     MeterState.HELD: {MeterState.SETTLING, MeterState.CLOSED},
     MeterState.SETTLING: {MeterState.CLOSED},
     MeterState.CLOSED: {MeterState.CLOSED},
@@ -211,11 +211,11 @@ class Process:
             await self.holds.place(meter, call.request, [call.offer], POLICY, call.quote)
             ending = await call.ending
             if meter.offer is None and (ending.complete or ending.usage is not None):
-                meter.served_by(call.offer, "up", 0.0)
+                meter.note_served_by(call.offer, "up", 0.0)
             if not ending.complete:
                 meter.usage_so_far = ending.usage
                 meter.refusal = "upstream_error"
-                await settler.give_back(meter)
+                await settler.release_hold(meter)
                 call.told = "failed"
                 return
             meter.usage, meter.ended = ending.usage, True
@@ -223,7 +223,7 @@ class Process:
             call.told = "complete"
         except (InsufficientQuota, Unavailable) as refusal:
             meter.refusal = refusal.code
-            await settler.give_back(meter)
+            await settler.release_hold(meter)
             call.told = "refused" if isinstance(refusal, InsufficientQuota) else "unavailable"
         finally:
             settler.end_unsettled(meter)

@@ -71,7 +71,7 @@ class Desk:
 
     async def answered(self, usage: Usage | None = USAGE, policy: Policy = POLICY) -> WatchedMeter:
         meter = await self.held(policy)
-        meter.served_by(OFFER, "up", 0.0)
+        meter.note_served_by(OFFER, "up", 0.0)
         meter.usage, meter.ended = usage, True
         return meter
 
@@ -102,7 +102,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def test_a_request_that_asked_for_no_hold_leaves_nothing(desk: Desk) -> None:
     meter = desk.meter()
-    await desk.settler.give_back(meter)
+    await desk.settler.release_hold(meter)
     desk.settler.end_unsettled(meter)
     await desk.quiet()
     assert meter.state is MeterState.OPEN
@@ -114,7 +114,7 @@ async def test_a_refused_hold_leaves_nothing(desk: Desk) -> None:
     meter = desk.meter()
     with pytest.raises(InsufficientQuota):
         await desk.place(meter)
-    await desk.settler.give_back(meter)
+    await desk.settler.release_hold(meter)
     await desk.quiet()
     assert meter.state is MeterState.OPEN
     assert desk.tables.requests == {}
@@ -131,7 +131,7 @@ async def test_a_hold_that_is_on_its_way_is_released_after_it_stands(desk: Desk,
     meter = desk.meter()
     placing = asyncio.ensure_future(desk.place(meter))
     await asyncio.sleep(0)
-    assert meter.state is MeterState.ASKED
+    assert meter.state is MeterState.PLACING
     placing.cancel()
     desk.settler.end_unsettled(meter)
     await asyncio.wait([placing])
@@ -147,9 +147,9 @@ async def test_a_hold_whose_outcome_is_unknown_is_released(desk: Desk) -> None:
     meter = desk.meter()
     with pytest.raises(Unavailable):
         await desk.place(meter)
-    assert meter.state is MeterState.ASKED
+    assert meter.state is MeterState.PLACING
     assert meter.request_id in desk.tables.holds
-    await desk.settler.give_back(meter)
+    await desk.settler.release_hold(meter)
     desk.database.change(DatabaseMode.THERE)
     await desk.quiet()
 
@@ -161,7 +161,7 @@ async def test_a_complete_answer_is_billed_at_the_prices_of_the_quote(desk: Desk
     meter = await desk.answered()
     assert await desk.settler.settle(meter) == CHARGE
     desk.settler.end_unsettled(meter)
-    await desk.settler.give_back(meter)
+    await desk.settler.release_hold(meter)
     await desk.quiet()
     entry, detail = desk.entry(meter), desk.detail(meter)
     assert entry is not None
@@ -187,7 +187,7 @@ async def test_a_detail_says_what_the_vendors_cache_saved(desk: Desk, usage: Usa
         {"input": 1_000_000, "output": 2_000_000},
         {"cache_write_5m": 1_250_000, "cache_write_1h": 2_000_000},
     )
-    meter.served_by(offer(Terms(), MODEL, **plain, **written, cache_read=100_000), "up", 0.0)
+    meter.note_served_by(offer(Terms(), MODEL, **plain, **written, cache_read=100_000), "up", 0.0)
     meter.usage, meter.ended = usage, True
     await desk.settler.settle(meter)
     assert desk.detail(meter).saved == saved
@@ -216,7 +216,7 @@ async def test_usage_that_cannot_be_is_not_billed(desk: Desk) -> None:
 async def test_a_failure_gives_the_hold_back_before_it_is_told(desk: Desk) -> None:
     meter = await desk.held()
     meter.refusal = "upstream_error"
-    await desk.settler.give_back(meter)
+    await desk.settler.release_hold(meter)
     assert not desk.tables.holds
     assert (desk.detail(meter).status, desk.detail(meter).refusal) == ("failed", "upstream_error")
     assert desk.entry(meter) is None
@@ -227,9 +227,9 @@ async def test_a_lost_answers_cost_is_a_loss_that_is_alarmed_once_wherever_its_c
     desk: Desk, turns: int
 ) -> None:
     meter = await desk.held()
-    meter.served_by(OFFER, "up", 0.0)
+    meter.note_served_by(OFFER, "up", 0.0)
     meter.usage_so_far, meter.refusal = USAGE, "upstream_error"
-    giving = asyncio.ensure_future(desk.settler.give_back(meter))
+    giving = asyncio.ensure_future(desk.settler.release_hold(meter))
     for _ in range(turns):
         await asyncio.sleep(0)
     if turns:
@@ -246,7 +246,7 @@ async def test_a_lost_answers_cost_is_a_loss_that_is_alarmed_once_wherever_its_c
 async def test_a_release_that_the_database_does_not_confirm_is_asked_for_again(desk: Desk, mode: DatabaseMode) -> None:
     meter = await desk.held()
     desk.database.change(mode)
-    await desk.settler.give_back(meter)
+    await desk.settler.release_hold(meter)
     desk.database.change(DatabaseMode.THERE)
     await desk.quiet()
     assert desk.detail(meter).status == "failed"
@@ -267,10 +267,10 @@ async def test_what_was_delivered_is_billed_if_the_caller_left_or_the_edition_sa
     desk: Desk, delivered: int, refusal: str, cut: bool, policy: Policy, billed: bool
 ) -> None:
     meter = await desk.held(policy)
-    meter.served_by(OFFER, "up", 0.0)
+    meter.note_served_by(OFFER, "up", 0.0)
     meter.delivered_bytes, meter.refusal, meter.cut = delivered, refusal, cut
     if refusal:
-        await desk.settler.give_back(meter)
+        await desk.settler.release_hold(meter)
     else:
         desk.settler.end_unsettled(meter)
     await desk.quiet()
@@ -325,7 +325,7 @@ async def test_without_the_database_a_charge_is_durable_in_the_journal(desk: Des
 async def test_a_charge_that_the_books_refuse_makes_the_answer_incomplete(desk: Desk) -> None:
     meter, other = await desk.answered(), await desk.answered()
     other.request_id = meter.request_id
-    await desk.settler.give_back(other)
+    await desk.settler.release_hold(other)
     with pytest.raises(Unavailable) as raised:
         await desk.settler.settle(meter)
     assert "refused" in str(raised.value)

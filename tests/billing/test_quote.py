@@ -204,8 +204,8 @@ def test_one_cap_fits_the_wallet_on_every_model_of_the_route() -> None:
 def test_usage_is_judged_by_the_model_that_served() -> None:
     whole = quote(request(), [CHEAP, DEAR_AND_SMALL], AT)
     meter = Meter(UUID(int=1), AT, 0.0)
-    meter.held(whole)
-    meter.served_by(DEAR_AND_SMALL, "", 1.0)
+    meter.note_hold(whole)
+    meter.note_served_by(DEAR_AND_SMALL, "", 1.0)
     assert meter.hold == whole.amount
     assert meter.quote is not None
     assert find_excess(Usage(input=1, output=501), meter.quote) is not None

@@ -80,7 +80,7 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setattr(module, "_CONFIRM_SECONDS", 0.02)
-    monkeypatch.setattr(module, "_LOOK_SECONDS", 0.002)
+    monkeypatch.setattr(module, "_CHECK_SECONDS", 0.002)
     monkeypatch.setattr(module, "_RETRY_SECONDS", (0.001,))
     return Desk()
 

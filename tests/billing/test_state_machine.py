@@ -142,7 +142,7 @@ class MoneyMachine(RuleBasedStateMachine):
         if held:
             meter = held[which % len(held)].meter
             if meter.offer is None:
-                meter.served_by(OFFER, "up", 0.0)
+                meter.note_served_by(OFFER, "up", 0.0)
             meter.delivered_bytes += size
             self.turn(turns)
 

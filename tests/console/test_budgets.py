@@ -127,7 +127,7 @@ async def test_the_next_hold_is_under_a_changed_budget_and_many_at_once_never_ex
             refused = [answer for answer in found if isinstance(answer, RefusedHold)]
             assert len(fitted) == max(0, budget - 1 - placed), "half a dollar is spent"
             placed += len(fitted)
-            assert {answer.why for answer in refused} == {HoldRefusal.ACCOUNT_DAILY}
+            assert {answer.reason for answer in refused} == {HoldRefusal.ACCOUNT_DAILY}
             assert len(fitted) + len(refused) == 40
             held = await office.context.pool.fetchval(
                 "select held from wallet where account_id = $1", office.account.id

@@ -456,7 +456,7 @@ async def test_nothing_of_it_runs_for_other_models(harbor: House, monkeypatch: p
 
 async def test_a_large_body_is_read_beside_the_loop(harbor: House, monkeypatch: pytest.MonkeyPatch) -> None:
     here: list[bool] = []
-    real = harbor.parts.conductor._look
+    real = harbor.parts.conductor._classify
 
     def look(*args: Any) -> Any:
         try:
@@ -466,7 +466,7 @@ async def test_a_large_body_is_read_beside_the_loop(harbor: House, monkeypatch: 
             here.append(False)
         return real(*args)
 
-    monkeypatch.setattr(harbor.parts.conductor, "_look", look)
+    monkeypatch.setattr(harbor.parts.conductor, "_classify", look)
     assert (await harbor.chat(f"{NAME}/code")).status == 200
     large = [{"role": "user", "content": "word " * 60_000}]
     assert (await harbor.chat(f"{NAME}/code", messages=large)).status == 200

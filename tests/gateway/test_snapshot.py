@@ -103,7 +103,7 @@ def test_LNK_8_nothing_is_sold_outside_of_a_plans_boundaries(bounds: dict[str, o
             assert "regions" not in bounds or (ready.endpoint.region or provider.region) == "us"
             assert "retention" not in bounds or keeps_no_longer(provider.retention, "none")
     for name in wholly_outside:
-        plan = snapshot.offers[name].plain["openai_chat"]
+        plan = snapshot.offers[name].default_plans["openai_chat"]
         assert plan.endpoints == ()
         refusal = no_route_refusal(name, plan.dropped)
         assert isinstance(refusal, BoundariesLeaveNobody)

@@ -76,7 +76,7 @@ async def test_no_limit_is_exceeded_by_one_nor_refuses_one_too_many(scene: Any, 
     await scene.credit(10_000)
     answers = await hammer(scene, limited(scene, **limits), callers=CALLERS)
     placed = [each for each, answer in answers if isinstance(answer, PlacedHold)]
-    refused = Counter(answer.why for _, answer in answers if isinstance(answer, RefusedHold))
+    refused = Counter(answer.reason for _, answer in answers if isinstance(answer, RefusedHold))
     assert len(placed) == LIMIT
     assert refused == {why: CALLERS - LIMIT}
     assert await scene.held() == LIMIT
@@ -97,7 +97,7 @@ async def test_places_are_given_back_at_the_end_and_once(scene: Any) -> None:
     async def refused() -> HoldRefusal:
         answer = (await scene.place(hold(scene, payer)))[0]
         assert isinstance(answer, RefusedHold)
-        return answer.why
+        return answer.reason
 
     for end in ("settle", "release", "drop", "lapse"):
         each = hold(scene, payer)
@@ -127,7 +127,7 @@ async def test_a_window_lasts_a_minute_from_the_first_request(scene: Any) -> Non
     second = (await scene.place(hold(scene, payer)))[0]
     assert second.rates.key.requests == 2
     third = (await scene.place(hold(scene, payer)))[0]
-    assert third.why is HoldRefusal.KEY_RPM
+    assert third.reason is HoldRefusal.KEY_RPM
     assert 5_000 < third.retry_ms <= 10_000
     await pass_minutes(scene, timedelta(seconds=11))
     fourth = (await scene.place(hold(scene, payer)))[0]
@@ -155,7 +155,7 @@ async def test_unused_tokens_come_back_to_the_window_that_counts_them(scene: Any
     used = msgspec.structs.replace(scene.settlement(one, 1), tokens=150)
     await scene.settle(used)
     probe = (await scene.place(hold(scene, payer, tokens=451)))[0]
-    assert (probe.why, probe.tokens_left) == (HoldRefusal.ACCOUNT_TPM, 450)
+    assert (probe.reason, probe.tokens_left) == (HoldRefusal.ACCOUNT_TPM, 450)
     assert probe.retry_ms > 0
     assert (await scene.place(hold(scene, payer, tokens=1001)))[0].retry_ms == 0, "no window is as large"
     await pass_minutes(scene, timedelta(seconds=61))
@@ -168,17 +168,17 @@ async def test_unused_tokens_come_back_to_the_window_that_counts_them(scene: Any
 
 async def test_rates_are_asked_before_money(scene: Any) -> None:
     payer = limited(scene, key=RateLimits(rpm=1))
-    assert (await scene.place(hold(scene, payer, amount=5)))[0].why is HoldRefusal.BALANCE
+    assert (await scene.place(hold(scene, payer, amount=5)))[0].reason is HoldRefusal.BALANCE
     await scene.credit(10)
     assert isinstance((await scene.place(hold(scene, payer, amount=5)))[0], PlacedHold)
-    assert (await scene.place(hold(scene, payer, amount=50)))[0].why is HoldRefusal.KEY_RPM
+    assert (await scene.place(hold(scene, payer, amount=50)))[0].reason is HoldRefusal.KEY_RPM
 
 
 async def test_free_requests_have_a_window_of_five_hours(scene: Any) -> None:
     payer = limited(scene)
     answers = await scene.place(*[hold(scene, payer, amount=0, free_limit=2) for _ in range(3)])
     assert [type(answer) for answer in answers] == [PlacedHold, PlacedHold, RefusedHold]
-    assert answers[2].why is HoldRefusal.FREE
+    assert answers[2].reason is HoldRefusal.FREE
     assert 4.9 * 3_600_000 < answers[2].retry_ms <= 5 * 3_600_000
     assert isinstance((await scene.place(hold(scene, payer, amount=0)))[0], PlacedHold), "not a free model"
     await pass_minutes(scene, timedelta(hours=5))

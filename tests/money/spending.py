@@ -171,11 +171,11 @@ class SpendingRules(MoneyRun):
             self.world.ids.new(), customer.payer, self.price, Usd(tokens * self.price.nano), self.clock.now()
         )
         answer = self.wait(self._place(request))
-        if isinstance(answer, RefusedHold) and answer.why is HoldRefusal.BALANCE:
+        if isinstance(answer, RefusedHold) and answer.reason is HoldRefusal.BALANCE:
             self.do(lambda funding: self.run_due(funding, customer))
             answer = self.wait(self._place(request))
         if isinstance(answer, RefusedHold):
-            self.count(f"hold refused {answer.why}")
+            self.count(f"hold refused {answer.reason}")
             return None
         assert isinstance(answer, PlacedHold)
         assert answer.amount == request.bound

@@ -16,10 +16,10 @@ _MOST_BYTES_PER_SECOND = 192_000  # of uncompressed sound: two channels of 16 bi
 
 def bound_of(request: Request, demand: MediaDemand, model: Model) -> UsageBound:
     """Return the bound of a media request, from its bytes, its counts and the model's limits."""
-    made = max(demand.images, 1)
+    answers = max(demand.images, 1)
     return UsageBound(
         input=_input(request, demand, model),
-        output=made * model.max_output,
+        output=answers * model.max_output,
         images=demand.upload_bytes > 0,
         audio=demand.upload_bytes > 0,
         pieces=Usage(
@@ -40,31 +40,31 @@ def text_bound(size: InputSize, model: Model) -> int:
     return size.text_bytes // model.bytes_per_token + 1
 
 
-_CONTENT_PER_TOKEN = 32  # bytes; common text has 4, indented code 8, the longest known token about 128
-_CONTENT_SLACK = 1 << 10
-_WIRE_PER_TOKEN = 2 << 10  # an event with the probabilities of 20 other tokens
-_WIRE_SLACK = 4 << 20
-_REPEATS = 4  # of the request, in answers of dialects that repeat it
-_SOUND_PER_CHARACTER = 64 << 10  # the slowest speech in the largest format
+_CONTENT_BYTES_PER_TOKEN = 32  # bytes; common text has 4, indented code 8, the longest known token about 128
+_CONTENT_SLACK_BYTES = 1 << 10
+_ANSWER_BYTES_PER_TOKEN = 2 << 10  # an event with the probabilities of 20 other tokens
+_ANSWER_SLACK_BYTES = 4 << 20
+_REQUEST_COPIES = 4  # of the request, in answers of dialects that repeat it
+_SOUND_BYTES_PER_CHARACTER = 64 << 10  # the slowest speech in the largest format
 
 
-def most_content(request: Request, bound: UsageBound) -> int:
+def most_content_bytes(request: Request, bound: UsageBound) -> int:
     """Return the most bytes of content accepted in an answer: far more than an answer within the bound has. A provider
     that sends more does not obey the maximum.
     """
     if request.demand is not None:
-        return _SOUND_PER_CHARACTER * request.demand.characters + _WIRE_SLACK
-    return _CONTENT_PER_TOKEN * bound.output + _CONTENT_SLACK
+        return _SOUND_BYTES_PER_CHARACTER * request.demand.characters + _ANSWER_SLACK_BYTES
+    return _CONTENT_BYTES_PER_TOKEN * bound.output + _CONTENT_SLACK_BYTES
 
 
-def most_wire(request: Request, bound: UsageBound) -> int:
+def most_answer_bytes(request: Request, bound: UsageBound) -> int:
     """Return the most bytes accepted in an answer, all framing included."""
     if request.demand is not None:
-        return _SOUND_PER_CHARACTER * request.demand.characters + _WIRE_SLACK
-    return _WIRE_PER_TOKEN * bound.output + _REPEATS * len(request.body) + _WIRE_SLACK
+        return _SOUND_BYTES_PER_CHARACTER * request.demand.characters + _ANSWER_SLACK_BYTES
+    return _ANSWER_BYTES_PER_TOKEN * bound.output + _REQUEST_COPIES * len(request.body) + _ANSWER_SLACK_BYTES
 
 
-_ADDED = 1_000
+_ADDED_TOKENS = 1_000
 
 
 def most_input(request: Request, model: Model) -> int:
@@ -74,7 +74,7 @@ def most_input(request: Request, model: Model) -> int:
     demand = request.demand
     if model.context:
         return model.context * (max(demand.items, 1) if demand is not None else 1 + request.web_search_uses)
-    more = _ADDED if demand is None else _ADDED + demand.tokens + demand.items + demand.upload_bytes
+    more = _ADDED_TOKENS if demand is None else _ADDED_TOKENS + demand.tokens + demand.items + demand.upload_bytes
     return request.size.text_bytes + request.size.images * model.image_tokens + more
 
 
@@ -104,11 +104,11 @@ def least_usage(request: Request, demand: MediaDemand, model: Model) -> Usage:
     """Return the usage billed if the provider reports none, or a wrong one: the least that it can have counted."""
     tokens = max(-(-request.size.text_bytes // 4) + demand.tokens, 0 if request.size.audios else demand.items)
     bound = bound_of(request, demand, model)
-    read = min(tokens, bound.input)
+    input_tokens = min(tokens, bound.input)
     least = Usage(
-        input=read,
+        input=input_tokens,
         output=min(demand.images * image_tokens(demand), bound.output),
-        image_in=min(request.size.images * _LEAST_IMAGE_TOKENS, bound.input - read),
+        image_in=min(request.size.images * _LEAST_IMAGE_TOKENS, bound.input - input_tokens),
         images_out=demand.images,
         characters=demand.characters,
         search_units=min(bound.pieces.search_units, -(-demand.items // _UNIT_PIECES)),
@@ -123,8 +123,8 @@ def recording_usage(
     `demand.upload_bytes` is the size received, which is never above the size that was quoted.
     """
     least = least_usage(request, demand, model)
-    said = msgspec.structs.replace(least, output=min(-(-transcript_bytes // 4), model.max_output))
-    return _with_sound(said, max(least.seconds, seconds), bound_of(request, demand, model))
+    usage = msgspec.structs.replace(least, output=min(-(-transcript_bytes // 4), model.max_output))
+    return _with_sound(usage, max(least.seconds, seconds), bound_of(request, demand, model))
 
 
 def _with_sound(usage: Usage, seconds: int, bound: UsageBound) -> Usage:

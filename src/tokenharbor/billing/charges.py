@@ -17,7 +17,7 @@ from tokenharbor.kernel.world import World
 from tokenharbor.ledger.types import Product, Release, Settlement
 
 _SALT_BYTES = 16
-_MAY_HOLD = MeterState.ASKED, MeterState.HELD
+_MAY_HOLD = MeterState.PLACING, MeterState.HELD
 
 
 class Settler:
@@ -41,7 +41,7 @@ class Settler:
         except BooksError as error:
             self._releases.submit_soon(self._release(meter))
             meter.state = MeterState.CLOSED
-            raise Unavailable(_unsettled(meter, error)) from error
+            raise Unavailable(_unsettled_message(meter, error)) from error
         meter.state = MeterState.CLOSED
         return settled.charge
 
@@ -54,11 +54,11 @@ class Settler:
         meter.state = MeterState.CLOSED
         self._releases.hand_over(meter.request_id)
 
-    async def give_back(self, meter: Meter) -> None:
+    async def release_hold(self, meter: Meter) -> None:
         """Release the hold before the failure is sent to the caller; if the database is unavailable, once it
         answers.
         """
-        if meter.state is not MeterState.HELD or (meter.delivered_bytes and _bills_broken(meter)):
+        if meter.state is not MeterState.HELD or (meter.delivered_bytes and _bills_broken_streams(meter)):
             return self.end_unsettled(meter)
         meter.state = MeterState.CLOSED
         release = self._release(meter)
@@ -79,7 +79,7 @@ class Settler:
             return
         meter.state = MeterState.CLOSED
         status: Status = "failed" if meter.refusal else "hung_up"
-        if meter.delivered_bytes and (not meter.refusal or _bills_broken(meter)):
+        if meter.delivered_bytes and (not meter.refusal or _bills_broken_streams(meter)):
             self._settlements.submit_soon(self._settlement(meter, status))
         else:
             self._releases.submit_soon(self._release(meter, status))
@@ -132,7 +132,7 @@ class Settler:
         )
 
     def _release(self, meter: Meter, status: Status = "failed") -> Release:
-        loss = _lost(meter)
+        loss = _vendor_loss(meter)
         product = Product(meter.lane.model_name, "", meter.policy.name) if meter.offer is None else meter.offer.product
         meter.status = status
         detail, salt = self._detail(meter, None), self._entropy.bytes(_SALT_BYTES)
@@ -164,7 +164,7 @@ class Settler:
         return join_detail(meter.lane.detail_head(meter.offer), own, meter.not_asked, meter.session)
 
 
-def _lost(meter: Meter) -> Usd:
+def _vendor_loss(meter: Meter) -> Usd:
     """Return the provider's cost of an answer that is not billed, if the provider reported usage: by its usage if that
     is within the quote's bound, and at least by our own count.
     """
@@ -177,7 +177,7 @@ def _lost(meter: Meter) -> Usd:
     return max(meter.offer.rates.rate(usage, meter.started_at).vendor_cost for usage in usages)
 
 
-def _unsettled(meter: Meter, error: BooksError) -> str:
+def _unsettled_message(meter: Meter, error: BooksError) -> str:
     receipt = f"GET /v1/requests/{show('req', meter.request_id)}"
     if isinstance(error, BooksRefused):
         return f"The ledger refused the charge, so the answer is incomplete. See the receipt: {receipt}."
@@ -187,5 +187,5 @@ def _unsettled(meter: Meter, error: BooksError) -> str:
     )
 
 
-def _bills_broken(meter: Meter) -> bool:
+def _bills_broken_streams(meter: Meter) -> bool:
     return meter.cut or meter.policy.billing.broken_streams

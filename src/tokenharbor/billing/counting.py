@@ -15,7 +15,7 @@ from tokenharbor.wire.neutral.request import InputSize
 
 BYTES_PER_OUTPUT_TOKEN = 4  # for our own count: never more tokens than providers count for common text
 
-_MADE = ("output", "images_out", "seconds", "characters", "search_units")
+_OUTPUT_UNITS = ("output", "images_out", "seconds", "characters", "search_units")
 
 
 class BilledUsage(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ def billable_usage(meter: Meter) -> BilledUsage:
     """
     usage, excess, quote = meter.usage, None, meter.quote
     if usage is not None and quote is not None and meter.fallback is None:
-        tokens = _plain_tokens(usage, quote.bound)
+        tokens = _tokens_of_text(usage, quote.bound)
         if tokens:
             return BilledUsage(usage, "vendor", tokens)
     if usage is not None:
@@ -57,15 +57,15 @@ def billable_usage(meter: Meter) -> BilledUsage:
     return own
 
 
-def _plain_tokens(usage: Usage, bound: UsageBound) -> int:
+def _tokens_of_text(usage: Usage, bound: UsageBound) -> int:
     """Return all tokens of a usage of text only, within the bound, as nearly all are; else 0."""
-    read, made = usage.input, usage.output
-    if usage != Usage(read, 0, 0, 0, made):  # one comparison is faster than one for each unit
+    input_tokens, output_tokens = usage.input, usage.output
+    if usage != Usage(input_tokens, 0, 0, 0, output_tokens):  # one comparison is faster than one for each unit
         reasoning, cached = usage.reasoning, (usage.cache_read, usage.cache_write_5m, usage.cache_write_1h)
-        if usage != Usage(read, *cached, made, reasoning):
+        if usage != Usage(input_tokens, *cached, output_tokens, reasoning):
             return 0
-        read, made = read + sum(cached), made + reasoning
-    return read + made if 0 < read <= bound.input and 0 < made <= bound.output else 0
+        input_tokens, output_tokens = input_tokens + sum(cached), output_tokens + reasoning
+    return input_tokens + output_tokens if 0 < input_tokens <= bound.input and 0 < output_tokens <= bound.output else 0
 
 
 def _compare_input(meter: Meter, usage: Usage) -> None:
@@ -109,16 +109,16 @@ def _is_empty(usage: Usage, meter: Meter) -> bool:
     """Return whether a usage is empty: no counts at all, no input, or no count of priced units that were produced."""
     if not (usage.input or usage.output) and not any(msgspec.structs.astuple(usage)):
         return True
-    seen, offer = meter.fallback, meter.offer
-    if seen is None:
+    fallback, offer = meter.fallback, meter.offer
+    if fallback is None:
         return not input_size(usage) or _hides_output(usage, meter)
     if offer is None:
         return False
     priced = offer.rates.priced
-    made = [unit for unit in _MADE if unit in priced and getattr(seen, unit)]
-    if made:
-        return not any(getattr(usage, unit) for unit in made)
-    return "input" in priced and bool(input_size(seen)) and not input_size(usage)
+    expected = [unit for unit in _OUTPUT_UNITS if unit in priced and getattr(fallback, unit)]
+    if expected:
+        return not any(getattr(usage, unit) for unit in expected)
+    return "input" in priced and bool(input_size(fallback)) and not input_size(usage)
 
 
 def _hides_output(usage: Usage, meter: Meter) -> bool:
@@ -138,46 +138,48 @@ def _count_ourselves(meter: Meter) -> BilledUsage:
     if own is not None and (fallback is None or _is_priced(own, meter)):
         return BilledUsage(own, "counted", token_count(own))
     if fallback is not None and own is not None:
-        fallback = _of_made(fallback, own)
-    found = fallback or _estimate(meter)
-    return BilledUsage(found, "estimated", token_count(found))
+        fallback = _scale_to_images(fallback, own)
+    estimate = fallback or _estimate(meter)
+    return BilledUsage(estimate, "estimated", token_count(estimate))
 
 
-def _of_made(asked: Usage, made: Usage) -> Usage:
+def _scale_to_images(requested: Usage, counted: Usage) -> Usage:
     """Reduce the output tokens if fewer images were made than asked for."""
-    if made.images_out >= asked.images_out:
-        return asked
-    output = asked.output * made.images_out // asked.images_out
-    return msgspec.structs.replace(asked, images_out=made.images_out, output=output)
+    if counted.images_out >= requested.images_out:
+        return requested
+    output = requested.output * counted.images_out // requested.images_out
+    return msgspec.structs.replace(requested, images_out=counted.images_out, output=output)
 
 
 def _is_priced(usage: Usage, meter: Meter) -> bool:
-    return meter.offer is None or any(getattr(usage, unit) for unit in _MADE if unit in meter.offer.rates.priced)
+    return meter.offer is None or any(
+        getattr(usage, unit) for unit in _OUTPUT_UNITS if unit in meter.offer.rates.priced
+    )
 
 
 def _estimate(meter: Meter) -> Usage:
     """Estimate a conversation's usage: the provider's last count in the stream, and at least the delivered output."""
     output = -(-_delivered_bytes(meter) // BYTES_PER_OUTPUT_TOKEN)
-    known, quote = meter.usage_so_far, meter.quote
-    plain = Usage(input=estimated_input(meter.request.size), output=output)
+    reported, quote = meter.usage_so_far, meter.quote
+    own = Usage(input=estimated_input(meter.request.size), output=output)
     if quote is None:
-        return plain if known is None else _at_least(known, output)
-    plain = _within(plain, quote.bound)
-    if known is None or not input_size(known) or find_excess(known, quote) is not None:
-        return plain
-    found = _within(_at_least(known, output), quote.bound)
-    if meter.offer is not None and meter.offer.rates.rate(found, meter.started_at).total > quote.amount:
-        return Usage(input=input_size(found), output=found.output + found.reasoning + found.audio_out)
-    return found
+        return own if reported is None else _with_output(reported, output)
+    own = _clamp(own, quote.bound)
+    if reported is None or not input_size(reported) or find_excess(reported, quote) is not None:
+        return own
+    estimate = _clamp(_with_output(reported, output), quote.bound)
+    if meter.offer is not None and meter.offer.rates.rate(estimate, meter.started_at).total > quote.amount:
+        return Usage(input=input_size(estimate), output=estimate.output + estimate.reasoning + estimate.audio_out)
+    return estimate
 
 
-def _at_least(known: Usage, output: int) -> Usage:
+def _with_output(reported: Usage, output: int) -> Usage:
     """Return a usage with at least `output` tokens of output."""
-    missing = output - known.output - known.reasoning - known.audio_out
-    return msgspec.structs.replace(known, output=known.output + missing) if missing > 0 else known
+    missing = output - reported.output - reported.reasoning - reported.audio_out
+    return msgspec.structs.replace(reported, output=reported.output + missing) if missing > 0 else reported
 
 
-def _within(usage: Usage, bound: UsageBound) -> Usage:
+def _clamp(usage: Usage, bound: UsageBound) -> Usage:
     """Return a usage limited to the quote's bound."""
     if usage.output + usage.reasoning + usage.audio_out > bound.output:
         usage = msgspec.structs.replace(usage, output=bound.output, reasoning=0, audio_out=0)

@@ -24,7 +24,7 @@ class DueCredit:
     async def grant(self, account_id: UUID, refused: RefusedHold) -> bool:
         """Grant due credit. Return whether any was granted: then ask for the hold again. Raises BooksError."""
         left = refused.available + refused.held
-        if refused.why is not HoldRefusal.BALANCE or self._left.get(account_id) == left:
+        if refused.reason is not HoldRefusal.BALANCE or self._left.get(account_id) == left:
             return False
         came = await self._run_due(account_id)
         if len(self._left) >= _MOST:

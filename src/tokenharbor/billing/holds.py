@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tokenharbor.billing.due_credit import DueCredit, RunDue
-from tokenharbor.billing.hold_refusals import BUDGETS, BY_TOKENS, least_tokens_a_minute, refusal_of
+from tokenharbor.billing.hold_refusals import BUDGETS, TPM_LIMITS, lower_tpm, refusal_of
 from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.billing.quote import Offer, Quote, Spendable, cap
 from tokenharbor.editions.policy import Policy
@@ -27,14 +27,14 @@ class Holds:
         self._due = DueCredit(run_due)
 
     async def place(
-        self, meter: Meter, request: Request, offers: Sequence[Offer], policy: Policy, whole: Quote
+        self, meter: Meter, request: Request, offers: Sequence[Offer], policy: Policy, quoted: Quote
     ) -> None:
         """Hold the quote, or a capped one. Raises InsufficientQuota, RateLimited, Unavailable, Overloaded. If this is
-        cancelled, the meter's state ASKED says that the hold may still be placed.
+        cancelled, the meter's state PLACING says that the hold may still be placed.
         """
-        quote, lane = whole, meter.lane
+        quote, lane = quoted, meter.lane
         while True:
-            meter.state = MeterState.ASKED
+            meter.state = MeterState.PLACING
             bound = quote.bound
             hold = Hold(
                 meter.request_id,
@@ -54,22 +54,24 @@ class Holds:
             if lane.rates is not None:
                 lane.rates.note(outcome, meter.started)
             if isinstance(outcome, PlacedHold):
-                meter.held(quote)
+                meter.note_hold(quote)
                 return
             meter.state = MeterState.OPEN
-            left = _left(outcome) if quote is whole and meter.hit is None else None
-            if left is None:
+            affordable = _affordable(outcome) if quote is quoted and meter.hit is None else None
+            if affordable is None:
                 if await self._grant_due(meter, outcome):
-                    quote = whole
+                    quote = quoted
                     continue
                 raise refusal_of(hold, outcome, policy)
-            spendable = Spendable(left, meter.started_at, outcome.tokens_left)
-            smaller = cap(request, offers, whole, policy, spendable)
+            spendable = Spendable(affordable, meter.started_at, outcome.tokens_left)
+            smaller = cap(request, offers, quoted, policy, spendable)
             if smaller is None:
                 if await self._grant_due(meter, outcome):
                     continue
-                alone = Spendable(left, meter.started_at, least_tokens_a_minute(meter.payer))
-                fits_later = outcome.why in BY_TOKENS and cap(request, offers, whole, policy, alone) is not None
+                empty_window = Spendable(affordable, meter.started_at, lower_tpm(meter.payer))
+                fits_later = (
+                    outcome.reason in TPM_LIMITS and cap(request, offers, quoted, policy, empty_window) is not None
+                )
                 raise refusal_of(hold, outcome, policy, fits_later=fits_later)
             quote = smaller
 
@@ -81,9 +83,9 @@ class Holds:
             raise Unavailable(_UNAVAILABLE) from error
 
 
-def _left(outcome: RefusedHold) -> Usd | None:
+def _affordable(outcome: RefusedHold) -> Usd | None:
     """Return the amount that a smaller hold could take, or None if the amount was not the reason of the refusal."""
-    if outcome.why is HoldRefusal.BALANCE:
+    if outcome.reason is HoldRefusal.BALANCE:
         return outcome.available
-    by_amount = outcome.why in BUDGETS or outcome.why in BY_TOKENS
+    by_amount = outcome.reason in BUDGETS or outcome.reason in TPM_LIMITS
     return min(outcome.available, outcome.limit_left) if by_amount else None

@@ -19,15 +19,16 @@ class RateObserver(Protocol):
 
 
 class BillingLane(msgspec.Struct, frozen=True):
-    """The payer, policy and model of requests. `asked_name` is the model's name in requests, `model_name` its canonical
-    name. `heads` caches the beginning of a detail for each offer that has served, by `id()` of its `ServedBy`. `rates`
-    is None if the payer has no limits. `free_limit` is, for a free model, the account's limit of requests per window.
+    """The payer, policy and model of requests. `requested_name` is the model's name in requests, `model_name` its
+    canonical name. `heads` caches the beginning of a detail for each offer that has served, by `id()` of its
+    `ServedBy`. `rates` is None if the payer has no limits. `free_limit` is, for a free model, the account's limit of
+    requests per window.
     """
 
     payer: Payer
     policy: Policy
     dialect: str
-    asked_name: str
+    requested_name: str
     model_name: str
     heads: dict[int, tuple[ServedBy, bytes]] = {}
     rates: RateObserver | None = None
@@ -44,4 +45,4 @@ class BillingLane(msgspec.Struct, frozen=True):
         return known[1]
 
     def _shared(self, served: ServedBy | None, model: str) -> SharedDetail:
-        return SharedDetail(self.asked_name, model, self.dialect, served, self.payer.key_id, self.policy.name)
+        return SharedDetail(self.requested_name, model, self.dialect, served, self.payer.key_id, self.policy.name)

@@ -21,7 +21,7 @@ class MeterState(Enum):
     """The state of a request's money."""
 
     OPEN = auto()  # nothing is held
-    ASKED = auto()  # a hold was asked for, and may be placed
+    PLACING = auto()  # a hold was submitted, and may be placed
     HELD = auto()
     SETTLING = auto()  # the settlement was submitted, and can no longer be stopped
     CLOSED = auto()  # settled or released
@@ -70,6 +70,7 @@ class Meter:
         self.alarms: dict[Alarm, dict[str, int | str]] = {}
 
     def bill_to(self, lane: BillingLane, request: Request) -> None:
+        """Set the payer, policy and model of the request."""
         self.lane = lane
         self.payer = lane.payer
         self.policy = lane.policy
@@ -80,7 +81,7 @@ class Meter:
         """Raise an alarm. It is reported once, when the request ends, and listed in the detail; see `Alarms.report`."""
         self.alarms.setdefault(alarm, facts)
 
-    def served_by(self, offer: Offer, upstream_id: str, now: float) -> None:
+    def note_served_by(self, offer: Offer, upstream_id: str, now: float) -> None:
         """Note the offer whose endpoint answered, or sent a stream's first content."""
         self.offer = offer
         if self.quote is not None and self.quote.by_model:
@@ -88,7 +89,7 @@ class Meter:
         self.upstream_id = upstream_id
         self.first_at = now
 
-    def found(self, offer: Offer, hit: CacheHit) -> None:
+    def note_hit(self, offer: Offer, hit: CacheHit) -> None:
         """Note a cache hit, and the offer whose endpoint gave the answer to an earlier request."""
         self.offer = offer
         self.model = offer.model.name
@@ -96,7 +97,8 @@ class Meter:
         self.usage = hit.answer.usage
         self.ended = True
 
-    def held(self, quote: Quote) -> None:
+    def note_hold(self, quote: Quote) -> None:
+        """Note that the quote is held."""
         self.quote = quote
         self.hold = quote.amount
         self.capped = quote.capped

@@ -25,10 +25,11 @@ class Offer(msgspec.Struct, frozen=True):
     rates: Rates
     served: ServedBy
     product: Product  # the part that the books record
-    apart: int  # the most reasoning tokens that a maximum does not limit
+    uncapped_reasoning: int  # the most reasoning tokens that a maximum does not limit
 
 
 def make_offer(model: Model, endpoint: Endpoint, rates: Rates, policy: Policy) -> Offer:
+    """Return the offer of an endpoint that has a price."""
     provider, version = endpoint.provider.name, rates.price.version
     region = endpoint.region or endpoint.provider.region or ""
     served = ServedBy(
@@ -40,20 +41,21 @@ def make_offer(model: Model, endpoint: Endpoint, rates: Rates, policy: Policy) -
     )
     expires = policy.retention.metadata_days > 0
     product = Product(model.name, provider, policy.name, region, version, metadata_expires=expires)
-    return Offer(model, endpoint, rates, served, product, _reasoning_apart(model, endpoint.limit))
+    return Offer(model, endpoint, rates, served, product, _uncapped_reasoning(model, endpoint.limit))
 
 
 class Quote(msgspec.Struct, frozen=True):
     """The most that a request can cost. `amount` covers a request within `bound` on every endpoint of the route.
-    `apart` is the number of tokens per answer that no maximum limits. `capped` is the maximum if the gateway, not the
-    caller, set it. If the endpoints are of several models, `by_model` has the quote of each, and this is the highest.
+    `uncapped_reasoning` is the number of tokens per answer that no maximum limits. `capped` is the maximum if the
+    gateway, not the caller, set it. If the endpoints are of several models, `by_model` has the quote of each, and this
+    is the highest.
     """
 
     amount: Usd
     bound: UsageBound
     request: Request
     model: Model
-    apart: int = 0
+    uncapped_reasoning: int = 0
     capped: int | None = None
     by_model: Mapping[str, "Quote"] = {}
 
@@ -80,16 +82,16 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
     request does not ask for it. Raises InvalidRequest if a part of the request has no price.
     """
     model = offers[0].model
-    output = apart = 0
+    output = uncapped_reasoning = 0
     for offer in offers:
         if offer.model is not model and offer.model.name != model.name:
             grouped = _by_model(offers)
-            return _dearest({name: quote(request, each, at, writes=writes) for name, each in grouped.items()})
+            return _highest({name: quote(request, each, at, writes=writes) for name, each in grouped.items()})
         most = output_bound(request, offer)
         if most > output:  # noqa: PLR1730  a call of `max` would be slower
             output = most
-        if offer.apart > apart:  # noqa: PLR1730  likewise
-            apart = offer.apart
+        if offer.uncapped_reasoning > uncapped_reasoning:  # noqa: PLR1730  likewise
+            uncapped_reasoning = offer.uncapped_reasoning
     if request.demand is not None:
         bound = bound_of(request, request.demand, model)
         return Quote(_upper_bound(bound, offers, at), bound, request, model)
@@ -105,7 +107,7 @@ def quote(request: Request, offers: Sequence[Offer], at: datetime, *, writes: bo
     )
     if request.web_search_uses:
         _refuse_unpriced_search(offers)
-    return Quote(_upper_bound(bound, offers, at), bound, request, model, apart)
+    return Quote(_upper_bound(bound, offers, at), bound, request, model, uncapped_reasoning)
 
 
 def input_bound(request: Request, model: Model) -> int:
@@ -128,10 +130,10 @@ def output_bound(request: Request, offer: Offer) -> int:
     """
     most, field = request.max_output, offer.endpoint.limit.max_field
     if most is None or field == "" or (field is None and request.max_unsure and _is_passed_on(request, offer)):
-        return offer.model.max_output + offer.apart
+        return offer.model.max_output + offer.uncapped_reasoning
     if request.thinking_budget >= most > 0:
         most += min(request.thinking_budget, offer.model.context)
-    return most + offer.apart
+    return most + offer.uncapped_reasoning
 
 
 def _is_passed_on(request: Request, offer: Offer) -> bool:
@@ -141,13 +143,13 @@ def _is_passed_on(request: Request, offer: Offer) -> bool:
     return offer.endpoint.provider.wire == request.dialect
 
 
-def _reasoning_apart(model: Model, limit: OutputLimit) -> int:
+def _uncapped_reasoning(model: Model, limit: OutputLimit) -> int:
     if not limit.reasoning_apart or "reasoning" not in model.capabilities:
         return 0
     return model.context if model.max_thinking is None else model.max_thinking
 
 
-def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy, wallet: Spendable) -> Quote | None:
+def cap(request: Request, offers: Sequence[Offer], full: Quote, policy: Policy, wallet: Spendable) -> Quote | None:
     """Return the quote with its output capped to a share of the wallet, if the wallet does not cover all of it, and to
     the tokens left. Return None if the caller set a maximum, some endpoint obeys none, or the cap would be below the
     edition's minimum.
@@ -157,31 +159,34 @@ def cap(request: Request, offers: Sequence[Offer], whole: Quote, policy: Policy,
     if any(offer.endpoint.limit.max_field == "" for offer in offers):
         return None
     budget = wallet.available
-    if wallet.tokens is None or budget < whole.amount:
+    if wallet.tokens is None or budget < full.amount:
         budget = round_down(budget * policy.cap.share_bp, BP)
     spendable = msgspec.structs.replace(wallet, available=budget)
-    fits = min([_most_output(request, offer, whole.of(offer), spendable) for offer in offers])
-    if fits < policy.cap.min_tokens:
+    most_output = min([_most_output(request, offer, full.of(offer), spendable) for offer in offers])
+    if most_output < policy.cap.min_tokens:
         return None
-    return _dearest(
-        {name: _capped(request, each, whole.of(each[0]), fits, wallet.at) for name, each in _by_model(offers).items()}
+    return _highest(
+        {
+            name: _capped(request, each, full.of(each[0]), most_output, wallet.at)
+            for name, each in _by_model(offers).items()
+        }
     )
 
 
-def _most_output(request: Request, offer: Offer, whole: Quote, budget: Spendable) -> int:
+def _most_output(request: Request, offer: Offer, full: Quote, budget: Spendable) -> int:
     """Return the most output tokens per answer that the budget covers at one endpoint; negative if not even the
     input.
     """
-    most = offer.rates.most_output(whole.bound, budget.available, budget.at)
+    most = offer.rates.most_output(full.bound, budget.available, budget.at)
     if budget.tokens is not None:
-        most = min(most, budget.tokens - whole.bound.input)
-    return most // request.choices - whole.apart
+        most = min(most, budget.tokens - full.bound.input)
+    return most // request.choices - full.uncapped_reasoning
 
 
-def _capped(request: Request, offers: Sequence[Offer], whole: Quote, most: int, at: datetime) -> Quote:
+def _capped(request: Request, offers: Sequence[Offer], full: Quote, most: int, at: datetime) -> Quote:
     """Return the quote of one model with a maximum set by the gateway."""
-    bound = msgspec.structs.replace(whole.bound, output=(most + whole.apart) * request.choices)
-    return Quote(_upper_bound(bound, offers, at), bound, request, whole.model, whole.apart, most)
+    bound = msgspec.structs.replace(full.bound, output=(most + full.uncapped_reasoning) * request.choices)
+    return Quote(_upper_bound(bound, offers, at), bound, request, full.model, full.uncapped_reasoning, most)
 
 
 def _by_model(offers: Sequence[Offer]) -> Mapping[str, Sequence[Offer]]:
@@ -191,10 +196,10 @@ def _by_model(offers: Sequence[Offer]) -> Mapping[str, Sequence[Offer]]:
     return grouped
 
 
-def _dearest(quotes: Mapping[str, Quote]) -> Quote:
+def _highest(quotes: Mapping[str, Quote]) -> Quote:
     """Return the highest quote of a route's models."""
-    dearest = max(quotes.values(), key=lambda each: each.amount)
-    return dearest if len(quotes) == 1 else msgspec.structs.replace(dearest, by_model=quotes)
+    highest = max(quotes.values(), key=lambda each: each.amount)
+    return highest if len(quotes) == 1 else msgspec.structs.replace(highest, by_model=quotes)
 
 
 def _upper_bound(bound: UsageBound, offers: Sequence[Offer], at: datetime) -> Usd:

@@ -18,7 +18,7 @@ from tokenharbor.ledger.book import Answer, RequestBook
 from tokenharbor.ledger.types import SettledCharge, Settlement
 
 _CONFIRM_SECONDS = 2.0
-_LOOK_SECONDS = 0.1
+_CHECK_SECONDS = 0.1
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 _log = structlog.get_logger("settlements")
 
@@ -31,7 +31,7 @@ class SettlementJournal(Protocol):
     def confirm(self, request_id: UUID) -> None: ...
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _Submitted(msgspec.Struct, frozen=True):
     at_seconds: float
     settlement: Settlement
     future: asyncio.Future[SettledCharge]
@@ -50,11 +50,11 @@ class Settlements:
         self._journal = journal
         self._alarms = alarms
         self._batcher: Batcher[Settlement, SettledCharge] = Batcher(self._settle)
-        self._asked: dict[int, _Asked] = {}  # without an answer yet, the oldest first
+        self._unanswered: dict[int, _Submitted] = {}  # without an answer yet, the oldest first
         self._journaled: dict[int, _Journaled] = {}  # in the journal or being written to it, not yet in the database
-        self._insisting: set[int] = set()
-        self._loose: set[asyncio.Task[None]] = set()
-        self._look: asyncio.TimerHandle | None = None
+        self._retrying: set[int] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     def submit(self, settlement: Settlement) -> asyncio.Future[SettledCharge]:
         """Settle a request. The future is done once the settlement is durable, and cancelling it does not stop the
@@ -64,11 +64,11 @@ class Settlements:
         try:
             future = self._batcher.submit(settlement)
         except DatabaseUnavailable:  # too many wait
-            self._insist(settlement)
+            self._retry(settlement)
             return self._write_to_journal(settlement)
-        self._asked.setdefault(id(settlement), _Asked(loop.time(), settlement, future))
-        if self._look is None:
-            self._look = loop.call_later(_LOOK_SECONDS, self._journal_overdue)
+        self._unanswered.setdefault(id(settlement), _Submitted(loop.time(), settlement, future))
+        if self._timer is None:
+            self._timer = loop.call_later(_CHECK_SECONDS, self._journal_overdue)
         return future
 
     def submit_soon(self, settlement: Settlement) -> None:
@@ -82,26 +82,29 @@ class Settlements:
 
     def waiting(self) -> set[asyncio.Future[Any]]:
         """Return all pending settlements."""
-        return {*self._loose, *(asked.future for asked in self._asked.values() if not asked.future.done())}
+        return {
+            *self._background,
+            *(submitted.future for submitted in self._unanswered.values() if not submitted.future.done()),
+        }
 
     async def close(self) -> None:
         """Write all unconfirmed settlements to the journal, and stop retrying."""
-        writes = [self._write_to_journal(asked.settlement) for asked in [*self._asked.values()]]
+        writes = [self._write_to_journal(submitted.settlement) for submitted in [*self._unanswered.values()]]
         writes += [each.written for each in self._journaled.values()]
         outcomes = await asyncio.gather(*writes, return_exceptions=True)
         failures = [each for each in outcomes if isinstance(each, Exception)]
         if failures:
             _log.error("settlements_lost", requests=len(failures), reason=str(failures[0]))
-        if self._look is not None:
-            self._look.cancel()
-        for task in self._loose:
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._background:
             task.cancel()
 
     async def _settle(self, rows: Sequence[Settlement]) -> Sequence[Answer[SettledCharge]]:
         answers = await self._book.settle(rows)
-        if not self._journaled and _all_in_full(answers):
+        if not self._journaled and _all_covered(answers):
             for row in rows:
-                self._asked.pop(id(row), None)
+                self._unanswered.pop(id(row), None)
             return answers
         return [
             self._confirmed(row, answer) if isinstance(answer, SettledCharge) else self._unconfirmed(row, answer)
@@ -119,19 +122,21 @@ class Settlements:
         self, settlement: Settlement, answer: Exception | asyncio.Future[SettledCharge]
     ) -> Answer[SettledCharge]:
         if isinstance(answer, asyncio.Future):
-            return asyncio.ensure_future(self._later(settlement, answer))
+            return asyncio.ensure_future(self._await_locked(settlement, answer))
         if isinstance(answer, BooksRefused):
             self._forget(settlement)
-            _log.error("settlement_refused", request=_shown(settlement), reason=str(answer))
+            _log.error("settlement_refused", request=_request_name(settlement), reason=str(answer))
             return answer
         written = self._write_to_journal(settlement)
-        self._insist(settlement)
+        self._retry(settlement)
         return written
 
-    async def _later(self, settlement: Settlement, coming: asyncio.Future[SettledCharge]) -> SettledCharge:
+    async def _await_locked(
+        self, settlement: Settlement, answer_future: asyncio.Future[SettledCharge]
+    ) -> SettledCharge:
         """Wait for the answer to a settlement whose account another transaction has locked."""
         try:
-            return self._confirmed(settlement, await coming)
+            return self._confirmed(settlement, await answer_future)
         except BooksError as error:
             answer = self._unconfirmed(settlement, error)
         if isinstance(answer, asyncio.Future):
@@ -140,18 +145,18 @@ class Settlements:
 
     def _journal_overdue(self) -> None:
         """Write settlements to the journal that have waited for `_CONFIRM_SECONDS`."""
-        self._look = None
+        self._timer = None
         loop = asyncio.get_running_loop()
         latest = loop.time() - _CONFIRM_SECONDS
-        for asked in [*takewhile(lambda asked: asked.at_seconds <= latest, self._asked.values())]:
-            self._write_to_journal(asked.settlement).add_done_callback(partial(_pass_on, asked.future))
-        if self._asked:
-            self._look = loop.call_later(_LOOK_SECONDS, self._journal_overdue)
+        for submitted in [*takewhile(lambda submitted: submitted.at_seconds <= latest, self._unanswered.values())]:
+            self._write_to_journal(submitted.settlement).add_done_callback(partial(_pass_on, submitted.future))
+        if self._unanswered:
+            self._timer = loop.call_later(_CHECK_SECONDS, self._journal_overdue)
 
     def _write_to_journal(self, settlement: Settlement) -> asyncio.Future[SettledCharge]:
         """Write a settlement to the journal, once. Return the future of its charge."""
         key = id(settlement)
-        self._asked.pop(key, None)
+        self._unanswered.pop(key, None)
         if key not in self._journaled:
             self._journaled[key] = _Journaled(settlement, asyncio.ensure_future(self._write(settlement)))
         return self._journaled[key].written
@@ -161,17 +166,17 @@ class Settlements:
             await self._journal.append(settlement)
         except (OSError, DatabaseUnavailable) as error:
             self._journaled.pop(id(settlement), None)
-            _log.error("journal_not_written", request=_shown(settlement), reason=str(error))
+            _log.error("journal_not_written", request=_request_name(settlement), reason=str(error))
             raise DatabaseUnavailable("neither the database nor the journal confirmed the settlement") from error
         self._report(Alarm.JOURNALED, settlement)
         charge = Usd(min(settlement.cost, settlement.bound))
-        over = settlement.cost - charge
-        return SettledCharge(charge, Usd(max(settlement.fee - over, 0)), over)
+        overrun = settlement.cost - charge
+        return SettledCharge(charge, Usd(max(settlement.fee - overrun, 0)), overrun)
 
-    def _insist(self, settlement: Settlement) -> None:
+    def _retry(self, settlement: Settlement) -> None:
         """Retry in the background until the database has the settlement."""
-        if id(settlement) not in self._insisting:
-            self._insisting.add(id(settlement))
+        if id(settlement) not in self._retrying:
+            self._retrying.add(id(settlement))
             self._run(self._until_confirmed(settlement))
 
     async def _until_confirmed(self, settlement: Settlement) -> None:
@@ -182,8 +187,8 @@ class Settlements:
             try:
                 await self._batcher.submit(settlement)
             except BooksError as error:
-                _log.debug("settlement_not_confirmed", request=_shown(settlement), reason=str(error))
-        self._insisting.discard(key)
+                _log.debug("settlement_not_confirmed", request=_request_name(settlement), reason=str(error))
+        self._retrying.discard(key)
 
     async def _until_durable(self, settlement: Settlement) -> None:
         tries = 0
@@ -201,16 +206,16 @@ class Settlements:
     def _forget(self, settlement: Settlement) -> bool:
         """Drop an answered settlement, also from the journal. Return whether this is its first answer."""
         key = id(settlement)
-        asked = self._asked.pop(key, None)
+        submitted = self._unanswered.pop(key, None)
         journaled = self._journaled.pop(key, None) if self._journaled else None
         if journaled is not None:
             self._journal.confirm(settlement.request_id)
-        return asked is not None or journaled is not None
+        return submitted is not None or journaled is not None
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
-        self._loose.add(task)
-        task.add_done_callback(self._loose.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     def _report(self, alarm: Alarm, settlement: Settlement, **facts: int | str) -> None:
         product = settlement.product
@@ -231,7 +236,7 @@ def _pass_on(future: asyncio.Future[SettledCharge], written: asyncio.Future[Sett
         future.set_result(written.result())
 
 
-def _all_in_full(answers: Sequence[Answer[SettledCharge]]) -> bool:
+def _all_covered(answers: Sequence[Answer[SettledCharge]]) -> bool:
     """Return whether every settlement of a batch is in the database without an overrun, as nearly always."""
     for answer in answers:  # noqa: SIM110  a generator costs more than the comparison
         if type(answer) is not SettledCharge or answer.overrun:
@@ -239,5 +244,5 @@ def _all_in_full(answers: Sequence[Answer[SettledCharge]]) -> bool:
     return True
 
 
-def _shown(settlement: Settlement) -> str:
+def _request_name(settlement: Settlement) -> str:
     return show("req", settlement.request_id)

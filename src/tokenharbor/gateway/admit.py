@@ -56,7 +56,8 @@ def check_caller(caller: Caller, peer: str, at: datetime) -> None:
         raise PermissionDenied("This API key does not allow requests from this IP address.")
 
 
-def allow_model(caller: Caller, model: str) -> None:
+def check_model(caller: Caller, model: str) -> None:
+    """Raise PermissionDenied if the key does not allow a model."""
     if caller.models and model not in caller.models:
         raise PermissionDenied(
             f"This API key does not allow model {model}. It allows: {', '.join(sorted(caller.models))}."
@@ -64,12 +65,13 @@ def allow_model(caller: Caller, model: str) -> None:
 
 
 def key_rules(caller: Caller) -> RoutingRules:
+    """Return the providers that a key allows and denies."""
     if not caller.providers and not caller.denied_providers:
         return NO_ROUTING_RULES
     return RoutingRules(caller.providers, caller.denied_providers)
 
 
-def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found: ResolvedName) -> Boundaries:
+def boundaries(rules: ProviderRules | None, header: ProviderRules | None, resolved: ResolvedName) -> Boundaries:
     """Return the boundaries of a request. Rules come from the body or the header, not both. A provider that the model's
     name pins is the only one allowed.
     """
@@ -79,13 +81,13 @@ def boundaries(rules: ProviderRules | None, header: ProviderRules | None, found:
         )
     rules = rules or header
     if rules is None:
-        return NO_BOUNDARIES if found.provider is None else Boundaries(only=frozenset((found.provider,)))
+        return NO_BOUNDARIES if resolved.provider is None else Boundaries(only=frozenset((resolved.provider,)))
     only = frozenset(rules.only)
-    if found.provider is not None:
-        only = only & {found.provider} if only else frozenset((found.provider,))
+    if resolved.provider is not None:
+        only = only & {resolved.provider} if only else frozenset((resolved.provider,))
         if not only:
             raise InvalidRequest(
-                f"`model` requires provider {found.provider}, which is not in"
+                f"`model` requires provider {resolved.provider}, which is not in"
                 " `provider.only`: add it, or remove one of the two.",
                 param="provider",
             )

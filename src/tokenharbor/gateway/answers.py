@@ -45,8 +45,8 @@ def whole_head(call: MeteredCall, lines: bytes, cost: Usd) -> bytes:
     )
     if meter.capped is not None or meter.left_out:
         own += _more(call)
-    if call.staged is not None:
-        lines += call.staged.lines
+    if call.pool_decision is not None:
+        lines += call.pool_decision.lines
     if call.rates is not None:
         lines += call.rates.lines()
     return b"%b%b%b" % (_JSON, lines, own.encode("ascii"))
@@ -63,8 +63,8 @@ def stream_head(call: MeteredCall, lines: bytes) -> bytes:
     own = (
         f"{_ids(call.request_id)}x-tokenharbor-attempts: {len(call.meter.attempts)}\r\nx-tokenharbor-cache: {layer}\r\n"
     )
-    if call.staged is not None:
-        lines += call.staged.lines
+    if call.pool_decision is not None:
+        lines += call.pool_decision.lines
     return _SSE + lines + rate_lines(call) + (own + _more(call)).encode("ascii")
 
 

@@ -23,7 +23,7 @@ _WAITED = frozenset({FailureKind.TIMEOUT, FailureKind.BROKEN})
 """Failures by which providers end an upload that takes too long."""
 
 
-async def open_first(
+async def try_endpoints(
     dependencies: Dependencies, kind: RequestKind[R, A], call: MeteredCall, request: R, plan: Plan
 ) -> tuple[ReadyEndpoint, A]:
     """Return the first endpoint of the plan that answers (a stream: that sends content), and its answer. Raises the
@@ -65,6 +65,7 @@ def _name_model(meter: Meter, ready: ReadyEndpoint) -> None:
 
 
 def _without(plan: Plan, untranslatable: ReadyEndpoint, refusal: InvalidRequest) -> Plan:
+    """Return the plan with an endpoint dropped whose dialect cannot express the request."""
     drop = untranslatable_endpoint(untranslatable.endpoint, refusal)
     return plan.narrow(lambda each: drop if each is untranslatable else each)
 
@@ -95,7 +96,7 @@ def _note_answer(
     meter.attempts.append(Attempt(ready.served.provider, ready.served.upstream_model, "ok", took_ms))
     if meter.pooled:
         _name_model(meter, ready)
-    meter.served_by(ready, answer.upstream_id, now)
+    meter.note_served_by(ready, answer.upstream_id, now)
     if answer.exposed:
         meter.alarm(Alarm.CREDENTIAL_SHOWN)
     dependencies.health.record_success(ready.name, took_ms)

@@ -71,7 +71,9 @@ class CacheLane(msgspec.Struct, frozen=True):
         return self.policy.memory_mib * _MIB
 
 
-def cache_lane(policy: Policy, caller: Caller, found: ResolvedName, offers: Sequence[ModelOffers]) -> CacheLane | None:
+def cache_lane(
+    policy: Policy, caller: Caller, resolved: ResolvedName, offers: Sequence[ModelOffers]
+) -> CacheLane | None:
     """Return the lane's cache settings, or None if its requests are never cached: the edition has no exact cache, the
     plan demands zero retention, or the model is not a chat model.
     """
@@ -79,14 +81,14 @@ def cache_lane(policy: Policy, caller: Caller, found: ResolvedName, offers: Sequ
     bounds = () if plan is None else (plan.regions, plan.providers, plan.retention)
     if (
         not policy.cache.exact
-        or CHAT not in found.model.surfaces
+        or CHAT not in resolved.model.surfaces
         or (plan is not None and is_zero_retention(plan.retention))
     ):
         return None
-    bound = found.provider is not None or bool(caller.providers or caller.denied_providers)
+    bound = resolved.provider is not None or bool(caller.providers or caller.denied_providers)
     wide = caller.account.shared_cache and not bound
     scope = caller.account_id.bytes if wide else caller.account_id.bytes + caller.key_id.bytes
-    rules = (found.provider, sorted(caller.providers), sorted(caller.denied_providers), bounds)
+    rules = (resolved.provider, sorted(caller.providers), sorted(caller.denied_providers), bounds)
     facts = (policy.name, [_sold(each) for each in offers], rules)
     return CacheLane(scope, facts, policy.cache, wide, _semantic_lane(policy.cache, caller))
 

@@ -35,10 +35,15 @@ def prepare(
     if (stated is not None and stated.exact is False) or not _is_repeatable(call, request, asked=asked):
         return None
     reader, members = call.dialect.caching, request.members
-    bound = request.rules is not None or call.rules is not None
+    bound = request.rules is not None or call.rules_header is not None
     scope = _key_scope(call, lane) if lane.wide and bound else lane.scope
-    staged = None if call.staged is None else call.staged.facts
-    rules = (bytes(members["provider"]) if "provider" in members else None, call.rules, call.lines, staged)
+    pool_decision = None if call.pool_decision is None else call.pool_decision.facts
+    rules = (
+        bytes(members["provider"]) if "provider" in members else None,
+        call.rules_header,
+        call.forwarded_lines,
+        pool_decision,
+    )
     plain = reader.read_plain(request)
     if plain is None:
         left_out = _NO_CONTENT | reader.users if lane.wide else _NO_CONTENT
@@ -94,7 +99,7 @@ def _has_remote_media(request: Request) -> bool:
 
 def _allows_retention(call: MeteredCall, request: Request) -> bool:
     """Return whether the request's rules allow caching: requests that demand zero retention are never cached."""
-    if request.rules is None and call.rules is None:
+    if request.rules is None and call.rules_header is None:
         return True
-    header = None if call.rules is None else call.header_rules()
+    header = None if call.rules_header is None else call.header_rules()
     return not any(rules is not None and is_zero_retention(rules.retention) for rules in (request.rules, header))

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.cacheable_request import CacheableRequest
-from tokenharbor.gateway.staged import Staged
+from tokenharbor.gateway.pool_decision import PoolDecision
 from tokenharbor.http.exchange import Exchange
 from tokenharbor.http.head import HeaderMap, refuse_repeated
 from tokenharbor.kernel import ids
@@ -25,7 +25,7 @@ _DRY_RUNS = frozenset({"dryrun", "dry-run", "dry.run"})
 
 
 class RateLines(Protocol):
-    """The rate limit headers of a caller."""
+    """Source of a caller's rate limit headers."""
 
     def lines(self) -> bytes:
         """Return the `x-ratelimit-*` lines of an answer that is sent now."""
@@ -34,14 +34,27 @@ class RateLines(Protocol):
 class Call:
     """An exchange before its body is read: who calls, when, and in which dialect."""
 
-    __slots__ = ("clock", "dialect", "dry_run", "exchange", "key", "place", "rates", "request_id", "started_at", "uuid")
+    __slots__ = (
+        "clock",
+        "dialect",
+        "dry_run",
+        "exchange",
+        "key",
+        "model_in_path",
+        "rates",
+        "request_id",
+        "started_at",
+        "uuid",
+    )
 
-    def __init__(self, exchange: Exchange, dialect: Dialect, world: World, place: ModelInPath | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, dialect: Dialect, world: World, model_in_path: ModelInPath | None = None
+    ) -> None:
         self.uuid = world.ids.new()
         self.request_id = ids.show("req", self.uuid)
         self.exchange = exchange
         self.dialect = dialect
-        self.place = place  # model and streaming, in dialects that state them in the path
+        self.model_in_path = model_in_path  # model and streaming, in dialects that state them in the path
         self.clock = world.clock
         self.started_at = world.clock.now()
         self.key = presented_key(exchange.header_map)
@@ -50,7 +63,7 @@ class Call:
 
     def read_query(self) -> None:
         """Read the query's parameters. Raises InvalidApiKey for a key in it, since URLs are logged; InvalidRequest."""
-        streams = self.place is not None and self.place.stream
+        streams = self.model_in_path is not None and self.model_in_path.stream
         if not self.exchange.query and not streams:
             return
         query = parse_qsl(self.exchange.query, keep_blank_values=True)
@@ -70,29 +83,31 @@ class Call:
 class MeteredCall(Call):
     """A call that is billed, with its meter and the headers that concern the request."""
 
-    __slots__ = ("cache", "chat", "headers", "lines", "meter", "rules", "staged")
+    __slots__ = ("cache", "chat", "forwarded_lines", "headers", "meter", "pool_decision", "rules_header")
 
-    def __init__(self, exchange: Exchange, dialect: Dialect, world: World, place: ModelInPath | None = None) -> None:
-        super().__init__(exchange, dialect, world, place)
+    def __init__(
+        self, exchange: Exchange, dialect: Dialect, world: World, model_in_path: ModelInPath | None = None
+    ) -> None:
+        super().__init__(exchange, dialect, world, model_in_path)
         self.headers = headers = exchange.header_map
         self.meter = Meter(self.uuid, self.started_at, world.clock.monotonic())
         self.cache: CacheableRequest | None = None  # None if the request is not cacheable
-        self.chat: Chat | None = (
-            None  # the request in neutral form, read only if a provider of another dialect may serve it
+        self.chat: Chat | None = None  # in neutral form, read only if a provider of another dialect may serve it
+        self.pool_decision: PoolDecision | None = None  # only of a request for a model pool
+        self.forwarded_lines = (
+            b"" if dialect.forwarded_headers.isdisjoint(headers) else forwarded_headers(headers, dialect)
         )
-        self.staged: Staged | None = None  # only of a request for a model pool
-        self.lines = b"" if dialect.forwarded_headers.isdisjoint(headers) else forwarded_headers(headers, dialect)
-        self.rules = headers.get(b"x-tokenharbor-provider")
+        self.rules_header = headers.get(b"x-tokenharbor-provider")
         if b"x-request-id" in headers:
             first = headers[b"x-request-id"].partition(b"\n")[0]
             self.meter.client_request_id = first[:_MAX_CLIENT_ID].decode("latin-1")
 
     def header_rules(self) -> ProviderRules | None:
         """Return the provider rules of the header `x-tokenharbor-provider`, or None. Raises InvalidRequest."""
-        if self.rules is None:
+        if self.rules_header is None:
             return None
-        refuse_repeated(self.rules, "x-tokenharbor-provider")
-        return read_rules(self.rules, "x-tokenharbor-provider")
+        refuse_repeated(self.rules_header, "x-tokenharbor-provider")
+        return read_rules(self.rules_header, "x-tokenharbor-provider")
 
 
 def _check_names(names: list[str]) -> None:

@@ -11,10 +11,10 @@ from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.large import LARGE, LargeBodies
 from tokenharbor.gateway.offers import Plan, ReadyEndpoint, with_not_asked
 from tokenharbor.gateway.pin_board import PinBoard
+from tokenharbor.gateway.pool_decision import PoolDecision
 from tokenharbor.gateway.pool_plan import PoolRoutes
 from tokenharbor.gateway.pools import PoolAccess
 from tokenharbor.gateway.session import SessionNames, beginning
-from tokenharbor.gateway.staged import Staged
 from tokenharbor.gateway.translation import chat_of
 from tokenharbor.http.head import refuse_repeated
 from tokenharbor.kernel.errors import InvalidRequest
@@ -28,7 +28,7 @@ from tokenharbor.wire.neutral.request import Request
 
 HEADER = b"x-tokenharbor-stage"
 _UNREAD = StageDecision(Stage.GENERAL, 0.0, DecidedBy.GATE, ("the conversation cannot be read",))
-_NOTHING = DeclaredMode("", None, plan_ended=False, in_tool_loop=False)
+_NO_MODE = DeclaredMode("", None, plan_ended=False, in_tool_loop=False)
 _BP = 10_000
 _ROOM_TO_REASON = 1_366
 """Tokens of an answer of which a reasoning budget of 1,024, the least that vendors accept, is at most 3/4."""
@@ -54,9 +54,7 @@ class Conductor:
         return self._load()
 
     async def plan(self, call: MeteredCall, access: PoolAccess, request: Request, health: Health) -> Plan:
-        """Return the plan of a request, which may have no endpoint, and set `call.staged` to the decision. Raises
-        InvalidRequest.
-        """
+        """Return the plan of a request, which may have no endpoint; set `call.pool_decision`. Raises InvalidRequest."""
         policy, meter = access.pools.policy, call.meter
         meter.pooled = True
         turn = await self._read(call, access, request)
@@ -67,51 +65,51 @@ class Conductor:
         routes = PoolRoutes(call, request, access, health)
         choice = choose(pin, turn, _rules(policy), routes.first_of, routes.prices_of)
         plan = routes.plan(choice)
-        call.staged = Staged(
+        call.pool_decision = PoolDecision(
             turn=turn,
             choice=choice,
             conversation=conversation,
             home=_home(pin, choice, plan),
             before=None if pin is None else pin.interrupted_by(choice.stage),
             effort=_effort(policy, choice.stage, call.chat, request.max_output),
-            number=None if call.chat is None else _turns(call.chat),
+            user_turns=None if call.chat is None else _turns(call.chat),
         )
-        return with_not_asked(msgspec.structs.replace(plan, stage=call.staged.written()))
+        return with_not_asked(msgspec.structs.replace(plan, stage=call.pool_decision.detail_part()))
 
-    def note_served(self, call: MeteredCall, staged: Staged, ready: ReadyEndpoint) -> None:
+    def note_served(self, call: MeteredCall, pool_decision: PoolDecision, ready: ReadyEndpoint) -> None:
         """Pin the endpoint of a complete answer as the session's executor, unless the request was not a turn of it."""
-        meter, turn = call.meter, staged.turn
-        if not staged.choice.keeps or not meter.session:
+        meter, turn = call.meter, pool_decision.turn
+        if not pool_decision.choice.keeps or not meter.session:
             return
         pin = Pin(
-            stage=staged.choice.stage,
-            model=staged.home[0],
-            home=staged.home[1],
+            stage=pool_decision.choice.stage,
+            model=pool_decision.home[0],
+            home=pool_decision.home[1],
             endpoint=ready.name,
             mode=turn.declared.mode,
             plan_ended=turn.declared.plan_ended,
             outline=turn.outline,
             at=turn.at,
-            usage=last_usage(meter.usage) if ready.name == staged.home[1] else LastUsage(),
-            before=staged.before,
+            usage=last_usage(meter.usage) if ready.name == pool_decision.home[1] else LastUsage(),
+            before=pool_decision.before,
         )
         since = turn.at - 60 * meter.policy.orchestra.pin_minutes
-        for name in (meter.session, staged.conversation):
+        for name in (meter.session, pool_decision.conversation):
             self.pins.keep(name, pin, since)
 
     async def _read(self, call: MeteredCall, access: PoolAccess, request: Request) -> Turn:
         """Read the conversation, off the event loop if it is large. Raises InvalidRequest."""
         gate = access.pools.policy.gate_bp / _BP
-        look = partial(self._look, call, request, _override(call, access), gate)
-        return await self._large.read(look) if len(request.body) > LARGE else look()
+        classify = partial(self._classify, call, request, _override(call, access), gate)
+        return await self._large.read(classify) if len(request.body) > LARGE else classify()
 
-    def _look(self, call: MeteredCall, request: Request, override: Stage | None, gate: float) -> Turn:
+    def _classify(self, call: MeteredCall, request: Request, override: Stage | None, gate: float) -> Turn:
         at = call.clock.monotonic()
         try:
             chat = chat_of(call, request)
         except InvalidRequest:  # it can only be expressed in its own dialect, whose providers may be asked
             unread = _UNREAD if override is None else StageDecision(override, 1.0, DecidedBy.OVERRIDE)
-            return Turn(unread, _NOTHING, Outline(), at)
+            return Turn(unread, _NO_MODE, Outline(), at)
         decision, declared = self.classifier.classify_in_mode(chat, override, gate)
         if request.max_output == 1:  # how Claude Code checks its quota at start: not a turn of any session
             decision = replace(decision, alone=True)
@@ -154,8 +152,8 @@ def _home(pin: Pin | None, choice: Choice, plan: Plan) -> tuple[str, str]:
 
 def _turns(chat: Chat) -> int:
     """Return the number of the user's messages, without those that return a tool's result."""
-    said = [{type(part) for part in each.parts} for each in chat.messages if each.role is Role.USER]
-    return sum(Text in kinds and ToolResult not in kinds for kinds in said)
+    kinds_by_message = [{type(part) for part in each.parts} for each in chat.messages if each.role is Role.USER]
+    return sum(Text in kinds and ToolResult not in kinds for kinds in kinds_by_message)
 
 
 def _effort(policy: OrchestraPolicy, stage: Stage, chat: Chat | None, most: int | None) -> str | None:

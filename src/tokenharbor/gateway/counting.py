@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from tokenharbor.catalog.types import Model
-from tokenharbor.gateway.admit import allow_model
+from tokenharbor.gateway.admit import check_model
 from tokenharbor.gateway.answers import estimate_head, rate_lines, write_refusal
 from tokenharbor.gateway.call import Call
 from tokenharbor.gateway.dependencies import Dependencies
@@ -39,8 +39,8 @@ class TokenCountHandler:
 
     async def serve(self, dialect: Dialect, path: CountPath, exchange: Exchange, name: str = "") -> None:
         """Answer a token count. `name` is the model's, if it is in the path."""
-        place = ModelInPath(name, stream=False) if name else None
-        call = Call(exchange, dialect, self._dependencies.world, place)
+        model_in_path = ModelInPath(name, stream=False) if name else None
+        call = Call(exchange, dialect, self._dependencies.world, model_in_path)
         try:
             call.read_query()
             count = await self._count(call, path)
@@ -53,7 +53,7 @@ class TokenCountHandler:
         caller = await dependencies.local_limits.admit(call, LocalClass.COUNT)
         call.exchange.buffer_owner = caller.account_id
         body = await call.exchange.read_body()
-        read = partial(path.read, body, call.place)
+        read = partial(path.read, body, call.model_in_path)
         work = partial(_read_and_count, dependencies.snapshots.of(caller), caller, call.dialect, body, read)
         executor = self._large if len(body) > _LARGE else None
         model, count = await asyncio.get_running_loop().run_in_executor(executor, work)
@@ -77,14 +77,14 @@ def _counted_model(snapshot: Snapshot, caller: Caller, request: Request) -> Mode
     pools = snapshot.pools
     if pools is None or request.model not in pools.names:
         model = find_model(snapshot, request.model).model
-        allow_model(caller, model.name)
+        check_model(caller, model.name)
         return model
     access = pool_access(snapshot, pools, caller, request)
     members = access.members[access.stage or Stage.GENERAL]
-    return next(each.offers.model for each in (*members, *access.everybody) if each.barred is None)
+    return next(each.offers.model for each in (*members, *access.all_members) if each.barred is None)
 
 
 def _wire(snapshot: Snapshot, model: Model, dialect: Dialect) -> str:
     """Return the wire of the model's first endpoint while all are healthy: in some wires vendors add more tokens."""
-    plan = snapshot.offers[model.name].plain[dialect.name]
+    plan = snapshot.offers[model.name].default_plans[dialect.name]
     return next((ready.endpoint.provider.wire for ready in plan.endpoints), dialect.name)

@@ -10,7 +10,7 @@ from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.dependencies import Dependencies
 from tokenharbor.gateway.local_limits import LocalClass
 from tokenharbor.gateway.offers import Plan
-from tokenharbor.gateway.staged import Staged
+from tokenharbor.gateway.pool_decision import PoolDecision
 from tokenharbor.gateway.translation import drop_untranslatable, left_out_header
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.errors import BooksError, Unavailable
@@ -29,9 +29,9 @@ async def answer_dry_run(
     except BooksError as error:
         raise Unavailable("Database unavailable: try again shortly.") from error
     plan = drop_untranslatable(call, request, plan)
-    staged = call.staged
+    pool_decision = call.pool_decision
     answer: dict[str, Any] = {
-        "model": plan.model.name if staged is None else call.meter.model,
+        "model": plan.model.name if pool_decision is None else call.meter.model,
         "route": [
             {
                 "provider": ready.endpoint.provider.name,
@@ -53,8 +53,8 @@ async def answer_dry_run(
         "quote": None,
         "affordable": False,
     }
-    if staged is not None:
-        answer |= _explained(staged, call.meter.session)
+    if pool_decision is not None:
+        answer |= _explained(pool_decision, call.meter.session)
     if plan.endpoints:
         quoted = quote(request, plan.endpoints, call.started_at, writes=plan.foreign)
         answer["quote"] = {
@@ -67,15 +67,15 @@ async def answer_dry_run(
     call.exchange.respond(200, json_head(call), msgspec.json.encode(answer))
 
 
-def _explained(staged: Staged, session: str) -> dict[str, Any]:
+def _explained(pool_decision: PoolDecision, session: str) -> dict[str, Any]:
     """Return why a request for a model pool has its stage."""
-    decision, choice = staged.turn.decision, staged.choice
+    decision, choice = pool_decision.turn.decision, pool_decision.choice
     return {
         "stage": choice.stage,
-        "confidence": staged.confidence,
+        "confidence": pool_decision.confidence,
         "why": WHY_WORDS[choice.why],
         "decided_by": decision.by,
         "because": decision.because,
-        "effort": staged.effort,
+        "effort": pool_decision.effort,
         "session": session or None,
     }

@@ -20,20 +20,20 @@ class FormIntake:
         self._boundary = boundary_of(exchange.header_map.get(b"content-type"))
         self._reader = FormReader(self._boundary, surface.known)
         self._checked: dict[str, FormField] = {}
-        self._kept: list[bytes] = []
+        self._buffered: list[bytes] = []
         self.ended = False
         self.consumed = False
         self.line = b'content-type: multipart/form-data; boundary="%b"\r\n' % self._boundary
 
     async def begin(self) -> UploadForm:
         """Read up to the model and into the file, on surfaces that pass files on; else read all of the form."""
-        while not self.ended and not (self._surface.passes and self._known()):
-            piece = await self._next()
+        while not self.ended and not (self._surface.passes and self._is_model_known()):
+            piece = await self._read_piece()
             self._exchange.keep(len(piece))
-            self._kept.append(piece)
+            self._buffered.append(piece)
         if "model" not in self._reader.fields:
             raise InvalidRequest("`model` is missing: use a model from GET /v1/models.", param="model")
-        return UploadForm(b"".join(self._kept), self._boundary, self._reader, self._exchange.body_bound)
+        return UploadForm(b"".join(self._buffered), self._boundary, self._reader, self._exchange.body_bound)
 
     @property
     def received_sound(self) -> tuple[int, int]:
@@ -44,23 +44,23 @@ class FormIntake:
     def upload(self, form: UploadForm, request: Request, edit: Edit) -> Upload:
         """Return the form as it is sent to one provider."""
         first = write_form(form, request, edit)
-        told = self._exchange.header(b"content-length")
+        declared = self._exchange.header(b"content-length")
         if self.ended:
             length: int | None = len(first)
         else:
-            length = None if told is None else int(told) + len(first) - len(form.kept)
-        return Upload(first, self._more, length)
+            length = None if declared is None else int(declared) + len(first) - len(form.buffered)
+        return Upload(first, self._next_upload_piece, length)
 
-    async def _more(self) -> bytes:
+    async def _next_upload_piece(self) -> bytes:
         if self.ended:
             return b""
         self.consumed = True
-        return await self._next()
+        return await self._read_piece()
 
-    def _known(self) -> bool:
+    def _is_model_known(self) -> bool:
         return "model" in self._reader.fields and self._reader.in_file
 
-    async def _next(self) -> bytes:
+    async def _read_piece(self) -> bytes:
         piece = await self._exchange.read_piece()
         if piece:
             self._reader.feed(piece)

@@ -7,7 +7,7 @@ once and kept in a lane.
 Invariant: nothing in a lane depends on a request, on a clock or on the health of an endpoint. A changed key is another
 `Caller` object, and a changed snapshot has other lanes, so no lane is ever out of date. A request with rules of its
 own, with a cooling endpoint, or with content that another dialect cannot express gets its own plan, made from the
-lane's `wanted`.
+lane's `route_request`.
 """
 
 from tokenharbor.billing.lane import BillingLane
@@ -27,15 +27,15 @@ MOST_LANES = 10_000
 
 
 class Lane(BillingLane, frozen=True, kw_only=True):
-    """The shared part of requests. `caching` is None if they are never cached. `wanted` and `plan` are those of a
-    request without provider rules while every endpoint is healthy. For a name of a model pool, `access` has the models,
-    and `plan` has no endpoints.
+    """The shared part of requests. `caching` is None if they are never cached. `route_request` and `plan` are those of
+    a request without provider rules while every endpoint is healthy. For a name of a model pool, `access` has the
+    models, and `plan` has no endpoints.
     """
 
     rates: PayerRates | None = None
     caching: CacheLane | None = None
-    found: ResolvedName
+    resolved: ResolvedName
     offers: ModelOffers
-    wanted: RouteRequest
+    route_request: RouteRequest
     plan: Plan
     access: PoolAccess | None = None

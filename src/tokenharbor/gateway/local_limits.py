@@ -11,7 +11,7 @@ from math import ceil
 from tokenharbor.editions.policy import Policy
 from tokenharbor.gateway.admit import KeyFinder, admit
 from tokenharbor.gateway.call import Call
-from tokenharbor.gateway.rate_lines import RateShown, write_rate_lines
+from tokenharbor.gateway.rate_lines import RateStatus, write_rate_lines
 from tokenharbor.gateway.snapshot import CurrentSnapshot
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.clock import Clock
@@ -40,8 +40,8 @@ class _LocalWindow:
         self._clock = clock
 
     def lines(self) -> bytes:
-        rest = max(0.0, self.ends - self._clock.monotonic())
-        return write_rate_lines(RateShown(self.limit, max(0, self.limit - self.used), rest), None)
+        seconds_left = max(0.0, self.ends - self._clock.monotonic())
+        return write_rate_lines(RateStatus(self.limit, max(0, self.limit - self.used), seconds_left), None)
 
 
 class LocalLimits:

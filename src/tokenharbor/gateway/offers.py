@@ -66,20 +66,21 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class ModelOffers(msgspec.Struct, frozen=True):
-    """The offers of one model: its endpoints as candidates, cheapest first, and its ready endpoints by name. `plain`
-    has, by dialect, the plan of a request without rules while every endpoint is healthy.
+    """The offers of one model: its endpoints as candidates, cheapest first, and its ready endpoints by name.
+    `default_plans` has, by dialect, the plan of a request without rules while every endpoint is healthy.
     """
 
     model: Model
     candidates: tuple[RouteCandidate, ...]
     ready: Mapping[str, ReadyEndpoint]
-    plain: Mapping[str, Plan] = {}
+    default_plans: Mapping[str, Plan] = {}
 
-    def plan(self, wanted: RouteRequest) -> Plan:
-        route = plan_route(wanted)
+    def plan(self, route_request: RouteRequest) -> Plan:
+        """Return the plan of a request, which may have no endpoint."""
+        route = plan_route(route_request)
         endpoints = tuple([self.ready[endpoint.name] for endpoint in route.endpoints])
-        foreign = any(each.endpoint.provider.wire != wanted.dialect for each in endpoints)
-        return with_not_asked(Plan(self.model, endpoints, route.dropped, foreign, wanted.cooling))
+        foreign = any(each.endpoint.provider.wire != route_request.dialect for each in endpoints)
+        return with_not_asked(Plan(self.model, endpoints, route.dropped, foreign, route_request.cooling))
 
 
 def with_not_asked(plan: Plan) -> Plan:

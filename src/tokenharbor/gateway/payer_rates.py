@@ -17,9 +17,9 @@ from math import ceil
 
 import msgspec
 
-from tokenharbor.billing.hold_refusals import BY_REQUESTS, requests_refusal, rest_ms, whole_seconds
+from tokenharbor.billing.hold_refusals import RPM_LIMITS, requests_refusal, retry_after_ms, whole_seconds
 from tokenharbor.gateway.answers import write_refusal
-from tokenharbor.gateway.rate_lines import RateShown, narrower, write_rate_lines
+from tokenharbor.gateway.rate_lines import RateStatus, narrower, write_rate_lines
 from tokenharbor.identity.caller import Caller
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.ids import Ids, ShownIds
@@ -99,8 +99,8 @@ class PayerRates:
             self._use = use
             self._use_at = self._clock.monotonic()
             self._lines_until = _NEVER
-        if isinstance(outcome, RefusedHold) and outcome.why in BY_REQUESTS:
-            seconds = rest_ms(self.payer, outcome) / 1000
+        if isinstance(outcome, RefusedHold) and outcome.reason in RPM_LIMITS:
+            seconds = retry_after_ms(self.payer, outcome) / 1000
             self.refused_until = max(self.refused_until, asked_at_seconds + seconds)
             self._refusal = outcome
             now = self._clock.monotonic()
@@ -129,32 +129,35 @@ class PayerRates:
         assert self._refusal is not None, "only a refusal that was noted is repeated"  # noqa: S101  for mypy
         seconds = whole_seconds(ceil((self._ends - now) * 1000))
         refusal = requests_refusal(self.payer, self._refusal, seconds)
-        shown = request_ids.next()
-        status, head, body = write_refusal(dialect, shown.decode("ascii"), refusal, self.lines())
+        request_id = request_ids.next()
+        status, head, body = write_refusal(dialect, request_id.decode("ascii"), refusal, self.lines())
         until = self._ends - seconds + 1
-        return _WrittenRefusal(until, request_ids, status, head.split(shown), body.split(shown))
+        return _WrittenRefusal(until, request_ids, status, head.split(request_id), body.split(request_id))
 
     def _write_lines(self, use: RateUse, now: float) -> None:
         passed = now - self._use_at
         key, account = self.payer.key_limits, self.payer.account_limits
         of_key, of_account = use.key, use.account
-        key_rest, account_rest = of_key.ends_in_ms / 1000 - passed, of_account.ends_in_ms / 1000 - passed
+        key_left, account_left = of_key.ends_in_ms / 1000 - passed, of_account.ends_in_ms / 1000 - passed
         self._lines = write_rate_lines(
             narrower(
-                _shown(key.rpm, of_key.requests, key_rest), _shown(account.rpm, of_account.requests, account_rest)
+                _rate_left(key.rpm, of_key.requests, key_left),
+                _rate_left(account.rpm, of_account.requests, account_left),
             ),
-            narrower(_shown(key.tpm, of_key.tokens, key_rest), _shown(account.tpm, of_account.tokens, account_rest)),
+            narrower(
+                _rate_left(key.tpm, of_key.tokens, key_left), _rate_left(account.tpm, of_account.tokens, account_left)
+            ),
         )
-        self._lines_until = now + min(_this_second(key_rest), _this_second(account_rest))
+        self._lines_until = now + min(_until_next_second(key_left), _until_next_second(account_left))
 
 
-def _shown(limit: int | None, used: int, rest: float) -> RateShown | None:
+def _rate_left(limit: int | None, used: int, seconds_left: float) -> RateStatus | None:
     """Return a limit in a window that ends in `rest` seconds, as headers show it; None if there is no limit."""
     if limit is None:
         return None
-    return RateShown(limit, max(0, limit - used), rest) if rest > 0 else RateShown(limit, limit, 0.0)
+    return RateStatus(limit, max(0, limit - used), seconds_left) if seconds_left > 0 else RateStatus(limit, limit, 0.0)
 
 
-def _this_second(rest: float) -> float:
+def _until_next_second(seconds_left: float) -> float:
     """Return for how long the number of whole seconds left stays the same."""
-    return rest - ceil(rest) + 1 if rest > 0 else _FOREVER
+    return seconds_left - ceil(seconds_left) + 1 if seconds_left > 0 else _FOREVER

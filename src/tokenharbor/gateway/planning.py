@@ -6,7 +6,7 @@ import msgspec
 
 from tokenharbor.catalog.types import Model, ResolvedName
 from tokenharbor.editions.policy import Policy
-from tokenharbor.gateway.admit import allow_model, boundaries, key_rules
+from tokenharbor.gateway.admit import boundaries, check_model, key_rules
 from tokenharbor.gateway.cache_lane import cache_lane, check_cache_rules
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.gateway.lane import Lane, LaneKey
@@ -14,7 +14,7 @@ from tokenharbor.gateway.offers import ModelOffers, Plan
 from tokenharbor.gateway.pool_lane import pool_lane
 from tokenharbor.gateway.snapshot import Snapshot
 from tokenharbor.gateway.translation import losses_of
-from tokenharbor.gateway.variants import choose_variant, need_surface
+from tokenharbor.gateway.variants import check_surface, choose_variant
 from tokenharbor.identity.caller import Caller
 from tokenharbor.identity.limits import free_requests
 from tokenharbor.kernel.errors import FreeModelsDisabled, ModelNotFound
@@ -33,20 +33,21 @@ def lane_of(snapshot: Snapshot, caller: Caller, kind: str, request: Request) -> 
 
 
 def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
+    """Make and keep the lane of a key. Raises as `lane_of`."""
     caller, kind, name = key
     pools = snapshot.pools
     if pools is not None and name in pools.names:
         return _keep(snapshot, key, pool_lane(snapshot, pools, caller, request))
-    found = find_model(snapshot, name)
-    model, policy = found.model, snapshot.policy
-    allow_model(caller, model.name)
-    need_surface(request, model, snapshot)
+    resolved = find_model(snapshot, name)
+    model, policy = resolved.model, snapshot.policy
+    check_model(caller, model.name)
+    check_surface(request, model, snapshot)
     offers = snapshot.offers[model.name]
-    wanted = RouteRequest(
+    route_request = RouteRequest(
         dialect=request.dialect,
         candidates=offers.candidates,
         key=key_rules(caller),
-        boundaries=boundaries(None, None, found),
+        boundaries=boundaries(None, None, resolved),
         cooling=frozenset(),
         latency_ms={},
         max_providers=policy.failover.at_most,
@@ -55,16 +56,16 @@ def _open_lane(snapshot: Snapshot, key: LaneKey, request: Request) -> Lane:
     lane = Lane(
         payer=caller.payer if rates is None else rates.payer,
         rates=rates,
-        caching=cache_lane(policy, caller, found, [offers]) if request.dialect == kind else None,
+        caching=cache_lane(policy, caller, resolved, [offers]) if request.dialect == kind else None,
         free_limit=_free_limit(policy, caller, model),
         policy=policy,
         dialect=request.dialect,
-        asked_name=name,
+        requested_name=name,
         model_name=model.name,
-        found=found,
+        resolved=resolved,
         offers=offers,
-        wanted=wanted,
-        plan=offers.plan(wanted),
+        route_request=route_request,
+        plan=offers.plan(route_request),
     )
     return _keep(snapshot, key, lane)
 
@@ -93,20 +94,20 @@ def _free_limit(policy: Policy, caller: Caller, model: Model) -> int:
 def make_plan(call: MeteredCall, lane: Lane, request: Request, health: Health) -> Plan:
     """Return the lane's plan, or the request's own if it needs one. It may have no endpoint. Raises InvalidRequest."""
     plan, cooling = lane.plan, health.cooling()
-    header = None if call.rules is None else call.header_rules()
+    header = None if call.rules_header is None else call.header_rules()
     if (
         request.rules is not None
         or header is not None
         or cooling
         or (plan.foreign and losses_of(call, request, lane.offers, strict=False))
     ):
-        wanted = msgspec.structs.replace(
-            lane.wanted,
-            boundaries=boundaries(request.rules, header, lane.found),
+        route_request = msgspec.structs.replace(
+            lane.route_request,
+            boundaries=boundaries(request.rules, header, lane.resolved),
             cooling=cooling,
             latency_ms=health.latency_ms,
         )
-        plan = plan_by_rules(call, request, lane.offers, wanted, strict=is_strict(request.rules, header))
+        plan = plan_by_rules(call, request, lane.offers, route_request, strict=is_strict(request.rules, header))
     return plan if request.demand is None else choose_variant(plan, request.demand)
 
 
@@ -116,24 +117,26 @@ def is_strict(*stated: ProviderRules | None) -> bool:
 
 
 def plan_by_rules(
-    call: MeteredCall, request: Request, offers: ModelOffers, wanted: RouteRequest, *, strict: bool
+    call: MeteredCall, request: Request, offers: ModelOffers, route_request: RouteRequest, *, strict: bool
 ) -> Plan:
     """Return the plan for one model of a request with its own rules."""
-    plan = offers.plan(wanted)
+    plan = offers.plan(route_request)
     if plan.foreign and (lost := losses_of(call, request, offers, strict=strict)):
         plan = offers.plan(
-            msgspec.structs.replace(wanted, untranslatable=lost.untranslatable, dropped_advice=lost.dropped_advice)
+            msgspec.structs.replace(
+                route_request, untranslatable=lost.untranslatable, dropped_advice=lost.dropped_advice
+            )
         )
     return plan
 
 
 def find_model(snapshot: Snapshot, name: str) -> ResolvedName:
     """Return the model of a name. Raises ModelNotFound, which suggests the nearest names."""
-    found = snapshot.index.find(name)
-    if found is None:
+    resolved = snapshot.index.find(name)
+    if resolved is None:
         pools = snapshot.pools
         raise model_not_found(name, (pools.nearest(name) if pools else ()) or snapshot.index.nearest(name))
-    return found
+    return resolved
 
 
 def model_not_found(name: str, nearest: Sequence[str] = ()) -> ModelNotFound:

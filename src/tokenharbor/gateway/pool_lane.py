@@ -20,19 +20,19 @@ def pool_lane(snapshot: Snapshot, pools: Pools, caller: Caller, request: Request
     if request.demand is not None:
         raise InvalidRequest(f"{request.model} supports {CHAT} only: use another model.", param="model")
     access = pool_access(snapshot, pools, caller, request)
-    first, rates = access.everybody[0], snapshot.rates_of(caller)
-    found = ResolvedName(first.offers.model)
+    first, rates = access.all_members[0], snapshot.rates_of(caller)
+    resolved = ResolvedName(first.offers.model)
     return Lane(
         payer=caller.payer if rates is None else rates.payer,
         rates=rates,
         policy=snapshot.policy,
         dialect=request.dialect,
-        asked_name=request.model,
+        requested_name=request.model,
         model_name=pools.policy.name,
-        found=found,
+        resolved=resolved,
         offers=first.offers,
-        wanted=first.wanted,
-        caching=cache_lane(snapshot.policy, caller, found, [each.offers for each in access.everybody]),
+        route_request=first.route_request,
+        caching=cache_lane(snapshot.policy, caller, resolved, [each.offers for each in access.all_members]),
         plan=Plan(first.offers.model, ()),
         access=access,
     )
@@ -45,9 +45,9 @@ def pool_access(snapshot: Snapshot, pools: Pools, caller: Caller, request: Reque
         for stage, pool in pools.models.items()
     }
     access = PoolAccess(pools, pools.names[request.model], members)
-    if not access.everybody:
+    if not access.all_members:
         raise NoProviderAvailable(f"{pools.policy.name} has no models here. GET /v1/models lists the available models.")
-    if all(each.barred is not None for each in access.everybody):
+    if all(each.barred is not None for each in access.all_members):
         raise PermissionDenied(
             f"This API key does not allow model {request.model}, nor any model that it stands for. "
             f"It allows: {', '.join(sorted(caller.models))}."
@@ -56,7 +56,7 @@ def pool_access(snapshot: Snapshot, pools: Pools, caller: Caller, request: Reque
 
 
 def _member(offers: ModelOffers, caller: Caller, request: Request, snapshot: Snapshot, pools: Pools) -> PoolMember:
-    wanted = RouteRequest(
+    route_request = RouteRequest(
         dialect=request.dialect,
         candidates=offers.candidates,
         key=key_rules(caller),
@@ -65,10 +65,10 @@ def _member(offers: ModelOffers, caller: Caller, request: Request, snapshot: Sna
         latency_ms={},
         max_providers=snapshot.policy.failover.at_most,
     )
-    return PoolMember(offers, wanted, _barred(offers, caller, request.model, pools))
+    return PoolMember(offers, route_request, _barred(offers, caller, request.model, pools))
 
 
-def _barred(offers: ModelOffers, caller: Caller, asked: str, pools: Pools) -> DroppedEndpoint | None:
+def _barred(offers: ModelOffers, caller: Caller, requested_name: str, pools: Pools) -> DroppedEndpoint | None:
     """Return why a key may not use a model of a pool, or None. A key that lists the pools' name may use all models; one
     that lists the name of a stage, the models of that stage's pool; any other key, only the models that it lists.
     """
@@ -78,8 +78,8 @@ def _barred(offers: ModelOffers, caller: Caller, asked: str, pools: Pools) -> Dr
     listed = caller.models
     if not listed or {pools.policy.name, name} & listed:
         return None
-    stage = pools.names[asked]
-    if asked in listed and stage is not None and offers in pools.models[stage]:
+    stage = pools.names[requested_name]
+    if requested_name in listed and stage is not None and offers in pools.models[stage]:
         return None
     reason = f"the API key does not allow model {name}"
     return DroppedEndpoint(endpoint, DropCode.KEY_MODEL, reason, by_key=True)

@@ -34,11 +34,11 @@ _IMAGES = "messages"
 class PoolRoute:
     """The models of a stage's pool that can serve the request, each as a plan, and why other endpoints are dropped."""
 
-    found: Sequence[Plan]
+    plans: Sequence[Plan]
     dropped: Sequence[DroppedEndpoint]
 
     def find(self, model: str) -> Plan | None:
-        return next((each for each in self.found if each.model.name == model), None)
+        return next((each for each in self.plans if each.model.name == model), None)
 
 
 @dataclass(slots=True)
@@ -55,8 +55,8 @@ class PoolRoutes:
         """Return the prices of the model that a new session at this stage would get, or None if no model can
         serve it.
         """
-        found = self._route(stage).found
-        return self._prices(self._in_order(found)[0]) if found else None
+        plans = self._route(stage).plans
+        return self._prices(self._in_order(plans)[0]) if plans else None
 
     def prices_of(self, stage: Stage, model: str) -> TokenPrices | None:
         """Return the prices of a model of a stage's pool, or None if it cannot serve the request."""
@@ -71,20 +71,20 @@ class PoolRoutes:
         for stage in dict.fromkeys((choice.stage, Stage.GENERAL, *Stage)):
             route = self._route(stage)
             dropped |= {each.endpoint.name: each for each in route.dropped}
-            if route.found:
-                return self._join(route.found, choice, dropped)
+            if route.plans:
+                return self._join(route.plans, choice, dropped)
         model = next(each.offers.model for pool in self.access.members.values() for each in pool)
         return Plan(model, (), list(dropped.values()), pooled=True)
 
-    def _join(self, found: Sequence[Plan], choice: Choice, dropped: dict[str, DroppedEndpoint]) -> Plan:
+    def _join(self, plans: Sequence[Plan], choice: Choice, dropped: dict[str, DroppedEndpoint]) -> Plan:
         """Join the plans of several models: all endpoints of the first model, and the best one of each further
         model.
         """
-        order = self._in_order(found, choice)
+        order = self._in_order(plans, choice)
         first = self._endpoints(order[0], choice)
-        behind = [ready for plan in order[1:] for ready in plan.endpoints]
+        further = [ready for plan in order[1:] for ready in plan.endpoints]
         best = [plan.endpoints[0] for plan in order[1:]] if self._fails_over else []
-        for ready in behind:
+        for ready in further:
             if ready not in best:
                 reason = "over the limit of providers for one request"
                 dropped[ready.name] = DroppedEndpoint(ready.endpoint, DropCode.AT_MOST, reason)
@@ -96,9 +96,9 @@ class PoolRoutes:
 
     @property
     def _fails_over(self) -> bool:
-        return any(each.wanted.max_providers > 1 for pool in self.access.members.values() for each in pool)
+        return any(each.route_request.max_providers > 1 for pool in self.access.members.values() for each in pool)
 
-    def _in_order(self, found: Sequence[Plan], choice: Choice | None = None) -> Sequence[Plan]:
+    def _in_order(self, plans: Sequence[Plan], choice: Choice | None = None) -> Sequence[Plan]:
         """Return the plans in order: the executor that stays, then the pool's order; models with only cooling endpoints
         come last.
         """
@@ -109,7 +109,7 @@ class PoolRoutes:
             stays = choice is not None and choice.endpoint in names
             return names <= cooling, not stays, choice is None or choice.model != plan.model.name
 
-        return sorted(found, key=rank)
+        return sorted(plans, key=rank)
 
     def _endpoints(self, plan: Plan, choice: Choice) -> Sequence[ReadyEndpoint]:
         """Return the first model's endpoints. The one that stays comes first, unless it is cooling or the caller set an
@@ -151,15 +151,15 @@ class PoolRoutes:
         """Return the plan of one model."""
         call, request = self.call, self.request
         header, cooling = call.header_rules(), self.health.cooling()
-        wanted = member.wanted
+        route_request = member.route_request
         if request.rules is not None or header is not None or cooling:
-            wanted = msgspec.structs.replace(
-                wanted,
+            route_request = msgspec.structs.replace(
+                route_request,
                 boundaries=boundaries(request.rules, header, ResolvedName(member.offers.model)),
                 cooling=cooling,
                 latency_ms=self.health.latency_ms,
             )
-        return plan_by_rules(call, request, member.offers, wanted, strict=is_strict(request.rules, header))
+        return plan_by_rules(call, request, member.offers, route_request, strict=is_strict(request.rules, header))
 
     def _cannot(self, model: Model, member: PoolMember) -> DroppedEndpoint | None:
         """Return a drop if the model lacks a capability that the request needs in any wire, else None."""
@@ -210,19 +210,20 @@ async def hold_for_pool(holds: Holds, meter: Meter, request: Request, plan: Plan
         except InsufficientQuota:
             if not quoted.by_model:
                 raise
-            plan = _without_dearest(plan, quoted)
+            plan = _without_most_expensive(plan, quoted)
             meter.not_asked = plan.not_asked
             quoted = quote(request, plan.endpoints, meter.started_at, writes=plan.foreign)
         else:
             return plan
 
 
-def _without_dearest(plan: Plan, quoted: Quote) -> Plan:
-    dearest = quoted.model.name
+def _without_most_expensive(plan: Plan, quoted: Quote) -> Plan:
+    """Return the plan without the model that has the highest quote."""
+    most_expensive = quoted.model.name
     reason = "the balance, or what is left of a budget, does not cover it"
 
     def step(ready: ReadyEndpoint) -> ReadyEndpoint | DroppedEndpoint:
-        if ready.model.name != dearest:
+        if ready.model.name != most_expensive:
             return ready
         return DroppedEndpoint(ready.endpoint, DropCode.BALANCE, reason)
 

@@ -37,12 +37,12 @@ class Pools(msgspec.Struct, frozen=True):
 
 
 class PoolMember(msgspec.Struct, frozen=True):
-    """A model of a pool as one key may use it. `wanted` is the route request without provider rules while every
+    """A model of a pool as one key may use it. `route_request` is the route request without provider rules while every
     endpoint is healthy. `barred` says why this key may never use the model, or is None.
     """
 
     offers: ModelOffers
-    wanted: RouteRequest
+    route_request: RouteRequest
     barred: DroppedEndpoint | None = None
 
 
@@ -54,7 +54,7 @@ class PoolAccess(msgspec.Struct, frozen=True):
     members: Mapping[Stage, tuple[PoolMember, ...]]
 
     @property
-    def everybody(self) -> tuple[PoolMember, ...]:
+    def all_members(self) -> tuple[PoolMember, ...]:
         """The members of all pools."""
         return tuple(each for pool in self.members.values() for each in pool)
 

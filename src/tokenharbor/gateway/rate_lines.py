@@ -11,7 +11,7 @@ _TOKENS = _REQUESTS.replace(b"requests", b"tokens")
 _BOTH = _REQUESTS + _TOKENS
 
 
-class RateShown(msgspec.Struct, frozen=True, gc=False):
+class RateStatus(msgspec.Struct, frozen=True, gc=False):
     """A limit, its remainder, and the seconds until it is reset."""
 
     limit: int
@@ -19,7 +19,7 @@ class RateShown(msgspec.Struct, frozen=True, gc=False):
     reset_seconds: float
 
 
-def narrower(one: RateShown | None, other: RateShown | None) -> RateShown | None:
+def narrower(one: RateStatus | None, other: RateStatus | None) -> RateStatus | None:
     """Return the limit with less left; of equals, the one that is reset later."""
     if one is None or other is None:
         return one or other
@@ -28,7 +28,7 @@ def narrower(one: RateShown | None, other: RateShown | None) -> RateShown | None
     return one if one.remaining < other.remaining else other
 
 
-def write_rate_lines(requests: RateShown | None, tokens: RateShown | None) -> bytes:
+def write_rate_lines(requests: RateStatus | None, tokens: RateStatus | None) -> bytes:
     """Return the lines for requests and tokens a minute, without those for which there is no limit."""
     if requests is None or tokens is None:
         return _lines(_REQUESTS, requests) + _lines(_TOKENS, tokens)
@@ -59,5 +59,5 @@ def _reset(seconds: float) -> bytes:
     return _DURATIONS[whole] if whole < len(_DURATIONS) else write_duration(whole).encode("ascii")
 
 
-def _lines(form: bytes, rate: RateShown | None) -> bytes:
+def _lines(form: bytes, rate: RateStatus | None) -> bytes:
     return b"" if rate is None else form % (rate.limit, rate.remaining, _reset(rate.reset_seconds))

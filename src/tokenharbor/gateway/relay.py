@@ -3,7 +3,7 @@
 import asyncio
 
 from tokenharbor.billing.alarms import Alarm
-from tokenharbor.billing.bounds import most_content, most_wire
+from tokenharbor.billing.bounds import most_answer_bytes, most_content_bytes
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.call import MeteredCall
 from tokenharbor.http.message import BrokenAnswer, TimedOut
@@ -22,7 +22,7 @@ async def relay(opened: OpenStream, call: MeteredCall) -> Failure | None:
     try:
         failure = await _pass_on(opened, call)
         if opened.splicer.stopping:
-            await _until_usage(opened, call)
+            await _await_usage(opened, call)
     finally:
         call.meter.delivered_bytes = opened.splicer.text_bytes
         note_usage(call.meter, opened.splicer)
@@ -34,38 +34,39 @@ async def relay(opened: OpenStream, call: MeteredCall) -> Failure | None:
 
 
 async def _pass_on(opened: OpenStream, call: MeteredCall) -> Failure | None:
+    """Pass on pieces until the stream's ending, and return the failure if one ends it before."""
     splicer, answer, exchange = opened.splicer, opened.answer, call.exchange
-    most, most_came = _most(call.meter)
+    most_content, most_received = _most_bytes(call.meter)
     piece = opened.first
-    grown, came = splicer.text_bytes + splicer.ending_text_bytes, len(piece)
-    over = False
+    content_bytes, received = splicer.text_bytes + splicer.ending_text_bytes, len(piece)
+    ended = False
     while True:
         if piece:
-            await exchange.write(_leaving(piece, opened, call))
-        if (grown > most or came > most_came) and not splicer.complete:
-            return _cut(call.meter, grown, came)
+            await exchange.write(_outgoing(piece, opened, call))
+        if (content_bytes > most_content or received > most_received) and not splicer.complete:
+            return _cut(call.meter, content_bytes, received)
         if splicer.failure is not None:
             return opened.credential.mask_failure(splicer.failure)
         if splicer.complete or splicer.stopping:
             return None
         if splicer.held_bytes > MAX_ENDING_BYTES:
             return Failure(FailureKind.GARBAGE)
-        if over:
+        if ended:
             return Failure(FailureKind.BROKEN)
         try:
             data = await answer.next()
         except (BrokenAnswer, TimedOut) as error:
             return failure_of_error(error)
-        over = not data
-        came += len(data)
-        before = grown
-        piece = splicer.close(whole=answer.framed) if over else splicer.feed(data)
-        grown = splicer.text_bytes + splicer.ending_text_bytes
-        if grown != before:
+        ended = not data
+        received += len(data)
+        before = content_bytes
+        piece = splicer.close(whole=answer.framed) if ended else splicer.feed(data)
+        content_bytes = splicer.text_bytes + splicer.ending_text_bytes
+        if content_bytes != before:
             answer.content_arrived()
 
 
-async def _until_usage(opened: OpenStream, call: MeteredCall) -> None:
+async def _await_usage(opened: OpenStream, call: MeteredCall) -> None:
     """Wait for the usage of an answer that we cut at a stop sequence: it counts more than the visible text. Stop as
     soon as anything else comes, or after `_USAGE_SECONDS`.
     """
@@ -80,7 +81,7 @@ async def _until_usage(opened: OpenStream, call: MeteredCall) -> None:
     splicer.stop_waiting()
 
 
-def _leaving(piece: bytes, opened: OpenStream, call: MeteredCall) -> bytes:
+def _outgoing(piece: bytes, opened: OpenStream, call: MeteredCall) -> bytes:
     """Return a piece as it is sent, and collect it for the cache."""
     clean = mask_piece(piece, opened, call.meter)
     if call.cache is not None:
@@ -96,18 +97,18 @@ def mask_piece(piece: bytes, opened: OpenStream, meter: Meter) -> bytes:
     return clean
 
 
-def _most(meter: Meter) -> tuple[int, int]:
+def _most_bytes(meter: Meter) -> tuple[int, int]:
     """Return the bytes of content, and of all data, above which a stream is cut."""
     assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
     request, bound = meter.request, meter.quote.bound
-    return most_content(request, bound), most_wire(request, bound)
+    return most_content_bytes(request, bound), most_answer_bytes(request, bound)
 
 
-def _cut(meter: Meter, grown: int, came: int) -> Failure:
+def _cut(meter: Meter, content_bytes: int, received: int) -> Failure:
     """Cut a stream that does not stop. The delivered part is billed, up to the quote's bound."""
     meter.cut = True
     most = meter.quote.bound.output if meter.quote is not None else 0
-    meter.alarm(Alarm.OUTPUT_OVER_BOUND, most_tokens=most, content_bytes=grown, bytes=came)
+    meter.alarm(Alarm.OUTPUT_OVER_BOUND, most_tokens=most, content_bytes=content_bytes, bytes=received)
     return Failure(FailureKind.OVERLONG)
 
 

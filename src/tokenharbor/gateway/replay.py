@@ -26,13 +26,13 @@ async def replay(dependencies: Dependencies, call: MeteredCall, request: Request
     this caller. Raises what holds and settlements raise, and Disconnected.
     """
     try:
-        content, ending = written(call, request, found, dependencies.notes)
+        content, ending = answer_parts(call, request, found, dependencies.notes)
     except UnreadableAnswer:
         return False
     meter, exchange, pace, ready = call.meter, call.exchange, dependencies.caching.pace, found.ready
     usage = found.answer.usage
     read = input_size(usage)
-    meter.found(ready, found.hit)
+    meter.note_hit(ready, found.hit)
     dependencies.caching.note_hit(call, found)
     quote = Quote(ZERO, UsageBound(read, token_count(usage) - read), request, ready.model)
     await dependencies.holds.place(meter, request, (ready,), meter.policy, quote)
@@ -54,7 +54,7 @@ async def replay(dependencies: Dependencies, call: MeteredCall, request: Request
     return True
 
 
-def written(call: MeteredCall, request: Request, found: FoundAnswer, notes: NoteCache) -> Parts:
+def answer_parts(call: MeteredCall, request: Request, found: FoundAnswer, notes: NoteCache) -> Parts:
     """Return the answer in the form that the request asks for, and its ending, b"" if it is not a stream. Raises
     UnreadableAnswer.
     """

@@ -51,12 +51,12 @@ async def serve_similar(
         cache.counts["semantic_over_cap"] += 1
         return False
     comparison = _Comparison(cache, caching.expense, semantic, found, hold)
-    given = False
+    served = False
     try:
-        given = await replay(dependencies, call, request, found)
+        served = await replay(dependencies, call, request, found)
     finally:
-        cache.start(comparison.run(kind, _unbilled(call, request), request) if given else comparison.drop())
-    return given
+        cache.start(comparison.run(kind, _unbilled(call, request), request) if served else comparison.drop())
+    return served
 
 
 async def _reserve(
@@ -71,8 +71,8 @@ async def _reserve(
     """
     if expense is None:
         return None
-    plain = Rates(ready.rates.price, Terms())  # the provider's price, without our terms
-    most = plain.upper_bound(quote(request, (ready,), call.started_at).bound, call.started_at)
+    vendor_rates = Rates(ready.rates.price, Terms())  # the provider's price, without our terms
+    most = vendor_rates.upper_bound(quote(request, (ready,), call.started_at).bound, call.started_at)
     try:
         return await expense.reserve(call.started_at, most, semantic.policy.semantic_compared)
     except DatabaseUnavailable:
@@ -178,14 +178,14 @@ async def _ask_provider(
 
 async def _read_through(opened: OpenStream) -> tuple[bytes, bytes] | None:
     """Return a stream's content and ending, or None if it is too long to compare. Raises BrokenAnswer, TimedOut."""
-    splicer, pieces, came = opened.splicer, [opened.first], len(opened.first)
-    while not splicer.complete and came <= _MOST_BYTES:
+    splicer, pieces, received = opened.splicer, [opened.first], len(opened.first)
+    while not splicer.complete and received <= _MOST_BYTES:
         data = await opened.answer.next()
-        came += len(data)
+        received += len(data)
         pieces.append(splicer.feed(data) if data else splicer.close(whole=opened.answer.framed))
         if splicer.failure is not None or not (data or splicer.complete):
             raise BrokenAnswer
-    return None if came > _MOST_BYTES else (b"".join(pieces), splicer.ending(None))
+    return None if received > _MOST_BYTES else (b"".join(pieces), splicer.ending(None))
 
 
 def _as_cached(

@@ -7,7 +7,7 @@ from tokenharbor.billing.meter import Meter, MeterState
 from tokenharbor.billing.quote import quote
 from tokenharbor.gateway.admit import admit, check_caller, known_caller
 from tokenharbor.gateway.answers import rate_lines, route_lines, write_refusal
-from tokenharbor.gateway.attempts import open_first
+from tokenharbor.gateway.attempts import try_endpoints
 from tokenharbor.gateway.cacheable_request import CacheableRequest
 from tokenharbor.gateway.call import MeteredCall, may_be_dry, presented_key
 from tokenharbor.gateway.dependencies import Dependencies
@@ -46,7 +46,9 @@ class Gateway:
     def __init__(self, dependencies: Dependencies) -> None:
         self._dependencies = dependencies
 
-    def enter(self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None) -> Awaitable[None]:
+    def enter(
+        self, exchange: Exchange, kind: RequestKind[R, A], model_in_path: ModelInPath | None = None
+    ) -> Awaitable[None]:
         """Serve a request. While its caller is refused for a rate limit, repeat the refusal at once, without reading
         the body or asking the database.
         """
@@ -62,13 +64,13 @@ class Gateway:
                 dependencies.metrics.note_repeated_refusal()
                 dependencies.refusals.note(caller, REPEATED)
                 return _DONE
-        return self.serve(exchange, kind, place)
+        return self.serve(exchange, kind, model_in_path)
 
     async def serve(  # noqa: C901, PLR0912  all steps of a request in one place, in order
-        self, exchange: Exchange, kind: RequestKind[R, A], place: ModelInPath | None = None
+        self, exchange: Exchange, kind: RequestKind[R, A], model_in_path: ModelInPath | None = None
     ) -> None:
         dependencies = self._dependencies
-        call = MeteredCall(exchange, kind.dialect, dependencies.world, place)
+        call = MeteredCall(exchange, kind.dialect, dependencies.world, model_in_path)
         exchange.work = meter = call.meter
         try:
             call.read_query()
@@ -99,10 +101,10 @@ class Gateway:
                 await dependencies.holds.place(meter, request, plan.endpoints, snapshot.policy, quoted)
             else:
                 plan = await hold_for_pool(dependencies.holds, meter, request, plan, quoted)
-            ready, answer = await open_first(dependencies, kind, call, request, plan)
+            ready, answer = await try_endpoints(dependencies, kind, call, request, plan)
             await kind.deliver(call, request, ready, answer)
-            if call.staged is not None:
-                dependencies.conductor.note_served(call, call.staged, ready)
+            if call.pool_decision is not None:
+                dependencies.conductor.note_served(call, call.pool_decision, ready)
         except Refusal as refusal:
             await self._refuse(call, kind, refusal)
         except Disconnected:
@@ -144,11 +146,11 @@ class Gateway:
         meter.refusal = refusal.code
         if meter.state is MeterState.OPEN and call.key and not call.dry_run:
             self._note_refused(call.key, refusal)
-        await self._dependencies.settler.give_back(meter)
+        await self._dependencies.settler.release_hold(meter)
         if exchange.retract():
             lines = route_lines(meter) + rate_lines(call)
             exchange.respond(*write_refusal(call.dialect, call.request_id, refusal, lines))
-        elif kind.says_errors:
+        elif kind.streams_errors:
             exchange.end(call.dialect.write_stream_refusal(refusal, call.request_id))
         else:
             exchange.abort()
@@ -164,4 +166,4 @@ class Gateway:
 
 def depends_on_lease(work: object) -> bool:
     """Return whether a request counts as open: from its hold on, until it is settled or released."""
-    return isinstance(work, Meter) and work.state in (MeterState.ASKED, MeterState.HELD)
+    return isinstance(work, Meter) and work.state in (MeterState.PLACING, MeterState.HELD)

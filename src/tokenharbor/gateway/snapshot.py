@@ -236,8 +236,10 @@ def _model_offers(model: Model, sale: _PlanSale, secret_of: SecretOf, clock: Clo
         ready[endpoint.name] = _make_ready(offer, sale.policy, secret_of(endpoint.provider), clock)
     candidates.sort(key=lambda each: each.input_pico + each.output_pico)
     offers = ModelOffers(model, tuple(candidates), ready)
-    plain = {dialect: offers.plan(plain_route_request(dialect, candidates, sale.policy)) for dialect in DIALECTS}
-    return msgspec.structs.replace(offers, plain=plain)
+    default_plans = {
+        dialect: offers.plan(default_route_request(dialect, candidates, sale.policy)) for dialect in DIALECTS
+    }
+    return msgspec.structs.replace(offers, default_plans=default_plans)
 
 
 def outside_plan(endpoint: Endpoint, plan: PlanPolicy) -> str | None:
@@ -253,7 +255,7 @@ def outside_plan(endpoint: Endpoint, plan: PlanPolicy) -> str | None:
     return None
 
 
-def plain_route_request(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:
+def default_route_request(dialect: str, candidates: Sequence[RouteCandidate], policy: Policy) -> RouteRequest:
     """Return the route request of a request without rules while every endpoint is healthy."""
     return RouteRequest(dialect, candidates, NO_ROUTING_RULES, NO_BOUNDARIES, frozenset(), {}, policy.failover.at_most)
 

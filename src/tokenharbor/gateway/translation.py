@@ -208,7 +208,7 @@ def stated_effort(call: MeteredCall, request: Request, ready: ReadyEndpoint) -> 
 
 def _at_stage(chat: Chat, call: MeteredCall, model: Model) -> Chat | None:
     """Return the chat with the stage's reasoning effort, or None if there is none to set."""
-    effort = None if call.staged is None else call.staged.effort_at(model)
+    effort = None if call.pool_decision is None else call.pool_decision.effort_at(model)
     return None if effort is None else msgspec.structs.replace(chat, thinking=ReasoningRequest(effort))
 
 

@@ -16,7 +16,7 @@ from tokenharbor.wire.neutral.request import MediaDemand, Request
 _MOST_NAMED = 8
 
 
-def need_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
+def check_surface(request: Request, model: Model, snapshot: Snapshot) -> None:
     """Raise InvalidRequest, which names models that do, if the model does not support the request's surface."""
     surface = request.demand.surface if request.demand is not None else CHAT
     if surface in model.surfaces:

@@ -41,22 +41,22 @@ class HoldBatch:
         left_by_limit = {**meter.limits_left(self._at), **wallet.limits_left(self._at)}
         by_rate = next(filter(None, self._rate_refusals(hold, wallet, meter)), None)
         if by_rate is not None:
-            left = least_left(left_by_limit) if by_rate.why in _OF_TOKENS else ZERO
-            return self._refused(hold, by_rate.why, left, by_rate.retry_ms)
+            left = least_left(left_by_limit) if by_rate.reason in _OF_TOKENS else ZERO
+            return self._refused(hold, by_rate.reason, left, by_rate.retry_ms)
         if wallet.debt:
             return self._refused(hold, HoldRefusal.DEBT)
         if hold.amount > wallet.free:
             return self._refused(hold, HoldRefusal.BALANCE)
-        for why, rest in left_by_limit.items():
+        for reason, rest in left_by_limit.items():
             if hold.amount > rest:
-                return self._refused(hold, why, Usd(max(rest, 0)))
+                return self._refused(hold, reason, Usd(max(rest, 0)))
         return None
 
     def with_rates(self, hold: Hold, answer: Answer[PlacedHold | RefusedHold]) -> Answer[PlacedHold | RefusedHold]:
         """Return an answer with the use of rates at the end of the batch."""
         if not isinstance(answer, PlacedHold | RefusedHold) or hold.request_id not in self._new:
             return answer
-        if not hold.payer.is_limited or (isinstance(answer, RefusedHold) and answer.why is HoldRefusal.UNKNOWN):
+        if not hold.payer.is_limited or (isinstance(answer, RefusedHold) and answer.reason is HoldRefusal.UNKNOWN):
             return answer
         wallet, meter = self._tables.wallets[hold.payer.account_id], self._tables.meters[hold.payer.key_id]
         use = RateUse(meter.rates.use(self.now), wallet.rates.use(self.now))
@@ -78,9 +78,9 @@ class HoldBatch:
         payer = hold.payer
         return self._account_limits.get(payer.account_id, UNLIMITED), self._key_limits.get(payer.key_id, UNLIMITED)
 
-    def _refused(self, hold: Hold, why: HoldRefusal, left: Usd = ZERO, retry_ms: int = 0) -> RefusedHold:
+    def _refused(self, hold: Hold, reason: HoldRefusal, left: Usd = ZERO, retry_ms: int = 0) -> RefusedHold:
         wallet, meter = self._tables.wallets[hold.payer.account_id], self._tables.meters[hold.payer.key_id]
         account, key = self._limits(hold)
         tokens = wallet.rates.tokens_left(account, self.now), meter.rates.tokens_left(key, self.now)
         tokens_left = min([each for each in tokens if each is not None], default=None)
-        return RefusedHold(why, wallet.free, Usd(wallet.held), left, tokens_left, retry_ms)
+        return RefusedHold(reason, wallet.free, Usd(wallet.held), left, tokens_left, retry_ms)

@@ -66,27 +66,27 @@ class RateCount:
 class RateRefusal:
     """A refusal by a rate, and the time until the rate admits it; 0 means that waiting does not help."""
 
-    why: HoldRefusal
+    reason: HoldRefusal
     retry_ms: int
 
 
-def concurrency_refusal(why: HoldRefusal, count: RateCount, limits: RateLimits) -> RateRefusal | None:
+def concurrency_refusal(reason: HoldRefusal, count: RateCount, limits: RateLimits) -> RateRefusal | None:
     reached = limits.concurrency is not None and count.open >= limits.concurrency
-    return RateRefusal(why, _CONCURRENCY_RETRY_MS) if reached else None
+    return RateRefusal(reason, _CONCURRENCY_RETRY_MS) if reached else None
 
 
-def requests_refusal(why: HoldRefusal, count: RateCount, limits: RateLimits, now: datetime) -> RateRefusal | None:
+def requests_refusal(reason: HoldRefusal, count: RateCount, limits: RateLimits, now: datetime) -> RateRefusal | None:
     then = count.at(now)
-    return RateRefusal(why, then.ends_in_ms(now)) if limits.rpm is not None and then.requests >= limits.rpm else None
+    return RateRefusal(reason, then.ends_in_ms(now)) if limits.rpm is not None and then.requests >= limits.rpm else None
 
 
 def tokens_refusal(
-    why: HoldRefusal, count: RateCount, limits: RateLimits, tokens: int, now: datetime
+    reason: HoldRefusal, count: RateCount, limits: RateLimits, tokens: int, now: datetime
 ) -> RateRefusal | None:
     then = count.at(now)
     if limits.tpm is None or then.tokens + tokens <= limits.tpm:
         return None
-    return RateRefusal(why, 0 if tokens > limits.tpm else then.ends_in_ms(now))
+    return RateRefusal(reason, 0 if tokens > limits.tpm else then.ends_in_ms(now))
 
 
 @dataclass(frozen=True, slots=True)

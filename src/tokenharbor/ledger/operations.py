@@ -128,8 +128,8 @@ def _rates(who: BatchPayers, lines: Sequence[Sequence[int]]) -> Sequence[RateUse
 
 
 def _refused(verdict: Sequence[int], rates: RateUse | None) -> RefusedHold:
-    why, available, held, limit_left, tokens_left, retry_ms = verdict
-    reason, tokens = _REFUSALS[why - 1], None if tokens_left < 0 else tokens_left
+    number, available, held, limit_left, tokens_left, retry_ms = verdict
+    reason, tokens = _REFUSALS[number - 1], None if tokens_left < 0 else tokens_left
     if reason is HoldRefusal.UNKNOWN:
         rates = None
     return RefusedHold(reason, Usd(available), Usd(held), Usd(limit_left), tokens, retry_ms, rates)

@@ -112,12 +112,12 @@ class PlacedHold(msgspec.Struct, frozen=True, gc=False):
 
 class RefusedHold(msgspec.Struct, frozen=True):
     """A hold that was refused, with the wallet's state at that moment. `limit_left` is the rest of the quota or budget
-    that refused it; if tokens per minute refused it, the least rest of all quotas and budgets. `tokens_left` is what
-    the windows of key and account still allow; None means no limit. `retry_ms` is the time until a rate admits the
-    request; 0 means that waiting does not help. `rates` is as in PlacedHold.
+    that refused it; if tokens per minute refused it, the least rest of all quotas and budgets. `tokens_left` is the
+    number of tokens that the windows of key and account still allow; None means no limit. `retry_ms` is the time until
+    a rate admits the request; 0 means that waiting does not help. `rates` is as in PlacedHold.
     """
 
-    why: HoldRefusal
+    reason: HoldRefusal
     available: Usd
     held: Usd
     limit_left: Usd = ZERO

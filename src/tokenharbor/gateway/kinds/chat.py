@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 from functools import partial
 
-from tokenharbor.billing.bounds import most_wire
+from tokenharbor.billing.bounds import most_answer_bytes
 from tokenharbor.billing.meter import Meter
 from tokenharbor.gateway.answers import stream_head
 from tokenharbor.gateway.attempts import broken_stream_refusal
@@ -31,7 +31,7 @@ from tokenharbor.wire.neutral.request import Edit, Request
 class ChatKind:
     """Chat requests in one dialect."""
 
-    says_errors = True
+    streams_errors = True
 
     def __init__(self, dependencies: Dependencies, dialect: Dialect) -> None:
         self.name = dialect.name
@@ -45,8 +45,8 @@ class ChatKind:
         if len(body) > SHORT or self._dependencies.reading.crowded:
             await self._dependencies.reading.wait(len(body))
         if len(body) > LARGE:
-            return await self._dependencies.large.read(partial(self.dialect.read_request, body, call.place))
-        return self.dialect.read_request(body, call.place)
+            return await self._dependencies.large.read(partial(self.dialect.read_request, body, call.model_in_path))
+        return self.dialect.read_request(body, call.model_in_path)
 
     def ask(
         self, call: MeteredCall, request: Request, ready: ReadyEndpoint
@@ -56,14 +56,14 @@ class ChatKind:
             return self._ask_across(call, request, ready)
         hide_usage = request.stream and not request.wants_usage
         endpoint = ready.endpoint
-        effort = None if call.staged is None else stated_effort(call, request, ready)
+        effort = None if call.pool_decision is None else stated_effort(call, request, ready)
         edit = Edit(endpoint.upstream_model, call.meter.capped, hide_usage, endpoint.limit.max_field, effort=effort)
         body = dialect.write_request(request, edit)
         if request.stream:
-            outgoing = OutgoingRequest(ready.target, dialect, body, call.lines)
+            outgoing = OutgoingRequest(ready.target, dialect, body, call.forwarded_lines)
             return open_stream(client, outgoing, dialect.splice(request, hide_usage=hide_usage))
         return fetch_answer(
-            client, OutgoingRequest(ready.target, dialect, body, call.lines, _most_bytes(call.meter, ready))
+            client, OutgoingRequest(ready.target, dialect, body, call.forwarded_lines, _most_bytes(call.meter, ready))
         )
 
     def _ask_across(
@@ -112,4 +112,4 @@ def _most_bytes(meter: Meter, ready: ReadyEndpoint) -> int:
     """Return the most bytes that a whole answer within the quote's bound can have."""
     assert meter.quote is not None, "no provider is called before the hold is placed"  # noqa: S101  for mypy
     quote = meter.quote.of(ready) if meter.quote.by_model else meter.quote
-    return min(2 * most_wire(meter.request, quote.bound), MAX_ANSWER_BYTES)
+    return min(2 * most_answer_bytes(meter.request, quote.bound), MAX_ANSWER_BYTES)

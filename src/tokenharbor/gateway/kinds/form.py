@@ -31,7 +31,7 @@ class FormRequest(Request, frozen=True, kw_only=True):
 class FormKind:
     """Form requests on one surface. `dialect` is that of its errors."""
 
-    says_errors = False
+    streams_errors = False
 
     def __init__(self, dependencies: Dependencies, dialect: Dialect, surface: FormSurface) -> None:
         self.name = surface.name

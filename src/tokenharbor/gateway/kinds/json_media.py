@@ -31,7 +31,7 @@ _SOUNDS = (b"audio/", b"application/octet-stream", b"video/")
 class JsonMediaKind:
     """JSON requests on one surface. `dialect` is that of its errors."""
 
-    says_errors = False
+    streams_errors = False
 
     def __init__(self, dependencies: Dependencies, dialect: Dialect, surface: Surface) -> None:
         self.name = surface.name
@@ -52,7 +52,7 @@ class JsonMediaKind:
     ) -> Awaitable[WholeAnswer | OpenStream | Failure]:
         surface, target = self._surface, ready.targets[self._surface.name]
         body = surface.write_request(request, Edit(ready.endpoint.upstream_model, variant=ready.variant))
-        outgoing = OutgoingRequest(target, SurfaceAnswerReader(surface, request), body, call.lines)
+        outgoing = OutgoingRequest(target, SurfaceAnswerReader(surface, request), body, call.forwarded_lines)
         if surface.answers_audio:
             cleans = StreamMask(target.credential, partial(call.meter.alarm, Alarm.CREDENTIAL_SHOWN))
             return self._open_sound(outgoing, MediaSplicer(_spoken(request), cleans))

@@ -26,13 +26,14 @@ class LastFailure(msgspec.Struct, frozen=True):
 
 
 class RequestKind(Protocol[R, A]):
-    """One kind of request, made once. `name` is unique among kinds. `dialect` is that of its refusals. `says_errors`:
-    an answer that has begun is a stream of events, which can carry an error; otherwise it can only be cut off.
+    """One kind of request, made once. `name` is unique among kinds. `dialect` is that of its refusals.
+    `streams_errors`: an answer that has begun is a stream of events, which can carry an error; otherwise it can only be
+    cut off.
     """
 
     name: str
     dialect: Dialect
-    says_errors: bool
+    streams_errors: bool
 
     def read(self, call: MeteredCall) -> Awaitable[R]:
         """Read and check the request. Raises InvalidRequest."""

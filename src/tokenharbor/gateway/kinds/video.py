@@ -21,7 +21,7 @@ _NOT_TAKEN = "The database lost this request. Nothing was charged; try again."
 class VideoKind:
     """Video requests. Their hold outlives the request: it ends with the task."""
 
-    says_errors = False
+    streams_errors = False
 
     def __init__(self, dependencies: Dependencies, dialect: Dialect, surface: FormSurface) -> None:
         self.name = surface.name

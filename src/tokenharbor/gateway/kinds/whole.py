@@ -14,6 +14,7 @@ from tokenharbor.wire.neutral.request import Request
 async def deliver_whole(
     settler: Settler, call: MeteredCall, request: Request, ready: ReadyEndpoint, answer: WholeAnswer
 ) -> None:
+    """Settle a whole answer, then send it, and store it if it is cacheable. Raises Unavailable."""
     meter, body = call.meter, answer.body
     note_answer(meter, answer.read)
     meter.measure = partial(call.dialect.measure, body)

@@ -16,11 +16,11 @@ _LONGEST_WORD = 40
 
 
 class UploadForm(msgspec.Struct, frozen=True):
-    """The kept part of a form: `kept` are its first bytes, or all of them. `length` is the most
-    that the form can have.
+    """A form that was read in part or in full. `buffered` has its first bytes, or all of them; `length` is the most
+    bytes that the form can have.
     """
 
-    kept: bytes
+    buffered: bytes
     boundary: bytes
     reader: FormReader
     length: int
@@ -112,8 +112,8 @@ NOT_TRUE = frozenset({b"false", b"", b"null", b"False", b"0"})
 
 
 def write_form(form: UploadForm, request: Request, change: Edit) -> bytes:
-    """Return the kept part of the form, edited for a vendor."""
+    """Return the buffered part of the form, edited for a vendor."""
     changes = {name: value.encode() for name, value in change.variant}
     if change.model != request.model:
         changes["model"] = change.model.encode()
-    return edit_form(form.kept, form.boundary, form.fields, changes) if changes else form.kept
+    return edit_form(form.buffered, form.boundary, form.fields, changes) if changes else form.buffered

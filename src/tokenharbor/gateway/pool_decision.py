@@ -8,10 +8,10 @@ from tokenharbor.orchestra.pins import Choice, Turn
 from tokenharbor.orchestra.stage import Stage
 
 
-class Staged(msgspec.Struct, frozen=True, gc=False):
+class PoolDecision(msgspec.Struct, frozen=True, gc=False):
     """The decision about one request. `conversation` distinguishes the conversations of a session. `home` is the
-    executor: model and endpoint. `effort` is the reasoning effort, or None if the caller set it. `number` is the number
-    of the user's turns, or None if the conversation was not read.
+    executor: model and endpoint. `effort` is the reasoning effort, or None if the caller set it. `user_turns` is the
+    number of the user's turns, or None if the conversation was not read.
     """
 
     turn: Turn
@@ -19,7 +19,7 @@ class Staged(msgspec.Struct, frozen=True, gc=False):
     conversation: str
     home: tuple[str, str]
     effort: str | None
-    number: int | None
+    user_turns: int | None
     before: Stage | None = None  # the session's stage that this summary interrupts
 
     @property
@@ -30,17 +30,17 @@ class Staged(msgspec.Struct, frozen=True, gc=False):
     @property
     def lines(self) -> bytes:
         """The header lines of the answer that state stage and confidence."""
-        said = f"x-tokenharbor-stage: {self.choice.stage}\r\nx-tokenharbor-stage-confidence: {self.confidence}\r\n"
-        return said.encode("ascii")
+        lines = f"x-tokenharbor-stage: {self.choice.stage}\r\nx-tokenharbor-stage-confidence: {self.confidence}\r\n"
+        return lines.encode("ascii")
 
     @property
     def facts(self) -> tuple[object, ...]:
         """The parts of the decision that can change the answer."""
         return self.choice.stage, self.home, self.effort
 
-    def written(self) -> bytes:
+    def detail_part(self) -> bytes:
         """Return the decision as the receipt's detail has it."""
-        return write_stage(self.choice.stage, self.confidence, self.choice.why, self.number)
+        return write_stage(self.choice.stage, self.confidence, self.choice.why, self.user_turns)
 
     def effort_at(self, model: Model) -> str | None:
         """Return the reasoning effort to request of a model, or None if the model does not reason."""
