@@ -90,7 +90,7 @@ async def test_a_dispute_is_told_when_it_is_opened_and_when_it_is_over_and_the_o
     assert await told(till) == [
         ("top_up_received", "Top-up received: 10.00 USD of credit"),
         ("dispute_opened", "Payment disputed: 10.00 USD"),
-        ("dispute_lost", "Dispute ended: 10.00 USD returned to the payer"),
+        ("dispute_lost", "Dispute closed: 10.00 USD returned to the payer"),
     ]
     assert [alarm for alarm, _ in till.alarms] == ["dispute_opened", "dispute_lost"]
 
