@@ -88,7 +88,7 @@ async def test_a_held_part_is_shown_while_a_call_is_open(visit: Visit, site: Sit
         row = page.get_by_role("table", name="Held now").get_by_role("row").nth(1)
         [hold] = person.send("GET", "/holds")["oldest"]
         await expect(row.get_by_role("link", name="test")).to_have_attribute("href", f"/dashboard/keys/{hold['key']}")
-        await expect(row).to_contain_text("known at the end")
+        await expect(row).to_contain_text("known when it ends")
         await expect(row).to_contain_text("$")
     await expect(page.get_by_text("more is held for open requests")).to_have_count(0)
     await expect(page.get_by_text("No open requests, so nothing is held.")).to_be_visible()

@@ -41,7 +41,7 @@ async def test_a_passkey_signs_in_without_a_password_until_it_is_removed(visit: 
 
     await visitor.open("/settings/security")
     await page.get_by_role("row", name="laptop").get_by_role("button", name="Remove").click()
-    await expect(page.get_by_text("Sign in with a finger, a face or a PIN")).to_be_visible()
+    await expect(page.get_by_text("Sign in with your fingerprint, face or PIN")).to_be_visible()
     await _sign_out(page, person.email)
     await page.get_by_role("button", name="Sign in with a passkey").click()
     await expect(page.get_by_role("alert")).to_contain_text("passkey is unknown")

@@ -22,7 +22,7 @@ async def test_rewards_say_what_can_be_had_until_when_and_what_was_given(visit: 
     person.top_up("50")
     await page.reload()
     await expect(page.get_by_text("of $50.00 unlocked")).to_be_visible()
-    await expect(page.get_by_text(re.compile(r"\$50\.00 is still locked\. The part still locked on"))).to_be_visible()
+    await expect(page.get_by_text(re.compile(r"\$50\.00 is still locked\. Any part still locked on"))).to_be_visible()
 
 
 async def test_a_viewer_sees_rewards_alerts_and_consent_and_changes_none(visit: Visit, site: Site) -> None:

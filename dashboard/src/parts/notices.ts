@@ -16,17 +16,17 @@ export function noticeTitle({ type, facts, subject }: Notice): string {
     case "low_balance":
       return i18n._("Low balance: {amount} left", { amount: usd("left_usd") });
     case "daily_budget":
-      return i18n._("{percent}% of the daily budget is spent", { percent });
+      return i18n._("Daily budget: {percent}% spent", { percent });
     case "monthly_budget":
-      return i18n._("{percent}% of the monthly budget is spent", { percent });
+      return i18n._("Monthly budget: {percent}% spent", { percent });
     case "key_quota":
-      return i18n._("A key has spent {percent}% of its limit", { percent });
+      return i18n._("API key limit: {percent}% spent", { percent });
     case "credit_expiring":
       return i18n._("{amount} of credit expires on {day}", { amount: usd("left_usd"), day: showTime(text(facts.expires_at), "day") });
     case "top_up_received":
-      return i18n._("{amount} topped up", { amount: usd("credit_usd") });
+      return i18n._("Top-up received: {amount}", { amount: usd("credit_usd") });
     case "auto_top_up_made":
-      return i18n._("{amount} topped up automatically", { amount: usd("credit_usd") });
+      return i18n._("Auto top-up: {amount} added", { amount: usd("credit_usd") });
     case "auto_top_up_stopped":
       return i18n._("Auto top-up stopped");
     case "refund_made":
@@ -34,9 +34,9 @@ export function noticeTitle({ type, facts, subject }: Notice): string {
     case "dispute_opened":
       return i18n._("A payment of {amount} is disputed", { amount });
     case "dispute_won":
-      return i18n._("Dispute closed: the payment stands");
+      return i18n._("Dispute closed: credit restored");
     case "dispute_lost":
-      return i18n._("Dispute closed: {amount} went back to the payer", { amount });
+      return i18n._("Dispute closed: {amount} returned to the payer", { amount });
     case "withdrawal_asked":
       return i18n._("Withdrawal of {amount} requested", { amount });
     case "withdrawal_approved":
@@ -48,7 +48,7 @@ export function noticeTitle({ type, facts, subject }: Notice): string {
     case "withdrawal_rejected":
       return i18n._("Withdrawal of {amount} rejected", { amount });
     case "price_change":
-      return i18n._("{model} changes price", { model });
+      return i18n._("Price change: {model}", { model });
     case "model_retirement":
       return i18n._("{model} will be retired", { model });
     case "test":

@@ -59,7 +59,7 @@ export function AutoTopUpForm({ of: auto, offer }: Props) {
           <TextInput description={i18n._("{least} to {most}", { least: toDigits(offer.min_usd), most: toDigits(offer.max_usd) })} {...money} {...amount} />
         ) : (
           <Select
-            description={i18n._("One of the packs")}
+            description={i18n._("Choose one of the offered amounts")}
             data={offer.packs_usd.map((usd) => ({ value: plain(usd), label: toDigits(usd) }))}
             allowDeselect={false}
             {...amount}

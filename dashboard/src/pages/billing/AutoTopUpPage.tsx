@@ -52,7 +52,7 @@ function Contents({ of: auto }: { of: AutoTopUp }) {
           <AutoTopUpForm key={auto.changed_at} of={auto} offer={edition.topups} />
         </Section>
       )}
-      <Section title={i18n._("What stops it")}>
+      <Section title={i18n._("When it stops")}>
         <ul className={style.brakes}>
           {brakes(auto).map((brake) => (
             <li key={brake}>{brake}</li>

@@ -92,8 +92,8 @@ function headline(day: Budget, month: Budget): string {
 }
 
 function meaning(day: Budget, month: Budget): string {
-  if (isSpent(month)) return i18n._("Requests are refused until the month ends (UTC) or you raise the budget.");
-  if (isSpent(day)) return i18n._("Requests are refused until midnight UTC or you raise the budget.");
+  if (isSpent(month)) return i18n._("Requests are refused until the month ends (UTC) or until you raise the budget.");
+  if (isSpent(day)) return i18n._("Requests are refused until midnight UTC or until you raise the budget.");
   if (day.in_force_usd === null && month.in_force_usd === null) return i18n._("Requests are limited only by your balance.");
   return i18n._("Requests that exceed the remaining budget are refused.");
 }

@@ -28,7 +28,7 @@ export function DisputeNotice() {
         <p key={dispute.id}>{meaning(dispute)}</p>
       ))}
       <Link to="/billing/top-ups" hash="disputes">
-        {i18n._("What it means")}
+        {i18n._("How disputes work")}
       </Link>
     </div>
   );

@@ -57,5 +57,5 @@ function columns(): Column<Hold>[] {
 /** A request's model is recorded when it ends, a task's at once. */
 function state(hold: Hold): string {
   if (!hold.open && hold.model === null) return i18n._("interrupted; released or billed soon");
-  return hold.model ?? i18n._("known at the end");
+  return hold.model ?? i18n._("known when it ends");
 }

@@ -38,7 +38,7 @@ export function Payees({ outlook }: { outlook: Outlook | undefined }) {
     <Section title={i18n._("Payees")} aside={there.length > 0 && add}>
       {there.length === 0 ? (
         <Empty title={i18n._("No payees yet")} action={add}>
-          {i18n._("Referral rewards, cashback and old top-ups are paid to a payee. Returns to the original payment need none.")}
+          {i18n._("Referral rewards, cashback and old top-ups are paid to a payee. Withdrawals to the original payment do not need one.")}
         </Empty>
       ) : (
         <DataTable label={i18n._("Payees")} rows={there} columns={columns(outlook, spends)} rowKey={(payee) => payee.id} />
@@ -106,7 +106,7 @@ function Remove({ of: payee }: { of: Payee }) {
         closeButtonProps={{ "aria-label": i18n._("Close") }}
       >
         <div className="stack">
-          <p>{i18n._("Its address is erased. To pay it again, add it again; it is then checked again.")}</p>
+          <p>{i18n._("The address is erased. To pay this payee again, add it again; we then check it again.")}</p>
           <FormProblem problem={removed.error instanceof Problem ? removed.error : null} />
           <div className="row">
             <Button color="signal" onClick={() => removed.mutate()} loading={removed.isPending}>

@@ -106,7 +106,7 @@ function Preview({ topUpId, busy, problem, text, onText, onAsk }: PreviewProps) 
       )}
       <TextInput
         label={i18n._("Credit to refund")}
-        description={i18n._("Empty: everything unused.")}
+        description={i18n._("Leave empty to refund everything unused.")}
         leftSection="$"
         inputMode="decimal"
         autoComplete="off"

@@ -75,7 +75,7 @@ function RangeFields({ search }: { search: StatementSearch }) {
         max={today}
         value={search.to ?? ""}
         onChange={(event) => event.currentTarget.value && change({ to: event.currentTarget.value })}
-        error={spanOf(search) === null && i18n._("before the first day")}
+        error={spanOf(search) === null && i18n._("Must not be before the first day.")}
       />
     </>
   );

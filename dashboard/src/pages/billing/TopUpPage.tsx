@@ -95,7 +95,7 @@ function TopUpForm({ offer, saves }: { offer: Documents["TopUpOfferDocument"]; s
         <div>
           <p className={style.legend}>{i18n._("Currency")}</p>
           <SegmentedControl aria-label={i18n._("Currency")} data={[...offer.currencies]} value={currency} onChange={setCurrency} />
-          {currency !== "USD" && <p className="soft small">{i18n._("The exact amount is on the next page, before you pay.")}</p>}
+          {currency !== "USD" && <p className="soft small">{i18n._("The next page shows the exact amount before you pay.")}</p>}
         </div>
       )}
       <NotOffered offer={offer} />
@@ -135,7 +135,7 @@ function NotOffered({ offer }: { offer: Documents["TopUpOfferDocument"] }) {
   return out.map(({ currency, fault }) => (
     <p key={currency} className="soft small">
       {fault === "no_method"
-        ? i18n._("{currency} is unavailable: no payment method takes it.", { currency })
+        ? i18n._("{currency} is unavailable: no payment method supports it.", { currency })
         : i18n._("{currency} is unavailable: no exchange rate for today.", { currency })}
     </p>
   ));

@@ -91,11 +91,11 @@ function Match({ of: match }: { of: NonNullable<TopUp["match"]> }) {
     <p>
       <span className="strong">{i18n._("You get a {granted} match with it.", { granted: toCents(match.granted_usd) })}</span>{" "}
       {isZero(match.locked_usd)
-        ? i18n._("All of it is unlocked.")
+        ? i18n._("Fully unlocked.")
         : i18n._("{locked} is locked: one dollar unlocks for each dollar you spend from this top-up.", locked)}{" "}
       {!isZero(match.locked_usd) &&
         match.expires_at !== null &&
-        i18n._("The part still locked on {day} expires.", { day: showTime(match.expires_at, "day") })}
+        i18n._("Any part still locked on {day} expires.", { day: showTime(match.expires_at, "day") })}
     </p>
   );
 }

@@ -40,7 +40,7 @@ function TopUps({ rows, more }: { rows: TopUp[]; more: More }) {
   const navigate = useNavigate();
   const refunds = useRefunds();
   if (rows.length === 0)
-    return <Empty title={i18n._("No top-ups yet")}>{i18n._("Payments appear here with their receipts and what can be refunded.")}</Empty>;
+    return <Empty title={i18n._("No top-ups yet")}>{i18n._("Payments appear here with their receipts and refundable amounts.")}</Empty>;
   return (
     <DataTable
       label={i18n._("Top-ups")}

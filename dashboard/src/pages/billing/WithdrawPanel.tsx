@@ -133,7 +133,7 @@ function Preview({ target, outlook, text, onText, busy, problem }: PreviewProps)
       </div>
       <TextInput
         label={i18n._("Credit to withdraw")}
-        description={i18n._("Empty: everything that can be withdrawn this way. At least {least}.", { least: toCents(outlook.min_usd) })}
+        description={i18n._("Leave empty to withdraw everything available this way. Minimum {least}.", { least: toCents(outlook.min_usd) })}
         leftSection="$"
         inputMode="decimal"
         autoComplete="off"
@@ -189,5 +189,5 @@ function targets(outlook: Outlook, payees: readonly Payee[]): Target[] {
 function nothing(outlook: Outlook): string {
   return outlook.ways.length > 0
     ? i18n._("Withdrawals go to a payee. Add one; we check it before we pay it.")
-    : i18n._("See the page behind this for when each part can be withdrawn.");
+    : i18n._("Close this panel to see when each part can be withdrawn.");
 }

@@ -70,7 +70,7 @@ function Leaving({ outlook }: { outlook: Outlook }) {
         )}
       </section>
       {outlook.lots.length === 0 ? (
-        <Empty title={i18n._("No credit")}>{i18n._("Credit that you top up or earn appears here, with where it can go and when.")}</Empty>
+        <Empty title={i18n._("No credit")}>{i18n._("Credit that you top up or earn appears here, with where and when it can be withdrawn.")}</Empty>
       ) : (
         <Section title={i18n._("Your credit and when it can be withdrawn")}>
           <DataTable label={i18n._("Your credit and when it can be withdrawn")} rows={outlook.lots} columns={partColumns()} rowKey={(part) => part.lot} />

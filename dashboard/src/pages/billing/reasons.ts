@@ -26,7 +26,7 @@ export function stopReason({ stop_code: code, stop_reason: said }: Documents["Au
     refund: i18n._("A top-up was refunded."),
     withdrawal: i18n._("Credit was withdrawn."),
     dispute: i18n._("A payment is disputed."),
-    spending: i18n._("A day's spending was many times your usual: a key may be stolen."),
+    spending: i18n._("One day's spending was many times your usual amount: a key may be stolen."),
     not_sold: i18n._("Top-ups of this amount are no longer offered."),
   };
   return (code && reasons[code]) || (said ?? "");

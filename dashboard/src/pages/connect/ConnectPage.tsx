@@ -98,7 +98,7 @@ function ByBrowser() {
   return (
     <Consent
       name={name}
-      origin={i18n._("The key goes to {host}, a program on this computer.", { host: hostOf(asked.redirect_uri) })}
+      origin={i18n._("The key is sent to {host}, a program on this computer.", { host: hostOf(asked.redirect_uri) })}
       send={async (account, values) => {
         const back = await agreeByBrowser(account, asked, values);
         setAnswer("agreed");

@@ -145,5 +145,5 @@ function unlockedSoFar(match: Documents["MatchDocument"]): string {
   };
   return isZero(match.cancelled_usd)
     ? i18n._("{unlocked} of {granted} unlocked. The rest unlocks dollar for dollar as you spend your top-up.", amounts)
-    : i18n._("{unlocked} unlocked, {locked} still locked, {cancelled} cancelled with its part of the top-up. The locked part unlocks dollar for dollar as you spend your top-up.", amounts);
+    : i18n._("{unlocked} unlocked, {locked} still locked, {cancelled} cancelled because part of the top-up was returned. The locked part unlocks dollar for dollar as you spend your top-up.", amounts);
 }

@@ -35,7 +35,7 @@ function ConnectTool() {
   if (!useRight("manage_keys")) return null;
   return (
     <p className={`soft small ${style.over}`}>
-      {i18n._("Your tool shows a code?")} <Link to="/connect">{i18n._("Connect it")}</Link>
+      {i18n._("Does your tool show a code?")} <Link to="/connect">{i18n._("Connect it")}</Link>
     </p>
   );
 }

@@ -85,7 +85,7 @@ function Names({ label, form, field, example }: FieldProps & { example?: string 
   return (
     <TextInput
       label={label}
-      description={i18n._("Separated by commas. Empty: all.")}
+      description={i18n._("Comma-separated. Leave empty for all.")}
       placeholder={example}
       autoComplete="off"
       spellCheck={false}

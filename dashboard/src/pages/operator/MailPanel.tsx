@@ -29,7 +29,7 @@ export function MailPanel() {
           mail ? (
             <Mail of={mail} />
           ) : further ? null : (
-            <Empty title={i18n._("This mail is gone")}>{i18n._("It was sent by your mail server, or it was more than 30 days old.")}</Empty>
+            <Empty title={i18n._("This mail no longer exists")}>{i18n._("It was sent by your mail server, or it was more than 30 days old.")}</Empty>
           )
         }
       </Await>
@@ -68,7 +68,7 @@ function Mail({ of: mail }: { of: UserMail }) {
       <div className="row">
         <CopyButton text={mail.body.trim()} label={i18n._("Copy text")} />
       </div>
-      <p className="soft small">{i18n._("Give it only to its recipient: a link in it works once, and whoever opens it acts as the recipient.")}</p>
+      <p className="soft small">{i18n._("Give it only to its recipient. A link in it works once, and anyone who opens it acts as the recipient.")}</p>
     </div>
   );
 }

@@ -36,7 +36,7 @@ function Mails() {
         const rows = pages.flatMap((page) => page.data);
         return rows.length === 0 && !more ? (
           <Empty title={i18n._("No unsent mails")}>
-            {i18n._("Mails that could not be sent stay here for up to 30 days. Without a mail server, all mails do.")}
+            {i18n._("Unsent mails stay here for up to 30 days. Without a mail server, no mail is sent.")}
           </Empty>
         ) : (
           <>

@@ -56,19 +56,19 @@ function Progress({ match }: { match: MatchDocument }) {
         {amounts.unlocked} <small>{less ? i18n._("unlocked") : i18n._("of {granted} unlocked", amounts)}</small>
       </p>
       <Meter used={share(unlocked, granted)} wide calm />
-      {less && <p className="soft">{i18n._("{cancelled} of {granted} was cancelled with its part of the top-up, such as by a refund.", amounts)}</p>}
+      {less && <p className="soft">{i18n._("{cancelled} of {granted} was cancelled because part of its top-up was returned, for example by a refund.", amounts)}</p>}
       {!isZero(locked) && (
         <p className="soft">
           {match.expires_at === null
             ? i18n._("{locked} is still locked.", amounts)
-            : i18n._("{locked} is still locked. The part still locked on {moment} expires; {time} left.", {
+            : i18n._("{locked} is still locked. Any part still locked on {moment} expires; {time} left.", {
                 ...amounts,
                 time: timeLeft(match.expires_at),
                 moment: showTime(match.expires_at, "moment"),
               })}
         </p>
       )}
-      {isZero(locked) && <p className="soft">{unlocked === granted ? i18n._("All of it is yours to spend.") : i18n._("The rest was cancelled with its top-up or has expired.")}</p>}
+      {isZero(locked) && <p className="soft">{unlocked === granted ? i18n._("Your match is fully unlocked.") : i18n._("The rest was cancelled with its top-up or has expired.")}</p>}
     </>
   );
 }

@@ -59,6 +59,6 @@ function stateOf({ state, active, paid }: Referral): { status: Status; words: st
   if (state === "granted") return { status: "good", words: i18n._("rewarded") };
   if (state === "review") return { status: "waiting", words: i18n._("in review") };
   if (state === "refused") return { status: "off", words: i18n._("does not count: same person") };
-  if (!active) return { status: "off", words: i18n._("no paid request yet") };
+  if (!active) return { status: "off", words: i18n._("no paid requests yet") };
   return { status: "waiting", words: paid ? i18n._("processing") : i18n._("awaiting their first top-up") };
 }

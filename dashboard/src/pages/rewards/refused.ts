@@ -6,14 +6,14 @@ export function whyRefused({ reason, reason_code: code }: { reason: string | nul
   const reasons: Record<Documents["RewardReason"], string> = {
     cap: i18n._("lifetime cap reached"),
     debt: i18n._("the account has debt"),
-    same_mailbox: i18n._("another account with the same mailbox got one"),
+    same_mailbox: i18n._("already granted to another account with the same mailbox"),
     not_first: i18n._("not the account's first top-up"),
     automatic: i18n._("auto top-ups are not matched"),
     too_late: i18n._("topped up too long after sign-up"),
     payer_unknown: i18n._("the payment method cannot be identified"),
-    payer_known: i18n._("the payment method has paid a top-up before"),
-    payer_matched: i18n._("the payment method has been matched before"),
-    paid_debt: i18n._("the top-up paid debt"),
+    payer_known: i18n._("the payment method has paid for a top-up before"),
+    payer_matched: i18n._("the payment method was matched before"),
+    paid_debt: i18n._("the top-up paid off debt"),
   };
   return (code && reasons[code]) || (reason ?? "");
 }

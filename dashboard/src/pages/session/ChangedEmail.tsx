@@ -60,7 +60,7 @@ function Undoing({ token }: { token: string }) {
     return (
       <EntryForm title={i18n._("Your address stays the same")}>
         <p>{i18n._("You are signed out everywhere. Sign in with this address and your new password.")}</p>
-        <UndoneList of={undone} lead={i18n._("These were ended too, as recorded in the audit log. Recreate those that were yours:")} />
+        <UndoneList of={undone} lead={i18n._("These changes were also undone, as recorded in the audit log. Recreate those that were yours:")} />
         <Link to="/sign-in">{i18n._("Sign in")}</Link>
       </EntryForm>
     );
@@ -68,11 +68,11 @@ function Undoing({ token }: { token: string }) {
   return (
     <EntryForm
       title={i18n._("Keep your e-mail address")}
-      lead={i18n._("Whoever requested the change knows your password or has your session. Choose a new password: all sessions are signed out, and passkeys and connected services are removed. If you requested it yourself, close this page.",
+      lead={i18n._("The person who requested the change knows your password or has access to your session. Choose a new password: all sessions are signed out, and passkeys and connected services are removed. If you requested it yourself, close this page.",
       )}
       onSubmit={submit}
     >
-      <UndoneList of={preview.data ?? []} lead={i18n._("Changes made in your name since a day before the request are undone, too:")} />
+      <UndoneList of={preview.data ?? []} lead={i18n._("Changes made in your name since one day before the request are also undone:")} />
       <PasswordField fresh key={form.key("password")} {...form.getInputProps("password")} />
       <FormProblem problem={problem} />
       {problem?.param === "token" ? <Link to="/sign-in">{i18n._("Back to sign-in")}</Link> : <Submit busy={busy}>{i18n._("Keep my address")}</Submit>}

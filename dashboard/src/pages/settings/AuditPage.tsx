@@ -59,7 +59,7 @@ function Log() {
 function columns(): Column<Change>[] {
   return [
     { id: "at", head: i18n._("When"), cell: (change) => <Time at={change.at} as="moment" /> },
-    { id: "who", head: i18n._("Who"), narrow: "hide", cell: (change) => <span className={style.short}>{actorName(change)}</span> },
+    { id: "who", head: i18n._("Actor"), narrow: "hide", cell: (change) => <span className={style.short}>{actorName(change)}</span> },
     { id: "what", head: i18n._("Subject"), cell: (change) => <span className="strong">{fieldName(change.field)}</span>, under: actorName },
     { id: "of", head: i18n._("Target"), narrow: "laptop", cell: (change) => <span className={`soft ${style.short}`}>{subjectName(change)}</span> },
     { id: "change", head: i18n._("Before → after"), wide: true, narrow: "hide", cell: (change) => <Values of={change} /> },

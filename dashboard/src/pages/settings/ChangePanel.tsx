@@ -13,7 +13,7 @@ export function ChangePanel({ of: change, onClose }: { of: Change; onClose: () =
         <Fact label={i18n._("When")}>
           <Time at={change.at} as="moment" />
         </Fact>
-        <Fact label={i18n._("Who")}>
+        <Fact label={i18n._("Actor")}>
           {actorName(change)} <Id id={change.actor} name={change.actor_name} />
         </Fact>
         {change.subject && (
@@ -30,7 +30,7 @@ export function ChangePanel({ of: change, onClose }: { of: Change; onClose: () =
         <Fact label={i18n._("After")}>
           <Value text={change.after} />
         </Fact>
-        {change.wording && <Fact label={change.actor === "auto-topup" ? i18n._("Why") : i18n._("Agreed to")}>{change.wording}</Fact>}
+        {change.wording && <Fact label={change.actor === "auto-topup" ? i18n._("Reason") : i18n._("Agreed to")}>{change.wording}</Fact>}
         <Fact label={i18n._("Entry")}>
           <span className="mono soft">{change.id}</span>
         </Fact>

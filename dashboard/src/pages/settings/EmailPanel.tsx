@@ -48,7 +48,7 @@ function Sent({ to, onDone }: { to: string; onDone: () => void }) {
   return (
     <div className="stack" role="status">
       <p>{i18n._("We have sent a link to {email}. It works once, for 24 hours.", { email: to })}</p>
-      <p className="soft">{i18n._("Until then, {email} stays your address. It got a mail, too, with a link that undoes the change for 7 days.", { email: user.email })}</p>
+      <p className="soft">{i18n._("Until then, your address is still {email}. We also sent it a link that undoes the change, valid for 7 days.", { email: user.email })}</p>
       <Button variant="default" onClick={onDone} className={style.start}>
         {i18n._("Close")}
       </Button>

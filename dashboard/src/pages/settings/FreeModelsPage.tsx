@@ -27,7 +27,7 @@ export function FreeModelsPage() {
 }
 
 function Consent({ free }: { free: FreeModels }) {
-  const lead = i18n._("{requests} requests in {hours} hours for the account, {more} once it has topped up. Applies to all keys of the account.", {
+  const lead = i18n._("{requests} requests every {hours} hours, {more} after the first top-up, across all keys of the account.", {
     requests: free.requests,
     more: free.topped_up_requests,
     hours: free.window_hours,

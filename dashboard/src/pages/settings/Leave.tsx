@@ -14,7 +14,7 @@ export function Leave({ members }: { members: readonly Member[] }) {
   if (members.length === 1) return null; // no other member to leave it to
   const last = account.role === "owner" && members.filter((each) => each.role === "owner").length === 1;
   const next = accounts.find((each) => each.id !== account.id);
-  const words = i18n._("You lose access to this account. Management keys and invitations you created end; API keys keep working.");
+  const words = i18n._("You lose access to this account. Management keys and invitations you created are revoked; API keys keep working.");
   return (
     <Section title={i18n._("Leave the account")}>
       <div className={style.state}>

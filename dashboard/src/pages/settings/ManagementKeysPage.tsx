@@ -43,7 +43,7 @@ function MakeKey() {
 
 function FirstDay() {
   return (
-    <Empty title={i18n._("Management keys let programs do what these pages do.")}>
+    <Empty title={i18n._("Management keys give programs access to the control API.")}>
       {i18n._("They can create API keys, read usage and the ledger, and top up, as far as their role allows. They cannot call models.")}
     </Empty>
   );

@@ -54,7 +54,7 @@ function Contents({ of: member, onDone }: { of: Member; onDone: () => void }) {
     onDone();
   });
   const who = member.name || member.email;
-  const words = i18n._("{who} loses access to this account. Management keys and invitations they created end; API keys keep working.", { who });
+  const words = i18n._("{who} loses access to this account. Management keys and invitations they created are revoked; API keys keep working.", { who });
   return (
     <>
       <form className="stack" onSubmit={submit} noValidate>

@@ -58,7 +58,7 @@ function NewKeyForm({ onMade }: { onMade: (secret: string) => void }) {
       <RoleChoice label={i18n._("Role")} roles={roles} key={form.key("role")} {...form.getInputProps("role")} />
       <Select label={i18n._("Expires")} data={ends()} allowDeselect={false} key={form.key("expires_at")} {...form.getInputProps("expires_at")} />
       <FormProblem problem={problem} />
-      <p className="soft">{i18n._("It also ends when you leave the account or can no longer grant its role.")}</p>
+      <p className="soft">{i18n._("It also stops working when you leave the account or can no longer grant its role.")}</p>
       <Button type="submit" loading={busy} className={style.start}>
         {i18n._("Create key")}
       </Button>

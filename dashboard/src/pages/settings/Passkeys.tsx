@@ -29,7 +29,7 @@ export function Passkeys() {
       <Await query={passkeys} rows={1}>
         {(all) =>
           all.length === 0 ? (
-            <Empty title={i18n._("Sign in with a finger, a face or a PIN")}>
+            <Empty title={i18n._("Sign in with your fingerprint, face or PIN")}>
               {i18n._("A passkey is stored on your device or in your password manager and replaces password and code.")}
             </Empty>
           ) : (

@@ -36,7 +36,7 @@ export function ProfilePage() {
         <Topic title={i18n._("Name")} lead={i18n._("Shown to your team beside your e-mail address.")}>
           <TextInput aria-label={i18n._("Name")} autoComplete="name" maw={360} key={form.key("name")} {...form.getInputProps("name")} />
         </Topic>
-        <Topic title={i18n._("Language")} lead={i18n._("For these pages and for mails to you.")}>
+        <Topic title={i18n._("Language")} lead={i18n._("For these pages and the mails we send you.")}>
           <Select
             aria-label={i18n._("Language")}
             data={languages()}

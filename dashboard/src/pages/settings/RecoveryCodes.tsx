@@ -27,7 +27,7 @@ export function RecoveryCodes({ codes, onDone, children }: RecoveryCodesProps) {
       <div className="row">
         <CopyButton text={text} label={i18n._("Copy all")} />
         <Button variant="default" component="a" download="recovery-codes.txt" href={`data:text/plain,${encodeURIComponent(text)}`}>
-          {i18n._("Save as a file")}
+          {i18n._("Download as a file")}
         </Button>
       </div>
       <Button onClick={onDone} className={style.start}>

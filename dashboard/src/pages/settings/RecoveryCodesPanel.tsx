@@ -31,7 +31,7 @@ export function RecoveryCodesPanel() {
           title={i18n._("No authenticator app is set up")}
           action={<Link to="/settings/security/authenticator">{i18n._("Set up")}</Link>}
         >
-          {i18n._("Recovery codes replace a lost app. You get them when you set one up.")}
+          {i18n._("Recovery codes let you sign in if you lose the app. You get them when you set one up.")}
         </Empty>
       )}
     </Drawer>

@@ -6,9 +6,9 @@ export function roleWords(role: Role): string {
   const words: Record<Role, string> = {
     owner: i18n._("Full access, including adding and removing owners."),
     admin: i18n._("Full access except owners: keys, money, team, management keys, settings."),
-    developer: i18n._("Sees everything; creates, changes and revokes keys. Cannot move money."),
-    billing: i18n._("Sees everything; tops up, requests refunds, redeems codes. Cannot create keys."),
-    viewer: i18n._("Sees balance, usage, ledger and team. Cannot change anything."),
+    developer: i18n._("Can view everything and create, change and revoke keys. Cannot move money."),
+    billing: i18n._("Can view everything, top up, request refunds and redeem codes. Cannot create keys."),
+    viewer: i18n._("Can view balance, usage, ledger and team. Cannot change anything."),
   };
   return words[role];
 }

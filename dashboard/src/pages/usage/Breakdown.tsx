@@ -100,7 +100,7 @@ function divisionNames(): Record<Division, string> {
 
 function columns(by: Dimension, names: KeyNames, total: Total): Column<Total>[] {
   return [
-    { id: "name", head: divisionNames()[by], wide: true, cell: (row) => <Name of={by === "key" ? names(row.key) : row[by]} none={by === "label" ? i18n._("no label") : i18n._("no provider served it")} /> },
+    { id: "name", head: divisionNames()[by], wide: true, cell: (row) => <Name of={by === "key" ? names(row.key) : row[by]} none={by === "label" ? i18n._("no label") : i18n._("no provider")} /> },
     { id: "calls", head: i18n._("Requests"), align: "end", cell: (row) => count(row.requests) },
     { id: "unbilled", head: i18n._("Not billed"), align: "end", narrow: "hide", cell: (row) => some(row.unbilled) },
     { id: "in", head: i18n._("In"), align: "end", narrow: "hide", cell: (row) => compact(inputTokens(row)) },

@@ -136,7 +136,7 @@ function Cached({ receipt, ours }: { receipt: Document; ours: boolean }) {
   if (isZero(saved) || ours !== (answered !== null)) return null;
   if (ours)
     return (
-      <Line what={i18n._("Cache")} how={i18n._("no provider was asked")}>
+      <Line what={i18n._("Cache")} how={i18n._("no provider was called")}>
         −{toDigits(saved)}
       </Line>
     );
@@ -172,7 +172,7 @@ function PaidFrom({ receipt }: { receipt: Document }) {
       {left && (
         <div className={style.waterline}>
           <Waterline lots={lots} drawn={ids} labels={false} />
-          <p className="soft small">{i18n._("Your credit now. The mark shows what this request drew from.")}</p>
+          <p className="soft small">{i18n._("Your current credit. The mark shows which credit paid for this request.")}</p>
         </div>
       )}
       <ul>
@@ -191,7 +191,7 @@ function PaidFrom({ receipt }: { receipt: Document }) {
 
 /** Similar lots are shown as one, since the first of them. */
 function lotWords(lot: Documents["LotDocument"] | undefined): string {
-  if (lot === undefined) return i18n._("used up since");
+  if (lot === undefined) return i18n._("now used up");
   const day = showTime(lot.granted_at, "day");
   return lot.more.length === 0 ? i18n._("lot of {day}", { day }) : i18n._("lots since {day}", { day });
 }
@@ -202,7 +202,7 @@ function Route({ receipt }: { receipt: Document }) {
   if (attempts === undefined) return null;
   return (
     <Part title={i18n._("Route")}>
-      {attempts.length === 0 && !refusal && <p className="soft">{i18n._("No provider was asked.")}</p>}
+      {attempts.length === 0 && !refusal && <p className="soft">{i18n._("No provider was called.")}</p>}
       <ol>
         {attempts.map((attempt, index) => {
           const { served, text } = attemptOutcome(attempt);
@@ -215,10 +215,10 @@ function Route({ receipt }: { receipt: Document }) {
         })}
       </ol>
       {others.length > 0 && (
-        <ul aria-label={i18n._("Not asked")}>
+        <ul aria-label={i18n._("Not tried")}>
           {others.map((other, index) => (
             <Line key={index} what={<span className="soft">{other.provider}</span>} how={[other.model, notAskedReason(other)].filter(Boolean).join(" · ")}>
-              <span className={`soft ${style.whole}`}>{i18n._("not asked")}</span>
+              <span className={`soft ${style.whole}`}>{i18n._("not tried")}</span>
             </Line>
           ))}
         </ul>

@@ -28,7 +28,7 @@ export function RefusedCalls({ of: key }: { of?: string }) {
 function columns(byKey: boolean, names: KeyNames): Column<Refused>[] {
   const ofKey = (each: Refused) => (each.key === null ? i18n._("other keys") : names(each.key));
   return [
-    { id: "why", head: i18n._("Why"), wide: true, cell: (each) => <span className="strong">{refusalName(each.code)}</span>, ...(byKey && { under: ofKey }) },
+    { id: "why", head: i18n._("Reason"), wide: true, cell: (each) => <span className="strong">{refusalName(each.code)}</span>, ...(byKey && { under: ofKey }) },
     ...(byKey ? [{ id: "key", head: i18n._("Key"), narrow: "hide", cell: ofKey } satisfies Column<Refused>] : []),
     { id: "calls", head: i18n._("Requests"), align: "end", cell: (each) => count(each.calls) },
     { id: "hour", head: i18n._("Last seen (hour)"), align: "end", narrow: "hide", cell: (each) => <Time at={each.hour} as="moment" /> },

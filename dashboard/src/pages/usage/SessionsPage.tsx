@@ -37,7 +37,7 @@ function Sessions() {
         const rows = pages.flatMap((page) => page.data);
         return rows.length === 0 && !more ? (
           <Empty title={i18n._("No sessions yet")}>
-            {i18n._("Claude Code, Codex and opencode send a session ID; any client can, in the header x-session-id. Requests of one session appear here together.")}
+            {i18n._("Claude Code, Codex and opencode send a session ID. Any client can send one in the x-session-id header. Requests of one session appear here together.")}
           </Empty>
         ) : (
           <>

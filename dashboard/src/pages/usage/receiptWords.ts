@@ -79,13 +79,13 @@ function failureName(outcome: string): string {
 
 export function notAskedReason({ code, field }: Documents["ReceiptCandidate"]): string {
   const reasons: Record<Documents["ReceiptCandidate"]["code"], string> = {
-    unavailable: i18n._("not available here"),
+    unavailable: i18n._("not configured here"),
     plan: i18n._("not in your plan"),
     key: i18n._("blocked by this key's rules"),
-    pinned: i18n._("other providers are pinned"),
+    pinned: i18n._("not in the request's list of providers"),
     ignored: i18n._("excluded by the request"),
     region: i18n._("wrong region"),
-    retention: i18n._("keeps data too long"),
+    retention: i18n._("retains data too long"),
     max_price: i18n._("above the price limit"),
     unsupported: field ? i18n._("does not support {field}", { field }) : i18n._("does not support this request"),
     at_most: i18n._("beyond the attempt limit"),
@@ -93,10 +93,10 @@ export function notAskedReason({ code, field }: Documents["ReceiptCandidate"]): 
     key_model: i18n._("model not allowed for this key"),
     free: i18n._("free models must be requested by name"),
     capability: i18n._("lacks a required capability"),
-    context: i18n._("request too long for it"),
-    balance: i18n._("balance too low for it"),
+    context: i18n._("exceeds the model's context"),
+    balance: i18n._("exceeds the balance or a budget"),
     cooling: i18n._("failed recently"),
-    behind: i18n._("next in line"),
+    behind: i18n._("fallback, not reached"),
   };
   return reasons[code];
 }
