@@ -41,6 +41,10 @@ def test_an_account_is_made_shown_and_listed(cli: Cli) -> None:
     listed = cli("accounts", "list", "--json").json
     assert [each["id"] for each in listed] == [made["id"], plain.out.strip()]
     assert "bob@example.com" in cli("accounts", "list").out
+    words = cli("accounts", "show", made["id"]).out
+    assert "emails: ada@example.com\n" in words
+    assert "free_models: false\n" in words
+    assert "None" not in words  # what is unset has no line
 
 
 def test_an_email_that_exists_is_refused(cli: Cli) -> None:

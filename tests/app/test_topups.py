@@ -50,6 +50,14 @@ def test_nothing_is_pretended_where_a_provider_charges_us_unless_it_is_asked_for
     assert hub("balance", made, "--json").json["balance_usd"] == "10.000000000"
 
 
+def test_a_top_ups_match_is_shown_line_by_line(cli: Cli) -> None:
+    made = account(cli)
+    opened = cli("topups", "create", made, "--usd", "10", "--json").json
+    assert {"pretended: true", "match.locked_usd: 10.000000000"} <= set(
+        cli("topups", "sync", opened["id"]).out.splitlines()
+    )
+
+
 def test_doctor_tells_of_pretended_credit_that_buys_what_is_charged(hub: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def state() -> tuple[str, str]:
         [found] = [each for each in json.loads(hub("doctor", "--json").out) if each["check"] == "pretended credit"]
@@ -152,7 +160,7 @@ def test_auto_top_up_is_switched_on_shown_and_off(hub: Cli) -> None:
     first = hub("topups", "create", made, "--usd", "10", "--save", "--json").json
     hub("topups", "sync", first["id"])
     for command in ("show", "off"):
-        assert {"enabled: False", "max_month_usd: 1000.000000000"} <= set(
+        assert {"enabled: false", "max_month_usd: 1000.000000000"} <= set(
             hub("auto-topup", command, made).out.splitlines()
         )
     wanted = hub("auto-topup", "set", made, "--below", "5", "--usd", "20", "--month", "100", "--json").json

@@ -69,7 +69,7 @@ def test_the_demo_says_what_it_is_and_speaks_each_wire(catalog: Catalog) -> None
     demo = [model for model in catalog.models.values() if model.vendor == "demo"]
     assert demo
     for model in demo:
-        assert "no model behind" in model.label
+        assert model.label.endswith(", no model)")
         spoken = ["openai_chat", "openai_responses", "anthropic_messages"]
         assert [each.provider.wire for each in model.endpoints] == (
             spoken if model.surfaces == ("chat",) else spoken[:1]

@@ -141,4 +141,6 @@ def find_model(snapshot: Snapshot, name: str) -> ResolvedName:
 
 def model_not_found(name: str, nearest: Sequence[str] = ()) -> ModelNotFound:
     hint = f" Did you mean: {', '.join(nearest)}." if nearest else ""
-    return ModelNotFound(f"Unknown model {name[:100]!r}.{hint} GET /v1/models lists all models.", param="model")
+    return ModelNotFound(
+        f"Unknown model {name[:100]!r}.{hint} GET /v1/models lists the available models.", param="model"
+    )

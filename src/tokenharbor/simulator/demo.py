@@ -4,9 +4,9 @@ from tokenharbor.simulator.script import CannedAnswer, Script
 
 DEMO_TEXT = (
     "Ahoy from Token Harbor's built-in demo provider. I am not a language model: this is a canned answer, the same "
-    "for every question, so that your first request works without any vendor key. Everything else is real: "
+    "for every question, so that your first request works without any provider credential. Everything else is real: "
     "your key was checked, a hold was placed on your wallet, this text was sent, and the charge is on a "
-    "receipt. Put a vendor's key into the environment and restart to talk to a real model."
+    "receipt. To use real models, set a provider's credential and restart."
 )
 """The text of the demo's answer."""
 

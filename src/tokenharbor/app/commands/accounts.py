@@ -27,7 +27,7 @@ from tokenharbor.accounts.documents import (
 )
 from tokenharbor.app.catalogue import read_catalog
 from tokenharbor.app.commands.arguments import ACCOUNT, ACCOUNT_RATE, AS_PLANNED, REASON, SPAN, USD, USD_LIMIT
-from tokenharbor.app.commands.common import Command, CommandResult, Group, table
+from tokenharbor.app.commands.common import Command, CommandResult, Group, field_lines, table
 from tokenharbor.app.commands.database import at_database, changing, making_database
 from tokenharbor.app.secrets import credential_lookup, credential_seal
 from tokenharbor.app.session import CommandSession
@@ -214,14 +214,15 @@ def _shown(account: Account, policy: Policy) -> CommandResult:
     words = {name: terms[name] for name in ("label", "service_fee_bp", "sla", "support") if terms}
     shown = {**document, "plan": document["plan"] or "default", **words}
     del shown["terms"]
-    return CommandResult(document, [f"{name}: {_plain(value)}" for name, value in shown.items()])
+    return CommandResult(document, list(field_lines({name: _plain(value) for name, value in shown.items()})))
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    """Join a list or a mapping into one line; return anything else as it is."""
     if isinstance(value, Mapping):
         stated = [f"{name.replace('_', '-')}={each}" for name, each in value.items() if each is not None]
         return " ".join(stated) or "default"
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(value) if isinstance(value, list) else value
 
 
 def _budget_rows(account: Account) -> Iterator[tuple[str, str, str | None]]:

@@ -17,7 +17,7 @@ from tokenharbor.alerts.preferences import (
 )
 from tokenharbor.app.alerts import command_alerting
 from tokenharbor.app.commands.arguments import ACCOUNT, USD_LIMIT
-from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.common import CommandResult, Group, field_lines, table
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
 from tokenharbor.kernel.documents import plain_document
@@ -113,4 +113,4 @@ async def list_(session: CommandSession, account_id: UUID, limit: int) -> Comman
 
 
 def _lines(document: dict[str, Any]) -> CommandResult:
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])
+    return CommandResult(document, list(field_lines(document)))

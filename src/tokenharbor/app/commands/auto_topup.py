@@ -6,7 +6,7 @@ import click
 
 from tokenharbor.accounts.changes import OPERATOR
 from tokenharbor.app.commands.arguments import ACCOUNT, NAME, USD
-from tokenharbor.app.commands.common import CommandResult, Group
+from tokenharbor.app.commands.common import CommandResult, Group, field_lines
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.funding import open_command_funding
 from tokenharbor.app.session import CommandSession
@@ -69,5 +69,5 @@ def _shown(found: AutoTopUpOutlook) -> CommandResult:
     document = plain_document(AutoTopUpDocument.of(found))
     saved = ", ".join(each["processor"] for each in document["saved_methods"]) or "none"
     shown = document | document["bounds"] | {"saved_methods": saved}
-    lines = [f"{name}: {value}" for name, value in shown.items() if value is not None and name != "bounds"]
+    lines = list(field_lines({name: value for name, value in shown.items() if name != "bounds"}))
     return CommandResult(document, lines)

@@ -1,6 +1,6 @@
 """Base classes and options shared by all commands, their settings, and how they print results."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,3 +108,15 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> list[str
     widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *cells)]
     return [line.rstrip() for line in lines] if cells else []
+
+
+def field_lines(value: Any, name: str = "") -> Iterator[str]:
+    """Yield each leaf of a document as `path: value`, booleans as in JSON; skip nulls and empty strings."""
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from field_lines(each, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            yield from field_lines(each, f"{name}[{number}]")
+    elif value not in (None, ""):
+        yield f"{name}: {str(value).lower() if isinstance(value, bool) else value}"

@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from tokenharbor.app.commands.arguments import ACCOUNT, DISPUTE
-from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.common import CommandResult, Group, field_lines, table
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
 from tokenharbor.funding import dispute_store
@@ -38,4 +38,4 @@ async def list_all(session: CommandSession, account_id: UUID | None, *, open_onl
 async def show(session: CommandSession, dispute_id: UUID) -> CommandResult:
     """Show a dispute."""
     document = plain_document(DisputeDocument.of(await dispute_store.get_dispute(session.conn, dispute_id)))
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value not in (None, "")])
+    return CommandResult(document, list(field_lines(document)))

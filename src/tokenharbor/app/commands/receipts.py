@@ -1,13 +1,13 @@
 """`receipt`: a request's receipt, shown or verified."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 
 from tokenharbor.app.commands.arguments import REQUEST
-from tokenharbor.app.commands.common import Command, CommandResult, Group, current_settings, show_result
+from tokenharbor.app.commands.common import Command, CommandResult, Group, current_settings, field_lines, show_result
 from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.secrets import receipt_signer, root_secret
 from tokenharbor.app.session import CommandSession, require_home
@@ -45,7 +45,7 @@ async def _show(session: CommandSession, request_id: UUID) -> CommandResult:
     """Show a request's signed receipt with its proof."""
     prover = Prover(session.conn, receipt_signer(session.root), session.world.clock)
     document = await read_receipt(RequestHistory(session.conn), prover, request_id)
-    return CommandResult(document, list(_lines(document)))
+    return CommandResult(document, list(field_lines(document)))
 
 
 @receipt.command()
@@ -70,15 +70,3 @@ def _own_keys() -> Mapping[str, bytes]:
     require_home(settings)
     signer = receipt_signer(root_secret(settings, real_world().entropy))
     return {signer.key_id: signer.public_key}
-
-
-def _lines(value: Any, name: str = "") -> Iterator[str]:
-    """Yield each leaf as `path: value`."""
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _lines(each, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list | tuple):
-        for number, each in enumerate(value):
-            yield from _lines(each, f"{name}[{number}]")
-    elif value is not None:
-        yield f"{name}: {str(value).lower() if isinstance(value, bool) else value}"

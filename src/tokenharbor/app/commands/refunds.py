@@ -6,7 +6,7 @@ import click
 
 from tokenharbor.accounts.changes import OPERATOR
 from tokenharbor.app.commands.arguments import ACCOUNT, NAME, REASON, REFUND, TOP_UP, USD
-from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.common import CommandResult, Group, field_lines, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.funding import open_command_funding
 from tokenharbor.app.session import CommandSession
@@ -66,7 +66,9 @@ async def preview(session: CommandSession, top_up_id: UUID, *, usd: Usd | None, 
         document = plain_document(
             RefundPreviewDocument.of(await preview_refund(funding, top_up_id, usd, RefundOrigin(origin)))
         )
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if name != "leaving"])
+    return CommandResult(
+        document, list(field_lines({name: value for name, value in document.items() if name != "leaving"}))
+    )
 
 
 @refunds.command()
@@ -150,4 +152,4 @@ async def settle(session: CommandSession, refund_id: UUID, *, reference: str | N
 
 def _shown(refund: Refund) -> CommandResult:
     document = plain_document(RefundDocument.of(refund))
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value not in (None, "")])
+    return CommandResult(document, list(field_lines(document)))

@@ -7,7 +7,7 @@ import click
 
 from tokenharbor.accounts.changes import OPERATOR
 from tokenharbor.app.commands.arguments import ACCOUNT, CODE, NAME, REASON, REWARD, SPAN, USD
-from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.common import CommandResult, Group, field_lines, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.session import CommandSession
 from tokenharbor.editions.load import load_edition
@@ -152,4 +152,4 @@ def _terms(*, usd: Usd, uses: int, note: str, open_for: timedelta | None, lasts:
 
 def _shown(reward: Reward) -> CommandResult:
     document = plain_document(RewardDocument.of(reward))
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])
+    return CommandResult(document, list(field_lines(document)))

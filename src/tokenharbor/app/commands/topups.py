@@ -8,7 +8,7 @@ import click
 
 from tokenharbor.accounts.changes import OPERATOR
 from tokenharbor.app.commands.arguments import ACCOUNT, NAME, SPAN, TOP_UP, USD
-from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.common import CommandResult, Group, field_lines, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.commands.pdf_output import issuer_of, write_paper
 from tokenharbor.app.funding import open_command_funding, with_pretended
@@ -34,7 +34,7 @@ _COLUMNS: Final = ("id", "account", "state", "amount", "currency", "credit_usd",
 
 @click.group(cls=Group)
 def topups() -> None:
-    """Open, list and settle top-ups, and enter payments."""
+    """Open, list and update top-ups, and enter payments."""
 
 
 @topups.command()
@@ -187,8 +187,7 @@ async def _documents(session: CommandSession, found: Sequence[TopUp]) -> list[An
 
 async def _shown(session: CommandSession, top_up: TopUp) -> CommandResult:
     [document] = await _documents(session, [top_up])
-    lines = [f"{name}: {value}" for name, value in document.items() if value not in (None, "")]
-    return CommandResult(document, lines + _warn_if_pretended([top_up]))
+    return CommandResult(document, [*field_lines(document), *_warn_if_pretended([top_up])])
 
 
 def _warn_if_pretended(found: Iterable[TopUp]) -> list[str]:

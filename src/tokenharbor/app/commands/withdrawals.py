@@ -7,7 +7,7 @@ import click
 
 from tokenharbor.accounts.changes import OPERATOR
 from tokenharbor.app.commands.arguments import ACCOUNT, NAME, PAYEE, REASON, TOP_UP, USD, WITHDRAWAL
-from tokenharbor.app.commands.common import CommandResult, Group, table
+from tokenharbor.app.commands.common import CommandResult, Group, field_lines, table
 from tokenharbor.app.commands.database import at_database, changing
 from tokenharbor.app.funding import open_command_funding
 from tokenharbor.app.session import CommandSession
@@ -63,11 +63,11 @@ async def preview(session: CommandSession, /, account_id: UUID, **options: UUID 
         if options["top_up_id"] is None and options["payee_id"] is None:
             document = plain_document(AccountOutlookDocument.of(await preview_account(funding, account_id)))
             lots = [tuple(lot[column] for column in _LOT_COLUMNS) for lot in document["lots"]]
-            rest = [f"{name}: {value}" for name, value in document.items() if name != "lots" and value is not None]
+            rest = field_lines({name: value for name, value in document.items() if name != "lots"})
             return CommandResult(document, [*rest, *table(_LOT_COLUMNS, lots)])
         request = _request(account_id, options, key="preview", actor=OPERATOR)
         document = plain_document(WithdrawalPreviewDocument.of(await preview_withdrawal(funding, request)))
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items()])
+    return CommandResult(document, list(field_lines(document)))
 
 
 @withdrawals.command()
@@ -233,11 +233,9 @@ def _request(
 
 def _shown(withdrawal: Withdrawal) -> CommandResult:
     document = plain_document(WithdrawalDocument.of(withdrawal))
-    return CommandResult(
-        document, [f"{name}: {value}" for name, value in document.items() if value not in (None, "", [])]
-    )
+    return CommandResult(document, list(field_lines(document)))
 
 
 def _shown_payee(payee: SavedPayee, address: str | None = None) -> CommandResult:
     document = plain_document(PayeeDocument.of(payee, address))
-    return CommandResult(document, [f"{name}: {value}" for name, value in document.items() if value is not None])
+    return CommandResult(document, list(field_lines(document)))
