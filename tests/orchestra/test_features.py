@@ -13,7 +13,9 @@ SIGNS = '!"#$%&()*+,./:;<=>?@[\\]^_`{|}~“”«»„。，：；！？（）「
 RUNS = {each.run: each for runs in LEXICON.runs.values() for each in runs}
 
 texts = st.text(st.characters() | st.sampled_from(f"{SIGNS}-'  \n\ud800请審查"))
-chinese = st.lists(st.sampled_from(sorted(RUNS)) | st.text("的了在请x ", max_size=4)).map("".join)
+chinese = st.lists(
+    st.sampled_from(sorted(run for run in RUNS if not run.isascii())) | st.text("的了在请x ", max_size=4)
+).map("".join)
 
 
 @given(texts)
