@@ -146,7 +146,7 @@ async def test_TH_A7_a_free_model_has_a_badge_in_the_list_and_on_the_page(harbor
     free = {model["id"]: (model["free"], model["pricing"]["input"]) for model in listed["data"] if "sim" in model["id"]}
     assert free == {"sim": (False, "1"), "sim:free": (True, "0")}
     page = (await get(harbor.url, "/")).body.decode()
-    assert '<code>sim:free</code><span class="on">on</span><span class="on">free</span>' in page
+    assert '<code>sim:free</code><span class="on">available</span><span class="on">free</span>' in page
     assert '{"model": "sim:free"' not in page, "a first request must not need a consent"
 
 
