@@ -290,4 +290,4 @@ async def test_connect_says_where_the_tool_asked_from(visit: Visit, site: Site) 
     await page.goto(
         f"{site.url}/dashboard/connect?name=ed&code_challenge={'c' * 43}&redirect_uri=http://127.0.0.1:7777/in"
     )
-    await expect(page.get_by_role("main")).to_contain_text("The key goes to 127.0.0.1:7777")
+    await expect(page.get_by_role("main")).to_contain_text("The key is sent to 127.0.0.1:7777")
