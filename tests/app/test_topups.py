@@ -166,7 +166,7 @@ def test_auto_top_up_is_switched_on_shown_and_off(hub: Cli) -> None:
     wanted = hub("auto-topup", "set", made, "--below", "5", "--usd", "20", "--month", "100", "--json").json
     assert (wanted["enabled"], wanted["threshold_usd"], wanted["amount_usd"]) == (True, "5.000000000", "20.000000000")
     assert hub("auto-topup", "show", made, "--json").json == wanted
-    assert "enabled: False" in hub("auto-topup", "off", made).out
+    assert "enabled: false" in hub("auto-topup", "off", made).out
 
 
 def test_jobs_are_listed_and_made_due(hub: Cli) -> None:
