@@ -21,8 +21,8 @@ from typing import Any
 
 from tokenharbor.cache.similar.embedder import Embedder
 from tokenharbor.cache.similar.model import installed, opened
-from tokenharbor.cache.similar.reading import read, unfit
-from tokenharbor.cache.similar.verify import Prompt, refusal
+from tokenharbor.cache.similar.reading import read, unfit_reason
+from tokenharbor.cache.similar.verify import Prompt, mismatch
 
 Pair = dict[str, Any]
 
@@ -91,7 +91,7 @@ def _development(pairs: list[Pair]) -> Iterator[Pair]:
 
 
 def _prompt(embedder: Embedder, text: str) -> Prompt | None:
-    vectors = None if unfit(text) else embedder.embed(text)
+    vectors = None if unfit_reason(text) else embedder.embed(text)
     return Prompt(read(text), vectors) if vectors else None
 
 
@@ -106,7 +106,7 @@ class Judge:
         stored = _prompt(self.embedder, pair["a"])
         began = time.thread_time()
         asked = _prompt(self.embedder, pair["b"])
-        served = stored is not None and asked is not None and refusal(stored, asked) is None
+        served = stored is not None and asked is not None and mismatch(stored, asked) is None
         if asked is not None:
             self.took.append((time.thread_time() - began) * 1000)
         return served

@@ -127,7 +127,7 @@ def pooled(policy: OrchestraPolicy, rates: Mapping[str, Rates]) -> Router:
         if choice.keeps:
             mode, ended = turn.declared.mode, turn.declared.plan_ended
             before = None if pin is None else pin.interrupted_by(choice.stage)
-            pin = Pin(choice.stage, model, model, model, mode, ended, _AGENT, float(now), before=before)
+            pin = Pin(choice.stage, model, model, model, mode, ended, _AGENT, float(now), interrupted=before)
         return model
 
     return ask

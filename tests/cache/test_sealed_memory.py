@@ -25,7 +25,7 @@ def answer(body: bytes) -> CachedAnswer:
 
 
 def keys(*facts: object) -> CacheKey:
-    return KeyMaker(DerivedSecret("", b"s" * 32)).begin("scope").key(facts)
+    return KeyMaker(DerivedSecret("", b"s" * 32)).prefix("scope").key(facts)
 
 
 def test_an_answer_is_gone_after_its_time_by_the_monotonic_clock() -> None:

@@ -64,7 +64,7 @@ async def test_a_replayed_settlement_charges_once_and_answers_what_the_first_did
     await scene.place(first, other)
     await scene.settle(scene.settlement(first, 200, fee=6))
     again, new = await scene.settle(scene.settlement(first, 999, fee=9), scene.settlement(other, 50))
-    assert again == SettledCharge(Usd(200), Usd(6), ZERO, again=True)
+    assert again == SettledCharge(Usd(200), Usd(6), ZERO, repeated=True)
     assert new == SettledCharge(Usd(50), ZERO, ZERO)
     assert await scene.available() == 750
 
@@ -74,7 +74,7 @@ async def test_a_settlement_twice_in_one_batch_charges_once(scene: Any) -> None:
     hold = scene.hold(300)
     await scene.place(hold)
     first, again = await scene.settle(scene.settlement(hold, 200), scene.settlement(hold, 200))
-    assert (first.charge, first.again, again.charge, again.again) == (200, False, 200, True)
+    assert (first.charge, first.repeated, again.charge, again.repeated) == (200, False, 200, True)
     assert (await scene.available(), await scene.held()) == (800, 0)
     assert await scene.fault() is None
 

@@ -37,7 +37,7 @@ from tokenharbor.kernel.money import MAX_NANO, Usd
 from tokenharbor.kernel.payer import UNLIMITED, Payer, RateLimits
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.ledger import credit_moves
-from tokenharbor.ledger.batch_arguments import again_arguments
+from tokenharbor.ledger.batch_arguments import place_again_arguments
 from tokenharbor.ledger.book import RequestBook, wait_for_answers
 from tokenharbor.ledger.credit_moves import EntryStamp
 from tokenharbor.ledger.credit_state import CreditEntry
@@ -321,7 +321,7 @@ class Machine(RuleBasedStateMachine):
         if again:
             at = max(hold.at for hold in again)
             self.stage.runner.run(MemoryBook(self.memory).place_again(again, at))
-            arguments = again_arguments(again, self.stage.gateway)
+            arguments = place_again_arguments(again, self.stage.gateway)
             self.stage.runner.run(self.stage.conn.fetchval(read_statements().place_holds_again, *arguments))
 
     @rule(lapsed=st.lists(holds, max_size=3))
@@ -346,7 +346,7 @@ class Machine(RuleBasedStateMachine):
         used = {key: meter.spent + meter.held for key, meter in self.memory.meters.items()}
         answers = self.both(lambda book: book.settle(batch))
         for settlement, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, SettledCharge) and not answer.again:
+            if isinstance(answer, SettledCharge) and not answer.repeated:
                 assert answer.charge <= settlement.bound
                 assert answer.charge + answer.overrun == settlement.cost
         for key, meter in self.memory.meters.items():

@@ -103,7 +103,7 @@ async def test_settlements_of_one_request_on_two_connections_charge_once(scene: 
     settlement = scene.settlement(hold, 100)
     async with scene.second_book() as second:
         answers = await asyncio.gather(scene.book.settle([settlement]), second.settle([settlement]))
-    assert sorted(answer[0].again for answer in answers) == [False, True]
+    assert sorted(answer[0].repeated for answer in answers) == [False, True]
     assert await scene.available() == 900
 
 
@@ -129,7 +129,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_charged_again(scene: Any) -
     await scene.settle(settlement)
     await _cut_connections(scene)
     (answer,) = await scene.settle(settlement)
-    assert answer == SettledCharge(Usd(10), ZERO, ZERO, again=True)
+    assert answer == SettledCharge(Usd(10), ZERO, ZERO, repeated=True)
     assert await scene.available() == 990
 
 

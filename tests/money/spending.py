@@ -195,11 +195,11 @@ class SpendingRules(MoneyRun):
         answer = self.wait(self._answer(self.stage.book.settle([end])))
         assert isinstance(answer, SettledCharge)
         if request.open:
-            assert (answer.charge, answer.again) == (cost, False)
+            assert (answer.charge, answer.repeated) == (cost, False)
             request.charge, request.open = answer.charge, False
             self.count("charged")
         else:
-            assert (answer.charge, answer.again) == (request.charge, True)
+            assert (answer.charge, answer.repeated) == (request.charge, True)
 
     async def _answer(self, coming: Awaitable[Sequence[Answer[Any]]]) -> Any:
         [answer] = await wait_for_answers(await coming)

@@ -75,7 +75,7 @@ def test_a_new_session_has_the_stage_that_is_clear() -> None:
 
 
 def test_an_unclear_turn_after_a_summary_goes_on_with_what_was_before_it() -> None:
-    written = pinned(Stage.SUMMARISE, "haiku", before=Stage.CODE)
+    written = pinned(Stage.SUMMARISE, "haiku", interrupted=Stage.CODE)
     go_on = replace(said(Stage.CODE), decision=UNSURE)
     assert decide(written, go_on) == Choice(Stage.CODE, Why.UNSURE)
     assert decide(written, loop(go_on)).stage is Stage.SUMMARISE, "a call of the summary's own"

@@ -42,7 +42,7 @@ def _note(settlement: Settlement, answer: SettledCharge | Exception, alarms: Ala
         _log.error("journal_refused", request=show("req", settlement.request_id), reason=str(answer))
     elif isinstance(answer, Exception):
         raise answer
-    elif answer.overrun and not answer.again:
+    elif answer.overrun and not answer.repeated:
         lost, product = int(answer.overrun), settlement.product
         alarms.report(Alarm.OVERRUN, settlement.request_id, product.provider, product.model, lost_nano=lost)
     return isinstance(answer, BooksRefused)

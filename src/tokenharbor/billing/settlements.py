@@ -114,7 +114,7 @@ class Settlements:
     def _confirmed(self, settlement: Settlement, settled: SettledCharge) -> SettledCharge:
         was_journaled, first = id(settlement) in self._journaled, self._forget(settlement)
         # A repeated answer was reported before, unless the first answer was lost on its way here.
-        if settled.overrun and (was_journaled or (first and not settled.again)):
+        if settled.overrun and (was_journaled or (first and not settled.repeated)):
             self._report(Alarm.OVERRUN, settlement, lost_nano=int(settled.overrun))
         return settled
 

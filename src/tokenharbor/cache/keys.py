@@ -52,7 +52,7 @@ class KeyMaker:
     def __init__(self, secret: DerivedSecret) -> None:
         self._secret = secret.secret
 
-    def begin(self, *facts: object) -> KeyPrefix:
+    def prefix(self, *facts: object) -> KeyPrefix:
         """Return the prefix of all keys with these facts. Facts are encoded with their lengths: different ones
         differ.
         """

@@ -17,14 +17,14 @@ class Pace:
         self._clock = clock
         self.bytes_a_second = bytes_a_second
         self._left = float(bytes_a_second)
-        self._seen = clock.monotonic()
+        self._updated_at = clock.monotonic()
 
     def take(self, size: int) -> float:
         """Take `size` bytes. Return the seconds to wait before sending them."""
         now = self._clock.monotonic()
         full = self.bytes_a_second
-        self._left = min(full, self._left + (now - self._seen) * full)
-        self._seen = now
+        self._left = min(full, self._left + (now - self._updated_at) * full)
+        self._updated_at = now
         wait = max(0.0, -self._left / full)
         self._left -= size
         return wait

@@ -62,7 +62,7 @@ class CacheLane(msgspec.Struct, frozen=True):
     def prefix(self, keys: KeyMaker, scope: bytes, kind: str) -> KeyPrefix:
         found = self.prefixes.get((scope, kind))
         if found is None:
-            found = self.prefixes[scope, kind] = keys.begin(scope, kind, self.facts)
+            found = self.prefixes[scope, kind] = keys.prefix(scope, kind, self.facts)
         return found
 
     @property

@@ -70,7 +70,7 @@ class Conductor:
             choice=choice,
             conversation=conversation,
             home=_home(pin, choice, plan),
-            before=None if pin is None else pin.interrupted_by(choice.stage),
+            interrupted=None if pin is None else pin.interrupted_by(choice.stage),
             effort=_effort(policy, choice.stage, call.chat, request.max_output),
             user_turns=None if call.chat is None else _turns(call.chat),
         )
@@ -91,7 +91,7 @@ class Conductor:
             outline=turn.outline,
             at=turn.at,
             usage=last_usage(meter.usage) if ready.name == pool_decision.home[1] else LastUsage(),
-            before=pool_decision.before,
+            interrupted=pool_decision.interrupted,
         )
         since = turn.at - 60 * meter.policy.orchestra.pin_minutes
         for name in (meter.session, pool_decision.conversation):

@@ -20,7 +20,7 @@ class PoolDecision(msgspec.Struct, frozen=True, gc=False):
     home: tuple[str, str]
     effort: str | None
     user_turns: int | None
-    before: Stage | None = None  # the session's stage that this summary interrupts
+    interrupted: Stage | None = None  # the session's stage that this summary interrupts
 
     @property
     def confidence(self) -> str:

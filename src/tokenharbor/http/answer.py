@@ -9,7 +9,7 @@ from tokenharbor.http.head import HeaderMap, first_value, list_headers, map_head
 from tokenharbor.http.message import AnswerTooLarge, Deadlines, Headers, Phase
 from tokenharbor.kernel.errors import HarborError
 
-_LOOK_AGAIN = 1.0  # seconds
+_RECHECK_SECONDS = 1.0  # seconds
 
 
 class AnswerConnection(Protocol):
@@ -77,10 +77,10 @@ class HttpAnswer:
     @property
     def header_map(self) -> HeaderMap:
         """The headers, parsed on first use: most answers' headers are never needed."""
-        known = self._header_map
-        if known is None:
-            known = self._header_map = map_headers(self.head, skip=self.interim)
-        return known
+        header_map = self._header_map
+        if header_map is None:
+            header_map = self._header_map = map_headers(self.head, skip=self.interim)
+        return header_map
 
     @property
     def headers(self) -> Headers:
@@ -183,6 +183,6 @@ class HttpAnswer:
         if now >= self._ends_at:
             return "total"
         if self.pieces and self.connection is not None:
-            self.connection.set_deadline(min(now + _LOOK_AGAIN, self._ends_at))
+            self.connection.set_deadline(min(now + _RECHECK_SECONDS, self._ends_at))
             return None
         return self._phase

@@ -64,7 +64,7 @@ class _OriginPool:
         idle = self._idle
         return idle.pop() if idle else None
 
-    def give_back(self, connection: UpstreamConnection) -> None:
+    def put_back(self, connection: UpstreamConnection) -> None:
         if len(self._idle) < self._most:
             self._idle.append(connection)
             connection.deadline = at = self.loop.time() + self._idle_seconds
@@ -73,7 +73,7 @@ class _OriginPool:
         else:
             connection.transport.close()
 
-    def forget(self, connection: UpstreamConnection) -> None:
+    def remove(self, connection: UpstreamConnection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
 

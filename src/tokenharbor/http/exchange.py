@@ -46,10 +46,10 @@ class Exchange:
 
     __slots__ = (
         "_chunked",
+        "_connection",
         "_endless",
         "_head",
         "_headers",
-        "_line",
         "body",
         "buffer_owner",
         "http11",
@@ -62,7 +62,7 @@ class Exchange:
         "work",
     )
 
-    def __init__(self, line: ExchangeConnection, request_line: RequestLine, headers: HeaderMap) -> None:
+    def __init__(self, connection: ExchangeConnection, request_line: RequestLine, headers: HeaderMap) -> None:
         self.method, self.path, self.query, self.http11 = request_line
         self.keep_alive = self.http11
         self.body: bytes | None = None  # None until all of it has come
@@ -70,7 +70,7 @@ class Exchange:
         self.reserved = 0  # bytes counted in `ServerState.buffered`
         self.stage = OPEN
         self.work: object = None  # set by the handler, for `Server.stop_requests`
-        self._line = line
+        self._connection = connection
         self._headers = headers
         self._chunked = False
         self._endless = False  # the connection's end ends the answer: HTTP/1.0
@@ -92,8 +92,8 @@ class Exchange:
     @property
     def peer(self) -> str:
         """The client's address, "" on a unix socket; behind trusted proxies, the address that they forward."""
-        peer = self._line.peer()
-        proxies = self._line.shared.hooks.proxies
+        peer = self._connection.peer()
+        proxies = self._connection.shared.hooks.proxies
         return proxies.client(peer, self.headers) if proxies else peer
 
     @property
@@ -104,31 +104,31 @@ class Exchange:
     @property
     def behind_proxy(self) -> bool:
         """Whether a trusted proxy sent the request, so that its other headers can be trusted, too."""
-        proxies = self._line.shared.hooks.proxies
-        return bool(proxies) and proxies.trusts(self._line.peer())
+        proxies = self._connection.shared.hooks.proxies
+        return bool(proxies) and proxies.trusts(self._connection.peer())
 
     @property
     def disconnected(self) -> bool:
         """Whether the client has disconnected."""
-        return self._line.lost
+        return self._connection.lost
 
     @property
     def stopped(self) -> bool:
         """Whether the server cancelled the handler; the client can still get an answer."""
-        return self._line.stopped
+        return self._connection.stopped
 
     async def read_body(self) -> bytes:
         """Return the whole body. Raises RequestTooLarge, Unavailable (too much buffered in total), InvalidRequest
         (chunks).
         """
         body = self.received_body()
-        return await self._line.receive(self) if body is None else body
+        return await self._connection.receive(self) if body is None else body
 
     def received_body(self) -> bytes | None:
         """Return the whole body if it came with the head, as small ones do; else None. Raises Unavailable."""
         body = self.body
         if body and not self.reserved:
-            self._line.shared.reserve(self, len(body))
+            self._connection.shared.reserve(self, len(body))
         return body
 
     async def read_piece(self) -> bytes:
@@ -136,19 +136,19 @@ class Exchange:
         kept bytes with `keep`. Do not mix with `read_body`; raises the same errors.
         """
         if self.body is None:
-            return await self._line.receive_piece(self)
+            return await self._connection.receive_piece(self)
         piece, self.body = self.body, b""
         return piece
 
     def keep(self, size: int) -> None:
         """Count `size` more bytes of the body as held until the exchange ends. Raises Unavailable."""
-        self._line.shared.reserve(self, size)
+        self._connection.shared.reserve(self, size)
 
     @property
     def body_bound(self) -> int:
         """The largest possible size of the body in bytes."""
         length = self.header(b"content-length")
-        return self._line.shared.limits.body if length is None else int(length)
+        return self._connection.shared.limits.body if length is None else int(length)
 
     def respond(self, status: int, headers: bytes, body: bytes, *, length: int | None = None) -> None:
         """Send the whole answer in one write; dropped if the client has disconnected. `length`: for HEAD, the length to
@@ -157,8 +157,8 @@ class Exchange:
         if self.stage != OPEN:
             raise RuntimeError("this exchange already has an answer")
         self.stage = DONE
-        line = self._line
-        if line.lost:
+        connection = self._connection
+        if connection.lost:
             return
         if status == 204 or status == 304:  # noqa: PLR1714  two comparisons are faster than a set
             framing = b"\r\n"
@@ -168,9 +168,9 @@ class Exchange:
             if self.method == "HEAD":
                 body = b""
         if len(body) > LARGE:
-            line.transport.writelines((self._status_and_date(status) + headers + framing, body))
+            connection.transport.writelines((self._status_and_date(status) + headers + framing, body))
         else:
-            line.transport.write(b"".join((self._status_and_date(status), headers, framing, body)))
+            connection.transport.write(b"".join((self._status_and_date(status), headers, framing, body)))
 
     def start(self, status: int, headers: bytes, *, length: int | None = None) -> None:
         """Begin an answer, chunked or with a known `length`; its head is sent with the first write."""
@@ -193,24 +193,24 @@ class Exchange:
 
         An empty piece only sends the held head.
         """
-        line = self._line
-        if line.lost:
+        connection = self._connection
+        if connection.lost:
             raise Disconnected("the client disconnected")
         if self.stage != STARTED:
             raise RuntimeError("this answer has not started, or has already ended")
         piece = self._frame(data)
         if piece:
-            line.transport.write(piece)
-        return not line.paused
+            connection.transport.write(piece)
+        return not connection.paused
 
     async def drained(self) -> None:
         """Wait until the client has read enough. Raises Disconnected."""
-        await self._line.drained()
+        await self._connection.drained()
 
     async def write(self, data: bytes) -> None:
         """Write a piece, and wait while the client reads slowly. Raises Disconnected."""
         if not self.send(data):
-            await self._line.drained()
+            await self._connection.drained()
 
     def end(self, data: bytes = b"") -> None:
         """Send the last piece and the end of the answer in one write; dropped if the client has disconnected."""
@@ -220,24 +220,24 @@ class Exchange:
         last = self._frame(data)
         if self._chunked and self.method != "HEAD":
             last += b"0\r\n\r\n"
-        if last and not self._line.lost:
-            self._line.transport.write(last)
+        if last and not self._connection.lost:
+            self._connection.transport.write(last)
 
     def abort(self) -> None:
         """Close after the written bytes, without the mark that makes the answer complete."""
         self.stage = DONE
         self.keep_alive = False
         if self._endless:
-            self._line.reset()  # a normal close would mean success
+            self._connection.reset()  # a normal close would mean success
         else:
-            self._line.transport.close()
+            self._connection.transport.close()
 
     def hold_back(self, seconds: float) -> None:
         """Throttle an overloaded server: after this answer, do not read from this client, nor from new ones, for
         `seconds` or until `Server.read_held`.
         """
-        shared = self._line.shared
-        self._line.held_back = seconds
+        shared = self._connection.shared
+        self._connection.held_back = seconds
         shared.crowded_until = shared.loop.time() + seconds
 
     def retract(self) -> bool:
@@ -249,7 +249,7 @@ class Exchange:
 
     def _status_and_date(self, status: int) -> bytes:
         """Return the status line, date, and `connection: close` if this is the connection's last answer."""
-        shared = self._line.shared
+        shared = self._connection.shared
         if self.keep_alive and self.body is not None and not shared.draining:
             return shared.status_and_date(status)
         self.keep_alive = False

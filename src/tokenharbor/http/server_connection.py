@@ -22,18 +22,18 @@ class ServerConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_enough",
-        "_fault",
+        "_body_error",
+        "_body_waiter",
+        "_consumed",
+        "_deadline_at_bytes",
+        "_drain_waiter",
         "_handler",
-        "_holding",
         "_peer",
         "_piecewise",
         "_reader",
-        "_taken",
+        "_reading_paused",
         "_task",
         "_unsent",
-        "_wanted",
-        "_writable",
         "deadline",
         "exchange",
         "held_back",
@@ -57,13 +57,13 @@ class ServerConnection(asyncio.Protocol):
         self._reader = RequestReader(shared)
         self.exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
-        self._fault: Refusal | None = None  # the error in the body
-        self._wanted: asyncio.Future[None] | None = None  # the handler waits for the body
+        self._body_error: Refusal | None = None  # raised to a handler that reads the body
+        self._body_waiter: asyncio.Future[None] | None = None  # the handler waits for the body
         self._piecewise = False  # and accepts any piece of it
-        self._enough = 0  # bytes of the body that extend its deadline
-        self._taken = 0  # bytes of the body that the handler has
-        self._writable: asyncio.Future[None] | None = None  # the handler waits for the client to read
-        self._holding = False  # reading is paused
+        self._deadline_at_bytes = 0  # bytes of the body that extend its deadline
+        self._consumed = 0  # bytes of the body that the handler has
+        self._drain_waiter: asyncio.Future[None] | None = None  # the handler waits for the client to read
+        self._reading_paused = False
         self._unsent = 0
         self._peer: str | None = None
 
@@ -100,8 +100,8 @@ class ServerConnection(asyncio.Protocol):
             return
         self.lost = True
         self.shared.sweeper.discard(self)
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        if self._drain_waiter is not None and not self._drain_waiter.done():
+            self._drain_waiter.set_result(None)
         if self.exchange is None:
             self.shared.connection_closed(self)
         elif self.exchange.stage != DONE and self._task is not None:
@@ -117,8 +117,8 @@ class ServerConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.paused = False
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        if self._drain_waiter is not None and not self._drain_waiter.done():
+            self._drain_waiter.set_result(None)
         if self.exchange is not None:
             self.deadline = NEVER
         elif self.phase != LINGERING and not self.transport.is_closing():
@@ -138,50 +138,50 @@ class ServerConnection(asyncio.Protocol):
 
     async def drained(self) -> None:
         while self.paused and not self.lost:
-            self._writable = self.shared.loop.create_future()
-            await self._writable
+            self._drain_waiter = self.shared.loop.create_future()
+            await self._drain_waiter
         if self.lost:
             raise Disconnected("the client disconnected")
 
     async def receive(self, exchange: Exchange) -> bytes:
         body = self._reader.body
         if body is None or self.lost:
-            raise self._fault or Disconnected("the client disconnected")
+            raise self._body_error or Disconnected("the client disconnected")
         self._reserve(exchange, body)
         if self._reader.expects_continue and not body.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._release()
+        self._resume_reading()
         if not body.done:
-            await self._growth(body, exchange)
+            await self._await_growth(body, exchange)
         self._reader.body, exchange.body = None, b"".join(body.pieces)
         return exchange.body
 
     async def receive_piece(self, exchange: Exchange) -> bytes:
         body = self._reader.body
         if body is None or self.lost:
-            raise self._fault or Disconnected("the client disconnected")
+            raise self._body_error or Disconnected("the client disconnected")
         self.shared.check_body_size(max(body.expected, body.size))
         if self._reader.expects_continue and not body.size:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._release()
+        self._resume_reading()
         if not body.pieces and not body.done:
             self._piecewise = True
-            await self._growth(body, exchange)
+            await self._await_growth(body, exchange)
         piece = b"".join(body.pieces)
         body.pieces.clear()
-        self._taken = body.size
+        self._consumed = body.size
         if body.done:
             self._reader.body, exchange.body = None, b""
         return piece
 
-    async def _growth(self, body: Body, exchange: Exchange) -> None:
+    async def _await_growth(self, body: Body, exchange: Exchange) -> None:
         self.shared.body_awaited(exchange)
-        self._wanted = self.shared.loop.create_future()
+        self._body_waiter = self.shared.loop.create_future()
         self._await_body(body)
         try:
-            await self._wanted
+            await self._body_waiter
         finally:
-            self._wanted, self._piecewise = None, False
+            self._body_waiter, self._piecewise = None, False
             self.shared.body_arrived(exchange)
 
     # Called by the sweeper and the server
@@ -238,7 +238,7 @@ class ServerConnection(asyncio.Protocol):
             return
         self.phase = ACCEPTED
         self.exchange = exchange
-        self._taken = 0
+        self._consumed = 0
         self.deadline = NEVER
         self._task = asyncio.Task(self._serve(exchange), loop=self.shared.loop, name="exchange")
 
@@ -246,7 +246,7 @@ class ServerConnection(asyncio.Protocol):
         """Take bytes during a request: more of its body, or the next requests."""
         reader = self._reader
         body = reader.body
-        if self._fault is not None:
+        if self._body_error is not None:
             return
         if body is None or body.done:
             reader.rest += data
@@ -256,14 +256,14 @@ class ServerConnection(asyncio.Protocol):
             except InvalidRequest as fault:
                 self._fail_body(fault)
                 return
-            if self._wanted is not None and self.exchange is not None and not self._wanted.done():
-                self._body_grew(body, self.exchange, self._wanted)
-            elif body.size - self._taken > _AHEAD:
-                self._hold()
+            if self._body_waiter is not None and self.exchange is not None and not self._body_waiter.done():
+                self._body_grew(body, self.exchange, self._body_waiter)
+            elif body.size - self._consumed > _AHEAD:
+                self._pause_reading()
         if len(reader.rest) > _AHEAD:
-            self._hold()
+            self._pause_reading()
 
-    def _body_grew(self, body: Body, exchange: Exchange, wanted: asyncio.Future[None]) -> None:
+    def _body_grew(self, body: Body, exchange: Exchange, waiter: asyncio.Future[None]) -> None:
         try:
             if self._piecewise:
                 self.shared.check_body_size(max(body.expected, body.size))
@@ -274,18 +274,18 @@ class ServerConnection(asyncio.Protocol):
             return
         if body.done or (self._piecewise and body.pieces):
             self.deadline = NEVER
-            wanted.set_result(None)
-        elif body.size >= self._enough:
+            waiter.set_result(None)
+        elif body.size >= self._deadline_at_bytes:
             self._await_body(body)
 
     def _fail_body(self, fault: Refusal) -> None:
         """Refuse the body; after this, the start of the next request is unknown."""
-        self._fault = fault
+        self._body_error = fault
         self._reader.body = None
         self._reader.rest = b""
-        if self._wanted is not None and not self._wanted.done():
+        if self._body_waiter is not None and not self._body_waiter.done():
             self.deadline = NEVER
-            self._wanted.set_exception(fault)
+            self._body_waiter.set_exception(fault)
 
     def _reserve(self, exchange: Exchange, body: Body) -> None:
         """Count received bytes only: a client that announces much must not block others."""
@@ -295,18 +295,18 @@ class ServerConnection(asyncio.Protocol):
     def _await_body(self, body: Body) -> None:
         """Set the deadline for the next bytes of the body; a trickle is treated like silence."""
         limits = self.shared.limits
-        self._enough = body.size + int(limits.body_rate * limits.body_seconds)
+        self._deadline_at_bytes = body.size + int(limits.body_rate * limits.body_seconds)
         self._wait(limits.body_seconds)
 
-    def _hold(self) -> None:
+    def _pause_reading(self) -> None:
         """Pause reading: further bytes stay in the socket."""
-        if not self._holding:
-            self._holding = True
+        if not self._reading_paused:
+            self._reading_paused = True
             self.transport.pause_reading()
 
-    def _release(self) -> None:
-        if self._holding:
-            self._holding = False
+    def _resume_reading(self) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
             self.transport.resume_reading()
 
     # Answers
@@ -359,15 +359,15 @@ class ServerConnection(asyncio.Protocol):
             return
         self._wait(self.held_back or shared.limits.idle_seconds)
         if self.held_back:
-            self._hold()
+            self._pause_reading()
             shared.held.setdefault(self)
             return
         reader = self._reader
         if reader.rest:
             data, reader.rest = reader.rest, b""
             self._begin(data)
-        if self._holding and self.phase != LINGERING and len(reader.rest) <= _AHEAD:
-            self._release()
+        if self._reading_paused and self.phase != LINGERING and len(reader.rest) <= _AHEAD:
+            self._resume_reading()
 
     def _refuse(self, path: str, refusal: Refusal, *, unread: bool = True) -> None:
         """Answer a request that could not become an exchange, and close."""
@@ -387,7 +387,7 @@ class ServerConnection(asyncio.Protocol):
             return
         self._reader.rest = b""
         self._reader.body = None
-        self._release()
+        self._resume_reading()
         self.transport.write_eof()
         self._wait(self.shared.limits.linger_seconds)
 

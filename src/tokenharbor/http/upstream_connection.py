@@ -25,9 +25,9 @@ class ConnectionPool(Protocol):
     loop: asyncio.AbstractEventLoop
     sweeper: DeadlineSweeper
 
-    def give_back(self, connection: "UpstreamConnection") -> None: ...
+    def put_back(self, connection: "UpstreamConnection") -> None: ...
 
-    def forget(self, connection: "UpstreamConnection") -> None: ...
+    def remove(self, connection: "UpstreamConnection") -> None: ...
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -122,7 +122,7 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         answer = self._answer
         if answer is None:
-            self._pool.forget(self)
+            self._pool.remove(self)
         elif answer.status and _ends_by_close(answer):
             answer.framed = False
             self._finish(answer)
@@ -132,7 +132,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pool.sweeper.discard(self)
-        self._pool.forget(self)
+        self._pool.remove(self)
         if self._answer is not None:
             reason = type(exc).__name__ if exc else "closed"
             self._fail(self._answer, partial(BrokenAnswer, f"the connection to the upstream was lost: {reason}"))
@@ -215,7 +215,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._room is not None:
             self._make_room()
         if self._keeps and not self.sending and not self.transport.get_write_buffer_size():
-            self._pool.give_back(self)
+            self._pool.put_back(self)
         else:
             self._drop()
         waiter = answer.waiter
@@ -232,7 +232,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _drop(self) -> None:
         self.deadline = NEVER
-        self._pool.forget(self)
+        self._pool.remove(self)
         self.transport.abort()
 
 

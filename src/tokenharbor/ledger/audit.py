@@ -49,8 +49,8 @@ class AccountAudit:
     head: bytes = GENESIS
     leaves: list[bytes] = field(default_factory=list)
     granted: Counter[UUID] = field(default_factory=Counter)
-    left: Counter[UUID] = field(default_factory=Counter)  # what the postings leave of each lot
-    restricted: Counter[tuple[UUID, str]] = field(default_factory=Counter)  # the part of it that is not on the line
+    remaining_by_lot: Counter[UUID] = field(default_factory=Counter)  # the rest of each lot, by its postings
+    restricted: Counter[tuple[UUID, str]] = field(default_factory=Counter)  # the part of it that is off the line
     flows: Counter[str] = field(default_factory=Counter)
     prices: set[bytes] = field(default_factory=set)  # all versions that entries name
     sealed_line: bytes | None = None  # of the last entry that changed the line
@@ -66,12 +66,12 @@ class AccountAudit:
         self.totals = TotalsAudit(self.state.counted, self.state.hours)
         self.stages = StageAudit(self.state.counted, self.state.stages)
 
-    def take(self, written: StoredEntry) -> None:
-        self._take_in_order(written)
-        if written.entry.type in _OF_REQUESTS:
-            self._take_request(written)
+    def take(self, stored: StoredEntry) -> None:
+        self._take_in_order(stored)
+        if stored.entry.type in _OF_REQUESTS:
+            self._take_request(stored)
         else:
-            self._take_postings(written)
+            self._take_postings(stored)
         self.cuts.take(self.leaves[-1])
         if self.cuts.ends_at(self.seq):
             self.cuts.end(self.step, self.spent, next_head(self.head, self.leaves))
@@ -88,47 +88,47 @@ class AccountAudit:
         self.totals.close(self.seq)
         self.stages.close()
 
-    def _take_in_order(self, written: StoredEntry) -> None:
-        entry = written.entry
+    def _take_in_order(self, stored: StoredEntry) -> None:
+        entry = stored.entry
         if entry.seq != self.seq + 1:
             raise FaultError(f"entry {self.seq + 1} is missing; the next entry is {entry.seq}")
         if entry.step != self.step:
             self._close_step()
             self.step += 1
-        placed = (entry.step, entry.ordinal, entry.pos)
-        due = (self.step, len(self.leaves), self.spent)
-        if placed != due:
-            raise FaultError(f"entry {entry.seq} has step, ordinal and position {placed} instead of {due}")
+        position = (entry.step, entry.ordinal, entry.pos)
+        expected = (self.step, len(self.leaves), self.spent)
+        if position != expected:
+            raise FaultError(f"entry {entry.seq} has step, ordinal and position {position} instead of {expected}")
         self.leaves.append(entry_digest(entry))
         self.seq += 1
 
-    def _take_request(self, written: StoredEntry) -> None:
-        entry = written.entry
+    def _take_request(self, stored: StoredEntry) -> None:
+        entry = stored.entry
         if entry.type == "usage":
             self.spent += entry.amount
             if entry.provider:  # else it is a salted digest of the version: see `request_row.py`
                 self.prices.add(entry.price_version)
-        if written.key_id is None and f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
+        if stored.key_id is None and f"request_{ids.made_at(entry.id):%Y%m%d}" in self.days:
             self.unexplained = max(entry.id, self.unexplained or entry.id)
-        self.metering.take(entry, written.key_id)
-        self.totals.take(written)
-        self.stages.take(written)
+        self.metering.take(entry, stored.key_id)
+        self.totals.take(stored)
+        self.stages.take(stored)
 
-    def _take_postings(self, written: StoredEntry) -> None:
-        entry = written.entry
-        if entry.detail_digest != self._digest_of(written):
+    def _take_postings(self, stored: StoredEntry) -> None:
+        entry = stored.entry
+        if entry.detail_digest != self._digest_of(stored):
             raise FaultError(f"entry {entry.seq} was changed: its postings, the terms of its lot, or its seal")
-        self.sealed_line = written.sealed_line
-        for posting in written.postings:
+        self.sealed_line = stored.sealed_line
+        for posting in stored.postings:
             self._take_posting(posting, entry)
 
-    def _digest_of(self, written: StoredEntry) -> bytes:
-        if written.sealed_line is None:  # older than seals
-            return postings_digest(written.postings)
-        named = dict.fromkeys(posting.lot_id for posting in written.postings)
-        made = [lot_id for lot_id in named if lot_id and self.state.granted_by.get(lot_id) == written.entry.id]
-        terms = b"".join([lot_digest(self.account_id, self.state.lots[lot_id]) for lot_id in made])
-        return sealed_digest(written.postings, terms, written.sealed_line)
+    def _digest_of(self, stored: StoredEntry) -> bytes:
+        if stored.sealed_line is None:  # older than seals
+            return postings_digest(stored.postings)
+        named = dict.fromkeys(posting.lot_id for posting in stored.postings)
+        new_lots = [lot_id for lot_id in named if lot_id and self.state.granted_by.get(lot_id) == stored.entry.id]
+        terms = b"".join([lot_digest(self.account_id, self.state.lots[lot_id]) for lot_id in new_lots])
+        return sealed_digest(stored.postings, terms, stored.sealed_line)
 
     def _take_posting(self, posting: Posting, entry: Entry) -> None:
         own = address.account_prefix(self.account_id)
@@ -148,7 +148,7 @@ class AccountAudit:
     def _take_flow(self, lot_id: UUID | None, place: str, amount: int) -> None:
         self.flows[place] += amount
         if lot_id is not None and place != "debt":
-            self.left[lot_id] += amount
+            self.remaining_by_lot[lot_id] += amount
             if place in _RESTRICTIONS:
                 self.restricted[lot_id, place] += amount
 
@@ -216,9 +216,11 @@ class AccountAudit:
                 raise FaultError(f"{name} was granted but is missing")
             if self.granted[lot_id] != lot.amount:
                 raise FaultError(f"{name} has {lot.amount}, but the grant was {Usd(self.granted[lot_id])}")
-            there = laid[lot_id] + sum(self.state.restricted.get((lot_id, place), 0) for place in Restriction)
-            if not there == self.left[lot_id] <= lot.amount:
-                raise FaultError(f"{name} has {Usd(there)} left, but its postings leave {Usd(self.left[lot_id])}")
+            remaining = laid[lot_id] + sum(self.state.restricted.get((lot_id, place), 0) for place in Restriction)
+            if not remaining == self.remaining_by_lot[lot_id] <= lot.amount:
+                raise FaultError(
+                    f"{name} has {Usd(remaining)} left, but its postings leave {Usd(self.remaining_by_lot[lot_id])}"
+                )
 
     def _check_pools(self) -> None:
         """Check that the postings' balance of each pool lies on the line, and that of each restriction in its row."""

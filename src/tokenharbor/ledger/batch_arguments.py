@@ -16,26 +16,26 @@ from tokenharbor.ledger.types import Hold, Product, Release, RequestEnd, Settlem
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def hold_arguments(holds: Sequence[Hold], gateway_id: UUID, who: BatchPayers) -> Sequence[Any]:
+def hold_arguments(holds: Sequence[Hold], gateway_id: UUID, payers: BatchPayers) -> Sequence[Any]:
     """Return the arguments of `place_holds`."""
     amounts, tokens = [hold.amount for hold in holds], [hold.tokens for hold in holds]
     frees = [hold.free_limit for hold in holds]
     return (
-        *_who(who),
-        _array(who.sums(amounts, tokens)),
-        _array(who.limits()) if who.is_limited else None,
-        None if who.is_alike else _places(who.owners()),
+        *_payer_columns(payers),
+        _array(payers.sums(amounts, tokens)),
+        _array(payers.limits()) if payers.is_limited else None,
+        None if payers.is_alike else _places(payers.owners()),
         max([hold.at for hold in holds]),
         gateway_id,
         _array([hold.request_id.hex for hold in holds]),
-        _places(who.rows),
+        _places(payers.rows),
         _numbers(amounts),
         _numbers(tokens),
         _numbers(frees) if any(frees) else None,
     )
 
 
-def again_arguments(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
+def place_again_arguments(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
     """Return the arguments of `place_holds_again`."""
     return (
         sorted({hold.payer.account_id for hold in holds}),
@@ -52,15 +52,15 @@ def again_arguments(holds: Sequence[Hold], gateway_id: UUID) -> Sequence[Any]:
 
 def settlement_arguments(settlements: Sequence[Settlement]) -> Sequence[Any]:
     """Return the arguments of `end_requests` for billed requests."""
-    beyond = [s for s in settlements if s.cost > s.bound]
-    *ends, expiring = _endings(settlements)
+    over_bound = [s for s in settlements if s.cost > s.bound]
+    *ends, expiring = _end_columns(settlements)
     return (
         "usage",
         *ends,
         _numbers([s.cost for s in settlements]),
         _numbers([s.fee for s in settlements]),
         _numbers([s.vendor_cost for s in settlements]),
-        _numbers([s.bound for s in settlements]) if beyond else None,
+        _numbers([s.bound for s in settlements]) if over_bound else None,
         _numbers([s.tokens for s in settlements]),
         expiring,
     )
@@ -69,21 +69,21 @@ def settlement_arguments(settlements: Sequence[Settlement]) -> Sequence[Any]:
 def release_arguments(releases: Sequence[Release]) -> Sequence[Any]:
     """Return the arguments of `release_requests`."""
     nothing = _array(["0"] * len(releases))
-    *ends, expiring = _endings(releases)
+    *ends, expiring = _end_columns(releases)
     return "loss", *ends, nothing, nothing, _numbers([r.loss for r in releases]), None, None, expiring
 
 
-def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
-    who = batch_payers([row.payer for row in rows])
-    *what, products, expiring = _products([row.product for row in rows])
+def _end_columns(rows: Sequence[RequestEnd]) -> Sequence[Any]:
+    payers = batch_payers([row.payer for row in rows])
+    *product_columns, products, expiring = _products([row.product for row in rows])
     at = max([row.at for row in rows])
     parts = [part for row in rows for part in (row.salt, row.detail)]
     return (
-        *_who(who),
+        *_payer_columns(payers),
         at,
-        *what,
+        *product_columns,
         _array([row.request_id.hex for row in rows]),
-        _places(who.rows),
+        _places(payers.rows),
         products,
         _numbers([0 if row.at is at else (at - row.at) // _MICROSECOND for row in rows]),
         _array([row.status for row in rows]),
@@ -93,10 +93,15 @@ def _endings(rows: Sequence[RequestEnd]) -> Sequence[Any]:
     )
 
 
-def _who(who: BatchPayers) -> Sequence[str]:
+def _payer_columns(payers: BatchPayers) -> Sequence[str]:
     """Return the accounts, the keys, and each payer's place among both."""
-    account_of = _places(who.account_of)
-    return _array(who.accounts), _array(who.keys), account_of, account_of if who.is_alike else _places(who.key_of)
+    account_of = _places(payers.account_of)
+    return (
+        _array(payers.accounts),
+        _array(payers.keys),
+        account_of,
+        account_of if payers.is_alike else _places(payers.key_of),
+    )
 
 
 def _products(products: Sequence[Product]) -> Sequence[str | None]:

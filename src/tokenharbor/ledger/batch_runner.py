@@ -5,16 +5,16 @@ row was done before and that no account stays locked. If the database reports ot
 and the runner tries the same rows again with more care:
 
     done before (unique violation)     in one transaction, read what was done and do the rest
-    an account locked by a stranger    the same without it; its rows wait in a queue of their own
-    an account locked by ourselves     keep waiting: holds and ends have a connection each, and both lock wallets
+    locked by another session          the same without that account; its rows wait in a separate queue
+    locked by our other connection     keep waiting: holds and ends have a connection each, and both lock wallets
     a row that breaks a rule           halve the batch until that row fails alone
     a lost or silent connection        the same batch again after a pause; request ids make it idempotent
 
 The invariant: a row's answer is what the database has committed, or OutcomeUnknown.
 
-A lock timeout alone does not prove that a stranger has the account: when CPU is short, our own other transaction takes
-longer than that. Setting such rows aside was tried: it made the slow path the usual one just when time was short. A
-longer timeout would let a stranger's lock stall every account. So the runner asks the database who has the lock.
+A lock timeout alone does not prove that another session has the account: when CPU is short, our own other transaction
+takes longer than that. Setting such rows aside was tried: it made the slow path the usual one just when time was short.
+A longer timeout would let another session's lock stall every account. So the runner asks the database who has the lock.
 """
 
 import asyncio

@@ -36,10 +36,10 @@ class RequestBook(Protocol):
 
 async def wait_for_answers(answers: Sequence[Answer[Result]]) -> Sequence[Result | Exception]:
     """Wait for the answers that are futures, and return all answers in order."""
-    come: list[Result | Exception] = []
+    results: list[Result | Exception] = []
     for answer in answers:
         try:
-            come.append(await answer if isinstance(answer, asyncio.Future) else answer)
+            results.append(await answer if isinstance(answer, asyncio.Future) else answer)
         except Exception as error:  # noqa: BLE001  it is the answer
-            come.append(error)
-    return come
+            results.append(error)
+    return results

@@ -38,9 +38,9 @@ def grant(state: CreditState, credit: Credit) -> CreditEntry:
     """Grant a lot to its pool, and pay debt from it at once. The tax in the payment is no credit."""
     check_credit(credit)
     pool = address.account(state.account_id, credit.pool)
-    landed = Posting(credit.amount, _source(credit), pool, credit.lot_id)
+    granted = Posting(credit.amount, _source(credit), pool, credit.lot_id)
     tax = (Posting(credit.tax, _source(credit), address.TAX),) if credit.tax else ()
-    return _granted(credit, (landed, *_paying_debt(state, pool, credit.lot_id, credit.amount), *tax))
+    return _granted(credit, (granted, *_paying_debt(state, pool, credit.lot_id, credit.amount), *tax))
 
 
 def lock_match(state: CreditState, credit: Credit) -> CreditEntry:
@@ -54,7 +54,7 @@ def lock_match(state: CreditState, credit: Credit) -> CreditEntry:
 
 def unlock(state: CreditState, stamp: EntryStamp, lot_id: UUID, amount: Usd) -> CreditEntry:
     """Make locked credit spendable. Like any credit, it pays debt first."""
-    _check_there(lot_id, amount, state.locked(lot_id))
+    _check_available(lot_id, amount, state.locked(lot_id))
     pool = address.account(state.account_id, state.lots[lot_id].pool)
     unlocked = Posting(amount, address.account(state.account_id, Restriction.LOCKED), pool, lot_id)
     return _entry(state, stamp, "unlock", (unlocked, *_paying_debt(state, pool, lot_id, amount)))
@@ -62,7 +62,7 @@ def unlock(state: CreditState, stamp: EntryStamp, lot_id: UUID, amount: Usd) -> 
 
 def reclaim_locked(state: CreditState, stamp: EntryStamp, lot_id: UUID, amount: Usd) -> CreditEntry:
     """Return locked credit to the address that granted it."""
-    _check_there(lot_id, amount, state.locked(lot_id))
+    _check_available(lot_id, amount, state.locked(lot_id))
     locked = address.account(state.account_id, Restriction.LOCKED)
     return _entry(state, stamp, "claw", (Posting(amount, locked, address.PROMOTION, lot_id),))
 
@@ -150,7 +150,7 @@ def expire(state: CreditState, at: datetime, seq: int) -> CreditEntry | None:
         for (lot_id, place), amount in state.restricted.items()
         if place is Restriction.LOCKED
     ]
-    gone: list[tuple[Lot, Usd, Pool | Restriction]] = [
+    expirable: list[tuple[Lot, Usd, Pool | Restriction]] = [
         *((piece.lot, piece.amount, piece.lot.pool) for piece in state.tail),
         *(
             (lot, amount, Restriction.LOCKED)
@@ -164,7 +164,7 @@ def expire(state: CreditState, at: datetime, seq: int) -> CreditEntry | None:
             address.BREAKAGE if place is Pool.PAID else address.PROMOTION,
             lot.id,
         )
-        for lot, amount, place in gone
+        for lot, amount, place in expirable
         if lot.expires_at is not None and lot.expires_at <= at
     )
     if not postings:
@@ -237,13 +237,14 @@ def _lot(state: CreditState, lot_id: UUID) -> Lot:
     return lot
 
 
-def _check_all(amounts: Amounts, there: Amounts) -> None:
+def _check_all(amounts: Amounts, available: Amounts) -> None:
     if not amounts:
         raise BooksRefused("no amount to move")
     for lot_id, amount in amounts.items():
-        _check_there(lot_id, amount, there[lot_id])
+        _check_available(lot_id, amount, available[lot_id])
 
 
-def _check_there(lot_id: UUID, amount: Usd, there: Usd) -> None:
-    if not ZERO < amount <= there:
-        raise BooksRefused(f"cannot move {amount} of {ids.show('lot', lot_id)}, which has {there}")
+def _check_available(lot_id: UUID, amount: Usd, available: Usd) -> None:
+    """Raise BooksRefused unless the amount is positive and available."""
+    if not ZERO < amount <= available:
+        raise BooksRefused(f"cannot move {amount} of {ids.show('lot', lot_id)}, which has {available}")

@@ -65,7 +65,7 @@ class Journal:
         """Note that the database has a settlement. Once it has all of them, the file is emptied."""
         self._unconfirmed.discard(request_id)
         if not self._unconfirmed:
-            self._batcher.submit(None).add_done_callback(_look_at)
+            self._batcher.submit(None).add_done_callback(_retrieve_error)
 
     async def close(self) -> None:
         """Close the file, and remove it unless a settlement in it is unconfirmed."""
@@ -184,14 +184,14 @@ def _without_metadata(settlement: Settlement) -> Settlement:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    half = file.with_suffix(".new")
+    replacement = file.with_suffix(".new")
     try:
-        descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as opened:
             opened.write(content)
             opened.flush()
             os.fsync(descriptor)
-        half.replace(file)
+        replacement.replace(file)
         sync_folder(file.parent)
     except OSError as error:
         raise Misconfigured(f"{file}: cannot write the journal: {error.strerror}") from error
@@ -201,7 +201,7 @@ def _in_a_thread(work: Callable[[], None]) -> asyncio.Future[None]:
     return asyncio.get_running_loop().run_in_executor(None, work)
 
 
-def _look_at(emptied: asyncio.Future[None]) -> None:
+def _retrieve_error(emptied: asyncio.Future[None]) -> None:
     """Retrieve the error of an emptying, which `_empty` has logged, so that asyncio does not report it."""
     if not emptied.cancelled():
         emptied.exception()
@@ -218,11 +218,11 @@ def _read_line(line: bytes, file: Path, number: int) -> Sequence[Settlement]:
         try:
             return _DECODER.decode(body)
         except msgspec.MsgspecError:
-            what = "is in the format of another version"
+            fault = "is in the format of another version"
     else:
-        what = "is damaged (wrong checksum)"
+        fault = "is damaged (wrong checksum)"
     raise Misconfigured(
-        f"{file}: line {number} {what}. The journal holds charges that the database may not have. Restore the file "
+        f"{file}: line {number} {fault}. The journal holds charges that the database may not have. Restore the file "
         "from a copy, or move it out of the folder and lose the charges that are only in it. Then start again."
     )
 

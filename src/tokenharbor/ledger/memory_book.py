@@ -191,4 +191,4 @@ def _or_refused(end: Callable[[Row, datetime], Result], row: Row, at: datetime) 
 def _settled_before(entry: Entry) -> SettledCharge:
     if entry.type != "usage":
         raise BooksRefused("a released request cannot be settled")
-    return SettledCharge(entry.amount, entry.fee, entry.over, again=True)
+    return SettledCharge(entry.amount, entry.fee, entry.over, repeated=True)

@@ -91,9 +91,9 @@ class PlaceHolds:
         return row.request_id
 
     async def run(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Sequence[PlacedHold | RefusedHold]:
-        who = batch_payers([row.payer for row in rows])
-        numbers = await conn.fetchval(self._sql.place_holds, *hold_arguments(rows, self._gateway_id, who))
-        return [PlacedHold(row.amount) for row in rows] if numbers is None else _verdicts(rows, who, numbers)
+        payers = batch_payers([row.payer for row in rows])
+        numbers = await conn.fetchval(self._sql.place_holds, *hold_arguments(rows, self._gateway_id, payers))
+        return [PlacedHold(row.amount) for row in rows] if numbers is None else _verdicts(rows, payers, numbers)
 
     async def recall(self, conn: asyncpg.Connection, rows: Sequence[Hold]) -> Mapping[UUID, PlacedHold]:
         found = await conn.fetch(self._sql.standing_holds, [row.request_id for row in rows])
@@ -101,29 +101,29 @@ class PlaceHolds:
 
 
 def _verdicts(
-    rows: Sequence[Hold], who: BatchPayers, lines: Sequence[Sequence[int]]
+    rows: Sequence[Hold], payers: BatchPayers, lines: Sequence[Sequence[int]]
 ) -> Sequence[PlacedHold | RefusedHold]:
     """Read the database's answer: the use of rates, if any is limited; then a line per row, unless all were placed."""
-    used: Sequence[RateUse | None] = [None] * len(who.distinct)
-    if who.is_limited:
-        used = _rates(who, lines)
-        lines = lines[len(who.accounts) + len(who.keys) :]
+    used: Sequence[RateUse | None] = [None] * len(payers.distinct)
+    if payers.is_limited:
+        used = _rates(payers, lines)
+        lines = lines[len(payers.accounts) + len(payers.keys) :]
     if not lines:
-        return [PlacedHold(row.amount, used[payer]) for row, payer in zip(rows, who.rows, strict=True)]
+        return [PlacedHold(row.amount, used[payer]) for row, payer in zip(rows, payers.rows, strict=True)]
     return [
         _refused(line, used[payer]) if line[0] else PlacedHold(row.amount, used[payer])
-        for row, payer, line in zip(rows, who.rows, lines, strict=True)
+        for row, payer, line in zip(rows, payers.rows, lines, strict=True)
     ]
 
 
-def _rates(who: BatchPayers, lines: Sequence[Sequence[int]]) -> Sequence[RateUse | None]:
+def _rates(payers: BatchPayers, lines: Sequence[Sequence[int]]) -> Sequence[RateUse | None]:
     """Return the windows of each payer's key and account."""
-    split = len(who.accounts)
+    split = len(payers.accounts)
     accounts = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[:split]}
-    keys = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[split : split + len(who.keys)]}
+    keys = {line[0] - 1: WindowUse(*line[1:5]) for line in lines[split : split + len(payers.keys)]}
     return [
         RateUse(keys[key], accounts[account]) if payer.is_limited else None
-        for payer, account, key in zip(who.distinct, who.account_of, who.key_of, strict=True)
+        for payer, account, key in zip(payers.distinct, payers.account_of, payers.key_of, strict=True)
     ]
 
 
@@ -168,7 +168,7 @@ class SettleRequests:
 def _settled_before(row: asyncpg.Record) -> SettledCharge | Exception:
     if row["type"] != "usage":
         return BooksRefused("a released request cannot be settled")
-    return SettledCharge(Usd(row["amount"]), Usd(row["fee"]), Usd(row["over"]), again=True)
+    return SettledCharge(Usd(row["amount"]), Usd(row["fee"]), Usd(row["over"]), repeated=True)
 
 
 class ReleaseHolds:

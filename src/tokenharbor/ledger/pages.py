@@ -46,7 +46,7 @@ class PageQueries:
     entry_count: str
     wallets_and_holds: str
     meters_and_holds: str
-    stray_hold: str
+    orphaned_hold: str
     posting_page: str
     references: str
     request_days: str
@@ -55,10 +55,10 @@ class PageQueries:
     missing_prices: str
     price_page: str
     account_without_wallet: str
-    key_beside_meter: str
-    account_beside_wallet: str
-    odd_task: str
-    odd_home: str
+    key_meter_mismatch: str
+    account_wallet_mismatch: str
+    changed_task: str
+    misnumbered_home: str
 
 
 SQL = read_queries(PageQueries, "tokenharbor.ledger", "pages.sql")

@@ -97,7 +97,7 @@ SELECT m.key_id AS id, m.held, coalesce(h.held, 0)::bigint AS holds, m.open, coa
 FROM (SELECT key_id, held, open FROM key_meter WHERE key_id > $1 ORDER BY key_id LIMIT $2) m
 LEFT JOIN (SELECT key_id, sum(amount) AS held, count(*) FILTER (WHERE open) AS open FROM hold GROUP BY key_id) h USING (key_id) ORDER BY 1
 
--- name: stray_hold
+-- name: orphaned_hold
 -- A hold that has no wallet, no meter or no gateway's run.
 SELECT request_id FROM hold h WHERE NOT EXISTS (SELECT FROM wallet w WHERE w.account_id = h.account_id)
     OR NOT EXISTS (SELECT FROM key_meter m WHERE m.key_id = h.key_id AND m.account_id = h.account_id)
@@ -137,19 +137,19 @@ SELECT version, body FROM price WHERE version > $1 ORDER BY version LIMIT $2
 -- An account that has no wallet.
 SELECT id FROM account a WHERE NOT EXISTS (SELECT FROM wallet w WHERE w.account_id = a.id) LIMIT 1
 
--- name: key_beside_meter
+-- name: key_meter_mismatch
 -- A key whose meter is missing, belongs to another account, or has other limits than the key. The largest number means no limit.
 SELECT k.id FROM api_key k LEFT JOIN key_meter m ON m.key_id = k.id
 WHERE (m.account_id, m.quota, m.daily, m.monthly) IS DISTINCT FROM (k.account_id, coalesce(k.quota, 9223372036854775807),
        coalesce(k.daily, 9223372036854775807), coalesce(k.monthly, 9223372036854775807)) LIMIT 1
 
--- name: account_beside_wallet
+-- name: account_wallet_mismatch
 -- An account whose wallet has budgets other than the lower of the operator's and its own. The largest number means no limit.
 SELECT a.id FROM account a JOIN wallet w ON w.account_id = a.id
 WHERE (w.daily, w.monthly) IS DISTINCT FROM (coalesce(least(a.daily, a.daily_budget), 9223372036854775807),
        coalesce(least(a.monthly, a.monthly_budget), 9223372036854775807)) LIMIT 1
 
--- name: odd_task
+-- name: changed_task
 -- A task that was changed since it was accepted, or whose state does not match its hold and its entry.
 SELECT request_id FROM task t
 CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM entry e WHERE e.id = t.request_id AND e.type = 'usage') AS billed,
@@ -157,7 +157,7 @@ CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM entry e WHERE e.id = t.request_id
 WHERE t.digest <> task_digest(t) OR (t.state = 'open') <> (t.closed_at IS NULL)
     OR CASE t.state WHEN 'open' THEN NOT (billed OR held) WHEN 'done' THEN NOT billed ELSE billed END LIMIT 1
 
--- name: odd_home
+-- name: misnumbered_home
 -- A gateway with a slot whose runs are not numbered from 1 without gaps.
 SELECT min(home) AS home FROM gateway GROUP BY home_id, slot, CASE WHEN home_id IS NULL THEN home END
 HAVING min(epoch) <> 1 OR max(epoch) <> count(*) LIMIT 1

@@ -12,7 +12,7 @@ from functools import partial
 import asyncpg
 
 from tokenharbor.kernel.ids import UUID
-from tokenharbor.ledger.batch_arguments import again_arguments
+from tokenharbor.ledger.batch_arguments import place_again_arguments
 from tokenharbor.ledger.book import Answer
 from tokenharbor.ledger.statements import LedgerQueries
 from tokenharbor.ledger.types import Hold, PlacedHold, RefusedHold
@@ -55,4 +55,4 @@ class StandingHolds:
             there = {row["request_id"] for row in found}
             lost = [hold for hold in page if hold.request_id not in there and hold.request_id in self._holds]
             if lost:
-                await conn.fetchval(self._sql.place_holds_again, *again_arguments(lost, self._gateway_id))
+                await conn.fetchval(self._sql.place_holds_again, *place_again_arguments(lost, self._gateway_id))

@@ -162,13 +162,13 @@ class Release(RequestEnd, frozen=True):
 
 class SettledCharge(msgspec.Struct, frozen=True):
     """The result of a settlement. `charge` is less than the cost only if the bound, the balance or the key's limits
-    did not cover it; the rest is `overrun`. A repeated settlement returns the first one's result with `again` set.
+    did not cover it; the rest is `overrun`. A repeated settlement returns the first one's result with `repeated` set.
     """
 
     charge: Usd
     fee: Usd
     overrun: Usd
-    again: bool = False
+    repeated: bool = False
 
 
 class Credit(msgspec.Struct, frozen=True):

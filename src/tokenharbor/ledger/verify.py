@@ -74,15 +74,15 @@ async def verify(
     """
     report = VerifyReport()
     with as_database_unavailable():
-        report.fault = await _fault_of(_verify_whole(conn, trust, report))
+        report.fault = await _first_fault(_verify_common(conn, trust, report))
         if report.fault is None:
-            of_entries = await _fault_of(_verify_accounts(conn, only, report))
+            of_entries = await _first_fault(_verify_accounts(conn, only, report))
             of_requests = await (requests() if requests is not None else find_request_fault(conn, only))
             report.fault = of_requests or of_entries  # a row that was changed is the cause of sums that differ
     return report
 
 
-async def _fault_of(work: Awaitable[None]) -> str | None:
+async def _first_fault(work: Awaitable[None]) -> str | None:
     try:
         await work
     except FaultError as fault:
@@ -90,7 +90,7 @@ async def _fault_of(work: Awaitable[None]) -> str | None:
     return None
 
 
-async def _verify_whole(conn: asyncpg.Connection, trust: TrustAnchors | None, report: VerifyReport) -> None:
+async def _verify_common(conn: asyncpg.Connection, trust: TrustAnchors | None, report: VerifyReport) -> None:
     """Verify all that belongs to no account."""
     report.signed = await _verify_roots(conn, trust)
     await _verify_tables(conn)
@@ -113,8 +113,8 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
     last_seq = state.wallet["seq"] if state.wallet is not None else 0
     try:
         async for page in pages.entries(conn, account_id, last_seq):
-            for written in page:
-                audit.take(written)
+            for stored in page:
+                audit.take(stored)
             await _verify_references(conn, page)
         await _verify_unexplained(conn, audit)
         audit.close()
@@ -127,12 +127,12 @@ async def _verify_account(conn: asyncpg.Connection, account_id: UUID, days: Abst
 
 async def _verify_references(conn: asyncpg.Connection, page: Sequence[StoredEntry]) -> None:
     """Check that each reference names one entry, and that this entry has it."""
-    borne = {written.entry.reference: written.entry.id for written in page if written.entry.reference}
-    granted = [written.entry.id for written in page if written.entry.type == "credit"]
-    rows = await conn.fetch(SQL.references, granted, [*borne]) if granted else ()
-    known = {row["reference"]: row["entry_id"] for row in rows}
-    if known != borne:
-        reference = min({*known, *borne}, key=lambda name: (known.get(name) == borne.get(name), name))
+    stated = {stored.entry.reference: stored.entry.id for stored in page if stored.entry.reference}
+    granted = [stored.entry.id for stored in page if stored.entry.type == "credit"]
+    rows = await conn.fetch(SQL.references, granted, [*stated]) if granted else ()
+    recorded = {row["reference"]: row["entry_id"] for row in rows}
+    if recorded != stated:
+        reference = min({*recorded, *stated}, key=lambda name: (recorded.get(name) == stated.get(name), name))
         raise FaultError(f"the reference {reference!r} does not refer to the one entry that has it")
 
 
@@ -171,24 +171,26 @@ async def _verify_tables(conn: asyncpg.Connection) -> None:
     account_id = await conn.fetchval(SQL.account_without_wallet)
     if account_id is not None:
         raise FaultError(f"{ids.show('acct', account_id)} has no wallet")
-    key_id = await conn.fetchval(SQL.key_beside_meter)
+    key_id = await conn.fetchval(SQL.key_meter_mismatch)
     if key_id is not None:
         raise FaultError(f"{ids.show('key', key_id)} and its meter have different accounts or limits")
-    account_id = await conn.fetchval(SQL.account_beside_wallet)
+    account_id = await conn.fetchval(SQL.account_wallet_mismatch)
     if account_id is not None:
         raise FaultError(f"{ids.show('acct', account_id)} and its wallet have different budgets")
-    request_id = await conn.fetchval(SQL.odd_task)
+    request_id = await conn.fetchval(SQL.changed_task)
     if request_id is not None:
         raise FaultError(f"the task of {ids.show('req', request_id)} was changed")
-    home = await conn.fetchval(SQL.odd_home)
+    home = await conn.fetchval(SQL.misnumbered_home)
     if home is not None:
         raise FaultError(f"the runs of the gateway in {home} are not numbered from 1 without gaps")
 
 
 async def _verify_holds(conn: asyncpg.Connection) -> None:
-    stray = await conn.fetchval(SQL.stray_hold)
-    if stray is not None:
-        raise FaultError(f"{ids.show('req', stray)} has a hold for an account, a key or a gateway that does not exist")
+    orphaned = await conn.fetchval(SQL.orphaned_hold)
+    if orphaned is not None:
+        raise FaultError(
+            f"{ids.show('req', orphaned)} has a hold for an account, a key or a gateway that does not exist"
+        )
     for sql, kind in ((SQL.wallets_and_holds, "acct"), (SQL.meters_and_holds, "key")):
         async for row in _pages(conn, sql, "id", _NOBODY):
             name = ids.show("acct" if kind == "acct" else "key", row["id"])

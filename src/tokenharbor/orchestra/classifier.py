@@ -30,12 +30,12 @@ class StageModel(msgspec.Struct, frozen=True):
     weights: Mapping[str, tuple[int, ...]]
     vocabulary: frozenset[str]
 
-    def probabilities(self, found: Mapping[str, float], usual: Stage | None = None) -> dict[Stage, float]:
+    def probabilities(self, values: Mapping[str, float], usual: Stage | None = None) -> dict[Stage, float]:
         """Return the probability of each stage. `usual` is a known agent's stage for requests that say nothing else."""
         code = general = plan = review = summarise = 0.0
         weights = self.weights
-        for name in found.keys() & weights.keys():  # unrolled: this is the inner loop
-            value = found[name]
+        for name in values.keys() & weights.keys():  # unrolled: this is the inner loop
+            value = values[name]
             one, two, three, four, five = weights[name]
             code, general, plan = code + value * one, general + value * two, plan + value * three
             review, summarise = review + value * four, summarise + value * five
@@ -44,14 +44,14 @@ class StageModel(msgspec.Struct, frozen=True):
             sums[self.stages.index(usual)] += _AGENTS_OWN_STAGE
         highest, scale = max(sums), 1000 * self.temperature
         powers = [exp((each - highest) / scale) for each in sums]
-        whole = sum(powers)
-        return {stage: power / whole for stage, power in zip(self.stages, powers, strict=True)}
+        total = sum(powers)
+        return {stage: power / total for stage, power in zip(self.stages, powers, strict=True)}
 
-    def reasons(self, found: Mapping[str, float], stage: Stage) -> tuple[str, ...]:
+    def reasons(self, values: Mapping[str, float], stage: Stage) -> tuple[str, ...]:
         """Return the features that count most for a stage. A feature's weights sum to 0, so each counts by itself."""
         index, weights = self.stages.index(stage), self.weights
-        said = [(found[name] * weights[name][index], name) for name in found.keys() & weights.keys()]
-        for_it = sorted([each for each in said if each[0] > 0], reverse=True)  # `nlargest` takes twice as long
+        contributions = [(values[name] * weights[name][index], name) for name in values.keys() & weights.keys()]
+        for_it = sorted([each for each in contributions if each[0] > 0], reverse=True)  # `nlargest` takes twice as long
         return tuple([name for _, name in for_it[:_REASONS]])
 
 
@@ -81,16 +81,16 @@ class StageClassifier(msgspec.Struct, frozen=True):
 
     def _decide(self, chat: Chat, sign: ModeSign | None, override: Stage | None, gate: float | None) -> StageDecision:
         shape = read_shape(chat, self.fingerprints.preambles)
-        known = self.fingerprints.prompt_of(shape)
+        prompt = self.fingerprints.prompt_of(shape)
         if override is not None:
-            alone = known is not None and known.alone
+            alone = prompt is not None and prompt.alone
             return StageDecision(override, 1.0, DecidedBy.OVERRIDE, (override.value,), alone)
-        if known is not None and known.alone:
-            return StageDecision(known.stage, 1.0, DecidedBy.FINGERPRINT, (known.name,), alone=True)
-        if sign is not None and (found := sign.begins):
-            return StageDecision(found.stage, 1.0, DecidedBy.FINGERPRINT, (found.name,))
-        if known is not None:
-            return StageDecision(known.stage, 1.0, DecidedBy.FINGERPRINT, (known.name,))
+        if prompt is not None and prompt.alone:
+            return StageDecision(prompt.stage, 1.0, DecidedBy.FINGERPRINT, (prompt.name,), alone=True)
+        if sign is not None and (mode_prompt := sign.begins):
+            return StageDecision(mode_prompt.stage, 1.0, DecidedBy.FINGERPRINT, (mode_prompt.name,))
+        if prompt is not None:
+            return StageDecision(prompt.stage, 1.0, DecidedBy.FINGERPRINT, (prompt.name,))
         if sign is not None and sign.ends and sign.fresh:
             name = sign.reminder.name if sign.reminder else "a call ended the plan"
             return StageDecision(Stage.CODE, 1.0, DecidedBy.FINGERPRINT, (name,))
@@ -100,16 +100,16 @@ class StageClassifier(msgspec.Struct, frozen=True):
         """Decide by the model. The system prompt of a known agent is ignored: it is the same at every stage."""
         if agent is not None:
             shape = msgspec.structs.replace(shape, system="")
-        found = features(shape, self.lexicon, self.model.vocabulary)
-        chances = self.model.probabilities(found, agent.stage if agent else None)
-        stage = max(chances, key=lambda each: chances[each])
-        chance, because = round(chances[stage], 3), self.model.reasons(found, stage)
-        if chance >= gate or (stage is Stage.GENERAL and agent is None):
-            return StageDecision(stage, chance, DecidedBy.CLASSIFIER, because)
+        values = features(shape, self.lexicon, self.model.vocabulary)
+        probabilities = self.model.probabilities(values, agent.stage if agent else None)
+        stage = max(probabilities, key=lambda each: probabilities[each])
+        probability, because = round(probabilities[stage], 3), self.model.reasons(values, stage)
+        if probability >= gate or (stage is Stage.GENERAL and agent is None):
+            return StageDecision(stage, probability, DecidedBy.CLASSIFIER, because)
         if agent is not None:
-            usual = round(chances[agent.stage], 3)
+            usual = round(probabilities[agent.stage], 3)
             return StageDecision(agent.stage, usual, DecidedBy.FINGERPRINT, (agent.name, *because), guess=stage)
-        return StageDecision(Stage.GENERAL, chance, DecidedBy.GATE, because, guess=stage)
+        return StageDecision(Stage.GENERAL, probability, DecidedBy.GATE, because, guess=stage)
 
 
 def load_classifier() -> StageClassifier:

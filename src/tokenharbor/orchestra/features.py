@@ -38,23 +38,25 @@ _MARKS: Mapping[str, tuple[str, ...]] = {
 
 def features(shape: Shape, lexicon: Lexicon, vocabulary: frozenset[str] = frozenset()) -> dict[str, float]:
     """Return the features and their values. Single words are features only if the vocabulary has them."""
-    found: dict[str, float] = {"bias": 1.0}
+    values: dict[str, float] = {"bias": 1.0}
     fields = (("system", shape.system), ("first", shape.first), ("last", shape.last))
-    seen = [_of_text(found, name, text, lexicon, vocabulary) for name, text in fields if text]
-    software = bool(shape.tools) or any(concepts.keys() & _SOFTWARE for concepts in seen)
+    concepts_by_field = [_of_text(values, name, text, lexicon, vocabulary) for name, text in fields if text]
+    software = bool(shape.tools) or any(concepts.keys() & _SOFTWARE for concepts in concepts_by_field)
     opening = "system head " if shape.system else "last head "
     begins = len(opening)
-    found.update({f"opening {name[begins:]}": 1.0 for name in found if name.startswith(opening)})
+    values.update({f"opening {name[begins:]}": 1.0 for name in values if name.startswith(opening)})
     if not software:
-        found["no software"] = 1.0
-        found.update({f"no software, {concept}": 1.0 for concept in (seen[-1] if seen else ())})
+        values["no software"] = 1.0
+        values.update(
+            {f"no software, {concept}": 1.0 for concept in (concepts_by_field[-1] if concepts_by_field else ())}
+        )
     if shape.last and len(shape.last) < _SHORT:
-        found.update({f"short, {concept}": 1.0 for concept in seen[-1]})
-        found["short"] = 1.0
-    _of_marks(found, shape)
-    _of_tools(found, shape)
-    _of_position(found, shape)
-    return found
+        values.update({f"short, {concept}": 1.0 for concept in concepts_by_field[-1]})
+        values["short"] = 1.0
+    _of_marks(values, shape)
+    _of_tools(values, shape)
+    _of_position(values, shape)
+    return values
 
 
 def word_of(name: str) -> str:
@@ -84,7 +86,7 @@ def _concepts(text: str, lexicon: Lexicon) -> dict[str, int]:
 
 
 def _of_text(
-    found: dict[str, float], name: str, text: str, lexicon: Lexicon, vocabulary: frozenset[str]
+    values: dict[str, float], name: str, text: str, lexicon: Lexicon, vocabulary: frozenset[str]
 ) -> dict[str, int]:
     text = _without_signs(text)
     if len(text) < _SHORT:  # in a short text, one mistyped word may be the only cue
@@ -94,20 +96,20 @@ def _of_text(
     concepts = lexicon.concepts(counts, " ".join(words))
     total = sum(concepts.values()) or 1
     for concept, count in concepts.items():
-        found[f"{name} {concept}"] = log1p(count) / 3
-        found[f"{name} share {concept}"] = 2 * count / total
+        values[f"{name} {concept}"] = log1p(count) / 3
+        values[f"{name} share {concept}"] = 2 * count / total
     for concept in _concepts(text[:_HEAD], lexicon):
-        found[f"{name} head {concept}"] = 1.0
+        values[f"{name} head {concept}"] = 1.0
     if name == "last" and len(text) > _HEAD:
         for concept in _concepts(text[-_HEAD:], lexicon):
-            found[f"last tail {concept}"] = 1.0
-    _of_lines(found, name, text, lexicon)
+            values[f"last tail {concept}"] = 1.0
+    _of_lines(values, name, text, lexicon)
     for word in vocabulary.intersection(counts):  # `keys() &` would iterate over the vocabulary
-        found[f"{name} “{word}”"] = 0.3
+        values[f"{name} “{word}”"] = 0.3
     return concepts
 
 
-def _of_lines(found: dict[str, float], name: str, text: str, lexicon: Lexicon) -> None:
+def _of_lines(values: dict[str, float], name: str, text: str, lexicon: Lexicon) -> None:
     """Add the concepts at the beginnings of lines: headings and imperatives say what is to be done."""
     starts: list[str] = []
     for line in text.split("\n", _MOST_LINES)[:_MOST_LINES]:
@@ -115,29 +117,29 @@ def _of_lines(found: dict[str, float], name: str, text: str, lexicon: Lexicon) -
     concepts = lexicon.concepts(Counter(starts), "")
     total = sum(concepts.values()) or 1
     for concept, count in concepts.items():
-        found[f"{name} lines {concept}"] = count / total
+        values[f"{name} lines {concept}"] = count / total
 
 
-def _of_marks(found: dict[str, float], shape: Shape) -> None:
+def _of_marks(values: dict[str, float], shape: Shape) -> None:
     for name, text in (("system", shape.system), ("last", shape.last)):
         for mark, signs in _MARKS.items():
             for sign in signs:
                 if sign in text:
-                    found[f"{name} has {mark}"] = 1.0
+                    values[f"{name} has {mark}"] = 1.0
                     break
 
 
-def _of_tools(found: dict[str, float], shape: Shape) -> None:
+def _of_tools(values: dict[str, float], shape: Shape) -> None:
     names = "\n".join(shape.tools)
     for kind, words in _TOOL_KINDS.items():
         for word in words:
             if word in names:
-                found[f"tools {kind}"] = 1.0
+                values[f"tools {kind}"] = 1.0
                 break
     if not shape.tools:
-        found["no tools"] = 1.0
+        values["no tools"] = 1.0
 
 
-def _of_position(found: dict[str, float], shape: Shape) -> None:
-    found["several turns"] = float(shape.several_turns)
-    found["no system prompt"] = float(not shape.system)
+def _of_position(values: dict[str, float], shape: Shape) -> None:
+    values["several turns"] = float(shape.several_turns)
+    values["no system prompt"] = float(not shape.system)

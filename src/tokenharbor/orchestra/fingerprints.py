@@ -70,21 +70,21 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     def prompt_of(self, shape: Shape) -> Fingerprint | None:
         """Return the known prompt in a request's newest words or system prompt, or None."""
-        places = {"system": shape.system, "request": shape.last}
-        found = [
+        texts = {"system": shape.system, "request": shape.last}
+        matches = [
             each
             for each in self.prompts
-            if each.words[0] in places[each.place]
-            and each.is_in(places[each.place])  # checking the first anchor alone is faster
+            if each.words[0] in texts[each.place]
+            and each.is_in(texts[each.place])  # checking the first anchor alone is faster
         ]
-        return min(found, key=lambda each: not each.alone, default=None)
+        return min(matches, key=lambda each: not each.alone, default=None)
 
     def agent_of(self, shape: Shape) -> KnownAgent | None:
         return next((each for each in self.agents if each.is_in(shape.system)), None)
 
     def sign_of(self, chat: Chat) -> ModeSign | None:
         """Return the newest sign of a mode, searched from the end, or None."""
-        left, fresh = MOST_CHARACTERS, True
+        characters_left, fresh = MOST_CHARACTERS, True
         for message in reversed(chat.messages[-_MOST_MESSAGES:]):
             if message.role is Role.ASSISTANT:
                 ends = [part.id for part in _calls(message) if part.name.lower() in self.plan_ends]
@@ -94,10 +94,10 @@ class Fingerprints(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             texts = texts_of(message)
             for text in reversed(texts):
                 added = text if message.role is Role.SYSTEM else self._added_by_agent(text)
-                if added and (found := _newest(self.reminders, _in_lower_case(added))):
-                    return ModeSign(found, fresh)
-            left -= sum(map(len, texts))
-            if left <= 0:
+                if added and (reminder := _newest(self.reminders, _in_lower_case(added))):
+                    return ModeSign(reminder, fresh)
+            characters_left -= sum(map(len, texts))
+            if characters_left <= 0:
                 return None
             fresh = fresh and not (texts and message.role is Role.USER and user_words(message))
         return None
@@ -133,8 +133,8 @@ def _has_all(text: str, words: Sequence[str]) -> bool:
 
 def _newest(reminders: Sequence[Fingerprint], text: str) -> Fingerprint | None:
     """Return the last reminder in a text, or None."""
-    found = [each for each in reminders if each.is_in(text)]
-    return max(found, key=lambda each: text.rfind(each.words[0]), default=None)
+    matches = [each for each in reminders if each.is_in(text)]
+    return max(matches, key=lambda each: text.rfind(each.words[0]), default=None)
 
 
 def _calls(message: Message) -> Iterator[ToolCall]:
@@ -150,7 +150,7 @@ def _accepted_calls(chat: Chat) -> frozenset[str]:
 def load_fingerprints() -> Fingerprints:
     """Read the prompts and agents of fingerprints.toml."""
     tables = tomllib.loads(files(__package__).joinpath("fingerprints.toml").read_text("utf-8"))
-    known = msgspec.convert(tables, Fingerprints, strict=False)
-    reminders = tuple(each for each in known.prompts if each.place == "reminder")
-    prompts = tuple(each for each in known.prompts if each.place != "reminder")
-    return msgspec.structs.replace(known, prompts=prompts, reminders=reminders)
+    fingerprints = msgspec.convert(tables, Fingerprints, strict=False)
+    reminders = tuple(each for each in fingerprints.prompts if each.place == "reminder")
+    prompts = tuple(each for each in fingerprints.prompts if each.place != "reminder")
+    return msgspec.structs.replace(fingerprints, prompts=prompts, reminders=reminders)

@@ -37,26 +37,26 @@ class Lexicon(msgspec.Struct, frozen=True):
 
     def concepts(self, tokens: Mapping[str, int], joined: str) -> dict[str, int]:
         """Return the count of each concept. `joined` is the tokens joined by single spaces, for phrases and runs."""
-        found: dict[str, int] = {}  # a Counter takes three times as long
+        counts: dict[str, int] = {}  # a Counter takes three times as long
         prefixes = self.prefixes
         for word in tokens.keys() & self.words.keys():
             for concept in self.words[word]:
-                found[concept] = found.get(concept, 0) + tokens[word]
+                counts[concept] = counts.get(concept, 0) + tokens[word]
         for first in tokens.keys() & self.phrases.keys():
             for concept in {concept for phrase, concept in self.phrases[first] if phrase in joined}:
-                found[concept] = found.get(concept, 0) + 2
+                counts[concept] = counts.get(concept, 0) + 2
         for token, count in tokens.items():
             if token[:_LEAD] in prefixes:  # rarely true, so the loop over prefixes is a separate method
-                self._by_prefix(token, count, found)
+                self._by_prefix(token, count, counts)
         if not joined.isascii() and _WITHOUT_SPACES.search(joined):
-            self._by_run(frozenset("".join(tokens)), joined, found)
-        return found
+            self._by_run(frozenset("".join(tokens)), joined, counts)
+        return counts
 
     def corrected(self, words: Sequence[str]) -> list[str]:
         """Return words with typing errors corrected: one letter missing, one too many, or two swapped."""
-        return [word if word in self.words or len(word) < _LEAST else self._meant(word) for word in words]
+        return [word if word in self.words or len(word) < _LEAST else self._correct(word) for word in words]
 
-    def _meant(self, word: str) -> str:
+    def _correct(self, word: str) -> str:
         if len(word) > self.longest + 1 or self.letters.isdisjoint(word[:2]):  # one correction cannot make it a word
             return word
         if word in self.cut_words:
@@ -67,16 +67,16 @@ class Lexicon(msgspec.Struct, frozen=True):
                     return other
         return word
 
-    def _by_prefix(self, token: str, count: int, found: dict[str, int]) -> None:
+    def _by_prefix(self, token: str, count: int, counts: dict[str, int]) -> None:
         for prefix, concept in self.prefixes[token[:_LEAD]]:
             if token.startswith(prefix):
-                found[concept] = found.get(concept, 0) + count
+                counts[concept] = counts.get(concept, 0) + count
 
-    def _by_run(self, characters: frozenset[str], joined: str, found: dict[str, int]) -> None:
+    def _by_run(self, characters: frozenset[str], joined: str, counts: dict[str, int]) -> None:
         for first in characters & self.runs.keys():
             for each in self.runs[first]:
                 if each.characters <= characters and each.run in joined:
-                    found[each.concept] = found.get(each.concept, 0) + 1
+                    counts[each.concept] = counts.get(each.concept, 0) + 1
 
 
 def load_lexicon() -> Lexicon:

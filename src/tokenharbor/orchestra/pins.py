@@ -82,7 +82,7 @@ def last_usage(usage: Usage | None) -> LastUsage:
 class Pin:
     """A session's executor. `home` is the endpoint that was first on the plan when the executor was chosen; `endpoint`
     answered last, and is another one while `home` fails. `at` is the time of the last request, in monotonic seconds.
-    `before` is the stage that a summary interrupted.
+    `interrupted` is the stage that a summary interrupted.
     """
 
     stage: Stage
@@ -94,7 +94,7 @@ class Pin:
     outline: Outline
     at: float
     usage: LastUsage = LastUsage()
-    before: Stage | None = None
+    interrupted: Stage | None = None
 
     def interrupted_by(self, stage: Stage) -> Stage | None:
         """Return the stage that a turn of `stage` interrupts, for the session to return to; None if it is not a
@@ -102,7 +102,7 @@ class Pin:
         """
         if stage is not Stage.SUMMARISE:
             return None
-        return self.before if self.stage is stage else self.stage
+        return self.interrupted if self.stage is stage else self.stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,35 +142,37 @@ class Choice:
     keeps: bool = True
 
 
-Executor = Callable[[Stage], TokenPrices | None]
+FirstModelPrices = Callable[[Stage], TokenPrices | None]
 """Returns the prices of a stage's first model that can serve the request, or None."""
 
-Prices = Callable[[Stage, str], TokenPrices | None]
+ModelPrices = Callable[[Stage, str], TokenPrices | None]
 """Returns the prices of a model in a stage's pool, or None if it cannot serve the request."""
 
 
-def choose(pin: Pin | None, turn: Turn, rules: StickyRules, first_of: Executor, prices_of: Prices) -> Choice:
+def choose(
+    pin: Pin | None, turn: Turn, rules: StickyRules, first_of: FirstModelPrices, prices_of: ModelPrices
+) -> Choice:
     """Return the stage of a request and its executor."""
     decision = turn.decision
     if decision.alone:
         return Choice(decision.stage, Why.ALONE, keeps=False)
     if pin is None:
-        return Choice(decision.stage, _if_asked(decision, Why.FIRST))
+        return Choice(decision.stage, _unless_named(decision, Why.FIRST))
     stage = _clear_stage(decision)
     declared = _declares(pin, turn)
     if decision.by is DecidedBy.OVERRIDE:
         return _stay(pin, turn, Why.ASKED) if decision.stage is pin.stage else Choice(decision.stage, Why.ASKED)
     if turn.declared.in_tool_loop and turn.follows and not declared:
         return _in_loop(pin)
-    if stage is None and pin.before is not None:  # after a summary, such as a commit message, the work goes on
-        return Choice(pin.before, Why.UNSURE)
+    if stage is None and pin.interrupted is not None:  # after a summary, such as a commit message, the work goes on
+        return Choice(pin.interrupted, Why.UNSURE)
     if stage is None or stage is pin.stage:
         return _stay(pin, turn, Why.UNSURE if stage is None else Why.SAME)
     return _change(pin, turn, rules, stage, Why.DECLARED if declared else Why.CHANGED, first_of, prices_of)
 
 
 def _change(  # noqa: PLR0913, PLR0917  it needs all that `choose` has
-    pin: Pin, turn: Turn, rules: StickyRules, stage: Stage, why: Why, first_of: Executor, prices_of: Prices
+    pin: Pin, turn: Turn, rules: StickyRules, stage: Stage, why: Why, first_of: FirstModelPrices, prices_of: ModelPrices
 ) -> Choice:
     old, new = prices_of(pin.stage, pin.model), first_of(stage)
     if old is None or new is None:
@@ -178,7 +180,7 @@ def _change(  # noqa: PLR0913, PLR0917  it needs all that `choose` has
     if old.model == new.model:
         return Choice(stage, why, pin.model, pin.home)
     warm = turn.follows and turn.at - pin.at <= rules.warm_seconds
-    if warm and _switch_cost(pin.usage, new) > _worth(pin.usage, old, new, rules):
+    if warm and _switch_cost(pin.usage, new) > _switch_budget(pin.usage, old, new, rules):
         return _stay(pin, turn, Why.WARM)
     return Choice(stage, why)
 
@@ -188,9 +190,9 @@ def _switch_cost(usage: LastUsage, new: TokenPrices) -> int:
     return usage.cached * (_write_price(usage, new) - new.cache_read)
 
 
-def _worth(usage: LastUsage, old: TokenPrices, new: TokenPrices, rules: StickyRules) -> int:
-    """Return what a switch may cost: the difference in cost of the stage between the two models with warm caches, or a
-    share of the stage's cost, whichever is greater.
+def _switch_budget(usage: LastUsage, old: TokenPrices, new: TokenPrices, rules: StickyRules) -> int:
+    """Return the most that a switch may cost: the difference in cost of the stage between the two models with warm
+    caches, or a share of the stage's cost, whichever is greater.
     """
     stays, switches = (rules.stage_requests * _request_cost(usage, prices) for prices in (old, new))
     return max(abs(switches - stays), switches * rules.switch_bp // _BP)
@@ -210,12 +212,13 @@ def _clear_stage(decision: StageDecision) -> Stage | None:
     """Return the stage if it is clear, else None. The classifier's GENERAL means no other stage fits: it is not
     clear.
     """
-    left_over = decision.by is DecidedBy.CLASSIFIER and decision.stage is Stage.GENERAL
-    unsure = decision.by is DecidedBy.GATE or decision.guess is not None or left_over
+    by_default = decision.by is DecidedBy.CLASSIFIER and decision.stage is Stage.GENERAL
+    unsure = decision.by is DecidedBy.GATE or decision.guess is not None or by_default
     return None if unsure else decision.stage
 
 
-def _if_asked(decision: StageDecision, why: Why) -> Why:
+def _unless_named(decision: StageDecision, why: Why) -> Why:
+    """Return `why`, or ASKED if the caller named the stage."""
     return Why.ASKED if decision.by is DecidedBy.OVERRIDE else why
 
 

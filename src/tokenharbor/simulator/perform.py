@@ -43,7 +43,7 @@ class _Answer:
     def __init__(self, exchange: Exchange, record: SimulatorRecord) -> None:
         self._exchange = exchange
         self._record = record
-        self._transport = exchange._line.transport  # noqa: SLF001  faults are injected below HTTP
+        self._transport = exchange._connection.transport  # noqa: SLF001  faults are injected below HTTP
         self._raw = False
         self._ended = False
 

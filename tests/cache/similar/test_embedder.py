@@ -10,7 +10,7 @@ from tokenharbor.cache.similar import minilm_file, model
 from tokenharbor.cache.similar.embedder import Embedder, Vectors, alignment, likeness
 from tokenharbor.cache.similar.model import HOW_TO_INSTALL, installed, opened
 from tokenharbor.cache.similar.reading import read
-from tokenharbor.cache.similar.verify import Prompt, refusal
+from tokenharbor.cache.similar.verify import Prompt, mismatch
 from tokenharbor.kernel.errors import Misconfigured
 
 QUESTION = "How do I learn to swim quickly?"
@@ -52,10 +52,10 @@ def test_an_answer_serves_the_same_question_only(embedder: Embedder) -> None:
         return Prompt(read(text), vectors(embedder, text))
 
     stored = prompt(QUESTION)
-    assert refusal(stored, prompt("How can one learn to swim fast?")) is None
-    assert refusal(stored, prompt("How do I learn to swim slowly?")) == "content"
+    assert mismatch(stored, prompt("How can one learn to swim fast?")) is None
+    assert mismatch(stored, prompt("How do I learn to swim slowly?")) == "content"
     homonym = prompt("What is it like to be widowed?")
-    assert refusal(homonym, prompt("What is it like to be a widow?")) == "likeness"
+    assert mismatch(homonym, prompt("What is it like to be a widow?")) == "likeness"
 
 
 def test_a_prompt_of_more_pieces_than_are_embedded_has_no_vectors(embedder: Embedder) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenharbor.cache.similar.guards import disagreement
-from tokenharbor.cache.similar.reading import read, unfit
+from tokenharbor.cache.similar.reading import read, unfit_reason
 
 ALIKE = [
     ("How do I get better at chess?", "How can one get better at chess?"),
@@ -86,8 +86,8 @@ def test_another_number_is_another_question(one: int, other: int) -> None:
     ],
 )
 def test_only_a_short_plain_english_sentence_is_compared(why: str, text: str) -> None:
-    assert unfit(text) == why
+    assert unfit_reason(text) == why
 
 
 def test_a_plain_question_is_compared() -> None:
-    assert [unfit(stored) for stored, _ in ALIKE] == [None] * len(ALIKE)
+    assert [unfit_reason(stored) for stored, _ in ALIKE] == [None] * len(ALIKE)

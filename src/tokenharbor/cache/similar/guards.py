@@ -9,21 +9,21 @@ from tokenharbor.cache.similar.reading import WORDS, Reading
 _NO_PLACE: Final = frozenset(("and", "best"))  # their position carries no meaning
 
 
-def disagreement(stored: Reading, asked: Reading) -> str | None:
+def disagreement(stored: Reading, new: Reading) -> str | None:
     """Return the name of the first guard that two prompts fail, or None."""
-    if stored.literals != asked.literals:
+    if stored.literals != new.literals:
         return "literals"
-    if stored.marks != asked.marks:
+    if stored.marks != new.marks:
         return "marks"
-    if stored.owned != asked.owned or not _same_persons(stored, asked):
+    if stored.owned != new.owned or not _same_persons(stored, new):
         return "persons"
-    if _spelled(stored) != _spelled(asked):
+    if _spelled(stored) != _spelled(new):
         return "names"
-    if asked.reasons and not stored.reasons:
+    if new.reasons and not stored.reasons:
         return "reasons"
-    if differ := _differ(stored, asked):
-        return _named(differ, stored, asked)
-    mine, other = ([symbol.name for symbol in reading.symbols] for reading in (stored, asked))
+    if differ := _differ(stored, new):
+        return _named(differ, stored, new)
+    mine, other = ([symbol.name for symbol in reading.symbols] for reading in (stored, new))
     return None if _same_order(mine, other) else "order"
 
 
@@ -38,10 +38,10 @@ def form_of(reading: Reading) -> tuple[object, ...]:
     )
 
 
-def _same_persons(stored: Reading, asked: Reading) -> bool:
-    if stored.persons == asked.persons:
+def _same_persons(stored: Reading, new: Reading) -> bool:
+    if stored.persons == new.persons:
         return True
-    return stored.anyone and asked.anyone and not (stored.persons and asked.persons)
+    return stored.anyone and new.anyone and not (stored.persons and new.persons)
 
 
 def _spelled(reading: Reading) -> set[str]:
@@ -52,21 +52,21 @@ def _counted(reading: Reading) -> Counter[str]:
     return Counter(symbol.name for symbol in reading.symbols if symbol.name != "and")
 
 
-def _differ(stored: Reading, asked: Reading) -> Counter[str]:
-    mine, other = _counted(stored), _counted(asked)
+def _differ(stored: Reading, new: Reading) -> Counter[str]:
+    mine, other = _counted(stored), _counted(new)
     return (mine - other) + (other - mine)
 
 
-def _named(differ: Counter[str], stored: Reading, asked: Reading) -> str:
+def _named(differ: Counter[str], stored: Reading, new: Reading) -> str:
     if any(letter.isdigit() for name in differ for letter in name):
         return "numbers"
     if differ.keys() & WORDS.lists["negation"]:
         return "negation"
     if differ.keys() & WORDS.lists["comparison"]:
         return "comparison"
-    if differ.keys() & (stored.names | asked.names):
+    if differ.keys() & (stored.names | new.names):
         return "names"
-    functions = {symbol.name for symbol in (*stored.symbols, *asked.symbols) if not symbol.content}
+    functions = {symbol.name for symbol in (*stored.symbols, *new.symbols) if not symbol.content}
     return "function words" if differ.keys() & functions else "content"
 
 

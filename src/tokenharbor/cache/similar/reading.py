@@ -59,19 +59,19 @@ class ClosedWords:
 
 
 def _read_lists() -> ClosedWords:
-    told = tomllib.loads((files(__package__) / "lexicon.toml").read_text())
-    lines = ((name, line) for name, several in told["openings"].items() for line in several.split("\n"))
+    tables = tomllib.loads((files(__package__) / "lexicon.toml").read_text())
+    lines = ((name, line) for name, several in tables["openings"].items() for line in several.split("\n"))
     return ClosedWords(
-        dropped=frozenset(told["dropped"].split()),
-        kept=frozenset(told["kept"].split()),
-        english=frozenset(told["english"].split()),
-        same=_canonical(told["same"]),
-        persons=_canonical(told["persons"]),
-        counted={word: str(number) for number, word in enumerate(told["words"]["counted"].split()) if word != "-"},
+        dropped=frozenset(tables["dropped"].split()),
+        kept=frozenset(tables["kept"].split()),
+        english=frozenset(tables["english"].split()),
+        same=_canonical(tables["same"]),
+        persons=_canonical(tables["persons"]),
+        counted={word: str(number) for number, word in enumerate(tables["words"]["counted"].split()) if word != "-"},
         openings={tuple(opening.split()): name for name, line in lines for opening in line.split("|") if opening},
-        lists={name: frozenset(words.split()) for name, words in told["words"].items()},
-        idle=re.compile(rf"\b(?:{'|'.join(told['phrases']['idle'])})\b"),
-        meaning=re.compile(told["phrases"]["meaning"]),
+        lists={name: frozenset(words.split()) for name, words in tables["words"].items()},
+        idle=re.compile(rf"\b(?:{'|'.join(tables['phrases']['idle'])})\b"),
+        meaning=re.compile(tables["phrases"]["meaning"]),
     )
 
 
@@ -107,8 +107,8 @@ class Reading:
 def read(text: str) -> Reading:
     words = _words(text)
     opening, length = _opening(words)
-    known = WORDS
-    persons = frozenset(known.persons[word] for word in words if word in known.persons)
+    closed = WORDS
+    persons = frozenset(closed.persons[word] for word in words if word in closed.persons)
     symbols = list(_symbols(words[length:]))
     if opening:
         symbols.insert(0, Symbol("what" if opening == "what" else f"@{opening}", content=False))
@@ -122,7 +122,7 @@ def read(text: str) -> Reading:
         literals=tuple(sorted(next(filter(None, m.groups())).strip().lower() for m in _LITERAL.finditer(text))),
         persons=persons,
         anyone=opening in _ANYONE and len(persons) <= 1,
-        owned=not known.lists["owned"].isdisjoint(words),
+        owned=not closed.lists["owned"].isdisjoint(words),
         reasons=reasons,
         marks=tuple(sorted(_marks(text))),
     )
@@ -145,27 +145,27 @@ def _opening(words: list[str]) -> tuple[str, int]:
 
 
 def _symbols(words: list[str]) -> Iterator[Symbol]:
-    known, asked = WORDS, False
+    closed, after_do = WORDS, False
     for at, word in enumerate(words):
-        canonical = known.same.get(word, word)
-        if word in _FORMS_OF_DO and (asked or at == len(words) - 1):
+        canonical = closed.same.get(word, word)
+        if word in _FORMS_OF_DO and (after_do or at == len(words) - 1):
             yield Symbol("@do", content=False)  # the verb, not the auxiliary
         elif word in JOINS:
             yield Symbol("and", content=False)
-        elif word in known.counted:
-            yield Symbol(known.counted[word], content=False)
-        elif canonical in known.kept:
+        elif word in closed.counted:
+            yield Symbol(closed.counted[word], content=False)
+        elif canonical in closed.kept:
             yield Symbol(canonical, content=False)
-        elif canonical not in known.dropped and canonical not in known.persons:
+        elif canonical not in closed.dropped and canonical not in closed.persons:
             yield Symbol(_numbered(word, canonical), content=True)
-        asked = asked or word in _FORMS_OF_DO
+        after_do = after_do or word in _FORMS_OF_DO
 
 
 def _numbered(word: str, canonical: str) -> str:
     """Return a canonical word's stem, with `*` if the word is a plural."""
-    known = WORDS.lists
-    several = word in known["several"] or (word.endswith("s") and lemma(word) != word)
-    return lemma(canonical) + ("*" if several and canonical not in known["numberless"] else "")
+    lists = WORDS.lists
+    several = word in lists["several"] or (word.endswith("s") and lemma(word) != word)
+    return lemma(canonical) + ("*" if several and canonical not in lists["numberless"] else "")
 
 
 def lemma(word: str) -> str:
@@ -207,7 +207,7 @@ def _marks(text: str) -> Iterator[str]:
             yield word
 
 
-def unfit(text: str) -> str | None:
+def unfit_reason(text: str) -> str | None:
     """Return why a prompt is unfit for comparison, or None. Only short plain English sentences are fit."""
     if len(text) > LONGEST:
         return "long"
@@ -218,5 +218,5 @@ def unfit(text: str) -> str | None:
         return "short"
     if any(letter.isalpha() and "LATIN" not in unicodedata.name(letter, "") for letter in text):
         return "language"
-    known = sum(word in WORDS.english for word in words)
-    return None if known >= 2 and known * 4 >= len(words) else "language"
+    english_words = sum(word in WORDS.english for word in words)
+    return None if english_words >= 2 and english_words * 4 >= len(words) else "language"

@@ -12,8 +12,8 @@ from tokenharbor.cache.seal import seal_bytes, unseal_bytes
 from tokenharbor.cache.similar.agreement import agree
 from tokenharbor.cache.similar.embedder import Embedder, Vectors
 from tokenharbor.cache.similar.guards import form_of
-from tokenharbor.cache.similar.reading import Reading, read, unfit
-from tokenharbor.cache.similar.verify import Prompt, refusal
+from tokenharbor.cache.similar.reading import Reading, read, unfit_reason
+from tokenharbor.cache.similar.verify import Prompt, mismatch
 from tokenharbor.kernel.entropy import Entropy
 
 _KIND: Final = "similar"
@@ -56,10 +56,10 @@ class SimilarSearch:
 
     def find(self, question: str, scope: bytes, facts: Sequence[object]) -> SimilarLookup | None:
         """Look a question up. Return None if it is unfit for comparison."""
-        if unfit(question):
+        if unfit_reason(question):
             return None
         reading = read(question)
-        key = self._keys.begin(scope, _KIND, facts).key(form_of(reading))
+        key = self._keys.prefix(scope, _KIND, facts).key(form_of(reading))
         sealed = self._memory.get(key.name)
         packed = None if sealed is None else unseal_bytes(key, sealed)
         if packed is None:
@@ -69,7 +69,7 @@ class SimilarSearch:
             return None
         entry = _DECODER.decode(packed)
         stored = Prompt(entry.reading, Vectors.unpack(entry.vectors))
-        found = None if refusal(stored, Prompt(reading, vectors)) else entry.answer
+        found = None if mismatch(stored, Prompt(reading, vectors)) else entry.answer
         return SimilarLookup(key, question, reading, vectors, found)
 
     def store(self, lookup: SimilarLookup, answer: CachedAnswer, seconds: int, most_bytes: int) -> None:

@@ -20,10 +20,10 @@ class Prompt:
     vectors: Vectors
 
 
-def refusal(stored: Prompt, asked: Prompt) -> str | None:
+def mismatch(stored: Prompt, new: Prompt) -> str | None:
     """Return why the stored prompt's answer may not serve the new prompt, or None if it may."""
-    if differs := disagreement(stored.reading, asked.reading):
+    if differs := disagreement(stored.reading, new.reading):
         return differs
-    if likeness(stored.vectors, asked.vectors) < LEAST_LIKENESS:
+    if likeness(stored.vectors, new.vectors) < LEAST_LIKENESS:
         return "likeness"
-    return "alignment" if alignment(stored.vectors, asked.vectors) < LEAST_ALIGNMENT else None
+    return "alignment" if alignment(stored.vectors, new.vectors) < LEAST_ALIGNMENT else None

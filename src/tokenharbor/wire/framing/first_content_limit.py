@@ -21,7 +21,7 @@ class FirstContentLimit:
     _framer: _Framer
 
     @property
-    def coming(self) -> int:
+    def incomplete_bytes(self) -> int:
         """Bytes of an incomplete event, which may be content; it has a separate bound."""
         return self._framer.pending
 

@@ -28,7 +28,7 @@ class BlockSequence:
     started = False
     ended = False
     _next = 0
-    _spoken: tuple[int, BlockKind] | None = None  # the block that more text of its kind extends
+    _text_block: tuple[int, BlockKind] | None = None  # the block that more text of its kind extends
 
     def __init__(self) -> None:
         self._events: list[Event] = []
@@ -37,7 +37,7 @@ class BlockSequence:
         self._calls: set[str] = set()  # their ids
 
     @property
-    def spoken(self) -> bool:
+    def has_content(self) -> bool:
         """Whether the answer has any content yet."""
         return self._count() > 0
 
@@ -85,35 +85,35 @@ class BlockSequence:
             self._open.remove(index)
             self._events.append(BlockClosed(index))
 
-    def speak(
+    def add_text(
         self, kind: BlockKind, text: str, notes: tuple[Note, ...] = (), citations: tuple[Citation, ...] = ()
     ) -> None:
         """Add text in a dialect that does not mark where blocks begin: a block grows until the kind changes."""
-        spoken = self._spoken
-        if spoken is None or spoken[1] is not kind:
-            if spoken is not None:
-                self.pause()
-            spoken = self._spoken = (self.open(kind), kind)
-        self.grow(spoken[0], text, notes, citations)
+        text_block = self._text_block
+        if text_block is None or text_block[1] is not kind:
+            if text_block is not None:
+                self.end_text()
+            text_block = self._text_block = (self.open(kind), kind)
+        self.grow(text_block[0], text, notes, citations)
 
-    def pause(self) -> None:
-        """Close the block of running text, because a block of another kind begins."""
-        if self._spoken is not None:
-            self.close(self._spoken[0])
-            self._spoken = None
+    def end_text(self) -> None:
+        """Close the block that `add_text` grows, because a block of another kind begins."""
+        if self._text_block is not None:
+            self.close(self._text_block[0])
+            self._text_block = None
 
     def report(self, usage: Usage | None) -> None:
         """Report usage; None if the vendor's counts do not add up."""
         self._events.append(UsageReported(usage))
 
     def close_all(self) -> None:
-        self._spoken = None
+        self._text_block = None
         for index in list(self._open):
             self.close(index)
 
     def end(self, word: str, ends: FinishTable, stop_sequence: str | None = None, *, message: str = "") -> None:
         """End the answer with its dialect's finish word; `message` may describe a failure further."""
-        failure = ends.failure(word, empty=not self.spoken, message=message)
+        failure = ends.failure(word, empty=not self.has_content, message=message)
         if failure is not None:
             self.fail(failure)
         else:
@@ -123,16 +123,16 @@ class BlockSequence:
         if self._open:
             self.close_all()
         self.ended = True
-        self._events.append(Finished(self._fit(reason), stop_sequence, unknown))
+        self._events.append(Finished(self._correct_reason(reason), stop_sequence, unknown))
 
     def fail(self, failure: Failure) -> None:
         self.ended = True
         self._events.append(Failed(failure))
 
-    def garbage(self) -> None:
+    def fail_as_garbage(self) -> None:
         self.fail(GARBAGE_ANSWER)
 
-    def _fit(self, reason: FinishReason) -> FinishReason:
+    def _correct_reason(self, reason: FinishReason) -> FinishReason:
         """Correct the reason by the blocks that were seen: vendors confuse the reasons."""
         calls = BlockKind.TOOL_CALL in self._kinds
         if reason is FinishReason.TOOL_CALLS and not calls:
@@ -188,7 +188,7 @@ class ReplyBuilder(BlockSequence):
 
     def finish(self, reason: FinishReason, stop_sequence: str | None = None, unknown: str = "") -> None:
         self.ended = True
-        self._reason, self._sequence, self._unknown = self._fit(reason), stop_sequence, unknown
+        self._reason, self._sequence, self._unknown = self._correct_reason(reason), stop_sequence, unknown
 
     def fail(self, failure: Failure) -> None:
         self.ended = True

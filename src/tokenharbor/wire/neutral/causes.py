@@ -25,7 +25,7 @@ _KINDS = {
     504: FailureKind.TIMEOUT,
     529: FailureKind.OVERLOADED,
 }
-_HIDES = {
+_HIDDEN_CAUSES = {
     FailureKind.REQUEST: frozenset(FailureKind),
     FailureKind.RATE_LIMIT: frozenset({FailureKind.CREDENTIAL, FailureKind.OVERLOADED, FailureKind.NOT_FOUND}),
 }
@@ -72,33 +72,33 @@ class CauseTable:
             (re.compile(f"{_PREFIX}(?:{row.begins})", re.IGNORECASE), row.kind) for row in rows if row.begins
         )
 
-    def kind(self, said: ErrorDetails, status: int | None = None) -> FailureKind:
+    def kind(self, details: ErrorDetails, status: int | None = None) -> FailureKind:
         """Return the kind of a failure. `status` is None for an error inside a 200."""
         if status is None:
-            kind = self._find(said) or _by_number(said.code)
+            kind = self._find(details) or _by_number(details.code)
         else:
             kind = _KINDS.get(status, FailureKind.SERVER)
-            if kind in _HIDES:
-                found = self._find(said)
-                kind = found if found in _HIDES[kind] else kind
+            if kind in _HIDDEN_CAUSES:
+                cause = self._find(details)
+                kind = cause if cause in _HIDDEN_CAUSES[kind] else kind
         if kind is FailureKind.REQUEST or (kind is FailureKind.SERVER and status is None):
-            return FailureKind.CONTEXT if _is_context(said) else kind
+            return FailureKind.CONTEXT if _is_context(details) else kind
         return kind
 
-    def _find(self, said: ErrorDetails) -> FailureKind | None:
+    def _find(self, details: ErrorDetails) -> FailureKind | None:
         """Look up the most specific sign first: a general type may accompany a more telling code or message."""
-        if (kind := self._words.get(said.code)) is not None and kind is not FailureKind.REQUEST:
+        if (kind := self._words.get(details.code)) is not None and kind is not FailureKind.REQUEST:
             return kind
-        message = said.message[:_MOST_WORDS]
-        for begins, meant in self._begins:
+        message = details.message[:_MOST_WORDS]
+        for begins, cause in self._begins:
             if begins.match(message):
-                return meant
-        return self._words.get(said.type) or kind
+                return cause
+        return self._words.get(details.type) or kind
 
 
-def _is_context(said: ErrorDetails) -> bool:
+def _is_context(details: ErrorDetails) -> bool:
     """Return whether the vendor says that the input is too long for the model."""
-    return said.code in _CONTEXT_CODES or bool(_CONTEXT_WORDS.search(said.message[:_MOST_WORDS]))
+    return details.code in _CONTEXT_CODES or bool(_CONTEXT_WORDS.search(details.message[:_MOST_WORDS]))
 
 
 def _by_number(code: str) -> FailureKind:
@@ -107,7 +107,7 @@ def _by_number(code: str) -> FailureKind:
 
 
 _MODEL = r"(?:the )?(?:requested |provided |specified |supported )?model\b"
-_OWN = r"(?:this|your|the) (?:organization|workspace|team|project|account|subscription)\b"
+_ACCOUNT_REF = r"(?:this|your|the) (?:organization|workspace|team|project|account|subscription)\b"
 _ACCOUNT = (
     r"(?:(?:this|your|the|sorry, your) )?(?:free )?"
     r"(?:organization|workspace|team|project|account|subscription|trial|plan)\b"
@@ -186,7 +186,7 @@ SHARED = (
             r"(?:your |sorry, your )?(?:credit|account) balance is (?:too low|insufficient)"
             r"|you have reached your specified .{0,40}usage limits"
             r"|this credential is only authorized for|oauth authentication is currently not"
-            rf"|{_OWN}.{{0,160}}?\b(?:disabled|deactivated|suspended|archived|not active|locked|restricted"
+            rf"|{_ACCOUNT_REF}.{{0,160}}?\b(?:disabled|deactivated|suspended|archived|not active|locked|restricted"
             r"|past due|overdue|must be verified|does not have access|not (?:authori[sz]ed|allowed (?:in|to))"
             r"|(?:usage|spend(?:ing)?) limits?)\b"
             rf"|{_ACCOUNT} (?:has |have |is |was )?(?:been )?"

@@ -82,10 +82,10 @@ class Splicer(Protocol):
 
 
 class EventReader(Protocol):
-    """Reads a vendor's stream into events. `FirstContentLimit` explains `coming` and `most_waiting`."""
+    """Reads a vendor's stream into events. `FirstContentLimit` explains `incomplete_bytes` and `most_waiting`."""
 
     @property
-    def coming(self) -> int: ...
+    def incomplete_bytes(self) -> int: ...
 
     def most_waiting(self, sent: int) -> int: ...
 
@@ -220,8 +220,10 @@ class Dialect(ProviderDialect, Protocol):
     def caching(self) -> CacheReader:
         """The dialect's side of the caches."""
 
-    def read_request(self, body: bytes, place: ModelInPath | None = None) -> Request:
-        """Check and read a request; `place` is set for a dialect with the model in the path. Raises InvalidRequest."""
+    def read_request(self, body: bytes, model_in_path: ModelInPath | None = None) -> Request:
+        """Check and read a request. `model_in_path` is None for dialects that state the model in the body. Raises
+        InvalidRequest.
+        """
 
     def read_chat(self, request: Request) -> Chat:
         """Return the meaning of a request for other dialects; `unknown` names fields that none of them has. Raises

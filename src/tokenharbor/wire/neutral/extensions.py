@@ -88,16 +88,18 @@ def read_max_price(raw: msgspec.Raw, name: str = "provider.max_price") -> MaxPri
     """Read prices given as strings or numbers, under our names or OpenRouter's. Raises InvalidRequest."""
     if is_null(raw):
         return MaxPrice()
-    written = _read(_MAX_PRICE, name, raw)
-    found: dict[str, str | None] = {}
-    for field, also in (("input", "prompt"), ("output", "completion")):
-        ours, theirs = getattr(written, field), getattr(written, also)
+    stated = _read(_MAX_PRICE, name, raw)
+    prices: dict[str, str | None] = {}
+    for field, alias in (("input", "prompt"), ("output", "completion")):
+        ours, theirs = getattr(stated, field), getattr(stated, alias)
         if not is_null(ours) and not is_null(theirs):
             raise InvalidRequest(
-                f"`{name}.{also}` means the same as `{name}.{field}`: set only one of them.", param=name
+                f"`{name}.{alias}` means the same as `{name}.{field}`: set only one of them.", param=name
             )
-        found[field] = _read_price(theirs, f"{name}.{also}") if is_null(ours) else _read_price(ours, f"{name}.{field}")
-    return MaxPrice(**found)
+        prices[field] = (
+            _read_price(theirs, f"{name}.{alias}") if is_null(ours) else _read_price(ours, f"{name}.{field}")
+        )
+    return MaxPrice(**prices)
 
 
 def _read_price(raw: msgspec.Raw, param: str) -> str | None:

@@ -69,8 +69,8 @@ class Translator:
         "_most_waiting",
         "_notes",
         "_reader",
+        "_reasoning_bytes",
         "_recipient",
-        "_thoughts",
         "_unspent",
         "_writer",
         "complete",
@@ -101,7 +101,7 @@ class Translator:
         self._calls: dict[int, str] = {}  # tool calls' ids, by block
         self._notes: dict[int, tuple[Note, ...]] = {}  # notes of tool calls, by block
         self._images: set[int] = set()
-        self._thoughts: dict[int, int] = {}  # bytes of readable reasoning, by block
+        self._reasoning_bytes: dict[int, int] = {}  # bytes of readable reasoning, by block
         self._head: list[bytes] = []  # bytes written before the first content
         self._unspent = 0  # the vendor's bytes before the first content
         self._finished: Finished | None = None
@@ -143,7 +143,7 @@ class Translator:
             return self._pass(self._reader.feed(data))
         self._unspent += len(data)
         out = self._pass(self._reader.feed(data))
-        if self._unspent - self._reader.coming > self._most_waiting and self.failure is None:
+        if self._unspent - self._reader.incomplete_bytes > self._most_waiting and self.failure is None:
             self.failure = too_much()
         return out
 
@@ -167,22 +167,22 @@ class Translator:
             if kind is Finished:
                 self._finish(event)  # type: ignore[arg-type]  # mypy does not narrow by `type(...) is`
             elif kind is Failed:
-                self.failure = _unplaced(event.failure)  # type: ignore[union-attr]  # likewise
+                self.failure = _without_param(event.failure)  # type: ignore[union-attr]  # likewise
             else:
                 self._write(event, out)
         return out[0] if len(out) == 1 else b"".join(out)
 
     def _write(self, event: Event, out: list[bytes]) -> None:
         if type(event) is Started:
-            event = _named(event, self._recipient)
+            event = _with_ids(event, self._recipient)
         elif type(event) is BlockOpened:
-            event = _called(event, self._recipient)
+            event = _with_call_id(event, self._recipient)
         content = self._note(event)
         piece = self._writer.write(event)
         if type(event) is BlockGrew:
             self._count(event, piece)
         elif self.ending_text_bytes and piece:  # any later write includes the held text
-            self._let_go(len(piece))
+            self._release_held(len(piece))
         if self.started:
             if piece:
                 out.append(piece)
@@ -205,7 +205,7 @@ class Translator:
                 self._images.add(event.index)
                 self.text_bytes += nontext.IMAGE_SIZE
             if event.kind is BlockKind.REASONING:
-                self._thoughts[event.index] = 0
+                self._reasoning_bytes[event.index] = 0
             if event.kind is BlockKind.TOOL_CALL:
                 self._calls[event.index] = event.call_id
                 return True
@@ -216,8 +216,8 @@ class Translator:
 
     def _count(self, event: BlockGrew, piece: bytes) -> None:
         text, index = event.text, event.index
-        if index in self._thoughts:
-            size = self._think(event)
+        if index in self._reasoning_bytes:
+            size = self._count_reasoning(event)
         else:
             size = _size(text) if text and index not in self._images else 0
         if not size:
@@ -227,13 +227,14 @@ class Translator:
         else:
             self.ending_text_bytes += size
 
-    def _think(self, event: BlockGrew) -> int:
+    def _count_reasoning(self, event: BlockGrew) -> int:
         """Return the bytes of readable reasoning, and those of encrypted reasoning beyond it."""
         size = _size(event.text)
-        shown = self._thoughts[event.index] = self._thoughts[event.index] + size
-        return size + sum([nontext.encrypted_size(len(note.raw), shown) for note in event.notes])
+        visible = self._reasoning_bytes[event.index] = self._reasoning_bytes[event.index] + size
+        return size + sum([nontext.encrypted_size(len(note.raw), visible) for note in event.notes])
 
-    def _let_go(self, most: int) -> None:
+    def _release_held(self, most: int) -> None:
+        """Count held text as sent, `most` bytes at most."""
         size = min(self.ending_text_bytes, most)
         self.ending_text_bytes -= size
         self.text_bytes += size
@@ -274,23 +275,23 @@ class Translation(msgspec.Struct, frozen=True, gc=False):
         """
         reply = self.vendor.read_reply(body)
         if reply.reason is None:
-            return _unplaced(reply.failure or Failure(FailureKind.BROKEN))
+            return _without_param(reply.failure or Failure(FailureKind.BROKEN))
         if self.cut is not None:
             reply = collect(Cutter(self.cut, whole=True).feed(reply))
         size = 0
-        reply = _all_named(reply, self.recipient)
+        reply = _with_all_ids(reply, self.recipient)
         for block in reply.blocks:
-            shown = nontext.IMAGE_SIZE if block.kind is BlockKind.IMAGE else _size(block.text)
-            size += shown
+            visible = nontext.IMAGE_SIZE if block.kind is BlockKind.IMAGE else _size(block.text)
+            size += visible
             if block.notes and block.kind is BlockKind.REASONING:
-                size += sum([nontext.encrypted_size(len(note.raw), shown) for note in block.notes])
+                size += sum([nontext.encrypted_size(len(note.raw), visible) for note in block.notes])
             if block.notes and self.keep is not None and block.kind is BlockKind.TOOL_CALL:
                 self.keep(block.call_id, block.notes)
         written = self.client.write_reply(reply, self.recipient)
         return AnswerFacts(reply.usage, size, reply.quarantined, written, finish_unknown=reply.finish_unknown)
 
     def read_failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Failure:
-        return _unplaced(self.vendor.read_failure(status, headers, body))
+        return _without_param(self.vendor.read_failure(status, headers, body))
 
 
 def _size(text: str) -> int:
@@ -303,28 +304,28 @@ def identified(events: Iterable[Event], recipient: ReplyContext) -> Iterator[Eve
     for event in events:
         match event:
             case Started():
-                yield _named(event, recipient)
+                yield _with_ids(event, recipient)
             case BlockOpened():
-                yield _called(event, recipient)
+                yield _with_call_id(event, recipient)
             case _:
                 yield event
 
 
-def _named(started: Started, recipient: ReplyContext) -> Started:
+def _with_ids(started: Started, recipient: ReplyContext) -> Started:
     """Add our id and our name for the model if the vendor gives none."""
     if started.id and started.model:
         return started
     return Started(started.id or recipient.id, started.model or recipient.model)
 
 
-def _called(opened: BlockOpened, recipient: ReplyContext) -> BlockOpened:
+def _with_call_id(opened: BlockOpened, recipient: ReplyContext) -> BlockOpened:
     """Add an id of ours to a tool call that has none."""
     if opened.call_id or opened.kind is not BlockKind.TOOL_CALL:
         return opened
     return msgspec.structs.replace(opened, call_id=_call_id(recipient, opened.index))
 
 
-def _all_named(reply: Reply, recipient: ReplyContext) -> Reply:
+def _with_all_ids(reply: Reply, recipient: ReplyContext) -> Reply:
     """Add the missing ids and names of a whole answer."""
     blocks = reply.blocks
     if any(block.kind is BlockKind.TOOL_CALL and not block.call_id for block in blocks):
@@ -350,7 +351,7 @@ _EVERYWHERE = frozenset({"content_filter"})
 """Codes with the same meaning in every dialect."""
 
 
-def _unplaced(failure: Failure) -> Failure:
+def _without_param(failure: Failure) -> Failure:
     """Keep the vendor's message but not its field names, which belong to another dialect than the caller's."""
     code = failure.code if failure.code in _EVERYWHERE else ""
     return msgspec.structs.replace(failure, code=code, type="", param=None)

@@ -115,7 +115,7 @@ class AnthropicReader(FirstContentLimit):
             if data and name != b"ping" and not self._blocks.ended:
                 self._frame(name, data)
         if self._framer.overflow and not self._blocks.ended:
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
         return self._blocks.take()
 
     def _frame(self, name: bytes, data: bytes) -> None:
@@ -123,12 +123,12 @@ class AnthropicReader(FirstContentLimit):
             check_text(data)
             event = decode_event(data)
         except UNREADABLE:
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
             return
         if event.type == "error" or name == b"error":
             self._blocks.fail(read_stream_failure(event.error))
         elif not self._in_order(event) or not self._add_event(event, data):
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
 
     def _in_order(self, event: AnthropicEvent) -> bool:
         return self._blocks.started or event.type in ("message_start", "ping")
@@ -222,13 +222,13 @@ def read_reply(body: bytes) -> Reply:
         whole = decode_whole(body)
         contents = [decode_block(raw) for raw in whole.content or ()]
     except UNREADABLE:
-        blocks.garbage()
+        blocks.fail_as_garbage()
         return blocks.reply()
     if whole.type == "error" or len(whole.error) > 4:
         blocks.fail(read_stream_failure(whole.error))
         return blocks.reply()
     if not whole.type or whole.content is None or not all(map(_named, contents)):
-        blocks.garbage()
+        blocks.fail_as_garbage()
         return blocks.reply()
     blocks.start(whole.id, whole.model)
     for block, raw in zip(contents, whole.content, strict=True):
@@ -241,5 +241,5 @@ def read_reply(body: bytes) -> Reply:
     if whole.stop_reason:
         blocks.end(whole.stop_reason, ENDS, whole.stop_sequence)
     else:
-        blocks.garbage()
+        blocks.fail_as_garbage()
     return blocks.reply()

@@ -111,7 +111,7 @@ SEARCH = "web_search_"
 _decode_text = msgspec.json.Decoder(str | None).decode
 
 
-def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
+def read(body: bytes, model_in_path: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
     """Check and read a request. Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)

@@ -58,7 +58,7 @@ class ConverseReader(FirstContentLimit):
             if not self._blocks.ended:
                 self._message(message)
         if self._framer.broken and not self._blocks.ended:
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
         return self._blocks.take()
 
     def close(self, *, whole: bool = True) -> Sequence[Neutral]:
@@ -77,9 +77,9 @@ class ConverseReader(FirstContentLimit):
             if message.word(":message-type") != "event":
                 self._blocks.fail(read_exception(message, event.message or ""))
             elif not self._add_event(message.word(":event-type"), event):
-                self._blocks.garbage()
+                self._blocks.fail_as_garbage()
         except UNREADABLE:
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
 
     def _add_event(self, name: str, event: ConverseEvent) -> bool:
         """Add the event; return False if it breaks the dialect."""
@@ -271,7 +271,7 @@ def read_reply(body: bytes) -> Reply:
         for raw in whole.output.message.content:
             add_whole(blocks, raw)
     except UNREADABLE:
-        blocks.garbage()
+        blocks.fail_as_garbage()
         return blocks.reply()
     report(blocks, whole.usage)
     finish(blocks, whole.stop_reason, stop_sequence(whole.additional_model_response_fields))

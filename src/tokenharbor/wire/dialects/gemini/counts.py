@@ -11,11 +11,11 @@ from tokenharbor.wire.neutral.request import Request
 _WRAPPERS = ("generateContentRequest", "generate_content_request")
 
 
-def read_count_request(body: bytes, place: ModelInPath | None) -> Request:
+def read_count_request(body: bytes, model_in_path: ModelInPath | None) -> Request:
     """Read a request to count. Raises InvalidRequest."""
     members = read_members(body)
     inner = next((bytes(members[name]) for name in _WRAPPERS if name in members), body)
-    return read(inner, place)
+    return read(inner, model_in_path)
 
 
 def write_count(tokens: int) -> Mapping[str, Any]:

@@ -62,7 +62,7 @@ class _EventBuilder:
         if part.function_call is not None:
             self._call(part.function_call, notes)
         elif part.inline_data is not None:
-            self.blocks.pause()
+            self.blocks.end_text()
             index = self.blocks.open(BlockKind.IMAGE, name=part.inline_data.mime_type or "")
             self.blocks.grow(index, part.inline_data.data or "", notes)
             self.blocks.close(index)
@@ -70,24 +70,24 @@ class _EventBuilder:
             self._keep(raw())
         elif part.text or notes:
             kind = BlockKind.REASONING if part.thought else BlockKind.TEXT
-            self.blocks.speak(kind, part.text or "", notes)
+            self.blocks.add_text(kind, part.text or "", notes)
             if notes:
-                self.blocks.pause()  # a signature ends the part
+                self.blocks.end_text()  # a signature ends the part
 
     def _keep(self, raw: bytes) -> None:
         """Keep a part that only this dialect has, as a note on an empty text block."""
         if raw.strip() == b"{}":
             return
-        self.blocks.pause()
+        self.blocks.end_text()
         index = self.blocks.open(BlockKind.TEXT)
         self.blocks.grow(index, "", (Note(DIALECT, PART, raw),))
         self.blocks.close(index)
 
     def _call(self, call: FunctionCall, notes: tuple[Note, ...]) -> None:
         if not call.name:
-            self.blocks.garbage()
+            self.blocks.fail_as_garbage()
             return
-        self.blocks.pause()
+        self.blocks.end_text()
         index = self.blocks.open(BlockKind.TOOL_CALL, call.id or "", call.name)
         self.blocks.grow(index, bytes(call.args).decode() if len(call.args) > 4 else "{}", notes)
         self.blocks.close(index)
@@ -103,7 +103,7 @@ class _EventBuilder:
             if source.web is not None and source.web.uri
         )
         if cited:
-            self.blocks.speak(BlockKind.TEXT, "", (), cited)
+            self.blocks.add_text(BlockKind.TEXT, "", (), cited)
 
     def finish(self) -> None:
         """End the answer, once no more can come."""
@@ -146,7 +146,7 @@ class GeminiReader(FirstContentLimit):
             if data and not self._blocks.ended:
                 _add_event(self._builder, data)
         if self._framer.overflow and not self._blocks.ended:
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
         return self._blocks.take()
 
 
@@ -156,12 +156,12 @@ def _add_event(builder: _EventBuilder, data: bytes) -> None:
         check_text(data)
         chunk = decode_chunk(data)
     except UNREADABLE:
-        blocks.garbage()
+        blocks.fail_as_garbage()
         return
     if (failure := read_stream_failure(chunk.error)) is not None:
         blocks.fail(failure)
     elif chunk.candidates is None and chunk.prompt_feedback is None and len(chunk.usage_metadata) <= 4:
-        blocks.garbage()
+        blocks.fail_as_garbage()
     else:
         builder.add(chunk, data)
 

@@ -89,9 +89,9 @@ _TOOL_KINDS = frozenset(
 _CALLER_RUN = frozenset({"functionDeclarations", "computerUse"})
 
 
-def read(body: bytes, place: ModelInPath | None = None) -> Request:
+def read(body: bytes, model_in_path: ModelInPath | None = None) -> Request:
     """Check and read a request. Raises InvalidRequest."""
-    if place is None or not place.model:
+    if model_in_path is None or not model_in_path.model:
         raise InvalidRequest("The path has no model: use /models/MODEL:generateContent.", param="model")
     members = read_members(body)
     plain = to_known_spelling(members, KNOWN)
@@ -100,7 +100,7 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:
     if not _PLAIN.issuperset(plain):
         refuse_variants(plain, _SPELLED, _FOLDED)
         run_checks(plain, _CHECKS)
-        _check_model(plain, place.model)
+        _check_model(plain, model_in_path.model)
         if "tools" in plain:
             _check_tools(plain["tools"])
         extended = not _EXTENSIONS.isdisjoint(members)
@@ -113,8 +113,8 @@ def read(body: bytes, place: ModelInPath | None = None) -> Request:
         dialect=NAME,
         body=body,
         members=members,
-        model=place.model,
-        stream=place.stream,
+        model=model_in_path.model,
+        stream=model_in_path.stream,
         max_output=_read_count(config, "maxOutputTokens", MOST_TOKENS),
         choices=_read_choices(config) if "candidateCount" in config else 1,
         thinking_budget=_read_budget(config) if "thinkingConfig" in config else 0,

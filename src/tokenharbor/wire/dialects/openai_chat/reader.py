@@ -87,13 +87,13 @@ class _EventBuilder:
             self._reasoning(reasoning, carried, notes)
         if isinstance(words.content, str):
             if words.content:
-                self.blocks.speak(BlockKind.TEXT, words.content)
+                self.blocks.add_text(BlockKind.TEXT, words.content)
         elif words.content:
             self._parts(words.content)
         if carried or words.annotations is not NULL:
             self._cite(words.annotations, of_text(carried))
         if words.refusal:
-            self.blocks.speak(BlockKind.REFUSAL, words.refusal)
+            self.blocks.add_text(BlockKind.REFUSAL, words.refusal)
         if words.tool_calls or words.function_call is not None:
             self._call_all(words)
         if carried:
@@ -104,7 +104,7 @@ class _EventBuilder:
     def _cite(self, annotations: msgspec.Raw, foreign: tuple[Note, ...]) -> None:
         citations = read_annotations(annotations)
         if citations or foreign:
-            self.blocks.speak(BlockKind.TEXT, "", foreign, citations)
+            self.blocks.add_text(BlockKind.TEXT, "", foreign, citations)
 
     def _call_all(self, words: ChatDelta) -> None:
         for position, call in enumerate(words.tool_calls or ()):
@@ -121,20 +121,20 @@ class _EventBuilder:
         ends = [one for one in carried if one.length is not None]
         if ends and text:
             for piece, own in split(text, ends):
-                self.blocks.speak(BlockKind.REASONING, piece, own)
-                self.blocks.pause()
+                self.blocks.add_text(BlockKind.REASONING, piece, own)
+                self.blocks.end_text()
         elif text:
-            self.blocks.speak(BlockKind.REASONING, text)
+            self.blocks.add_text(BlockKind.REASONING, text)
         if notes:
-            self.blocks.speak(BlockKind.REASONING, "", notes)
+            self.blocks.add_text(BlockKind.REASONING, "", notes)
         for one in () if text else ends:
-            self.blocks.speak(BlockKind.REASONING, "", one.notes)
-            self.blocks.pause()
+            self.blocks.add_text(BlockKind.REASONING, "", one.notes)
+            self.blocks.end_text()
 
     def _image(self, source: MediaSource) -> None:
-        self.blocks.pause()
+        self.blocks.end_text()
         if source.url:
-            self.blocks.speak(BlockKind.TEXT, source.url)
+            self.blocks.add_text(BlockKind.TEXT, source.url)
             return
         index = self.blocks.open(BlockKind.IMAGE, name=source.media_type)
         self.blocks.grow(index, source.data)
@@ -150,11 +150,11 @@ class _EventBuilder:
     def _parts(self, parts: Sequence[ChatPart]) -> None:
         for part in parts:
             if part.text:
-                self.blocks.speak(BlockKind.TEXT, part.text)
+                self.blocks.add_text(BlockKind.TEXT, part.text)
             thinking = part.thinking or ()
             for thought in [ThinkingText(thinking)] if isinstance(thinking, str) else thinking:
                 if thought.text:
-                    self.blocks.speak(BlockKind.REASONING, thought.text)
+                    self.blocks.add_text(BlockKind.REASONING, thought.text)
 
     def _call(self, key: int, piece: ChatToolCall) -> None:
         name, text = _name_and_text(piece)
@@ -182,7 +182,7 @@ class _EventBuilder:
     def _open_call(self, call: _Call) -> None:
         if call is self._unopened:
             self._unopened = None
-        self.blocks.pause()
+        self.blocks.end_text()
         call.block = self.blocks.open(BlockKind.TOOL_CALL, call.id, call.name, custom=call.custom)
         self._grow_call(call, call.waiting, call.notes)
 
@@ -253,7 +253,7 @@ class OpenAIReader(FirstContentLimit):
             if data and not self._blocks.ended:
                 self._frame(name, data)
         if self._framer.overflow and not self._blocks.ended:
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
         return self._blocks.take()
 
     def _frame(self, name: bytes, data: bytes) -> None:
@@ -265,17 +265,17 @@ class OpenAIReader(FirstContentLimit):
             chunk = decode_chunk(data)
         except UNREADABLE:
             if not is_idle(data):
-                self._blocks.garbage()
+                self._blocks.fail_as_garbage()
             return
         if (failure := read_stream_failure(chunk)) is not None:
             self._blocks.fail(failure)
             return
-        if chunk.base_resp is not NULL and not self._blocks.spoken and (failure := read_status(chunk)) is not None:
+        if chunk.base_resp is not NULL and not self._blocks.has_content and (failure := read_status(chunk)) is not None:
             self._blocks.fail(failure)
             return
         if chunk.choices is None and len(chunk.usage) <= 4:
             if name in (b"", b"message") and chunk.type not in PINGS and not is_idle(data):
-                self._blocks.garbage()
+                self._blocks.fail_as_garbage()
             return
         self._chunk(chunk)
 
@@ -290,7 +290,7 @@ class OpenAIReader(FirstContentLimit):
 
     def _choice(self, choice: ChatChoice) -> None:
         if choice.delta is None and choice.message is not None:  # a whole answer instead of a stream
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
             return
         if choice.delta is not None:  # also after the finish: late content is delivered
             if not choice.delta.tool_calls:
@@ -298,7 +298,7 @@ class OpenAIReader(FirstContentLimit):
             self._builder.words(choice.delta)
         if choice.finish_reason:
             self._builder.open_calls()
-        if not is_usual(choice) and (failure := failure_of(choice, empty=not self._blocks.spoken)) is not None:
+        if not is_usual(choice) and (failure := failure_of(choice, empty=not self._blocks.has_content)) is not None:
             self._blocks.fail(failure)
         elif choice.finish_reason and self._reason is None:
             self._reason = choice.finish_reason
@@ -306,8 +306,8 @@ class OpenAIReader(FirstContentLimit):
 
     def _done(self) -> None:
         """End the answer. Some vendors send no reason: content before their terminator still is a complete answer."""
-        if self._builder.nameless() or not (self._reason or self._blocks.spoken):
-            self._blocks.garbage()
+        if self._builder.nameless() or not (self._reason or self._blocks.has_content):
+            self._blocks.fail_as_garbage()
         else:
             self._blocks.end(self._reason or "", ENDS)
 
@@ -369,7 +369,7 @@ def read_reply(body: bytes) -> Reply:
     if raw is not None:
         blocks.report(try_usage(raw))
     if builder.nameless():
-        blocks.garbage()
+        blocks.fail_as_garbage()
     else:
         blocks.end(choice.finish_reason or "", ENDS)
     return blocks.reply()

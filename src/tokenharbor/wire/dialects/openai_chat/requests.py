@@ -135,7 +135,7 @@ KNOWN = frozenset(_PLAIN | _CHECKS.keys() | _BUDGETS.keys() | {"tools"} | _EXTEN
 _CALLER_RUN = frozenset({b"null", b'"function"', b'"custom"'})
 
 
-def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
+def read(body: bytes, model_in_path: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
     """Check and read a request. Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)

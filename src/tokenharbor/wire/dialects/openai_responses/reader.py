@@ -253,7 +253,7 @@ class ResponsesReader(FirstContentLimit):
             if data and name != b"ping" and not data.startswith(b"[DONE]") and not self._blocks.ended:
                 self._frame(name, data)
         if self._framer.overflow and not self._blocks.ended:
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
         return self._blocks.take()
 
     def _frame(self, name: bytes, data: bytes) -> None:
@@ -263,9 +263,9 @@ class ResponsesReader(FirstContentLimit):
             if event.type == "error" or (name == b"error" and not event.type):
                 self._blocks.fail(read_error_event(event))
             elif not self._add_event(event, data):
-                self._blocks.garbage()
+                self._blocks.fail_as_garbage()
         except UNREADABLE:
-            self._blocks.garbage()
+            self._blocks.fail_as_garbage()
 
     def _add_event(self, event: ResponsesEvent, data: bytes) -> bool:
         """Add the event; return False if it breaks the dialect."""
@@ -366,7 +366,7 @@ def read_reply(body: bytes) -> Reply:
         if builder.whole(response):
             builder.finish(response)
         else:
-            blocks.garbage()
+            blocks.fail_as_garbage()
     except UNREADABLE:
-        blocks.garbage()
+        blocks.fail_as_garbage()
     return blocks.reply()

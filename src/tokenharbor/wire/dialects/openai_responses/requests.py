@@ -79,7 +79,7 @@ _EXTENSIONS = frozenset(extensions.NAMES)
 KNOWN = frozenset(_PLAIN | _CHECKS.keys() | {"tools", "max_tool_calls"} | _EXTENSIONS)
 
 
-def read(body: bytes, place: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
+def read(body: bytes, model_in_path: ModelInPath | None = None) -> Request:  # noqa: ARG001  both are in the body
     """Check and read a request. Raises InvalidRequest."""
     members = read_members(body)
     model = read_model(members)
