@@ -9,9 +9,9 @@ from tokenharbor.orchestra.stage import Stage
 
 
 class PoolDecision(msgspec.Struct, frozen=True, gc=False):
-    """The decision about one request. `conversation` distinguishes the conversations of a session. `home` is the
-    executor: model and endpoint. `effort` is the reasoning effort, or None if the caller set it. `user_turns` is the
-    number of the user's turns, or None if the conversation was not read.
+    """The decision about a request for a model pool. `conversation` distinguishes the conversations of a session.
+    `home` is the executor: model and endpoint. `effort` is the reasoning effort, or None if the caller set it.
+    `user_turns` is the number of the user's turns, or None if the conversation was not read.
     """
 
     turn: Turn
