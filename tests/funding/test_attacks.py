@@ -13,7 +13,7 @@ from tokenharbor.funding.events import handle_events, sweep_events
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.manual import ManualPayment, confirm_payment, record_payment
 from tokenharbor.funding.rates import set_exchange_rate
-from tokenharbor.funding.sweep import look_at_due_top_ups
+from tokenharbor.funding.sweep import sweep_top_ups
 from tokenharbor.funding.topups import MOST_OPEN
 from tokenharbor.identity.store import create_account
 from tokenharbor.kernel.errors import Conflict, ProcessorUnavailable, Rejected
@@ -38,7 +38,7 @@ async def test_a_charge_whose_answer_was_lost_is_credited_though_the_retry_is_re
     assert await run(low) == 1
     low.processor.refuses = "this key was used with other parameters"  # another method was saved meanwhile
     low.clock.advance(timedelta(seconds=5))
-    await look_at_due_top_ups(low.funding)
+    await sweep_top_ups(low.funding)
     assert await automatic(low) == ("paid", "")
     await low.check_books(2)
 
@@ -58,7 +58,7 @@ async def test_what_was_switched_off_before_the_charge_went_out_is_not_charged(l
     await switch_off_auto_top_up(low.funding, low.account_id, "customer")
     low.processor.is_away = False
     low.clock.advance(timedelta(seconds=5))
-    await look_at_due_top_ups(low.funding)
+    await sweep_top_ups(low.funding)
     assert low.processor.charges == []
     assert (await automatic(low))[0] == "failed"
 

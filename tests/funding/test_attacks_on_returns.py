@@ -11,9 +11,9 @@ from tests.funding.test_disputes import clearing, sums
 from tests.funding.test_refunds import DOLLAR, paid, refund, use_up, wish
 
 from tokenharbor.editions.load import load_edition
-from tokenharbor.funding.disputes import take_dispute
+from tokenharbor.funding.disputes import apply_dispute
 from tokenharbor.funding.manual import ManualPayment, record_payment
-from tokenharbor.funding.refund_calls import take_reported
+from tokenharbor.funding.refund_calls import apply_reported_refund
 from tokenharbor.funding.refund_types import Refund, RefundOrigin
 from tokenharbor.funding.refunds import ask_refund, settle_refund
 from tokenharbor.kernel.errors import Conflict, HarborError, Rejected
@@ -32,16 +32,16 @@ async def disputed(
     till: Till, state: DisputeState, withdrawn: int, name: str = "dp", capture: str = "cap_obj_1"
 ) -> None:
     """Set the processor's dispute, whatever it was before."""
-    told = ProcessorDispute(
+    reported = ProcessorDispute(
         dispute_id=name, capture_id=capture, state=state, money=Money("USD", 1000), withdrawn=Money("USD", withdrawn)
     )
-    till.processor.disputes[name] = told
-    await take_dispute(till.funding, till.processor.name, told)
+    till.processor.disputes[name] = reported
+    await apply_dispute(till.funding, till.processor.name, reported)
 
 
 async def refunded(till: Till, state: RefundState, refund_id: str = "re_1") -> None:
     """Set the processor's refund, whatever it was before."""
-    await take_reported(till.funding, till.processor.name, till.processor.change_refund(refund_id, state))
+    await apply_reported_refund(till.funding, till.processor.name, till.processor.change_refund(refund_id, state))
 
 
 async def test_a_loss_to_a_refund_and_a_dispute_ends_when_the_dispute_is_won(till: Till) -> None:
@@ -158,8 +158,8 @@ async def test_whatever_comes_in_whatever_order_a_payment_leaves_once(matching: 
                 order = wish(top_up, f"key{number}", drawn.choice(["1", "4.44", None]), origin=RefundOrigin.OPERATOR)
                 await ask_refund(matching.funding, order)
             elif what == "dashboard":
-                told = matching.processor.refund_there(top_up.capture_id, drawn.choice([1, 333, 500]), state)
-                await take_reported(matching.funding, "paypal", told)
+                reported = matching.processor.refund_there(top_up.capture_id, drawn.choice([1, 333, 500]), state)
+                await apply_reported_refund(matching.funding, "paypal", reported)
             elif what == "refund" and matching.processor.refunds:
                 await refunded(matching, state, drawn.choice(list(matching.processor.refunds)))
             elif what == "dispute":
@@ -193,19 +193,19 @@ async def test_a_banks_reference_settles_one_refund_however_it_is_written(till: 
     for reference, error in ((" OUT-1", Conflict), ("", Rejected), ("\udcff", Rejected), ("a", Rejected)):
         with pytest.raises(error):
             await settle_refund(till.funding, second.id, reference, "teller")
-    told = await asyncio.gather(
+    reported = await asyncio.gather(
         *(settle_refund(till.funding, each.id, "out-2", "teller") for each in (second, third)), return_exceptions=True
     )
-    assert sorted(type(each).__name__ for each in told) == ["Conflict", "Refund"]
+    assert sorted(type(each).__name__ for each in reported) == ["Conflict", "Refund"]
 
 
 async def test_of_two_operators_at_once_one_says_what_became_of_a_refund(till: Till) -> None:
     asked = await by_hand(till, "BANK-1")
-    told = await asyncio.gather(
+    reported = await asyncio.gather(
         *(settle_refund(till.funding, asked.id, reference, "teller") for reference in ("out-1", None, "out-2", None)),
         return_exceptions=True,
     )
-    assert sorted(type(each).__name__ for each in told) == ["Conflict", "Conflict", "Conflict", "Refund"]
+    assert sorted(type(each).__name__ for each in reported) == ["Conflict", "Conflict", "Conflict", "Refund"]
     [(state, refunded)] = await till.fetch("select state, refunded from refund join capture using (capture_id)")
     assert (state == "done") == (refunded > 0)
     assert (await till.balance()).available == Usd.parse("10") - refunded

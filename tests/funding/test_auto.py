@@ -21,7 +21,7 @@ from tokenharbor.funding.auto import (
 )
 from tokenharbor.funding.auto_store import KeySpending
 from tokenharbor.funding.fulfil import fulfil
-from tokenharbor.funding.sweep import look_at_due_top_ups
+from tokenharbor.funding.sweep import sweep_top_ups
 from tokenharbor.funding.types import AutoTopUp, AutoTopUpStop, Capture
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.money import Usd
@@ -178,7 +178,7 @@ async def test_a_charge_whose_answer_was_lost_is_asked_for_again_and_made_once(l
     assert await run(low) == 0
     low.processor.is_away = False
     low.clock.advance(timedelta(seconds=5))
-    await look_at_due_top_ups(low.funding)
+    await sweep_top_ups(low.funding)
     assert len(low.processor.charges) == 1
     await low.check_books(2)
 
@@ -188,7 +188,7 @@ async def test_a_charge_that_is_older_than_the_processors_memory_is_only_searche
     await run(low)
     low.processor.is_away = False
     low.clock.advance(timedelta(days=1))
-    await look_at_due_top_ups(low.funding)
+    await sweep_top_ups(low.funding)
     assert low.processor.charges == []
     [(state, fault)] = await low.fetch("select state, fault from top_up where automatic")
     assert (state, "nothing was taken" in fault) == ("failed", True)

@@ -12,7 +12,7 @@ from tokenharbor.funding import auto_store
 from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up, top_up_low_accounts
 from tokenharbor.funding.events import handle_events, receive_webhook
 from tokenharbor.funding.fulfil import fulfil
-from tokenharbor.funding.sweep import look_at_due_top_ups
+from tokenharbor.funding.sweep import sweep_top_ups
 from tokenharbor.funding.topups import open_top_up
 from tokenharbor.funding.types import TopUp
 from tokenharbor.kernel.money import Usd
@@ -25,7 +25,7 @@ async def restart(till: Till) -> None:
     for _ in range(8):
         till.clock.advance(timedelta(seconds=75))
         await handle_events(till.funding)
-        await look_at_due_top_ups(till.funding)
+        await sweep_top_ups(till.funding)
 
 
 async def test_a_death_at_any_step_of_opening_leaves_one_checkout_or_none(till: Till) -> None:

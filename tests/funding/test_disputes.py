@@ -12,9 +12,9 @@ from tests.funding.test_refunds import DOLLAR, paid, preview, refund, tell, use_
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.funding.audit import find_capture_fault
 from tokenharbor.funding.context import NoHooks
-from tokenharbor.funding.disputes import take_dispute
+from tokenharbor.funding.disputes import apply_dispute
 from tokenharbor.funding.events import handle_events, receive_webhook
-from tokenharbor.funding.sweep import look_at_due_disputes, look_at_due_refunds
+from tokenharbor.funding.sweep import sweep_disputes, sweep_refunds
 from tokenharbor.kernel.money import Money, Usd
 from tokenharbor.ledger.types import Clawback
 from tokenharbor.ledger.verify import verify
@@ -26,24 +26,24 @@ def dispute(
     till: Till, minor: int, state: DisputeState, withdrawn: int = 0, capture_id: str = "cap_obj_1"
 ) -> ProcessorDispute:
     """Set what the processor reports of its dispute of a capture from now on."""
-    told = ProcessorDispute(
+    reported = ProcessorDispute(
         dispute_id=f"dp_{capture_id}",
         capture_id=capture_id,
         state=state,
         money=Money("USD", minor),
         withdrawn=Money("USD", withdrawn),
     )
-    till.processor.disputes[told.dispute_id] = told
-    return told
+    till.processor.disputes[reported.dispute_id] = reported
+    return reported
 
 
-async def hear(till: Till, told: ProcessorDispute, number: int = 1) -> None:
+async def hear(till: Till, reported: ProcessorDispute, number: int = 1) -> None:
     """Deliver a webhook about the dispute and handle its event."""
     event = ProcessorEvent(
-        event_id=f"evt_{told.dispute_id}_{number}",
+        event_id=f"evt_{reported.dispute_id}_{number}",
         kind="charge.dispute.updated",
         subject=EventSubject.DISPUTE,
-        object_id=told.dispute_id,
+        object_id=reported.dispute_id,
         at=till.clock.now(),
     )
     await receive_webhook(till.funding, "stripe", {"signature": "webhook-secret"}, msgspec.json.encode(event))
@@ -158,12 +158,12 @@ async def test_a_refund_on_its_way_and_a_dispute_take_no_more_than_was_paid(till
 
 async def test_events_in_any_order_and_number_do_what_was_read(till: Till) -> None:
     await paid(till)
-    told = dispute(till, 400, DisputeState.FUNDS_WITHDRAWN, 400)
-    await asyncio.gather(*(hear(till, told, number) for number in (1, 1, 2, 3)))
+    reported = dispute(till, 400, DisputeState.FUNDS_WITHDRAWN, 400)
+    await asyncio.gather(*(hear(till, reported, number) for number in (1, 1, 2, 3)))
     assert await sums(till) == (0, 0, 0, 4 * DOLLAR, 6 * DOLLAR)
     dispute(till, 400, DisputeState.LOST, 400)
     till.clock.advance(timedelta(hours=1))
-    await look_at_due_disputes(till.funding)  # no event told of it
+    await sweep_disputes(till.funding)  # no event reported it
     assert await sums(till) == (6 * DOLLAR, 0, 0, 4 * DOLLAR, 0)
 
 
@@ -177,11 +177,11 @@ async def test_a_customers_refund_waits_while_something_is_disputed(till: Till) 
 async def test_what_held_or_became_free_since_is_frozen_at_the_next_look(till: Till) -> None:
     await paid(till)
     await till.pool.execute("update wallet set held = 3000000000")
-    told = dispute(till, 1000, DisputeState.OPENED)
-    await take_dispute(till.funding, "stripe", told)
+    reported = dispute(till, 1000, DisputeState.OPENED)
+    await apply_dispute(till.funding, "stripe", reported)
     assert (await till.fetch("select frozen from dispute")) == [(7 * DOLLAR,)]
     await till.pool.execute("update wallet set held = 0")
-    await take_dispute(till.funding, "stripe", told)
+    await apply_dispute(till.funding, "stripe", reported)
     assert await sums(till) == (0, 0, 0, 0, 10 * DOLLAR)
 
 
@@ -218,10 +218,10 @@ async def test_a_death_at_any_step_of_a_dispute_takes_and_returns_once(till: Til
     for number in range(100):
         last = False
         for state, withdrawn, left in ((DisputeState.FUNDS_WITHDRAWN, 1000, 0), (DisputeState.WON, 0, 10)):
-            told = dispute(till, 1000, state, withdrawn)
+            reported = dispute(till, 1000, state, withdrawn)
             event = ProcessorEvent(
                 event_id=f"evt_{number}_{state}", kind="dispute", subject=EventSubject.DISPUTE,
-                object_id=told.dispute_id, at=till.clock.now(),
+                object_id=reported.dispute_id, at=till.clock.now(),
             )  # fmt: skip
             await receive_webhook(till.funding, "stripe", {"signature": "webhook-secret"}, msgspec.json.encode(event))
             try:
@@ -231,7 +231,7 @@ async def test_a_death_at_any_step_of_a_dispute_takes_and_returns_once(till: Til
                 for _ in range(4):
                     till.clock.advance(timedelta(seconds=75))
                     await handle_events(till.funding)
-                    await look_at_due_refunds(till.funding)
+                    await sweep_refunds(till.funding)
             assert await sums(till) == (left * DOLLAR, 0, 0, (10 - left) * DOLLAR, 0), (number, state)
         if last:
             break

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tokenharbor.funding.withdrawable import LotOutlook, WayOut, WithheldReason, join_outlooks
+from tokenharbor.funding.withdrawable import DestinationKind, LotOutlook, WithheldReason, join_outlooks
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
 from tokenharbor.ledger.line import Lot
@@ -13,7 +13,7 @@ DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 def _outlook(number: int, origin: str, usd: str, days: int, why: WithheldReason | None = None) -> LotOutlook:
     lot = Lot(UUID(int=number), Pool.PAID, origin, Usd.parse(usd), DAY)
-    return LotOutlook(lot, Usd.parse(usd), WayOut.PAYEE, DAY + timedelta(days=days), why=why)
+    return LotOutlook(lot, Usd.parse(usd), DestinationKind.PAYEE, DAY + timedelta(days=days), why=why)
 
 
 def test_neighbours_that_leave_alike_are_one_from_when_on_all_of_it_may_leave() -> None:
@@ -25,8 +25,8 @@ def test_neighbours_that_leave_alike_are_one_from_when_on_all_of_it_may_leave() 
         _outlook(5, "cashback", "0.04", 40, WithheldReason.NOT_MATURED),
         _outlook(6, "cashback", "0.05", 41, WithheldReason.NOT_MATURED),
     ]
-    told = [(each.lot.id.int, str(each.amount), each.since) for each in join_outlooks(lots)]
-    assert told == [
+    reported = [(each.lot.id.int, str(each.amount), each.since) for each in join_outlooks(lots)]
+    assert reported == [
         (1, "0.030000000", DAY + timedelta(days=2)),
         (3, "10.000000000", DAY),
         (4, "0.030000000", DAY + timedelta(days=3)),

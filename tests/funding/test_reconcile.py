@@ -14,7 +14,7 @@ from tokenharbor.billing.detail import Attempt
 from tokenharbor.funding.balances import read_address_balances
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.reconcile import reconcile_processor, reconcile_provider
-from tokenharbor.funding.statement_reading import read_costs, read_moves
+from tokenharbor.funding.statement_reading import read_costs, read_movements
 from tokenharbor.kernel.errors import Rejected
 from tokenharbor.kernel.money import Money, Usd
 from tokenharbor.ledger.comparisons import ComparedModel, ComparisonExpense
@@ -86,9 +86,9 @@ async def test_a_processor_is_compared_by_capture(till: Any) -> None:
     fees = [int(fee) for (fee,) in await till.fetch("select fee from capture order by paid_at, capture_id")]
     lines = [f"2026-03-31,capture,{each},10.00,usd,-{Usd(fees[0])}" for each in captures]
     async with till.pool.acquire() as conn:
-        assert (await reconcile_processor(conn, name, read_moves([head, *lines]))).differences == []
+        assert (await reconcile_processor(conn, name, read_movements([head, *lines]))).differences == []
         wrong = [lines[0].replace("10.00", "11.00"), lines[1], lines[1], "2026-03-31,refund,re_9,4.00,USD,"]
-        found = await reconcile_processor(conn, name, read_moves([head, *wrong]))
+        found = await reconcile_processor(conn, name, read_movements([head, *wrong]))
     differences = {each.what: (each.ours[:9], each.theirs[:9]) for each in found.differences}
     assert differences == {
         f"capture {captures[0]}": ("10.00 USD", "11.00 USD"),
@@ -123,8 +123,8 @@ def test_a_statement_in_another_encoding_is_refused(tmp_path: Path) -> None:
 def test_a_move_is_a_capture_or_a_refund() -> None:
     head = "date,type,id,amount,currency"
     with pytest.raises(Rejected, match="line 2"):
-        read_moves([head, f"{START:%Y-%m-%d},payout,x,1.00,USD"])
-    assert read_moves([head, "2026-03-31T10:00:00Z,refund,x,-1.00,usd"])[0].minor == -100
+        read_movements([head, f"{START:%Y-%m-%d},payout,x,1.00,USD"])
+    assert read_movements([head, "2026-03-31T10:00:00Z,refund,x,-1.00,usd"])[0].minor == -100
 
 
 async def test_disputes_fees_and_totals_are_compared(till: Any) -> None:
@@ -144,13 +144,13 @@ async def test_disputes_fees_and_totals_are_compared(till: Any) -> None:
         "2026-03-31,transfer,po_1,-5.00,usd,",
     ]
     async with till.pool.acquire() as conn:
-        found = await reconcile_processor(conn, name, read_moves([head, *march]))
+        found = await reconcile_processor(conn, name, read_movements([head, *march]))
         assert (found.compared, found.differences) == (2, [])
         (total,) = found.totals
         assert (total.ours, total.theirs, total.fees, total.transfers, total.closing) == (0, 0, -200, -500, -700)
         assert found.fees == (Usd.parse("15.59"), Usd.parse("15.59"))
         other = [march[0], march[1].replace("15.00", "20.00")]
-        (differs,) = (await reconcile_processor(conn, name, read_moves([head, *other]))).differences
+        (differs,) = (await reconcile_processor(conn, name, read_movements([head, *other]))).differences
         assert differs.what == f"dispute {taken.dispute_id}"
     till.clock.advance(DAY)
     won = dispute(till, 1000, DisputeState.WON)
@@ -158,12 +158,12 @@ async def test_disputes_fees_and_totals_are_compared(till: Any) -> None:
     await hear(till, won, 3)
     april = [f"2026-04-01,dispute_reversal,{won.dispute_id},10.00,usd,"]
     async with till.pool.acquire() as conn:
-        found = await reconcile_processor(conn, name, read_moves([head, *april]))
+        found = await reconcile_processor(conn, name, read_movements([head, *april]))
         assert (found.differences, found.totals[0].ours) == ([], 1000)
-        taken_again = await reconcile_processor(conn, name, read_moves([head, april[0].replace("_reversal", "")]))
+        taken_again = await reconcile_processor(conn, name, read_movements([head, april[0].replace("_reversal", "")]))
         assert [(each.ours, each.theirs) for each in taken_again.differences] == [("10.00 USD back", "10.00 USD")]
         both = [*march, *april]
-        assert (await reconcile_processor(conn, name, read_moves([head, *both]))).differences == []
+        assert (await reconcile_processor(conn, name, read_movements([head, *both]))).differences == []
         books = await read_address_balances(conn)
     balances = {each.address: each.amount for each in books.balances}
     assert (books.difference, books.accounts) == (0, Usd.parse("10"))
@@ -185,9 +185,9 @@ async def test_withdrawals_are_compared(till: Any) -> None:
     )  # fmt: skip
     head = "date,type,id,amount,currency,fee"
     async with till.pool.acquire() as conn:
-        agreed = read_moves([head, "2026-03-31,withdrawal,PAYOUT1,-5.00,usd,0.25"])
+        agreed = read_movements([head, "2026-03-31,withdrawal,PAYOUT1,-5.00,usd,0.25"])
         assert (await reconcile_processor(conn, "stripe", agreed)).differences == []
-        none = read_moves([head, "2026-03-31,other,x,-1.00,usd,"])
+        none = read_movements([head, "2026-03-31,other,x,-1.00,usd,"])
         found = await reconcile_processor(conn, "stripe", none)
     assert [(each.what, each.ours, each.theirs) for each in found.differences] == [
         ("withdrawal PAYOUT1", "5.00 USD", "-")

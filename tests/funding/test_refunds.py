@@ -22,7 +22,7 @@ from tokenharbor.funding.refunds import (
     preview_refund,
     reject_refund,
 )
-from tokenharbor.funding.sweep import look_at_due_refunds
+from tokenharbor.funding.sweep import sweep_refunds
 from tokenharbor.funding.types import TopUp
 from tokenharbor.kernel.errors import Conflict, HarborError, ProcessorUnavailable, Rejected
 from tokenharbor.kernel.money import Money, Usd
@@ -65,11 +65,13 @@ async def use_up(till: Till, usd: str) -> None:
         )
 
 
-async def tell(till: Till, told: ProcessorRefund, number: int = 1, subject: EventSubject = EventSubject.REFUND) -> None:
+async def tell(
+    till: Till, reported: ProcessorRefund, number: int = 1, subject: EventSubject = EventSubject.REFUND
+) -> None:
     """Deliver a webhook about a refund and handle its event."""
-    object_id = told.processor_refund_id if subject is EventSubject.REFUND else told.capture_id
+    object_id = reported.processor_refund_id if subject is EventSubject.REFUND else reported.capture_id
     event = ProcessorEvent(
-        event_id=f"evt_{told.processor_refund_id}_{number}_{subject}",
+        event_id=f"evt_{reported.processor_refund_id}_{number}_{subject}",
         kind="refund.updated",
         subject=subject,
         object_id=object_id,
@@ -135,7 +137,7 @@ async def test_the_window_is_judged_when_the_customer_asks(till: Till) -> None:
     with pytest.raises(Conflict):
         await refund(till, top_up, "b", "1")
     till.processor.is_away = False
-    await look_at_due_refunds(till.funding)
+    await sweep_refunds(till.funding)
     assert (await sums(till))[2] == DOLLAR
     by_operator = await refund(till, top_up, "c", "2", origin=RefundOrigin.OPERATOR, actor="ops")
     assert by_operator.state == "done"
@@ -238,7 +240,7 @@ async def test_an_echo_before_the_answer_is_the_same_refund(till: Till) -> None:
     till.processor.before_answer = lambda _call: None
     await tell(till, till.processor.refunds["re_1"])
     till.clock.advance(timedelta(minutes=1))
-    await look_at_due_refunds(till.funding)
+    await sweep_refunds(till.funding)
     assert await sums(till) == (6 * DOLLAR, 0, 4 * DOLLAR, 0)
     assert len(till.processor.refunds) == 1
 
@@ -270,7 +272,7 @@ async def test_a_refund_in_the_dashboard_and_here_pays_once(till: Till) -> None:
     made = till.processor.refund_there("cap_obj_1", 1000)
     await tell(till, made)
     till.clock.advance(timedelta(seconds=20))
-    await look_at_due_refunds(till.funding)
+    await sweep_refunds(till.funding)
     assert await sums(till) == (0, 0, 10 * DOLLAR, 0)
     states = await till.fetch("select origin, state from refund order by origin")
     assert states == [("customer", "failed"), ("processor", "done")]
@@ -331,7 +333,7 @@ async def restart(till: Till) -> None:
     for _ in range(8):
         till.clock.advance(timedelta(seconds=75))
         await handle_events(till.funding)
-        await look_at_due_refunds(till.funding)
+        await sweep_refunds(till.funding)
 
 
 async def test_a_death_at_any_step_of_a_refund_pays_it_once_or_not_at_all(till: Till) -> None:

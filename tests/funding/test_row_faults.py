@@ -16,7 +16,7 @@ from tokenharbor.funding import store
 from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up, top_up_low_accounts
 from tokenharbor.funding.context import NoHooks
 from tokenharbor.funding.events import handle_events, receive_webhook, sweep_events
-from tokenharbor.funding.sweep import look_at_due_disputes, look_at_due_refunds, look_at_due_top_ups
+from tokenharbor.funding.sweep import sweep_disputes, sweep_refunds, sweep_top_ups
 from tokenharbor.identity.store import create_account
 from tokenharbor.kernel.money import Usd
 from tokenharbor.payments.types import DisputeState, RefundState, SavedMethod
@@ -73,7 +73,7 @@ async def test_a_top_ups_fault_keeps_no_other_from_being_looked_at(till: Till, l
         till.processor.pay((await till.open(key="one")).shown_id)
     till.hooks = Broken()
     till.clock.advance(timedelta(seconds=5))
-    assert await look_at_due_top_ups(till.funding) == 2
+    assert await sweep_top_ups(till.funding) == 2
     assert await till.fetch("select state, fault from top_up order by 1") == [("open", OURS), ("paid", "")]
     assert [line["reason"] for line in log] == [OURS]
 
@@ -86,8 +86,8 @@ async def test_a_refunds_and_a_disputes_fault_stand_in_their_rows(till: Till, lo
     till.processor.refunds.clear()  # the processor's file has a mistake
     till.processor.disputes.clear()
     till.clock.advance(timedelta(hours=2))
-    assert await look_at_due_refunds(till.funding) == 1
-    assert await look_at_due_disputes(till.funding) == 1
+    assert await sweep_refunds(till.funding) == 1
+    assert await sweep_disputes(till.funding) == 1
     assert await till.fetch("select fault from refund union all select fault from dispute") == [(OURS,), (OURS,)]
     assert [line["reason"] for line in log] == [OURS, OURS]
 

@@ -12,7 +12,7 @@ from tokenharbor.editions.load import load_edition
 from tokenharbor.funding.events import handle_events, receive_webhook, sweep_events
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.rates import set_exchange_rate
-from tokenharbor.funding.sweep import look_at_due_top_ups
+from tokenharbor.funding.sweep import sweep_top_ups
 from tokenharbor.funding.topups import MOST_OPEN, open_top_up
 from tokenharbor.funding.types import Capture, TopUpState
 from tokenharbor.kernel.errors import Conflict, ForgedEvent, ProcessorRefused, ProcessorUnavailable, Rejected
@@ -129,11 +129,11 @@ async def test_a_payment_is_credited_once_by_return_webhook_sweep_and_restart(ti
         fulfil(till.funding, opened.id),
         till.deliver(opened, 1),
         till.deliver(opened, 2),
-        look_at_due_top_ups(till.funding),
+        sweep_top_ups(till.funding),
         fulfil(till.funding, opened.id),
     )
     await till.deliver(opened, 1)
-    await look_at_due_top_ups(till.funding)
+    await sweep_top_ups(till.funding)
     await till.check_books(1)
     assert till.alarms == []
 
@@ -227,11 +227,11 @@ async def test_pending_credits_nothing_until_it_is_paid(till: Till) -> None:
     till.processor.change(opened.shown_id, state=PaymentState.PENDING)
     for _ in range(30):
         till.clock.advance(timedelta(days=1))
-        await look_at_due_top_ups(till.funding)
+        await sweep_top_ups(till.funding)
         assert (await till.top_up(opened.id)).state == "pending"
     till.processor.pay(opened.shown_id)
     till.clock.advance(timedelta(hours=1))
-    await look_at_due_top_ups(till.funding)
+    await sweep_top_ups(till.funding)
     await till.check_books(1)
 
 
@@ -243,13 +243,13 @@ async def test_open_intents_are_read_at_5_s_15_s_a_minute_5_minutes_then_hourly_
         assert due is not None
         till.clock.advance(due - till.clock.now())
         reads.append(till.clock.now() - START)
-        assert await look_at_due_top_ups(till.funding) == 1
-        assert await look_at_due_top_ups(till.funding) == 0
+        assert await sweep_top_ups(till.funding) == 1
+        assert await sweep_top_ups(till.funding) == 0
     seconds = [int(each.total_seconds()) for each in reads]
     assert seconds[:6] == [5, 15, 60, 300, 3900, 7500]
     assert timedelta(days=7) < reads[-1] <= timedelta(days=7, hours=1)
     assert (await till.top_up(opened.id)).state == "expired"
-    till.processor.pay(opened.shown_id)  # late, and told by a webhook
+    till.processor.pay(opened.shown_id)  # late, and reported by a webhook
     await till.deliver(opened)
     await till.check_books(1)
 
@@ -259,11 +259,11 @@ async def test_a_processor_that_does_not_answer_is_asked_again(till: Till) -> No
     till.processor.pay(opened.shown_id)
     till.processor.is_away = True
     till.clock.advance(timedelta(seconds=5))
-    await look_at_due_top_ups(till.funding)
+    await sweep_top_ups(till.funding)
     assert (await till.top_up(opened.id)).fault == "it does not answer"
     till.processor.is_away = False
     till.clock.advance(timedelta(seconds=10))
-    await look_at_due_top_ups(till.funding)
+    await sweep_top_ups(till.funding)
     await till.check_books(1)
 
 

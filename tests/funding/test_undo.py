@@ -35,9 +35,9 @@ async def test_a_thiefs_withdrawal_that_nobody_has_paid_is_back_and_its_payee_go
     await ask(till, "mine", usd="2", payee_id=honest.id)
     await ask(till, "theirs", usd="3", payee_id=theirs.id, actor="thief")
     assert await sums(till) == (5 * DOLLAR, 0, 5 * DOLLAR)
-    told = await undo(till)
-    assert ([each.amount for each in told.withdrawals], told.auto_top_up) == ([3 * DOLLAR], False)
-    assert [(each.id, address) for each, address in told.payees] == [(theirs.id, "thief@pay.test")]
+    reported = await undo(till)
+    assert ([each.amount for each in reported.withdrawals], reported.auto_top_up) == ([3 * DOLLAR], False)
+    assert [(each.id, address) for each, address in reported.payees] == [(theirs.id, "thief@pay.test")]
     assert await state_of(till) == ["asked", "failed"]
     assert await sums(till) == (8 * DOLLAR, 0, 2 * DOLLAR)
     async with till.pool.acquire() as conn:

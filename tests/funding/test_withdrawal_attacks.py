@@ -36,7 +36,7 @@ from tokenharbor.funding.manual import ManualPayment, record_payment
 from tokenharbor.funding.payees import ADDED, MOST, NewPayee, add_payee, remove_payee, verify_payee
 from tokenharbor.funding.refund_types import RefundOrigin
 from tokenharbor.funding.refunds import RefundRequest, ask_refund, settle_refund
-from tokenharbor.funding.sweep import look_at_due_withdrawals
+from tokenharbor.funding.sweep import sweep_withdrawals
 from tokenharbor.funding.types import TopUp
 from tokenharbor.funding.withdrawal_types import SavedPayee
 from tokenharbor.funding.withdrawals import (
@@ -113,7 +113,7 @@ async def test_debt_that_comes_between_approval_and_call_stops_it_and_is_paid_fr
     await ask(till, "a", "10", payee_id=to.id)
     await till.pool.execute("update withdrawal set state = 'approved', next_look_at = $1", till.clock.now())
     await spend(till, "7", lot)
-    await look_at_due_withdrawals(till.funding)
+    await sweep_withdrawals(till.funding)
     assert (await state_of(till), till.processor.paid_out) == (["failed"], [])
     assert await sums(till) == (8 * DOLLAR, 0, 0)
 
@@ -154,7 +154,7 @@ async def test_a_payee_that_is_changed_between_approval_and_call_is_paid_nothing
     await ask(till, payee_id=to.id)
     await till.pool.execute("update withdrawal set state = 'approved', next_look_at = $1", till.clock.now())
     await till.pool.execute("update payee_address set address = 'thief@pay.test'")
-    await look_at_due_withdrawals(till.funding)
+    await sweep_withdrawals(till.funding)
     assert (await state_of(till), till.processor.paid_out) == (["failed"], [])
     assert await sums(till) == (5 * DOLLAR, 0, 0)
 
@@ -445,9 +445,9 @@ async def test_a_death_at_any_step_of_a_returned_payouts_event_restores_once(til
     async def act(steps: Steps, number: int) -> None:
         made = await ask(till, f"k{number}", "1", payee_id=to.id)
         assert made.processor_payout_id is not None
-        told = till.processor.change_payout(made.processor_payout_id, PayoutState.FAILED)
+        reported = till.processor.change_payout(made.processor_payout_id, PayoutState.FAILED)
         try:
-            await tell_mortal(till, told.processor_payout_id, steps)
+            await tell_mortal(till, reported.processor_payout_id, steps)
         finally:
             till.clock.advance(timedelta(minutes=1))
 

@@ -30,7 +30,7 @@ from tokenharbor.funding.manual import ManualPayment, record_payment
 from tokenharbor.funding.payees import remove_payee
 from tokenharbor.funding.rates import set_exchange_rate
 from tokenharbor.funding.refunds import approve_refund, settle_refund
-from tokenharbor.funding.withdrawable import WayOut, WithheldReason
+from tokenharbor.funding.withdrawable import DestinationKind, WithheldReason
 from tokenharbor.funding.withdrawals import (
     approve_withdrawal,
     cancel_withdrawal,
@@ -75,10 +75,10 @@ async def test_later_it_leaves_to_a_payee_and_rewards_do_once_they_have_matured(
         await ask(till, payee_id=to.id)
     await later(till, days=REFUNDABLE_DAYS, seconds=1)
     shown = await preview_account(till.funding, till.account_id)
-    assert [(each.lot.origin, each.way, each.amount) for each in shown.lots] == [
-        ("top-up", WayOut.PAYEE, 10 * DOLLAR),
-        ("cashback", WayOut.PAYEE, 3 * DOLLAR),
-        ("referral", WayOut.PAYEE, Usd.parse("2.005")),
+    assert [(each.lot.origin, each.destination, each.amount) for each in shown.lots] == [
+        ("top-up", DestinationKind.PAYEE, 10 * DOLLAR),
+        ("cashback", DestinationKind.PAYEE, 3 * DOLLAR),
+        ("referral", DestinationKind.PAYEE, Usd.parse("2.005")),
     ]
     assert [each.why for each in shown.lots] == [None, WithheldReason.NOT_MATURED, None]
     with pytest.raises(Conflict):
@@ -137,7 +137,7 @@ async def test_what_was_given_never_leaves(till: Till) -> None:
     await spend(till, "10")
     await later(till, days=REFUNDABLE_DAYS + 1)
     shown = await preview_account(till.funding, till.account_id)
-    assert {each.way for each in shown.lots} == {WayOut.NONE}
+    assert {each.destination for each in shown.lots} == {DestinationKind.NONE}
     with pytest.raises(Conflict):
         await ask(till, payee_id=to.id)
     assert (await sums(till))[0] == 20 * DOLLAR
@@ -158,7 +158,7 @@ async def test_CNY_goes_back_only_by_how_it_was_paid_and_in_CNY(till: Till) -> N
     with pytest.raises(Conflict):
         await ask(till, "late", top_up_id=top_up.id)
     [lot] = (await preview_account(till.funding, till.account_id)).lots
-    assert (lot.way, lot.why) == (WayOut.NONE, WithheldReason.CURRENCY)
+    assert (lot.destination, lot.why) == (DestinationKind.NONE, WithheldReason.CURRENCY)
     assert till.processor.paid_out == []
 
 
@@ -399,9 +399,9 @@ async def test_a_payout_of_another_sum_or_another_system_moves_nothing(till: Til
     asked = await ask_and_approve(till, payee_id=to.id)
     done = till.processor.change_payout("po_1", PayoutState.DONE)
     dearer = msgspec.structs.replace(done, money=Money("USD", 700))
-    for number, told in enumerate((dearer, msgspec.structs.replace(done, processor_payout_id="po_2"))):
-        till.processor.payouts[told.processor_payout_id] = told
-        await tell(till, told, 10 + number)
+    for number, reported in enumerate((dearer, msgspec.structs.replace(done, processor_payout_id="po_2"))):
+        till.processor.payouts[reported.processor_payout_id] = reported
+        await tell(till, reported, 10 + number)
     foreign = ProcessorPayout(
         processor_payout_id="po_9", withdrawal_id="invoice-7", money=asked.money, state=PayoutState.DONE
     )

@@ -9,11 +9,11 @@ from tests.funding.conftest import Till
 from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.editions.load import load_edition
 from tokenharbor.funding.audit import find_capture_fault
-from tokenharbor.funding.disputes import take_dispute
+from tokenharbor.funding.disputes import apply_dispute
 from tokenharbor.funding.events import handle_events, receive_webhook
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.payees import NewPayee, add_payee, verify_payee
-from tokenharbor.funding.sweep import look_at_due_refunds, look_at_due_withdrawals
+from tokenharbor.funding.sweep import sweep_refunds, sweep_withdrawals
 from tokenharbor.funding.types import TopUp
 from tokenharbor.funding.withdrawal_types import SavedPayee, Withdrawal
 from tokenharbor.funding.withdrawals import WithdrawalRequest, approve_withdrawal, ask_withdrawal
@@ -96,24 +96,24 @@ async def spend(till: Till, usd: str, lot_id: UUID | None = None) -> None:
 
 async def dispute(till: Till, top_up: TopUp, minor: int, withdrawn: int = 0, state: str = "opened") -> None:
     """Let the payer dispute a part of a payment."""
-    told = ProcessorDispute(
+    reported = ProcessorDispute(
         dispute_id=f"dp_{top_up.capture_id}",
         capture_id=top_up.capture_id or "",
         state=DisputeState(state),
         money=Money(top_up.money.currency, minor),
         withdrawn=Money(top_up.money.currency, withdrawn),
     )
-    till.processor.disputes[told.dispute_id] = told
-    await take_dispute(till.funding, till.processor.name, told)
+    till.processor.disputes[reported.dispute_id] = reported
+    await apply_dispute(till.funding, till.processor.name, reported)
 
 
-async def tell(till: Till, told: ProcessorPayout, number: int = 1) -> None:
+async def tell(till: Till, reported: ProcessorPayout, number: int = 1) -> None:
     """Deliver a webhook about a payout and handle its event."""
     event = ProcessorEvent(
-        event_id=f"evt_{told.processor_payout_id}_{number}",
+        event_id=f"evt_{reported.processor_payout_id}_{number}",
         kind="payout.updated",
         subject=EventSubject.PAYOUT,
-        object_id=told.processor_payout_id,
+        object_id=reported.processor_payout_id,
         at=till.clock.now(),
     )
     await receive_webhook(
@@ -127,8 +127,8 @@ async def restart(till: Till) -> None:
     for _ in range(8):
         till.clock.advance(timedelta(seconds=75))
         await handle_events(till.funding)
-        await look_at_due_refunds(till.funding)
-        await look_at_due_withdrawals(till.funding)
+        await sweep_refunds(till.funding)
+        await sweep_withdrawals(till.funding)
 
 
 async def sums(till: Till) -> tuple[Usd, Usd, Usd]:

@@ -22,10 +22,10 @@ from tokenharbor.funding.context import Funding
 from tokenharbor.funding.events import handle_events, receive_webhook, sweep_events
 from tokenharbor.funding.store import get_top_up
 from tokenharbor.funding.sweep import (
-    look_at_due_disputes,
-    look_at_due_refunds,
-    look_at_due_top_ups,
-    look_at_due_withdrawals,
+    sweep_disputes,
+    sweep_refunds,
+    sweep_top_ups,
+    sweep_withdrawals,
 )
 from tokenharbor.identity.store import create_account
 from tokenharbor.kernel.clock import ManualClock
@@ -155,7 +155,7 @@ class MoneyRun(RuleBasedStateMachine):
         if now >= self.swept_at + timedelta(hours=1):
             await sweep_events(funding)
             self.swept_at = now
-        work = (handle_events, look_at_due_top_ups, look_at_due_refunds, look_at_due_disputes, look_at_due_withdrawals)
+        work = (handle_events, sweep_top_ups, sweep_refunds, sweep_disputes, sweep_withdrawals)
         while any([await each(funding) for each in work]):
             pass
         await top_up_low_accounts(funding)

@@ -2367,6 +2367,12 @@ export interface components {
          * @enum {string}
          */
         DeliveryState: "waiting" | "sent" | "failed" | "off";
+        /**
+         * DestinationKind
+         * @description The kind of destination to which a lot's credit can be withdrawn.
+         * @enum {string}
+         */
+        DestinationKind: "original" | "payee" | "none";
         /** DeviceCodesDocument */
         DeviceCodesDocument: {
             device_code: string;
@@ -2631,7 +2637,7 @@ export interface components {
             origin: string;
             /** @description US dollars */
             amount_usd: string;
-            way: components["schemas"]["WayOut"];
+            way: components["schemas"]["DestinationKind"];
             to: string | null;
             since: string | null;
             why: string | null;
@@ -3775,12 +3781,6 @@ export interface components {
             token: string;
             password?: string | null;
         };
-        /**
-         * WayOut
-         * @description How a lot's credit can be withdrawn.
-         * @enum {string}
-         */
-        WayOut: "original" | "payee" | "none";
         /** WebhookBody */
         WebhookBody: {
             url: string;

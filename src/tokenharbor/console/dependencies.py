@@ -11,7 +11,7 @@ from litestar.di import Provide
 from tokenharbor.console.context import ConsoleContext, context_of
 from tokenharbor.console.guard import client_address
 from tokenharbor.console.principal import Principal
-from tokenharbor.funding.context import Asker, Funding
+from tokenharbor.funding.context import Funding, Requester
 from tokenharbor.identity.changes import set_actor
 from tokenharbor.kernel.errors import PermissionDenied
 from tokenharbor.kernel.ids import UUID
@@ -49,7 +49,7 @@ async def provide_caller(request: AnyRequest) -> Principal:
 
 async def provide_funding(request: AnyRequest) -> Funding:
     caller: Principal = request.scope["user"]
-    asker = Asker(caller.id, client_address(request))
+    asker = Requester(caller.id, client_address(request))
     return dataclasses.replace(context_of(request).funding, asker=asker)
 
 

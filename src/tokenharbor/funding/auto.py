@@ -25,7 +25,7 @@ from tokenharbor.funding.amounts import BOOKS_CURRENCY, price_top_up
 from tokenharbor.funding.auto_store import AutoTopUpSituation, ChargeableMethod, KeySpending
 from tokenharbor.funding.context import Funding, FundingAlarm
 from tokenharbor.funding.fulfil import fulfil
-from tokenharbor.funding.topups import FIRST_LOOK
+from tokenharbor.funding.topups import FIRST_SWEEP_AFTER
 from tokenharbor.funding.types import AutoTopUp, AutoTopUpStop, TopUp, TopUpState
 from tokenharbor.identity.store import get_account
 from tokenharbor.kernel import ids
@@ -93,7 +93,7 @@ class AutoTopUpOutlook:
 async def show_auto_top_up(funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
     """Return the account's auto top-up. Raise Missing."""
     async with funding.acquire() as conn:
-        return await _look(conn, funding, account_id)
+        return await _read_outlook(conn, funding, account_id)
 
 
 async def set_auto_top_up(funding: Funding, account_id: UUID, settings: AutoTopUpSettings) -> AutoTopUpOutlook:
@@ -115,7 +115,7 @@ async def set_auto_top_up(funding: Funding, account_id: UUID, settings: AutoTopU
             actor=settings.actor,
         )
         await auto_store.put(conn, wanted)
-        return await _look(conn, funding, account_id)
+        return await _read_outlook(conn, funding, account_id)
 
 
 async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str) -> AutoTopUpOutlook:
@@ -123,7 +123,7 @@ async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str)
     async with funding.change() as conn:
         await get_account(conn, account_id)
         await auto_store.switch_off(conn, account_id, funding.world.clock.now(), actor)
-        return await _look(conn, funding, account_id)
+        return await _read_outlook(conn, funding, account_id)
 
 
 async def top_up_low_accounts(funding: Funding) -> None:
@@ -166,7 +166,7 @@ async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
     return None
 
 
-async def _look(conn: asyncpg.Connection, funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
+async def _read_outlook(conn: asyncpg.Connection, funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
     """Return the account's auto top-up. Raise Missing."""
     policy, now = funding.policy().auto_topup, funding.world.clock.now()
     await get_account(conn, account_id)
@@ -226,10 +226,12 @@ def _reason_to_stop(
     suspect = find_suspect(keys, wanted.amount, policy.auto_topup.theft_factor)
     if suspect is None:
         return None
-    who = "all keys together" if suspect.key_id is None else ids.show("key", suspect.key_id)
+    spender = "all keys together" if suspect.key_id is None else ids.show("key", suspect.key_id)
     usual = Usd(suspect.before // suspect.days)
-    said = f"{who} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD on an average day: stolen?"
-    return AutoTopUpStop.SPENDING, said
+    reason = (
+        f"{spender} spent {suspect.today.brief_up()} USD today, {usual.brief_down()} USD on an average day: stolen?"
+    )
+    return AutoTopUpStop.SPENDING, reason
 
 
 def find_suspect(keys: Iterable[KeySpending], amount: Usd, factor: int) -> KeySpending | None:
@@ -237,8 +239,8 @@ def find_suspect(keys: Iterable[KeySpending], amount: Usd, factor: int) -> KeySp
     `factor` times its daily average. A younger key has no average yet, but its spending counts in the account's total.
     """
     for key in keys:
-        known = key.days >= USUAL_DAYS and key.today >= amount
-        if known and key.today * key.days > key.before * factor:
+        is_measurable = key.days >= USUAL_DAYS and key.today >= amount
+        if is_measurable and key.today * key.days > key.before * factor:
             return key
     return None
 
@@ -262,7 +264,7 @@ def _intent(funding: Funding, wanted: AutoTopUp, now: datetime) -> TopUp:
         pretended=wanted.processor in funding.pretended,
         save_method=False,
         looks=0,
-        next_look_at=now + FIRST_LOOK,
+        next_look_at=now + FIRST_SWEEP_AFTER,
     )
 
 

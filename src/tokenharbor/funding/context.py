@@ -137,7 +137,7 @@ Report = Callable[[FundingAlarm, str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Who makes the request (a shown id) and from which address, for the audit log. "" if unknown."""
 
     actor: str = ""
@@ -161,7 +161,7 @@ class Funding:
     public_url: str
     report: Report
     hooks: CreditHooks
-    asker: Asker = Asker()
+    asker: Requester = Requester()
 
     @contextlib.asynccontextmanager
     async def change(self) -> AsyncIterator[asyncpg.Connection]:

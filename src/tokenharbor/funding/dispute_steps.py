@@ -35,18 +35,20 @@ class DisputeStep:
         self._capture = capture
         self._now = funding.world.clock.now()
 
-    async def follow(self, dispute: Dispute, told: ProcessorDispute) -> Dispute:
-        moved, fees = told.withdrawn.minor - dispute.withdrawn_minor, None if told.fee is None else fee_in_usd(told.fee)
+    async def follow(self, dispute: Dispute, reported: ProcessorDispute) -> Dispute:
+        """Apply the processor's dispute: move credit, store the new state, and return the stored dispute."""
+        moved = reported.withdrawn.minor - dispute.withdrawn_minor
+        fees = None if reported.fee is None else fee_in_usd(reported.fee)
         await dispute_store.add_move(self._conn, dispute, moved, self._now, fees=fees)
         if moved:
-            dispute = await self._take_anew(dispute, told.withdrawn)
-        over = told.state in _OVER
+            dispute = await self._take_anew(dispute, reported.withdrawn)
+        over = reported.state in _OVER
         dispute = await (self._release(dispute) if over else self._freeze(dispute))
         ended_at = (dispute.ended_at or self._now) if over else None
         return await dispute_store.set_dispute(
             self._conn,
             dataclasses.replace(
-                dispute, state=told.state, respond_until=told.respond_until, ended_at=ended_at, fault=""
+                dispute, state=reported.state, respond_until=reported.respond_until, ended_at=ended_at, fault=""
             ),
         )
 
@@ -65,7 +67,7 @@ class DisputeStep:
         return await self._take(dispute, money) if money.minor else dispute
 
     async def _freeze(self, dispute: Dispute) -> Dispute:
-        """Set aside what the lot has unspent, including holds that were released since the last look."""
+        """Set aside what the lot has unspent, including holds that were released since the last sweep."""
         returns = self._returns(dispute)
         rest = (await returns.state()).unspent(dispute.lot_id)
         await returns.set_aside(rest)
@@ -127,7 +129,7 @@ class DisputeStep:
         tax = -tax_returned(self._capture, -dispute.taken, -dispute.taken_minor)
         await returns.book_differences(ReturnedMoney(money, dispute.taken), tax=tax, lost=dispute.lost, back=True)
         for part in from_lots:
-            await self._returns(dispute, part.lot_id).come_back(part.amount)
+            await self._returns(dispute, part.lot_id).move_back(part.amount)
         for part in parts:
             if part.share is DisputeShare.REWARD:
                 await self._returns(dispute, part.lot_id).owe_again(part.amount)
@@ -144,10 +146,10 @@ class DisputeStep:
             await dispute_store.add_part(self._conn, dispute, DisputePart(share, lot_id, amount))
 
     def _returns(self, dispute: Dispute, lot_id: UUID | None = None) -> CreditReturns:
-        wanted = CreditReturn(
+        credit = CreditReturn(
             account_id=dispute.account_id,
             lot_id=lot_id or dispute.lot_id,
             clearing=clearing_of(self._capture),
             reason=f"dispute {dispute.shown_id}",
         )
-        return CreditReturns(self._conn, self._funding, wanted)
+        return CreditReturns(self._conn, self._funding, credit)

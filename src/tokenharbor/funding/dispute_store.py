@@ -32,7 +32,7 @@ class DisputeQueries:
     add_move: str
     add_part: str
     pop_parts: str
-    claim_looks: str
+    claim_due: str
 
 
 SQL = read_queries(DisputeQueries, "tokenharbor.funding", "disputes.sql")
@@ -164,9 +164,9 @@ async def pop_parts(conn: asyncpg.Connection, dispute: Dispute) -> Sequence[Disp
     return [DisputePart(DisputeShare(row["share"]), row["lot_id"], Usd(row["amount"])) for row in rows]
 
 
-async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
+async def claim_due(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
     """Claim at most `most` disputes that are due to be read again. Return their ids."""
-    return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
+    return [row["id"] for row in await conn.fetch(SQL.claim_due, now, most)]
 
 
 def _dispute(row: asyncpg.Record) -> Dispute:

@@ -5,8 +5,8 @@ money that the processor's object shows as taken, never by the order of events, 
 wallet's lock.
 
 - Opened: withdrawals of which no processor knows yet fail. Then the credit of the disputed lot that is neither spent
-  nor held is set aside, again at each look, since holds end. The account cannot withdraw, and a customer's refund waits
-  for an operator.
+  nor held is set aside, again at each sweep, since holds end. The account cannot withdraw, and a customer's refund
+  waits for an operator.
 - Money taken: the credit leaves the lot, and the top-up's rewards are taken back (its match, locked or not, and its
   cashback). What was already spent of these becomes debt, which other top-ups pay at once. What exceeds the capture is
   our loss, and so are fees.
@@ -36,30 +36,30 @@ _OVER = {DisputeState.WON: FundingAlarm.DISPUTE_WON, DisputeState.LOST: FundingA
 
 async def handle_dispute(funding: Funding, processor: str, event: ProcessorEvent) -> str:
     """Handle an event about a dispute."""
-    await take_dispute(funding, processor, await funding.processor(processor).read_dispute(event.object_id))
+    await apply_dispute(funding, processor, await funding.processor(processor).read_dispute(event.object_id))
     return ""
 
 
-async def look_at_dispute(funding: Funding, dispute_id: UUID) -> None:
+async def follow_dispute(funding: Funding, dispute_id: UUID) -> None:
     """Read a dispute again and apply it. Raise Missing, ProcessorError or DatabaseUnavailable."""
     async with funding.acquire() as conn:
         dispute = await dispute_store.get_dispute(conn, dispute_id)
-    told = await funding.processor(dispute.processor).read_dispute(dispute.dispute_id)
-    await take_dispute(funding, dispute.processor, told)
+    reported = await funding.processor(dispute.processor).read_dispute(dispute.dispute_id)
+    await apply_dispute(funding, dispute.processor, reported)
 
 
-async def take_dispute(funding: Funding, processor: str, told: ProcessorDispute) -> Dispute:
+async def apply_dispute(funding: Funding, processor: str, reported: ProcessorDispute) -> Dispute:
     """Apply a dispute as read, in one transaction. Return ours.
 
     Raise ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused if the currencies
     differ.
     """
     async with funding.change() as conn:
-        capture = await _lock_capture(conn, funding, processor, told)
-        known = await dispute_store.find_by_object(conn, processor, told.dispute_id)
+        capture = await _lock_capture(conn, funding, processor, reported)
+        known = await dispute_store.find_by_object(conn, processor, reported.dispute_id)
         await funding.hooks.run_due(conn, capture.account_id)
-        before = known or await _add(conn, funding, capture, told)
-        after = await DisputeStep(conn, funding, capture).follow(before, told)
+        before = known or await _add(conn, funding, capture, reported)
+        after = await DisputeStep(conn, funding, capture).follow(before, reported)
         if after.taken < before.taken:
             await recover_losses(conn, funding, processor, capture.capture_id)
             after = await dispute_store.get_dispute(conn, after.id)
@@ -74,34 +74,36 @@ async def take_dispute(funding: Funding, processor: str, told: ProcessorDispute)
 
 
 async def _lock_capture(
-    conn: asyncpg.Connection, funding: Funding, processor: str, told: ProcessorDispute
+    conn: asyncpg.Connection, funding: Funding, processor: str, reported: ProcessorDispute
 ) -> CaptureBalance:
     """Lock the wallet of a dispute's capture and return the capture. Raise ProcessorUnavailable or ProcessorRefused."""
-    found = await refund_store.find_capture(conn, processor, told.capture_id)
+    found = await refund_store.find_capture(conn, processor, reported.capture_id)
     if found is not None:
         await Wallets(conn).lock_wallet(found.account_id, funding.world.clock.now())
-        found = await refund_store.find_capture(conn, processor, told.capture_id)
+        found = await refund_store.find_capture(conn, processor, reported.capture_id)
     if found is None:
-        raise ProcessorUnavailable(f"no top-up of ours has the capture {told.capture_id[:80]} yet")
-    if {told.money.currency, told.withdrawn.currency} != {found.money.currency}:
-        raise ProcessorRefused(f"the dispute is in {told.money.currency}, the payment in {found.money.currency}")
+        raise ProcessorUnavailable(f"no top-up of ours has the capture {reported.capture_id[:80]} yet")
+    if {reported.money.currency, reported.withdrawn.currency} != {found.money.currency}:
+        raise ProcessorRefused(f"the dispute is in {reported.money.currency}, the payment in {found.money.currency}")
     return found
 
 
-async def _add(conn: asyncpg.Connection, funding: Funding, capture: CaptureBalance, told: ProcessorDispute) -> Dispute:
+async def _add(
+    conn: asyncpg.Connection, funding: Funding, capture: CaptureBalance, reported: ProcessorDispute
+) -> Dispute:
     now = funding.world.clock.now()
     dispute = Dispute(
         id=funding.world.ids.new(),
         processor=capture.processor,
-        dispute_id=told.dispute_id,
+        dispute_id=reported.dispute_id,
         capture_id=capture.capture_id,
         top_up_id=capture.top_up_id,
         account_id=capture.account_id,
         lot_id=capture.lot_id,
-        money=told.money,
+        money=reported.money,
         state=DisputeState.OPENED,
         opened_at=now,
-        respond_until=told.respond_until,
+        respond_until=reported.respond_until,
     )
     why = f"{dispute.shown_id}: a top-up is disputed"
     await end_uncalled(conn, funding, dispute.account_id, why)

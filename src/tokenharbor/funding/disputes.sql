@@ -33,7 +33,7 @@ UPDATE dispute SET state = $2, frozen = $3, taken = $4, taken_minor = $5, lost =
 WHERE id = $1 RETURNING *
 
 -- name: set_fault
--- Stores why the last look failed.
+-- Stores why the last try failed.
 UPDATE dispute SET fault = $2 WHERE id = $1
 
 -- name: add_taken
@@ -56,7 +56,7 @@ ON CONFLICT (dispute, share, lot_id) DO UPDATE SET amount = dispute_part.amount 
 -- Deletes and returns what a dispute took from lots, since it is given back.
 DELETE FROM dispute_part WHERE dispute = $1 RETURNING share, lot_id, amount
 
--- name: claim_looks
+-- name: claim_due
 -- Claims disputes that are due to be read again; an open one is read every hour.
 UPDATE dispute SET looks = looks + 1, next_look_at = $1 + interval '1 hour'
 WHERE id IN (SELECT id FROM dispute WHERE next_look_at <= $1 ORDER BY next_look_at LIMIT $2 FOR UPDATE SKIP LOCKED)

@@ -7,7 +7,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
 ON CONFLICT DO NOTHING RETURNING event_id
 
 -- name: claim
--- Claims events that are due and sets the time of the next look, so that a look is repeated if its process dies.
+-- Claims events that are due and sets the time of the next try, so that a try is repeated if its process dies.
 UPDATE processor_event SET looks = looks + 1, next_look_at = $1 + CASE looks
     WHEN 0 THEN interval '15 seconds' WHEN 1 THEN interval '1 minute' WHEN 2 THEN interval '5 minutes' ELSE interval '1 hour' END
 WHERE (processor, event_id) IN (SELECT processor, event_id FROM processor_event WHERE next_look_at <= $1

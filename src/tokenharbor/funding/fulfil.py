@@ -1,7 +1,7 @@
 """From a payment to its credit: the one path for the browser's return, a webhook, the sweep and a restart.
 
-Whoever suspects that something happened calls `fulfil`. It reads the payment again at its processor, outside of any
-transaction. Then `take_payment` does everything that follows in one transaction: the capture's row, the lot, the
+Code that learns of a possible change calls `fulfil`. It reads the payment again at its processor, outside of any
+transaction. Then `apply_payment` does everything that follows in one transaction: the capture's row, the lot, the
 wallet's sum, the state. Only the payment as read is believed, so it does not matter who called, how often, in which
 order, or what an event said.
 
@@ -45,7 +45,7 @@ _STATES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class TakenPayment:
+class AppliedPayment:
     """A top-up after its payment was taken, and the alarm to raise after the commit."""
 
     top_up: TopUp
@@ -64,14 +64,14 @@ async def fulfil(funding: Funding, top_up_id: UUID) -> TopUp:
         return await _set_review(funding, top_up, str(error))
     if payment is None:
         return await _give_up(funding, top_up)
-    return await take_payment(funding, top_up.id, payment)
+    return await apply_payment(funding, top_up.id, payment)
 
 
-async def take_payment(funding: Funding, top_up_id: UUID, payment: Payment) -> TopUp:
+async def apply_payment(funding: Funding, top_up_id: UUID, payment: Payment) -> TopUp:
     """Apply a payment as read, in one transaction. Raise Missing or DatabaseUnavailable."""
     try:
         async with funding.change() as conn:
-            taken = await take_payment_on(conn, funding, top_up_id, payment)
+            taken = await apply_payment_on(conn, funding, top_up_id, payment)
     except BooksRefused as error:
         async with funding.acquire() as conn:
             top_up = await store.get_top_up(conn, top_up_id)
@@ -81,9 +81,9 @@ async def take_payment(funding: Funding, top_up_id: UUID, payment: Payment) -> T
     return taken.top_up
 
 
-async def take_payment_on(
+async def apply_payment_on(
     conn: asyncpg.Connection, funding: Funding, top_up_id: UUID, payment: Payment
-) -> TakenPayment:
+) -> AppliedPayment:
     """Apply a payment as read, in the caller's transaction; the caller raises the alarm after its commit.
 
     Raise Missing, BooksRefused or DatabaseUnavailable.
@@ -92,9 +92,9 @@ async def take_payment_on(
     account_id = (await store.get_top_up(conn, top_up_id)).account_id
     await Wallets(conn).lock_wallet(account_id, now)  # before any row of this room
     top_up = await store.lock_top_up(conn, top_up_id)
-    wrong = _difference(top_up, payment)
+    wrong = _find_difference(top_up, payment)
     if top_up.state is TopUpState.PAID:
-        return TakenPayment(top_up, FundingAlarm.PAYMENT_MISMATCH if wrong else None)
+        return AppliedPayment(top_up, FundingAlarm.PAYMENT_MISMATCH if wrong else None)
     if wrong:
         return await _review(conn, top_up, wrong, now)
     if payment.state is PaymentState.PAID:
@@ -103,8 +103,8 @@ async def take_payment_on(
         return await _stop(conn, top_up, payment, now)
     state = _STATES.get(payment.state, TopUpState.OPEN)
     if state is TopUpState.OPEN and now > top_up.created_at + GIVEN_UP_AFTER:
-        return TakenPayment(await store.set_state(conn, top_up.id, TopUpState.EXPIRED, "nobody paid"))
-    return TakenPayment(await store.set_state(conn, top_up.id, state, payment.fault, payment.processor_id))
+        return AppliedPayment(await store.set_state(conn, top_up.id, TopUpState.EXPIRED, "nobody paid"))
+    return AppliedPayment(await store.set_state(conn, top_up.id, state, payment.fault, payment.processor_id))
 
 
 async def _read_again(funding: Funding, top_up: TopUp) -> Payment | None:
@@ -117,7 +117,7 @@ async def _read_again(funding: Funding, top_up: TopUp) -> Payment | None:
     return await processor.find_payment(top_up.shown_id, top_up.created_at)
 
 
-def _difference(top_up: TopUp, payment: Payment) -> str:
+def _find_difference(top_up: TopUp, payment: Payment) -> str:
     """Return how a payment differs from its order, "" if it matches. If it is not paid, only its top-up is compared."""
     if payment.top_up_id != top_up.shown_id:
         return f"the payment is for {payment.top_up_id[:40]!r}"
@@ -133,7 +133,7 @@ def _difference(top_up: TopUp, payment: Payment) -> str:
     return ""
 
 
-async def _credit(conn: asyncpg.Connection, funding: Funding, top_up: TopUp, payment: Payment) -> TakenPayment:
+async def _credit(conn: asyncpg.Connection, funding: Funding, top_up: TopUp, payment: Payment) -> AppliedPayment:
     """Record the capture, grant its lot, and mark the top-up as paid."""
     rate = None if top_up.rate is None else await store.read_rate(conn, top_up.money.currency)
     now = funding.world.clock.now()
@@ -150,7 +150,7 @@ async def _credit(conn: asyncpg.Connection, funding: Funding, top_up: TopUp, pay
         await store.save_method(conn, top_up.account_id, top_up.processor, payment.saved_method, now)
     paid = await store.set_paid(conn, top_up.id, payment, now)
     await funding.hooks.captured(conn, capture)
-    return TakenPayment(paid)
+    return AppliedPayment(paid)
 
 
 def _capture(funding: Funding, top_up: TopUp, payment: Payment, credited: Usd, now: datetime) -> Capture:
@@ -203,7 +203,7 @@ def _name_in_books(capture: Capture) -> str:
     return ids.show("topup", capture.top_up_id) if capture.processor == MANUAL else capture.capture_id
 
 
-async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: datetime) -> TakenPayment:
+async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: datetime) -> AppliedPayment:
     """Set the top-up to review; the wallet is locked. If it was automatic, also stop auto top-up: nothing more may be
     charged without the payer while a charge is in doubt.
     """
@@ -211,20 +211,20 @@ async def _review(conn: asyncpg.Connection, top_up: TopUp, why: str, now: dateti
     if top_up.automatic and reviewed.state is TopUpState.REVIEW:
         said = f"{top_up.shown_id}: {why}"
         await auto_store.stop(conn, top_up.account_id, AutoTopUpStop.PAYMENT_REVIEW, said, now)
-    return TakenPayment(reviewed, FundingAlarm.PAYMENT_MISMATCH)
+    return AppliedPayment(reviewed, FundingAlarm.PAYMENT_MISMATCH)
 
 
-async def _stop(conn: asyncpg.Connection, top_up: TopUp, payment: Payment, now: datetime) -> TakenPayment:
+async def _stop(conn: asyncpg.Connection, top_up: TopUp, payment: Payment, now: datetime) -> AppliedPayment:
     """Fail an automatic charge that failed or needs the payer's confirmation, and stop auto top-up with it, once."""
     if top_up.state is TopUpState.FAILED:
-        return TakenPayment(top_up)
+        return AppliedPayment(top_up)
     why, stop = payment.fault or "the payment failed", AutoTopUpStop.PAYMENT_FAILED
     if payment.state is PaymentState.NEEDS_PAYER:
         stop = AutoTopUpStop.PAYER_NEEDED
         why = f"the payer would have to confirm the payment: {why}"
     failed = await store.set_state(conn, top_up.id, TopUpState.FAILED, why, payment.processor_id)
     await auto_store.stop(conn, top_up.account_id, stop, f"{top_up.shown_id}: {why}", now)
-    return TakenPayment(failed, FundingAlarm.AUTO_TOP_UP_STOPPED)
+    return AppliedPayment(failed, FundingAlarm.AUTO_TOP_UP_STOPPED)
 
 
 async def _set_review(funding: Funding, top_up: TopUp, why: str) -> TopUp:

@@ -7,7 +7,7 @@ import asyncpg
 from tokenharbor.funding import store
 from tokenharbor.funding.amounts import BOOKS_CURRENCY
 from tokenharbor.funding.context import Funding
-from tokenharbor.funding.fulfil import take_payment_on
+from tokenharbor.funding.fulfil import apply_payment_on
 from tokenharbor.funding.people import is_same_person
 from tokenharbor.funding.references import read_reference
 from tokenharbor.funding.types import MANUAL, TopUp, TopUpState
@@ -52,7 +52,7 @@ async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
             raise Conflict(f"the reference {reference} was already used{where}")
         if payment.amount > funding.policy().topups.second_person:
             return top_up
-        return await _take(conn, funding, top_up)
+        return await _apply(conn, funding, top_up)
 
 
 async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopUp:
@@ -71,12 +71,12 @@ async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopU
         if is_same_person(top_up.actor, actor):
             raise Conflict(f"{actor} recorded {top_up.shown_id}: another person must confirm it")
         await store.set_confirmed(conn, top_up_id, actor)
-        return await _take(conn, funding, top_up)
+        return await _apply(conn, funding, top_up)
 
 
-async def _take(conn: asyncpg.Connection, funding: Funding, top_up: TopUp) -> TopUp:
+async def _apply(conn: asyncpg.Connection, funding: Funding, top_up: TopUp) -> TopUp:
     payment = received_transfer(top_up.shown_id, top_up.money, top_up.processor_id or "", funding.world.clock.now())
-    return (await take_payment_on(conn, funding, top_up.id, payment)).top_up
+    return (await apply_payment_on(conn, funding, top_up.id, payment)).top_up
 
 
 def _intent(funding: Funding, payment: ManualPayment, reference: str) -> TopUp:

@@ -9,9 +9,9 @@ from typing import Self
 
 from tokenharbor.funding.withdrawable import (
     WITHHELD_WORDS,
+    DestinationKind,
     LotOutlook,
-    WayOut,
-    WithdrawalWay,
+    WithdrawalDestination,
     WithheldReason,
     join_outlooks,
 )
@@ -127,7 +127,7 @@ class LotOutlookDocument(Document, frozen=True):
     lot: str
     origin: str
     amount_usd: Usd
-    way: WayOut
+    way: DestinationKind
     to: str | None
     since: datetime | None
     why: str | None
@@ -139,7 +139,7 @@ class LotOutlookDocument(Document, frozen=True):
             lot=ids.show("lot", outlook.lot.id),
             origin=outlook.lot.origin,
             amount_usd=outlook.amount,
-            way=outlook.way,
+            way=outlook.destination,
             to=None if outlook.top_up_id is None else ids.show("topup", outlook.top_up_id),
             since=to_second(outlook.since),
             why=None if outlook.why is None else WITHHELD_WORDS[outlook.why],
@@ -148,19 +148,22 @@ class LotOutlookDocument(Document, frozen=True):
 
 
 class WithdrawalWayDocument(Document, frozen=True):
-    """The credit that can be withdrawn now to one place: the payment of `top_up`, or a payee if that is null."""
+    """The credit that can be withdrawn now to one destination: the payment of `top_up`, or a payee if that is null."""
 
     top_up: str | None
     amount_usd: Usd
 
     @classmethod
-    def of(cls, way: WithdrawalWay) -> Self:
-        return cls(top_up=None if way.top_up_id is None else ids.show("topup", way.top_up_id), amount_usd=way.amount)
+    def of(cls, destination: WithdrawalDestination) -> Self:
+        return cls(
+            top_up=None if destination.top_up_id is None else ids.show("topup", destination.top_up_id),
+            amount_usd=destination.amount,
+        )
 
 
 class AccountOutlookDocument(Document, frozen=True):
-    """What an account can withdraw. `now_usd` can be withdrawn now, to the places in `ways`; `frozen` says why nothing
-    can. `day_left_usd` is the rest of today's limit (UTC). Of the edition: `min_usd` is the least amount of a
+    """What an account can withdraw. `now_usd` can be withdrawn now, to the destinations in `ways`; `frozen` says why
+    nothing can. `day_left_usd` is the rest of today's limit (UTC). Of the edition: `min_usd` is the least amount of a
     withdrawal; `approval`: a person approves each; `payee_days`: an unverified payee can be paid after that many days,
     0: never. `payee_kinds` are the kinds of addresses that each processor pays to. In `lots`, neighbours that can be
     withdrawn alike are joined.
@@ -184,13 +187,13 @@ class AccountOutlookDocument(Document, frozen=True):
             account=ids.show("acct", outlook.account_id),
             frozen=None if outlook.frozen is None else str(outlook.frozen),
             frozen_code=None if outlook.frozen is None else outlook.frozen.reason,
-            now_usd=Usd(sum(way.amount for way in outlook.ways)),
+            now_usd=Usd(sum(each.amount for each in outlook.destinations)),
             day_left_usd=outlook.day_left,
             min_usd=outlook.policy.minimum,
             approval=outlook.policy.approval,
             payee_days=outlook.policy.payee_days,
             payee_kinds={name: sorted(kinds) for name, kinds in outlook.payee_kinds.items()},
-            ways=[WithdrawalWayDocument.of(each) for each in outlook.ways],
+            ways=[WithdrawalWayDocument.of(each) for each in outlook.destinations],
             lots=[LotOutlookDocument.of(each) for each in join_outlooks(outlook.lots)],
         )
 

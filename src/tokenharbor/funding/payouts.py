@@ -82,13 +82,13 @@ async def follow_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawal
     if isinstance(call, Withdrawal):
         return call
     try:
-        told = await _ask(funding, call)
+        reported = await _ask(funding, call)
     except ProcessorRefused as error:
         return await _refused(funding, call, str(error))
-    return await take_payout(funding, withdrawal_id, told)
+    return await apply_payout(funding, withdrawal_id, reported)
 
 
-async def look_at_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
+async def try_follow_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
     """Follow a payout like `follow_withdrawal`. If the processor fails, note it in the row; the sweep asks again."""
     try:
         return await follow_withdrawal(funding, withdrawal_id)
@@ -97,11 +97,11 @@ async def look_at_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawa
             return await withdrawal_store.note_fault(conn, withdrawal_id, str(error))
 
 
-async def take_payout(funding: Funding, withdrawal_id: UUID, told: ProcessorPayout) -> Withdrawal:
+async def apply_payout(funding: Funding, withdrawal_id: UUID, reported: ProcessorPayout) -> Withdrawal:
     """Apply a payout as read, in one transaction. Raise Missing or DatabaseUnavailable."""
     async with funding.change() as conn:
         before = await _lock(conn, funding, withdrawal_id)
-        after = await _take(conn, funding, before, told)
+        after = await _apply(conn, funding, before, reported)
     if after.state is WithdrawalProgress.FAILED is not before.state:
         funding.report(FundingAlarm.WITHDRAWAL_FAILED, after.shown_id, after.processor)
     if after.state is before.state and after.fault not in ("", before.fault):
@@ -111,12 +111,12 @@ async def take_payout(funding: Funding, withdrawal_id: UUID, told: ProcessorPayo
 
 async def handle_payout(funding: Funding, processor: str, event: ProcessorEvent) -> str:
     """Handle an event about a payout, which may not be ours."""
-    told = await funding.processor(processor).read_payout(event.object_id)
+    reported = await funding.processor(processor).read_payout(event.object_id)
     async with funding.acquire() as conn:
-        withdrawal = await _find(conn, processor, told)
+        withdrawal = await _find(conn, processor, reported)
     if withdrawal is None:
         return "not about a withdrawal of ours"
-    await take_payout(funding, withdrawal.id, told)
+    await apply_payout(funding, withdrawal.id, reported)
     return ""
 
 
@@ -126,17 +126,17 @@ async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | 
     """
     async with funding.acquire() as conn:
         withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
-    told = None
+    reported = None
     if reference is not None and withdrawal.processor != MANUAL:
-        told = await funding.processor(withdrawal.processor).read_payout(reference)
-    paid = None if reference is None or told is not None else read_reference(reference)
+        reported = await funding.processor(withdrawal.processor).read_payout(reference)
+    paid = None if reference is None or reported is not None else read_reference(reference)
     async with funding.change() as conn:
         withdrawal = await _lock(conn, funding, withdrawal_id)
         _check_settled_by_hand(withdrawal, actor)
         await withdrawal_store.set_settled_by(conn, withdrawal_id, actor)
         if paid is not None:
             await check_unused(conn, paid)
-        return await _take(conn, funding, withdrawal, told or _told_by_hand(withdrawal, paid))
+        return await _apply(conn, funding, withdrawal, reported or _payout_by_hand(withdrawal, paid))
 
 
 def _check_settled_by_hand(withdrawal: Withdrawal, actor: str) -> None:
@@ -148,7 +148,7 @@ def _check_settled_by_hand(withdrawal: Withdrawal, actor: str) -> None:
         raise Conflict(f"{withdrawal.shown_id} is {withdrawal.state} at {withdrawal.processor}: nothing to settle")
 
 
-def _told_by_hand(withdrawal: Withdrawal, reference: str | None) -> ProcessorPayout:
+def _payout_by_hand(withdrawal: Withdrawal, reference: str | None) -> ProcessorPayout:
     return ProcessorPayout(
         processor_payout_id=reference or withdrawal.processor_payout_id or "",
         withdrawal_id=withdrawal.shown_id,
@@ -220,13 +220,13 @@ async def _stop(conn: asyncpg.Connection, funding: Funding, withdrawal: Withdraw
     return await _PayoutStep(conn, funding, withdrawal).fail(None, why)
 
 
-async def _take(
-    conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal, told: ProcessorPayout
+async def _apply(
+    conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal, reported: ProcessorPayout
 ) -> Withdrawal:
     """Apply a payout. One that does not match its order moves nothing."""
-    if wrong := await _difference(conn, withdrawal, told):
+    if wrong := await _find_difference(conn, withdrawal, reported):
         return await withdrawal_store.note_fault(conn, withdrawal.id, wrong)
-    return await _PayoutStep(conn, funding, withdrawal).follow(told)
+    return await _PayoutStep(conn, funding, withdrawal).follow(reported)
 
 
 async def _ask(funding: Funding, call: _Call) -> ProcessorPayout:
@@ -259,23 +259,23 @@ async def _refused(funding: Funding, call: _Call, why: str) -> Withdrawal:
     return failed
 
 
-async def _difference(conn: asyncpg.Connection, withdrawal: Withdrawal, told: ProcessorPayout) -> str:
+async def _find_difference(conn: asyncpg.Connection, withdrawal: Withdrawal, reported: ProcessorPayout) -> str:
     """Return how a processor's payout differs from ours, "" if it matches."""
-    if told.withdrawal_id != withdrawal.shown_id or told.money != withdrawal.money:
-        return f"{told.money} was paid out for {told.withdrawal_id[:80]}, not {withdrawal.money}"
+    if reported.withdrawal_id != withdrawal.shown_id or reported.money != withdrawal.money:
+        return f"{reported.money} was paid out for {reported.withdrawal_id[:80]}, not {withdrawal.money}"
     known = withdrawal.processor_payout_id
-    if withdrawal.processor != MANUAL and known not in (None, told.processor_payout_id):
-        return f"a second payout: {told.processor_payout_id[:80]}"
-    other = await withdrawal_store.find_by_object(conn, withdrawal.processor, told.processor_payout_id)
+    if withdrawal.processor != MANUAL and known not in (None, reported.processor_payout_id):
+        return f"a second payout: {reported.processor_payout_id[:80]}"
+    other = await withdrawal_store.find_by_object(conn, withdrawal.processor, reported.processor_payout_id)
     if other is not None and other.id != withdrawal.id:
-        return f"{told.processor_payout_id[:80]} already belongs to {other.shown_id}"
+        return f"{reported.processor_payout_id[:80]} already belongs to {other.shown_id}"
     return ""
 
 
-async def _find(conn: asyncpg.Connection, processor: str, told: ProcessorPayout) -> Withdrawal | None:
+async def _find(conn: asyncpg.Connection, processor: str, reported: ProcessorPayout) -> Withdrawal | None:
     """Find our withdrawal by our id in the payout."""
     try:
-        named = await withdrawal_store.get_withdrawal(conn, ids.parse("withdrawal", told.withdrawal_id))
+        named = await withdrawal_store.get_withdrawal(conn, ids.parse("withdrawal", reported.withdrawal_id))
     except (ValueError, Missing):  # the id of another system
         return None
     return named if named.processor == processor and named.payee_id is not None else None
@@ -290,17 +290,18 @@ class _PayoutStep:
         self._withdrawal = withdrawal
         self._now = funding.world.clock.now()
 
-    async def follow(self, told: ProcessorPayout) -> Withdrawal:
-        match self._withdrawal.state, told.state:
+    async def follow(self, reported: ProcessorPayout) -> Withdrawal:
+        """Apply the processor's payout, and return the stored withdrawal."""
+        match self._withdrawal.state, reported.state:
             case WithdrawalProgress.CALLED, PayoutState.PENDING:
-                payout_id = told.processor_payout_id
+                payout_id = reported.processor_payout_id
                 return await withdrawal_store.set_called(self._conn, self._withdrawal.id, payout_id, self._now)
             case ((WithdrawalProgress.CALLED | WithdrawalProgress.FAILED), PayoutState.DONE):
-                return await self._close(told)
+                return await self._close(reported)
             case WithdrawalProgress.CALLED, PayoutState.FAILED:
-                return await self.fail(told.processor_payout_id, told.fault)
+                return await self.fail(reported.processor_payout_id, reported.fault)
             case WithdrawalProgress.DONE, PayoutState.FAILED:
-                return await self._reopen(told)
+                return await self._reopen(reported)
         return self._withdrawal
 
     async def fail(self, payout_id: str | None, why: str) -> Withdrawal:
@@ -315,7 +316,7 @@ class _PayoutStep:
         await self._give_rewards_back()
         await self._funding.hooks.run_due(self._conn, self._withdrawal.account_id)
 
-    async def _close(self, told: ProcessorPayout) -> Withdrawal:
+    async def _close(self, reported: ProcessorPayout) -> Withdrawal:
         """Finish a payout whose money left: use the credit set aside. If it had failed before, take what the lots have,
         and the rest as debt.
         """
@@ -323,8 +324,8 @@ class _PayoutStep:
             had_failed = self._withdrawal.state is WithdrawalProgress.FAILED
             there = await self._set_aside_again(part) if had_failed else part.amount
             await self._returns(part).leave(part.amount, there)
-        fee = told.fee.usd if told.fee is not None and told.fee.currency == BOOKS_CURRENCY else ZERO
-        payout_id = told.processor_payout_id
+        fee = reported.fee.usd if reported.fee is not None and reported.fee.currency == BOOKS_CURRENCY else ZERO
+        payout_id = reported.processor_payout_id
         return await withdrawal_store.set_done(self._conn, self._withdrawal.id, payout_id, Usd(fee), self._now)
 
     async def _set_aside_again(self, part: WithdrawalPart) -> Usd:
@@ -340,16 +341,16 @@ class _PayoutStep:
         await returns.set_aside(there)
         return there
 
-    async def _reopen(self, told: ProcessorPayout) -> Withdrawal:
+    async def _reopen(self, reported: ProcessorPayout) -> Withdrawal:
         """Fail a payout whose money had left and has come back."""
         for part in self._withdrawal.parts:
-            await self._returns(part).come_back(part.amount)
+            await self._returns(part).move_back(part.amount)
         await self._give_rewards_back()
         for part in self._withdrawal.parts:
             await self._returns(part).pay_debt()
-        why = told.fault or "the money came back"
+        why = reported.fault or "the money came back"
         return await withdrawal_store.set_failed(
-            self._conn, self._withdrawal.id, told.processor_payout_id, self._now, why
+            self._conn, self._withdrawal.id, reported.processor_payout_id, self._now, why
         )
 
     async def _give_rewards_back(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tokenharbor.funding import refund_store, store
 from tokenharbor.funding.context import Funding
-from tokenharbor.funding.refund_calls import look_at_refund
+from tokenharbor.funding.refund_calls import try_follow_refund
 from tokenharbor.funding.refund_types import Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.refunds import RefundRequest, ask_refund
 from tokenharbor.kernel.errors import Conflict, Rejected
@@ -35,7 +35,7 @@ async def forget_pretended(funding: Funding, actor: str) -> ForgottenCredit:
     async with funding.acquire() as conn:
         begun = await refund_store.list_refunds(conn, None, RefundProgress.ASKED)
         found = await store.list_pretended(conn)
-    refunds = [await look_at_refund(funding, each.id) for each in begun if each.processor in funding.pretended]
+    refunds = [await try_follow_refund(funding, each.id) for each in begun if each.processor in funding.pretended]
     kept = []
     for each in found:
         request = RefundRequest(

@@ -47,7 +47,7 @@ WHERE id = $1 AND state <> 'paid' RETURNING *
 UPDATE top_up SET confirmed_by = $2 WHERE id = $1 RETURNING *
 
 -- name: set_fault
--- Stores why the last look failed.
+-- Stores why the last try failed.
 UPDATE top_up SET fault = $2 WHERE id = $1 AND state IN ('open', 'pending')
 
 -- name: set_paid
@@ -88,8 +88,8 @@ ON CONFLICT (account_id, processor) DO UPDATE SET customer_id = excluded.custome
 -- An account's saved method at a processor.
 SELECT customer_id, method_id FROM saved_method WHERE account_id = $1 AND processor = $2
 
--- name: claim_looks
--- Claims top-ups that are due to be read and sets the time of the next look, so that a look is repeated if its process dies.
+-- name: claim_due
+-- Claims top-ups that are due to be read and sets the time of the next try, so that a try is repeated if its process dies.
 UPDATE top_up SET looks = looks + 1, next_look_at = greatest($1 + interval '5 seconds', CASE looks
     WHEN 0 THEN created_at + interval '15 seconds' WHEN 1 THEN created_at + interval '1 minute' WHEN 2 THEN created_at + interval '5 minutes'
     ELSE $1 + interval '1 hour' END)

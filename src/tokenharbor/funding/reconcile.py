@@ -9,7 +9,7 @@ import asyncpg
 
 from tokenharbor.db.errors import as_database_unavailable
 from tokenharbor.db.queries import read_queries
-from tokenharbor.funding.statement_reading import COMPARED_KINDS, StatedCost, StatedMove
+from tokenharbor.funding.statement_reading import COMPARED_KINDS, StatementCost, StatementMovement
 from tokenharbor.kernel.money import ZERO, Money, Usd
 from tokenharbor.ledger.rollup import roll_up_all
 
@@ -68,7 +68,7 @@ class Reconciliation:
 
 
 async def reconcile_provider(
-    conn: asyncpg.Connection, provider: str, stated: Sequence[StatedCost], tolerance: Usd
+    conn: asyncpg.Connection, provider: str, stated: Sequence[StatementCost], tolerance: Usd
 ) -> Reconciliation:
     """Compare a provider's costs by day and model, or by day if the statement names no models, over the days that it
     covers. Amounts that differ by no more than `tolerance` agree. Raise DatabaseUnavailable.
@@ -94,7 +94,9 @@ async def reconcile_provider(
     return Reconciliation(len(ours.keys() | theirs.keys()), differences)
 
 
-async def reconcile_processor(conn: asyncpg.Connection, processor: str, stated: Sequence[StatedMove]) -> Reconciliation:
+async def reconcile_processor(
+    conn: asyncpg.Connection, processor: str, stated: Sequence[StatementMovement]
+) -> Reconciliation:
     """Compare each capture, refund, dispute and withdrawal by its id, over the days that the statement covers, and the
     totals. Raise DatabaseUnavailable.
     """
@@ -109,8 +111,8 @@ async def reconcile_processor(conn: asyncpg.Connection, processor: str, stated: 
 
 
 @dataclass(slots=True)
-class _Moved:
-    """All lines about one thing; `lines` are their amounts."""
+class _Movement:
+    """The movement of one capture, refund, dispute or withdrawal; `lines` are the amounts of its lines."""
 
     currency: str
     lines: list[int]
@@ -122,36 +124,36 @@ class _Moved:
         return sum(self.lines)
 
 
-_Moves = Mapping[tuple[str, str], _Moved]
+_Movements = Mapping[tuple[str, str], _Movement]
 
 
-def _recorded(rows: Sequence[asyncpg.Record]) -> _Moves:
+def _recorded(rows: Sequence[asyncpg.Record]) -> _Movements:
     return {
-        (row["kind"], row["id"]): _Moved(
+        (row["kind"], row["id"]): _Movement(
             row["currency"], [row["minor"]], Usd(row["fee"] or 0), has_fee=row["fee"] is not None
         )
         for row in rows
     }
 
 
-def _stated(stated: Sequence[StatedMove]) -> _Moves:
-    """Sum the statement's lines by thing. Things that sum to zero, since they were reversed, are left out."""
-    found: dict[tuple[str, str], _Moved] = {}
+def _stated(stated: Sequence[StatementMovement]) -> _Movements:
+    """Sum the statement's lines by kind and id. Movements that sum to zero, since they were reversed, are left out."""
+    movements: dict[tuple[str, str], _Movement] = {}
     for each in stated:
         if each.kind in COMPARED_KINDS:
-            moved = found.setdefault((each.kind, each.id), _Moved(each.currency, []))
-            moved.lines.append(each.minor)
+            movement = movements.setdefault((each.kind, each.id), _Movement(each.currency, []))
+            movement.lines.append(each.minor)
             if each.fee is not None:
-                moved.fee, moved.has_fee = moved.fee + each.fee, True
-    return {what: moved for what, moved in found.items() if moved.minor or moved.fee}
+                movement.fee, movement.has_fee = movement.fee + each.fee, True
+    return {what: movement for what, movement in movements.items() if movement.minor or movement.fee}
 
 
-def _fees(side: _Moves) -> Usd:
+def _fees(side: _Movements) -> Usd:
     return sum((each.fee for each in side.values()), ZERO)
 
 
-def _totals(ours: _Moves, theirs: _Moves, stated: Sequence[StatedMove]) -> Sequence[ClearingTotal]:
-    def moved(side: _Moves, currency: str) -> int:
+def _totals(ours: _Movements, theirs: _Movements, stated: Sequence[StatementMovement]) -> Sequence[ClearingTotal]:
+    def moved(side: _Movements, currency: str) -> int:
         return sum(each.minor for each in side.values() if each.currency == currency)
 
     def apart(kind: str, currency: str) -> int:
@@ -171,22 +173,22 @@ def _totals(ours: _Moves, theirs: _Moves, stated: Sequence[StatedMove]) -> Seque
     ]
 
 
-def _show_both(kind: str, ours: _Moved | None, theirs: _Moved | None) -> tuple[str, str]:
+def _show_both(kind: str, ours: _Movement | None, theirs: _Movement | None) -> tuple[str, str]:
     """Return both sides as text, with the fee if both sides state it."""
     with_fee = ours is not None and theirs is not None and ours.has_fee and theirs.has_fee
     here, there = (_show_move(kind, each, with_fee=with_fee) for each in (ours, theirs))
     return here, there
 
 
-def _show_move(kind: str, moved: _Moved | None, *, with_fee: bool) -> str:
+def _show_move(kind: str, movement: _Movement | None, *, with_fee: bool) -> str:
     """Return one side as text. Amounts that left have no sign, as in most statements."""
-    if moved is None:
+    if movement is None:
         return _NONE
-    same_way = len({minor > 0 for minor in moved.lines}) == 1
-    amounts = moved.lines if same_way else [moved.minor]
-    shown = " and again ".join(str(Money(moved.currency, abs(minor))) for minor in amounts)
-    back = " back" if moved.minor > 0 and kind != "capture" else ""
-    return f"{shown}{back}, fee {moved.fee} USD" if with_fee else f"{shown}{back}"
+    same_sign = len({minor > 0 for minor in movement.lines}) == 1
+    amounts = movement.lines if same_sign else [movement.minor]
+    shown = " and again ".join(str(Money(movement.currency, abs(minor))) for minor in amounts)
+    back = " back" if movement.minor > 0 and kind != "capture" else ""
+    return f"{shown}{back}, fee {movement.fee} USD" if with_fee else f"{shown}{back}"
 
 
 def _covered(days: Sequence[date]) -> tuple[datetime, datetime]:

@@ -1,8 +1,8 @@
 """From a refund that was recorded to its end: the one path for a command, a webhook, the sweep and a restart.
 
-As with top-ups, only what was read at the processor counts. Whoever suspects that something happened calls
-`follow_refund` (for our refunds) or `take_reported` (for a refund that an event reports). The credit is set aside
-before the processor is asked, so no credit is both spent and refunded. The processor is called outside of any
+As with top-ups, only what was read at the processor counts. Code that learns of a possible change calls
+`follow_refund` (for our refunds) or `apply_reported_refund` (for a refund that an event reports). The credit is set
+aside before the processor is asked, so no credit is both spent and refunded. The processor is called outside of any
 transaction; what follows from its answer is done in one.
 
 Invariant: one refund object of a processor moves credit once. Each object has one row (`processor_refund_id`), the
@@ -53,13 +53,13 @@ async def follow_refund(funding: Funding, refund_id: UUID) -> Refund:
     if refund.state not in _IN_FLIGHT:
         return refund
     try:
-        told = await _ask(funding, refund)
+        reported = await _ask(funding, refund)
     except (ProcessorRefused, Rejected, Conflict) as error:
         return await _refused(funding, refund, str(error))
-    return await take_refund(funding, refund_id, told)
+    return await apply_refund(funding, refund_id, reported)
 
 
-async def look_at_refund(funding: Funding, refund_id: UUID) -> Refund:
+async def try_follow_refund(funding: Funding, refund_id: UUID) -> Refund:
     """Follow a refund like `follow_refund`. If the processor fails, note it in the row; the sweep asks again."""
     try:
         return await follow_refund(funding, refund_id)
@@ -68,39 +68,41 @@ async def look_at_refund(funding: Funding, refund_id: UUID) -> Refund:
             return await refund_store.note_fault(conn, refund_id, str(error))
 
 
-async def take_refund(funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
+async def apply_refund(funding: Funding, refund_id: UUID, reported: ProcessorRefund) -> Refund:
     """Apply a processor's refund as read to ours, in one transaction. Raise Missing or DatabaseUnavailable."""
     async with funding.change() as conn:
-        refund = await take_refund_on(conn, funding, refund_id, told)
-    _report(funding, refund, told)
+        refund = await apply_refund_on(conn, funding, refund_id, reported)
+    _report(funding, refund, reported)
     return refund
 
 
-async def take_refund_on(conn: asyncpg.Connection, funding: Funding, refund_id: UUID, told: ProcessorRefund) -> Refund:
+async def apply_refund_on(
+    conn: asyncpg.Connection, funding: Funding, refund_id: UUID, reported: ProcessorRefund
+) -> Refund:
     """Apply a processor's refund as read to ours, in the caller's transaction. Raise Missing."""
     account_id = (await refund_store.get_refund(conn, refund_id)).account_id
     await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())  # before any row of this room
     refund = await refund_store.get_refund(conn, refund_id)
-    if wrong := await _difference(conn, refund, told):
+    if wrong := await _find_difference(conn, refund, reported):
         return await refund_store.note_fault(conn, refund_id, wrong)
-    match refund.state, told.state:
+    match refund.state, reported.state:
         case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.PENDING):
-            return await refund_store.set_called(conn, refund_id, told.processor_refund_id)
+            return await refund_store.set_called(conn, refund_id, reported.processor_refund_id)
         case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.DONE):
-            return await close(conn, funding, refund, told.processor_refund_id)
+            return await close(conn, funding, refund, reported.processor_refund_id)
         case RefundProgress.FAILED, RefundState.DONE:
-            return await close_again(conn, funding, refund, told.processor_refund_id)
+            return await close_again(conn, funding, refund, reported.processor_refund_id)
         case ((RefundProgress.ASKED | RefundProgress.CALLED), RefundState.FAILED):
-            return await fail(conn, funding, refund, told.processor_refund_id, told.fault)
+            return await fail(conn, funding, refund, reported.processor_refund_id, reported.fault)
         case RefundProgress.DONE, RefundState.FAILED:
-            failed = await reopen(conn, funding, refund, told.processor_refund_id, told.fault)
+            failed = await reopen(conn, funding, refund, reported.processor_refund_id, reported.fault)
             await recover_losses(conn, funding, refund.processor, refund.capture_id)
             await funding.hooks.run_due(conn, account_id)
             return failed
     return refund
 
 
-async def take_reported(funding: Funding, processor: str, told: ProcessorRefund) -> Refund | None:
+async def apply_reported_refund(funding: Funding, processor: str, reported: ProcessorRefund) -> Refund | None:
     """Apply a processor's refund that may be ours or made in its dashboard. Return None if it failed before it was
     known.
 
@@ -108,19 +110,21 @@ async def take_reported(funding: Funding, processor: str, told: ProcessorRefund)
     differ.
     """
     async with funding.change() as conn:
-        capture = await refund_store.find_capture(conn, processor, told.capture_id)
+        capture = await refund_store.find_capture(conn, processor, reported.capture_id)
         if capture is None:
-            raise ProcessorUnavailable(f"no top-up of ours has the capture {told.capture_id[:80]} yet")
-        if told.money.currency != capture.money.currency:
-            raise ProcessorRefused(f"the refund is in {told.money.currency}, the payment in {capture.money.currency}")
+            raise ProcessorUnavailable(f"no top-up of ours has the capture {reported.capture_id[:80]} yet")
+        if reported.money.currency != capture.money.currency:
+            raise ProcessorRefused(
+                f"the refund is in {reported.money.currency}, the payment in {capture.money.currency}"
+            )
         await Wallets(conn).lock_wallet(capture.account_id, funding.world.clock.now())
-        known = await _find(conn, capture, told)
-        if known is None and told.state is RefundState.FAILED:
+        known = await _find(conn, capture, reported)
+        if known is None and reported.state is RefundState.FAILED:
             return None
         if known is None:
-            known = await _add_reported(conn, funding, capture.processor, told)
-        refund = await take_refund_on(conn, funding, known.id, told)
-    _report(funding, refund, told)
+            known = await _add_reported(conn, funding, capture.processor, reported)
+        refund = await apply_refund_on(conn, funding, known.id, reported)
+    _report(funding, refund, reported)
     return refund
 
 
@@ -131,13 +135,13 @@ async def handle_refund(funding: Funding, processor: str, event: ProcessorEvent)
 
 async def handle_capture(funding: Funding, processor: str, event: ProcessorEvent) -> str:
     """Handle an event about a capture, whose refunds may have changed."""
-    for told in await funding.processor(processor).list_refunds(event.object_id):
-        await _handle(funding, processor, told)
+    for reported in await funding.processor(processor).list_refunds(event.object_id):
+        await _handle(funding, processor, reported)
     return ""
 
 
-async def _handle(funding: Funding, processor: str, told: ProcessorRefund) -> str:
-    refund = await take_reported(funding, processor, told)
+async def _handle(funding: Funding, processor: str, reported: ProcessorRefund) -> str:
+    refund = await apply_reported_refund(funding, processor, reported)
     return "" if refund is not None else "the refund failed before it was known"
 
 
@@ -151,9 +155,9 @@ async def _ask(funding: Funding, refund: Refund) -> ProcessorRefund:
     if refund.processor_refund_id is not None:
         return await processor.read_refund(refund.processor_refund_id)
     if refund.looks:
-        for told in await processor.list_refunds(refund.capture_id):
-            if told.refund_id == refund.shown_id:
-                return told
+        for reported in await processor.list_refunds(refund.capture_id):
+            if reported.refund_id == refund.shown_id:
+                return reported
     if refund.origin is RefundOrigin.WITHDRAWAL:
         async with funding.change() as conn:
             await check_withdrawals_allowed(
@@ -183,35 +187,38 @@ async def _refused(funding: Funding, refund: Refund, why: str) -> Refund:
         return current
 
 
-async def _difference(conn: asyncpg.Connection, refund: Refund, told: ProcessorRefund) -> str:
+async def _find_difference(conn: asyncpg.Connection, refund: Refund, reported: ProcessorRefund) -> str:
     """Return how a processor's refund differs from ours, "" if it matches."""
-    if told.capture_id != refund.capture_id or told.money != refund.money:
-        return f"{told.money} of {told.capture_id[:80]} was refunded instead of {refund.money} of {refund.capture_id}"
-    other = await refund_store.find_by_object(conn, refund.processor, told.processor_refund_id)
+    if reported.capture_id != refund.capture_id or reported.money != refund.money:
+        refunded = f"{reported.money} of {reported.capture_id[:80]}"
+        return f"{refunded} was refunded instead of {refund.money} of {refund.capture_id}"
+    other = await refund_store.find_by_object(conn, refund.processor, reported.processor_refund_id)
     if other is not None and other.id != refund.id:
-        return f"{told.processor_refund_id[:80]} already belongs to {other.shown_id}"
+        return f"{reported.processor_refund_id[:80]} already belongs to {other.shown_id}"
     return ""
 
 
-async def _find(conn: asyncpg.Connection, capture: CaptureBalance, told: ProcessorRefund) -> Refund | None:
+async def _find(conn: asyncpg.Connection, capture: CaptureBalance, reported: ProcessorRefund) -> Refund | None:
     """Find our refund by the processor's object; if the object is new to us, by our id in it."""
-    known = await refund_store.find_by_object(conn, capture.processor, told.processor_refund_id)
-    if known is not None or told.refund_id is None:
+    known = await refund_store.find_by_object(conn, capture.processor, reported.processor_refund_id)
+    if known is not None or reported.refund_id is None:
         return known
     try:
-        named = await refund_store.get_refund(conn, ids.parse("refund", told.refund_id))
+        named = await refund_store.get_refund(conn, ids.parse("refund", reported.refund_id))
     except (ValueError, Missing):  # the id of another system
         return None
     ours = (named.processor, named.capture_id) == (capture.processor, capture.capture_id)
     return named if ours and named.processor_refund_id is None else None
 
 
-async def _add_reported(conn: asyncpg.Connection, funding: Funding, processor: str, told: ProcessorRefund) -> Refund:
+async def _add_reported(
+    conn: asyncpg.Connection, funding: Funding, processor: str, reported: ProcessorRefund
+) -> Refund:
     """Add a refund that was made in the processor's dashboard, and set aside what the lot still has of it."""
-    capture = await refund_store.find_capture(conn, processor, told.capture_id)
+    capture = await refund_store.find_capture(conn, processor, reported.capture_id)
     assert capture is not None, "found in this transaction"  # noqa: S101  for mypy
     now, refund_id = funding.world.clock.now(), funding.world.ids.new()
-    amount = amount_of(capture, told.money)
+    amount = amount_of(capture, reported.money)
     refund = Refund(
         id=refund_id,
         top_up_id=capture.top_up_id,
@@ -219,7 +226,7 @@ async def _add_reported(conn: asyncpg.Connection, funding: Funding, processor: s
         processor=capture.processor,
         capture_id=capture.capture_id,
         lot_id=capture.lot_id,
-        idempotency_key=f"{processor}/{told.processor_refund_id}",
+        idempotency_key=f"{processor}/{reported.processor_refund_id}",
         origin=RefundOrigin.PROCESSOR,
         actor=capture.processor,
         reason="refunded in the processor's dashboard",
@@ -227,10 +234,10 @@ async def _add_reported(conn: asyncpg.Connection, funding: Funding, processor: s
         amount=amount,
         reduced=ZERO,
         set_aside=await take_credit(conn, funding, capture, amount, refund_id),
-        money=told.money,
+        money=reported.money,
         state=RefundProgress.CALLED,
         asked_at=now,
-        processor_refund_id=told.processor_refund_id,
+        processor_refund_id=reported.processor_refund_id,
         next_look_at=now,
     )
     await credit_returns(conn, funding, refund, capture).set_aside(refund.set_aside)
@@ -240,7 +247,7 @@ async def _add_reported(conn: asyncpg.Connection, funding: Funding, processor: s
     return await refund_store.add_refund(conn, refund)
 
 
-def _report(funding: Funding, refund: Refund, told: ProcessorRefund) -> None:
+def _report(funding: Funding, refund: Refund, reported: ProcessorRefund) -> None:
     lost = refund.state is RefundProgress.DONE and refund.closed < refund.amount
-    if lost or told.money != refund.money:
+    if lost or reported.money != refund.money:
         funding.report(FundingAlarm.PAYMENT_MISMATCH, refund.shown_id, refund.processor)

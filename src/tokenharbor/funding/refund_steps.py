@@ -54,7 +54,7 @@ async def close_again(
 
 async def close_more(conn: asyncpg.Connection, funding: Funding, refund: Refund) -> Refund:
     """Close a refund again after some of its capture came back, so that less of it is our loss."""
-    await _come_back(conn, funding, refund)
+    await _move_back(conn, funding, refund)
     return await close_again(conn, funding, refund, refund.processor_refund_id)
 
 
@@ -78,7 +78,7 @@ async def reopen(
     conn: asyncpg.Connection, funding: Funding, refund: Refund, processor_refund_id: str, why: str
 ) -> Refund:
     """Fail a refund whose money had left and has come back."""
-    await _come_back(conn, funding, refund)
+    await _move_back(conn, funding, refund)
     now = funding.world.clock.now()
     return await refund_store.set_failed(conn, refund.id, processor_refund_id, now, why or "the money came back")
 
@@ -110,13 +110,13 @@ def credit_returns(
     return CreditReturns(conn, funding, wanted)
 
 
-async def _come_back(conn: asyncpg.Connection, funding: Funding, refund: Refund) -> None:
+async def _move_back(conn: asyncpg.Connection, funding: Funding, refund: Refund) -> None:
     capture = await _capture(conn, refund)
     returns, part = credit_returns(conn, funding, refund, capture), ReturnedMoney(refund.money, refund.closed)
     tax = -tax_returned(capture, -refund.closed, -refund.closed_minor)
     lost = lost_of(capture, part, refund.amount, tax)
     await returns.book_differences(part, tax=tax, lost=lost, back=True)
-    await returns.come_back(refund.closed)
+    await returns.move_back(refund.closed)
     await funding.hooks.give_back(conn, refund.account_id, return_id=refund.id)
     await returns.pay_debt()
     await refund_store.add_returned(conn, refund, -refund.closed, -refund.closed_minor)

@@ -36,7 +36,7 @@ class RefundQueries:
     set_failed: str
     set_settled_by: str
     set_fault: str
-    claim_looks: str
+    claim_due: str
 
 
 SQL = read_queries(RefundQueries, "tokenharbor.funding", "refunds.sql")
@@ -109,7 +109,7 @@ async def count_recent(conn: asyncpg.Connection, account_id: UUID, since: dateti
 
 
 async def set_decided(conn: asyncpg.Connection, refund: Refund, actor: str, reason: str, now: datetime) -> Refund:
-    """Store an operator's decision. `refund` has its new state and the time of its next look."""
+    """Store an operator's decision. `refund` has its new state and the time of its next sweep."""
     row = await conn.fetchrow(SQL.set_decided, refund.id, refund.state.value, actor, reason, refund.next_look_at, now)
     return _refund(row)
 
@@ -138,13 +138,13 @@ async def set_settled_by(conn: asyncpg.Connection, refund_id: UUID, actor: str) 
 
 
 async def note_fault(conn: asyncpg.Connection, refund_id: UUID, fault: str, *, final: bool = False) -> Refund:
-    """Store why the last look failed. With `final`, the sweep does not look again."""
+    """Store why the last try failed. With `final`, the sweep does not try again."""
     return _refund(await conn.fetchrow(SQL.set_fault, refund_id, fault, final))
 
 
-async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
-    """Claim at most `most` refunds that are due for a look. Return their ids."""
-    return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
+async def claim_due(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
+    """Claim at most `most` refunds that are due to be swept. Return their ids."""
+    return [row["id"] for row in await conn.fetch(SQL.claim_due, now, most)]
 
 
 def _capture(row: asyncpg.Record) -> CaptureBalance:

@@ -18,7 +18,7 @@ from tokenharbor.funding import auto_store, dispute_store, refund_store, store
 from tokenharbor.funding.context import Funding, NothingReturned, RewardReturn
 from tokenharbor.funding.people import is_same_person
 from tokenharbor.funding.references import check_unused, read_reference
-from tokenharbor.funding.refund_calls import look_at_refund, take_refund_on
+from tokenharbor.funding.refund_calls import apply_refund_on, try_follow_refund
 from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import CaptureBalance, Refund, RefundOrigin, RefundProgress
 from tokenharbor.funding.returns import CreditReturn, CreditReturns, ReturnedMoney, clearing_of, money_of
@@ -34,8 +34,8 @@ from tokenharbor.ledger.types import Restriction
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.types import ProcessorRefund, RefundState
 
-FIRST_LOOK: Final = timedelta(seconds=5)
-"""How long after a refund was recorded the sweep first looks at it; its caller has asked the processor by then."""
+FIRST_SWEEP_AFTER: Final = timedelta(seconds=5)
+"""How long after a refund was recorded the sweep first follows it; its caller has asked the processor by then."""
 
 _LONGEST_KEY = 200
 
@@ -99,7 +99,7 @@ class _Refundable:
 async def preview_refund(funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin) -> RefundPreview:
     """Return what `ask_refund` would do now. Raise Missing, Rejected or Conflict."""
     async with funding.change() as conn:
-        found = await _look(conn, funding, top_up_id, amount, origin)
+        found = await _lock_refundable(conn, funding, top_up_id, amount, origin)
         capture = found.capture
         rewards = await funding.hooks.preview_return(conn, capture.account_id, capture.lot_id, found.asked.amount)
         returned = _reduced(found, rewards)
@@ -125,14 +125,14 @@ async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
         ).because(ErrorReason.IDEMPOTENCY_KEY_INVALID)
     async with funding.change() as conn:
         refund = (await record_refund(conn, funding, request)).refund
-    return await look_at_refund(funding, refund.id) if refund.state is RefundProgress.ASKED else refund
+    return await try_follow_refund(funding, refund.id) if refund.state is RefundProgress.ASKED else refund
 
 
 async def approve_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
     """Approve a refund in review and ask the processor for it. Raise Missing, or Conflict if it is not in review."""
     async with funding.change() as conn:
         await approve_in_review(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
-    return await look_at_refund(funding, refund_id)
+    return await try_follow_refund(funding, refund_id)
 
 
 async def reject_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
@@ -146,7 +146,7 @@ async def approve_in_review(
 ) -> Refund:
     """Approve a refund in review. The wallet is locked."""
     now = funding.world.clock.now()
-    asked = dataclasses.replace(refund, state=RefundProgress.ASKED, next_look_at=now + FIRST_LOOK)
+    asked = dataclasses.replace(refund, state=RefundProgress.ASKED, next_look_at=now + FIRST_SWEEP_AFTER)
     return await refund_store.set_decided(conn, asked, actor, reason, now)
 
 
@@ -177,7 +177,7 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
         await refund_store.set_settled_by(conn, refund_id, actor)
         if paid is not None:
             await check_unused(conn, paid)
-        told = ProcessorRefund(
+        reported = ProcessorRefund(
             processor_refund_id=paid or refund.processor_refund_id or "",
             capture_id=refund.capture_id,
             money=refund.money,
@@ -185,7 +185,7 @@ async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None
             refund_id=refund.shown_id,
             fault="" if paid is not None else "an operator recorded that it was not paid",
         )
-        return await take_refund_on(conn, funding, refund_id, told)
+        return await apply_refund_on(conn, funding, refund_id, reported)
 
 
 async def record_refund(
@@ -205,7 +205,7 @@ async def record_refund(
                 f"the idempotency key {request.idempotency_key!r} was used for another refund: {known.shown_id}"
             ).because(ErrorReason.IDEMPOTENCY_KEY_USED)
         return RecordedRefund(known, NothingReturned())
-    found = await _look(conn, funding, request.top_up_id, request.amount, request.origin)
+    found = await _lock_refundable(conn, funding, request.top_up_id, request.amount, request.origin)
     review = waits or found.review
     refund_id, capture, now = funding.world.ids.new(), found.capture, funding.world.clock.now()
     rewards = await funding.hooks.take_back(
@@ -230,7 +230,7 @@ async def record_refund(
         money=returned.money,
         state=RefundProgress.REVIEW if review else RefundProgress.ASKED,
         asked_at=now,
-        next_look_at=None if review else now + FIRST_LOOK,
+        next_look_at=None if review else now + FIRST_SWEEP_AFTER,
     )
     why = f"refund {refund.shown_id}"
     wanted = CreditReturn(account_id=account_id, lot_id=capture.lot_id, clearing=clearing_of(capture), reason=why)
@@ -239,7 +239,7 @@ async def record_refund(
     return RecordedRefund(await refund_store.add_refund(conn, refund), rewards)
 
 
-async def _look(
+async def _lock_refundable(
     conn: asyncpg.Connection, funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin
 ) -> _Refundable:
     """Lock the top-up's wallet and return what can be refunded of it. Raise Missing, Rejected or Conflict."""

@@ -76,11 +76,11 @@ WHERE id = $1 RETURNING *
 UPDATE refund SET settled_by = $2 WHERE id = $1
 
 -- name: set_fault
--- Stores why the last look failed; if $3 (final), there is no further look.
+-- Stores why the last try failed; if $3 (final), there is no further try.
 UPDATE refund SET fault = $2, next_look_at = CASE WHEN $3 THEN NULL ELSE next_look_at END WHERE id = $1 RETURNING *
 
--- name: claim_looks
--- Claims refunds that are due for a look and sets the time of the next, so that a look is repeated if its process dies.
+-- name: claim_due
+-- Claims refunds that are due and sets the time of the next try, so that a try is repeated if its process dies.
 UPDATE refund SET looks = looks + 1, next_look_at = $1 + CASE looks
     WHEN 0 THEN interval '15 seconds' WHEN 1 THEN interval '1 minute' WHEN 2 THEN interval '5 minutes' ELSE interval '1 hour' END
 WHERE id IN (SELECT id FROM refund WHERE next_look_at <= $1 ORDER BY next_look_at LIMIT $2 FOR UPDATE SKIP LOCKED)

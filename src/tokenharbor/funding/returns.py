@@ -50,23 +50,24 @@ def money_of(capture: CaptureBalance, amount: Usd) -> ReturnedMoney:
     """Return the money that is paid back for `amount` of the lot, rounded down to the minor unit, and the least amount
     of the lot that this money is worth.
     """
-    gone, gone_minor = _gone(capture)
-    whole = capture.money.minor * (gone + amount) // capture.captured
-    minor = max(0, min(whole, capture.money.minor) - gone_minor)
-    least = round_up((gone_minor + minor) * capture.captured, capture.money.minor) - gone
+    returned, returned_minor = _all_returned(capture)
+    whole = capture.money.minor * (returned + amount) // capture.captured
+    minor = max(0, min(whole, capture.money.minor) - returned_minor)
+    least = round_up((returned_minor + minor) * capture.captured, capture.money.minor) - returned
     return ReturnedMoney(Money(capture.money.currency, minor), max(ZERO, min(least, amount)))
 
 
 def amount_of(capture: CaptureBalance, money: Money) -> Usd:
     """Return the credit for money that has left. It may exceed what the capture has left."""
-    gone = capture.refunded + capture.disputed
-    gone_minor = capture.refunded_minor + capture.disputed_minor
-    return max(Usd(1), round_up((gone_minor + money.minor) * capture.captured, capture.money.minor) - gone)
+    returned = capture.refunded + capture.disputed
+    returned_minor = capture.refunded_minor + capture.disputed_minor
+    return max(Usd(1), round_up((returned_minor + money.minor) * capture.captured, capture.money.minor) - returned)
 
 
-def _gone(capture: CaptureBalance) -> tuple[int, int]:
-    gone = capture.refunded + capture.disputed + capture.leaving
-    return gone, capture.refunded_minor + capture.disputed_minor + capture.leaving_minor
+def _all_returned(capture: CaptureBalance) -> tuple[int, int]:
+    """Return the credit and the money of a capture that have returned back or are about to."""
+    returned = capture.refunded + capture.disputed + capture.leaving
+    return returned, capture.refunded_minor + capture.disputed_minor + capture.leaving_minor
 
 
 def tax_returned(capture: CaptureBalance, amount: Usd, minor: int) -> Usd:
@@ -74,8 +75,9 @@ def tax_returned(capture: CaptureBalance, amount: Usd, minor: int) -> Usd:
 
     Like money, it is computed from the whole that has gone back.
     """
-    gone, gone_minor = capture.refunded + capture.disputed, capture.refunded_minor + capture.disputed_minor
-    return _tax_gone(capture, gone + amount, gone_minor + minor) - _tax_gone(capture, gone, gone_minor)
+    returned, returned_minor = capture.refunded + capture.disputed, capture.refunded_minor + capture.disputed_minor
+    before = _tax_in_returned(capture, returned, returned_minor)
+    return _tax_in_returned(capture, returned + amount, returned_minor + minor) - before
 
 
 def lost_of(capture: CaptureBalance, part: ReturnedMoney, asked: Usd, tax: Usd) -> Usd:
@@ -88,12 +90,12 @@ def lost_of(capture: CaptureBalance, part: ReturnedMoney, asked: Usd, tax: Usd) 
     return beyond + round_down(beyond * capture.tax, capture.captured)
 
 
-def _tax_gone(capture: CaptureBalance, gone: Usd, gone_minor: int) -> Usd:
-    """Return the tax in all the money that has gone back: its worth less the credit `gone`, at most the capture's
+def _tax_in_returned(capture: CaptureBalance, returned: Usd, returned_minor: int) -> Usd:
+    """Return the tax in all the money that has gone back: its worth less the credit `returned`, at most the capture's
     tax.
     """
-    worth = round_down((capture.captured + capture.tax) * gone_minor, capture.money.minor)
-    return max(ZERO, min(worth - gone, capture.tax))
+    worth = round_down((capture.captured + capture.tax) * returned_minor, capture.money.minor)
+    return max(ZERO, min(worth - returned, capture.tax))
 
 
 def clearing_of(capture: CaptureBalance) -> str:
@@ -101,7 +103,7 @@ def clearing_of(capture: CaptureBalance) -> str:
 
 
 class CreditReturns:
-    """Moves credit of one lot out and back, in the caller's transaction. Each call locks the wallet."""
+    """Moves one lot's credit to a processor and back, in the caller's transaction. Each call locks the wallet."""
 
     def __init__(self, conn: asyncpg.Connection, funding: Funding, wanted: CreditReturn) -> None:
         self._conn = conn
@@ -151,7 +153,7 @@ class CreditReturns:
             await self._wallets.claw(clawback)
         await self.restore(set_aside - paid)
 
-    async def come_back(self, amount: Usd) -> None:
+    async def move_back(self, amount: Usd) -> None:
         """Give back credit that had left: to the lot as far as it lacks it, the rest as a new lot with its terms."""
         state = await self.state()
         own = ZERO

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class StatedCost:
+class StatementCost:
     """A provider's charge on a day; `model` is None if the statement names no models."""
 
     day: date
@@ -31,7 +31,7 @@ class StatedCost:
 
 
 @dataclass(frozen=True, slots=True)
-class StatedMove:
+class StatementMovement:
     """A line of a processor's statement. `minor` is negative if money left; `fee` is None if it is not stated."""
 
     day: date
@@ -42,12 +42,12 @@ class StatedMove:
     fee: Usd | None
 
 
-def read_costs(lines: Iterable[str]) -> Sequence[StatedCost]:
+def read_costs(lines: Iterable[str]) -> Sequence[StatementCost]:
     """Return the costs in a provider's statement. Raise Rejected with the number of a bad line."""
     return _read(lines, COST_COLUMNS, _cost)
 
 
-def read_moves(lines: Iterable[str]) -> Sequence[StatedMove]:
+def read_movements(lines: Iterable[str]) -> Sequence[StatementMovement]:
     """Return the movements in a processor's statement. Raise Rejected with the number of a bad line."""
     return _read(lines, MOVE_COLUMNS, _move)
 
@@ -78,11 +78,11 @@ def _read_rows(
     return found
 
 
-def _cost(row: Mapping[str, str]) -> StatedCost:
-    return StatedCost(date.fromisoformat(row["date"][:10]), row.get("model"), Usd.parse(row["amount_usd"]))
+def _cost(row: Mapping[str, str]) -> StatementCost:
+    return StatementCost(date.fromisoformat(row["date"][:10]), row.get("model"), Usd.parse(row["amount_usd"]))
 
 
-def _move(row: Mapping[str, str]) -> StatedMove:
+def _move(row: Mapping[str, str]) -> StatementMovement:
     """Return a movement. Only for `other` does the sign count, since not all processors write money that left as
     negative.
     """
@@ -92,7 +92,7 @@ def _move(row: Mapping[str, str]) -> StatedMove:
     stated = row.get("fee", "").removeprefix("-")
     kind = row["type"].removesuffix(_BACK)
     comes = kind == "capture" or kind != row["type"] or (kind == "other" and not row["amount"].startswith("-"))
-    return StatedMove(
+    return StatementMovement(
         date.fromisoformat(row["date"][:10]),
         kind,
         row["id"],

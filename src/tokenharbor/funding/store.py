@@ -44,7 +44,7 @@ class FundingQueries:
     add_topped_up: str
     save_method: str
     saved_method: str
-    claim_looks: str
+    claim_due: str
     rate: str
     set_rate: str
     rates_since: str
@@ -194,9 +194,9 @@ async def read_saved_method(conn: asyncpg.Connection, account_id: UUID, processo
     return None if row is None else SavedMethod(row["customer_id"], row["method_id"])
 
 
-async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
+async def claim_due(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
     """Claim at most `most` top-ups that are due to be read again. Return their ids."""
-    return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
+    return [row["id"] for row in await conn.fetch(SQL.claim_due, now, most)]
 
 
 async def read_rate(conn: asyncpg.Connection, currency: str, at: datetime | None = None) -> ExchangeRate | None:

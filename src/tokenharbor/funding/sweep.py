@@ -1,4 +1,4 @@
-"""The sweep: reads payments, refunds, disputes and withdrawals again at their processors, soon, then hourly."""
+"""The sweep: reads payments, refunds, disputes and withdrawals again at their processors, first soon, then hourly."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -8,7 +8,7 @@ import asyncpg
 from tokenharbor.db.each_row import concerns_all, log_row_fault
 from tokenharbor.funding import dispute_store, refund_store, store, withdrawal_store
 from tokenharbor.funding.context import Funding
-from tokenharbor.funding.disputes import look_at_dispute
+from tokenharbor.funding.disputes import follow_dispute
 from tokenharbor.funding.fulfil import fulfil
 from tokenharbor.funding.payouts import follow_withdrawal
 from tokenharbor.funding.refund_calls import follow_refund
@@ -18,60 +18,60 @@ from tokenharbor.kernel.ids import UUID
 _AT_ONCE = 10
 
 
-async def look_at_due_top_ups(funding: Funding) -> int:
+async def sweep_top_ups(funding: Funding) -> int:
     """Claim at most ten top-ups that are due and read each again: after 5 s, 15 s, 1 min, 5 min, then hourly.
 
-    Return how many were due. A processor's failure is stored in the row, and the next look tries again. Raise
+    Return how many were due. A processor's failure is stored in the row, and the next sweep tries again. Raise
     DatabaseUnavailable.
     """
     async with funding.acquire() as conn:
-        due = await store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
-    await _look_at_each(funding, due, fulfil, store.note_fault)
+        due = await store.claim_due(conn, funding.world.clock.now(), _AT_ONCE)
+    await _sweep_each(funding, due, fulfil, store.note_fault)
     return len(due)
 
 
-async def look_at_due_refunds(funding: Funding) -> int:
+async def sweep_refunds(funding: Funding) -> int:
     """Claim at most ten refunds that are due and continue each. Return how many were due. Raise DatabaseUnavailable."""
     async with funding.acquire() as conn:
-        due = await refund_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
-    await _look_at_each(funding, due, follow_refund, refund_store.note_fault)
+        due = await refund_store.claim_due(conn, funding.world.clock.now(), _AT_ONCE)
+    await _sweep_each(funding, due, follow_refund, refund_store.note_fault)
     return len(due)
 
 
-async def look_at_due_disputes(funding: Funding) -> int:
+async def sweep_disputes(funding: Funding) -> int:
     """Claim at most ten disputes that are due, hourly while open, and read each. Return how many were due.
 
     Raise DatabaseUnavailable.
     """
     async with funding.acquire() as conn:
-        due = await dispute_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
-    await _look_at_each(funding, due, look_at_dispute, dispute_store.note_fault)
+        due = await dispute_store.claim_due(conn, funding.world.clock.now(), _AT_ONCE)
+    await _sweep_each(funding, due, follow_dispute, dispute_store.note_fault)
     return len(due)
 
 
-async def look_at_due_withdrawals(funding: Funding) -> int:
+async def sweep_withdrawals(funding: Funding) -> int:
     """Claim at most ten withdrawals that are due and continue each. Return how many were due.
 
     Raise DatabaseUnavailable.
     """
     async with funding.acquire() as conn:
-        due = await withdrawal_store.claim_looks(conn, funding.world.clock.now(), _AT_ONCE)
-    await _look_at_each(funding, due, follow_withdrawal, withdrawal_store.note_fault)
+        due = await withdrawal_store.claim_due(conn, funding.world.clock.now(), _AT_ONCE)
+    await _sweep_each(funding, due, follow_withdrawal, withdrawal_store.note_fault)
     return len(due)
 
 
-Look = Callable[[Funding, UUID], Awaitable[object]]
+Follow = Callable[[Funding, UUID], Awaitable[object]]
 NoteFault = Callable[[asyncpg.Connection, UUID, str], Awaitable[object]]
 
 
-async def _look_at_each(funding: Funding, due: Iterable[UUID], look: Look, note: NoteFault) -> None:
-    """Call `look` for each id. A failure is stored in its row, and logged unless the processor caused it; others go
+async def _sweep_each(funding: Funding, due: Iterable[UUID], follow: Follow, note: NoteFault) -> None:
+    """Call `follow` for each id. A failure is stored in its row, and logged unless the processor caused it; others go
     on.
     """
 
-    async def look_at(row_id: UUID) -> None:
+    async def follow_one(row_id: UUID) -> None:
         try:
-            await look(funding, row_id)
+            await follow(funding, row_id)
         except Exception as error:
             if concerns_all(error):
                 raise
@@ -80,4 +80,4 @@ async def _look_at_each(funding: Funding, due: Iterable[UUID], look: Look, note:
             async with funding.acquire() as conn:
                 await note(conn, row_id, reason_of(error))
 
-    await asyncio.gather(*(look_at(row_id) for row_id in due))
+    await asyncio.gather(*(follow_one(row_id) for row_id in due))

@@ -22,7 +22,7 @@ from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.payments.processor import Processor
 from tokenharbor.payments.types import CheckoutOrder, ProcessorAbility
 
-FIRST_LOOK: Final = timedelta(seconds=5)
+FIRST_SWEEP_AFTER: Final = timedelta(seconds=5)
 """How long after its opening the sweep first reads a top-up."""
 
 KEYS_LAST: Final = timedelta(hours=5)
@@ -109,7 +109,7 @@ def _intent(funding: Funding, request: TopUpRequest, price: TopUpPrice, now: dat
         looks=0,
         rate=price.rate,
         rate_until=price.rate_until,
-        next_look_at=now + FIRST_LOOK,
+        next_look_at=now + FIRST_SWEEP_AFTER,
     )
 
 

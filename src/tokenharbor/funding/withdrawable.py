@@ -37,8 +37,8 @@ _MATURING: Final = ("referral", "cashback")
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-class WayOut(StrEnum):
-    """How a lot's credit can be withdrawn."""
+class DestinationKind(StrEnum):
+    """The kind of destination to which a lot's credit can be withdrawn."""
 
     ORIGINAL = "original"  # to the payment of its top-up
     PAYEE = "payee"
@@ -82,45 +82,47 @@ class LotOutlook:
 
     lot: Lot
     amount: Usd
-    way: WayOut
+    destination: DestinationKind
     since: datetime | None = None
     top_up_id: UUID | None = None
     why: WithheldReason | None = None
 
-    def leaves(self, way: WayOut, now: datetime) -> bool:
-        """Return whether the credit can be withdrawn in this way now."""
-        return self.way is way and self.since is not None and self.since <= now
+    def can_go_to(self, kind: DestinationKind, now: datetime) -> bool:
+        """Return whether the credit can be withdrawn to this kind of destination now."""
+        return self.destination is kind and self.since is not None and self.since <= now
 
 
 @dataclass(frozen=True, slots=True)
-class WithdrawalWay:
-    """The credit that can be withdrawn now to one place: the payment of a top-up, or a payee if `top_up_id` is None."""
+class WithdrawalDestination:
+    """The credit that can be withdrawn now to the payment of a top-up, or to a payee if `top_up_id` is None."""
 
     top_up_id: UUID | None
     amount: Usd
 
 
-def list_ways(lots: Sequence[LotOutlook], now: datetime) -> Sequence[WithdrawalWay]:
-    """Return the places to which credit can be withdrawn now; payees last."""
+def list_destinations(lots: Sequence[LotOutlook], now: datetime) -> Sequence[WithdrawalDestination]:
+    """Return the destinations to which credit can be withdrawn now; payees last."""
     original = [
-        WithdrawalWay(each.top_up_id, each.amount)
+        WithdrawalDestination(each.top_up_id, each.amount)
         for each in lots
-        if each.amount and each.top_up_id is not None and each.leaves(WayOut.ORIGINAL, now)
+        if each.amount and each.top_up_id is not None and each.can_go_to(DestinationKind.ORIGINAL, now)
     ]
-    to_payee = Usd(sum(each.amount for each in lots if each.leaves(WayOut.PAYEE, now)))
-    return [*original, WithdrawalWay(None, to_payee)] if to_payee else original
+    to_payee = Usd(sum(each.amount for each in lots if each.can_go_to(DestinationKind.PAYEE, now)))
+    return [*original, WithdrawalDestination(None, to_payee)] if to_payee else original
 
 
 def join_outlooks(lots: Sequence[LotOutlook]) -> Sequence[LotOutlook]:
     """Join neighbouring lots that can be withdrawn alike, with the sum of their amounts and the latest `since`:
     cashback makes a lot or two a day.
     """
-    found = []
-    for _, group in groupby(lots, lambda each: (each.lot.pool, each.lot.origin, each.way, each.top_up_id, each.why)):
+    joined = []
+    for _, group in groupby(
+        lots, lambda each: (each.lot.pool, each.lot.origin, each.destination, each.top_up_id, each.why)
+    ):
         alike = list(group)
         since = max((each.since for each in alike if each.since is not None), default=None)
-        found.append(replace(alike[0], amount=Usd(sum(each.amount for each in alike)), since=since))
-    return found
+        joined.append(replace(alike[0], amount=Usd(sum(each.amount for each in alike)), since=since))
+    return joined
 
 
 async def read_outlook(conn: asyncpg.Connection, funding: Funding, state: CreditState) -> Sequence[LotOutlook]:
@@ -129,11 +131,11 @@ async def read_outlook(conn: asyncpg.Connection, funding: Funding, state: Credit
     held_back = await funding.hooks.held_back(conn, state.account_id)
     rules = _Rules(captures, held_back, frozenset(funding.processors), funding.world.clock.now())
     locked = [
-        LotOutlook(state.lots[lot_id], amount, WayOut.NONE, why=WithheldReason.LOCKED)
+        LotOutlook(state.lots[lot_id], amount, DestinationKind.NONE, why=WithheldReason.LOCKED)
         for (lot_id, place), amount in state.restricted.items()
         if place is Restriction.LOCKED and amount
     ]
-    return [*(rules.look(piece) for piece in state.tail), *locked]
+    return [*(rules.outlook(piece) for piece in state.tail), *locked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,47 +147,47 @@ class _Rules:
     processors: frozenset[str]
     now: datetime
 
-    def look(self, piece: LotAmount) -> LotOutlook:
+    def outlook(self, piece: LotAmount) -> LotOutlook:
         lot = piece.lot
         if lot.pool is not Pool.PAID:
-            return LotOutlook(lot, piece.amount, WayOut.NONE, why=WithheldReason.GIVEN)
+            return LotOutlook(lot, piece.amount, DestinationKind.NONE, why=WithheldReason.GIVEN)
         if lot.id in self.captures:
             return self._top_up(piece, self.captures[lot.id])
         if lot.origin in _MATURING:
             return self._maturing(piece)
         if lot.origin == RETURNED:
             return self._returned(piece)
-        return LotOutlook(lot, piece.amount, WayOut.NONE, why=WithheldReason.NO_PAYMENT)
+        return LotOutlook(lot, piece.amount, DestinationKind.NONE, why=WithheldReason.NO_PAYMENT)
 
     def _top_up(self, piece: LotAmount, capture: CaptureBalance) -> LotOutlook:
         last = capture.processor_refundable_until
         if capture.processor not in self.processors:
-            return LotOutlook(piece.lot, piece.amount, WayOut.ORIGINAL, why=WithheldReason.NO_PROCESSOR)
+            return LotOutlook(piece.lot, piece.amount, DestinationKind.ORIGINAL, why=WithheldReason.NO_PROCESSOR)
         if last is None or self.now <= last:
             most = max(Usd(0), min(piece.amount, capture.left - capture.leaving))
-            return LotOutlook(piece.lot, most, WayOut.ORIGINAL, capture.paid_at, capture.top_up_id)
+            return LotOutlook(piece.lot, most, DestinationKind.ORIGINAL, capture.paid_at, capture.top_up_id)
         if capture.money.currency != BOOKS_CURRENCY:
-            return LotOutlook(piece.lot, piece.amount, WayOut.NONE, why=WithheldReason.CURRENCY)
+            return LotOutlook(piece.lot, piece.amount, DestinationKind.NONE, why=WithheldReason.CURRENCY)
         since = max(last, capture.dispute_until or last)
         why = None if since <= self.now else WithheldReason.DISPUTABLE
-        return LotOutlook(piece.lot, piece.amount, WayOut.PAYEE, since, why=why)
+        return LotOutlook(piece.lot, piece.amount, DestinationKind.PAYEE, since, why=why)
 
     def _maturing(self, piece: LotAmount) -> LotOutlook:
         lot = piece.lot
         if lot.id in self.held_back:
-            return LotOutlook(lot, piece.amount, WayOut.PAYEE, why=WithheldReason.NOT_EARNED)
+            return LotOutlook(lot, piece.amount, DestinationKind.PAYEE, why=WithheldReason.NOT_EARNED)
         why = None if lot.withdrawable_from and lot.withdrawable_from <= self.now else WithheldReason.NOT_MATURED
-        return LotOutlook(lot, piece.amount, WayOut.PAYEE, lot.withdrawable_from, why=why)
+        return LotOutlook(lot, piece.amount, DestinationKind.PAYEE, lot.withdrawable_from, why=why)
 
     def _returned(self, piece: LotAmount) -> LotOutlook:
-        """Which payment the credit came from is no longer known, so no payment may be open to a refund or dispute."""
+        """Require that no payment can be refunded or disputed, since the credit's own payment is no longer known."""
         lasts = [
             max(each.processor_refundable_until or _NEVER, each.dispute_until or each.paid_at)
             for each in self.captures.values()
         ]
         foreign = any(each.money.currency != BOOKS_CURRENCY for each in self.captures.values())
         if foreign or _NEVER in lasts or not lasts:
-            return LotOutlook(piece.lot, piece.amount, WayOut.NONE, why=WithheldReason.ORIGINAL_ONLY)
+            return LotOutlook(piece.lot, piece.amount, DestinationKind.NONE, why=WithheldReason.ORIGINAL_ONLY)
         since = max(lasts)
         why = None if since < self.now else WithheldReason.TOP_UPS_OPEN
-        return LotOutlook(piece.lot, piece.amount, WayOut.PAYEE, since, why=why)
+        return LotOutlook(piece.lot, piece.amount, DestinationKind.PAYEE, since, why=why)

@@ -8,7 +8,7 @@ import asyncpg
 
 from tokenharbor.funding import withdrawal_store
 from tokenharbor.funding.context import Funding, RewardReturn
-from tokenharbor.funding.withdrawable import RETURNED, TOP_UP, WayOut, read_outlook
+from tokenharbor.funding.withdrawable import RETURNED, TOP_UP, DestinationKind, read_outlook
 from tokenharbor.funding.withdrawal_types import WithdrawalPart
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import NANO_PER_CENT, ZERO, Usd
@@ -46,9 +46,9 @@ async def take_parts(conn: asyncpg.Connection, funding: Funding, account_id: UUI
     """
     wallets, now = Wallets(conn), funding.world.clock.now()
     state = await wallets.lock(account_id, now)
-    lots = [each.lot for each in await read_outlook(conn, funding, state) if each.leaves(WayOut.PAYEE, now)]
-    there = Usd(sum(state.unspent(lot.id) for lot in lots))
-    asked = there if most is None else min(most, there)
+    lots = [each.lot for each in await read_outlook(conn, funding, state) if each.can_go_to(DestinationKind.PAYEE, now)]
+    available = Usd(sum(state.unspent(lot.id) for lot in lots))
+    asked = available if most is None else min(most, available)
     rest = asked = asked - asked % NANO_PER_CENT
     from_top_ups = await withdrawal_store.read_topped_up(conn, account_id)
     from_top_ups = from_top_ups - await withdrawal_store.sum_from_top_ups(conn, account_id)
@@ -75,8 +75,8 @@ async def _take_back(
 ) -> RewardReturn:
     """Take back the rewards of a lot's part. If they would use up the whole part, take nothing."""
     hooks = funding.hooks
-    found = await hooks.preview_return(conn, account_id, part.lot_id, part.amount)
-    if found.reduced >= part.amount:
+    preview = await hooks.preview_return(conn, account_id, part.lot_id, part.amount)
+    if preview.reduced >= part.amount:
         return RewardSums(reduced=part.amount)
     return await hooks.take_back(conn, account_id, part.lot_id, part.amount, return_id=part.id, disputed=False)
 

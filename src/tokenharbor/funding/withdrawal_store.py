@@ -39,7 +39,7 @@ class WithdrawalQueries:
     set_failed: str
     set_settled_by: str
     set_fault: str
-    claim_looks: str
+    claim_due: str
 
 
 SQL = read_queries(WithdrawalQueries, "tokenharbor.funding", "withdrawals.sql")
@@ -118,7 +118,7 @@ async def count_open_to(conn: asyncpg.Connection, payee_id: UUID) -> int:
 async def set_decided(
     conn: asyncpg.Connection, withdrawal: Withdrawal, actor: str, reason: str, now: datetime
 ) -> Withdrawal:
-    """Store a decision. `withdrawal` has its new state and the time of its next look."""
+    """Store a decision. `withdrawal` has its new state and the time of its next sweep."""
     await conn.execute(
         SQL.set_decided, withdrawal.id, withdrawal.state.value, actor, now, withdrawal.next_look_at, reason
     )
@@ -157,14 +157,14 @@ async def set_settled_by(conn: asyncpg.Connection, withdrawal_id: UUID, actor: s
 
 
 async def note_fault(conn: asyncpg.Connection, withdrawal_id: UUID, fault: str, *, final: bool = False) -> Withdrawal:
-    """Store why the last look failed. With `final`, the sweep does not look again."""
+    """Store why the last try failed. With `final`, the sweep does not try again."""
     await conn.execute(SQL.set_fault, withdrawal_id, fault, final)
     return await get_withdrawal(conn, withdrawal_id)
 
 
-async def claim_looks(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
-    """Claim at most `most` withdrawals that are due for a look. Return their ids."""
-    return [row["id"] for row in await conn.fetch(SQL.claim_looks, now, most)]
+async def claim_due(conn: asyncpg.Connection, now: datetime, most: int) -> Sequence[UUID]:
+    """Claim at most `most` withdrawals that are due to be swept. Return their ids."""
+    return [row["id"] for row in await conn.fetch(SQL.claim_due, now, most)]
 
 
 async def _read(conn: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> Sequence[Withdrawal]:

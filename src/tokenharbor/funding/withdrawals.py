@@ -1,6 +1,6 @@
 """Withdrawals: previewed first; then the credit is set aside, a person approves, and the processor is asked.
 
-Invariant: credit leaves the line before money leaves the processor, and each credit has one way out. While the
+Invariant: credit leaves the line before money leaves the processor, and each credit can leave only once. While the
 processor of a top-up can refund it, its credit goes back to that payment: the withdrawal is a refund, without the
 edition's window. Later, and for matured rewards, it goes to a payee. `funding/withdrawable.py` has the rules.
 """
@@ -20,17 +20,17 @@ from tokenharbor.funding.payees import check_payee, payee_kinds
 from tokenharbor.funding.payouts import (
     check_withdrawals_allowed,
     give_up_payout,
-    look_at_withdrawal,
     part_returns,
     settle_payout,
+    try_follow_withdrawal,
 )
 from tokenharbor.funding.people import is_same_person
-from tokenharbor.funding.refund_calls import look_at_refund
+from tokenharbor.funding.refund_calls import try_follow_refund
 from tokenharbor.funding.refund_steps import give_up
 from tokenharbor.funding.refund_types import Refund, RefundOrigin
 from tokenharbor.funding.refunds import RefundRequest, approve_in_review, record_refund, reject_in_review, settle_refund
 from tokenharbor.funding.types import AutoTopUpStop
-from tokenharbor.funding.withdrawable import LotOutlook, WithdrawalWay, list_ways, read_outlook
+from tokenharbor.funding.withdrawable import LotOutlook, WithdrawalDestination, list_destinations, read_outlook
 from tokenharbor.funding.withdrawal_parts import take_parts
 from tokenharbor.funding.withdrawal_types import Withdrawal, WithdrawalProgress
 from tokenharbor.kernel.errors import Conflict, HarborError, Missing, Rejected
@@ -39,8 +39,8 @@ from tokenharbor.kernel.money import NANO_PER_CENT, ZERO, Money, Usd
 from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.ledger.wallets import Wallets
 
-FIRST_LOOK: Final = timedelta(seconds=5)
-"""How long after a withdrawal was recorded the sweep first looks at it; its caller has asked the processor by then."""
+FIRST_SWEEP_AFTER: Final = timedelta(seconds=5)
+"""How long after a withdrawal was recorded the sweep first follows it; its caller has asked the processor by then."""
 
 _LONGEST_KEY = 200
 
@@ -70,14 +70,14 @@ class WithdrawalPreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountOutlook:
-    """What an account can withdraw now or later. `frozen` says why nothing can be withdrawn now; if it is None, `ways`
-    are the amounts by place. `policy` has the edition's bounds.
+    """What an account can withdraw now or later. `frozen` says why nothing can be withdrawn now; if it is None,
+    `destinations` has the amounts. `policy` has the edition's bounds.
     """
 
     account_id: UUID
     lots: Sequence[LotOutlook]
     day_left: Usd
-    ways: Sequence[WithdrawalWay]
+    destinations: Sequence[WithdrawalDestination]
     policy: WithdrawalPolicy
     payee_kinds: Mapping[str, frozenset[str]]
     frozen: HarborError | None = None
@@ -100,7 +100,7 @@ async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
         account_id=account_id,
         lots=lots,
         day_left=left,
-        ways=() if frozen else list_ways(lots, now),
+        destinations=() if frozen else list_destinations(lots, now),
         policy=funding.policy().withdrawals,
         payee_kinds=payee_kinds(funding),
         frozen=frozen,
@@ -135,7 +135,7 @@ async def ask_withdrawal(funding: Funding, request: WithdrawalRequest) -> Withdr
         withdrawal = known or (await _record(conn, funding, request)).withdrawal
     if known is None and withdrawal.state is WithdrawalProgress.ASKED:
         funding.report(FundingAlarm.WITHDRAWAL_WAITS, withdrawal.shown_id, withdrawal.processor)
-    return await _go_on(funding, withdrawal)
+    return await _continue(funding, withdrawal)
 
 
 async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
@@ -152,24 +152,24 @@ async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, 
         next_look_at = None
         if withdrawal.payee_id is not None:
             await check_payee(conn, funding, withdrawal.account_id, withdrawal.payee_id)
-            next_look_at = now + FIRST_LOOK
+            next_look_at = now + FIRST_SWEEP_AFTER
         else:
             await approve_in_review(conn, funding, await _refund(conn, withdrawal), actor, reason)
         approved = dataclasses.replace(withdrawal, state=WithdrawalProgress.APPROVED, next_look_at=next_look_at)
         withdrawal = await withdrawal_store.set_decided(conn, approved, actor, reason, now)
-    return await _go_on(funding, withdrawal)
+    return await _continue(funding, withdrawal)
 
 
 async def reject_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
     """Reject a waiting withdrawal and return its credit. Raise Missing, or Conflict if it does not wait."""
-    return await _turn_down(funding, withdrawal_id, WithdrawalProgress.REJECTED, actor, reason)
+    return await _reject(funding, withdrawal_id, WithdrawalProgress.REJECTED, actor, reason)
 
 
 async def cancel_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
     """Cancel a waiting withdrawal for its account and return its credit. Raise Missing, or Conflict if it does not
     wait.
     """
-    return await _turn_down(funding, withdrawal_id, WithdrawalProgress.CANCELLED, actor, reason)
+    return await _reject(funding, withdrawal_id, WithdrawalProgress.CANCELLED, actor, reason)
 
 
 async def settle_withdrawal(funding: Funding, withdrawal_id: UUID, reference: str | None, actor: str) -> Withdrawal:
@@ -210,13 +210,13 @@ async def end_uncalled(
     return ended
 
 
-async def _go_on(funding: Funding, withdrawal: Withdrawal) -> Withdrawal:
+async def _continue(funding: Funding, withdrawal: Withdrawal) -> Withdrawal:
     """Ask the processor for a withdrawal, if it is approved."""
     if withdrawal.state is not WithdrawalProgress.APPROVED:
         return withdrawal
     if withdrawal.refund_id is None:
-        return await look_at_withdrawal(funding, withdrawal.id)
-    await look_at_refund(funding, withdrawal.refund_id)
+        return await try_follow_withdrawal(funding, withdrawal.id)
+    await try_follow_refund(funding, withdrawal.refund_id)
     return await _read(funding, withdrawal.id)
 
 
@@ -252,12 +252,12 @@ async def _record(conn: asyncpg.Connection, funding: Funding, request: Withdrawa
     await funding.hooks.run_due(conn, request.account_id)
     await check_withdrawals_allowed(conn, funding, await Wallets(conn).lock(request.account_id, now))
     draft = _Draft(conn, funding, request)
-    made = await (draft.to_payee() if request.top_up_id is None else draft.to_what_paid(request.top_up_id))
-    await _check_amount(conn, funding, made.withdrawal)
-    why = f"{made.withdrawal.shown_id}: credit is withdrawn"
+    preview = await (draft.to_payee() if request.top_up_id is None else draft.to_payment(request.top_up_id))
+    await _check_amount(conn, funding, preview.withdrawal)
+    why = f"{preview.withdrawal.shown_id}: credit is withdrawn"
     await auto_store.stop(conn, request.account_id, AutoTopUpStop.WITHDRAWAL, why, now)
-    kept = await withdrawal_store.add_withdrawal(conn, made.withdrawal)
-    return dataclasses.replace(made, withdrawal=kept)
+    stored = await withdrawal_store.add_withdrawal(conn, preview.withdrawal)
+    return dataclasses.replace(preview, withdrawal=stored)
 
 
 async def _check_amount(conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal) -> None:
@@ -282,7 +282,7 @@ async def _day_left(conn: asyncpg.Connection, funding: Funding, account_id: UUID
     return max(ZERO, funding.policy().withdrawals.day - asked)
 
 
-async def _turn_down(
+async def _reject(
     funding: Funding, withdrawal_id: UUID, state: WithdrawalProgress, actor: str, reason: str
 ) -> Withdrawal:
     async with funding.change() as conn:
@@ -321,13 +321,13 @@ class _Draft:
         self._now: datetime = funding.world.clock.now()
         self._waits = funding.policy().withdrawals.approval
 
-    async def to_what_paid(self, top_up_id: UUID) -> WithdrawalPreview:
+    async def to_payment(self, top_up_id: UUID) -> WithdrawalPreview:
         """Prepare a withdrawal to a top-up's payment, as a refund of the top-up."""
         top_up = await store.get_top_up(self._conn, top_up_id)
         if top_up.account_id != self._request.account_id:
             raise Missing(f"the account has no top-up {top_up.shown_id}")
         withdrawal_id = self._funding.world.ids.new()
-        wanted = RefundRequest(
+        request = RefundRequest(
             top_up_id=top_up_id,
             idempotency_key=f"withdrawal/{withdrawal_id}",
             origin=RefundOrigin.WITHDRAWAL,
@@ -335,11 +335,11 @@ class _Draft:
             amount=self._request.amount,
             reason=self._request.reason,
         )
-        recorded = await record_refund(self._conn, self._funding, wanted, waits=self._waits)
+        recorded = await record_refund(self._conn, self._funding, request, waits=self._waits)
         refund = recorded.refund
-        made = self._made(withdrawal_id, refund.processor, refund.amount, refund.money)
-        made = dataclasses.replace(made, refund_id=refund.id, pretended=top_up.pretended, next_look_at=None)
-        return WithdrawalPreview(withdrawal=made, rewards=recorded.rewards)
+        withdrawal = self._new_withdrawal(withdrawal_id, refund.processor, refund.amount, refund.money)
+        withdrawal = dataclasses.replace(withdrawal, refund_id=refund.id, pretended=top_up.pretended, next_look_at=None)
+        return WithdrawalPreview(withdrawal=withdrawal, rewards=recorded.rewards)
 
     async def to_payee(self) -> WithdrawalPreview:
         """Prepare a withdrawal to a payee, from the lots that can go there, top-ups first."""
@@ -352,11 +352,11 @@ class _Draft:
             raise Conflict("nothing can be withdrawn to a payee now").because(ErrorReason.WITHDRAWAL_NOTHING)
         self._check_given(taken.given)
         withdrawal_id = self._funding.world.ids.new()
-        made = self._made(withdrawal_id, payee.processor, amount, Money.of_usd_down(amount))
-        made = dataclasses.replace(made, payee_id=payee.id, parts=taken.parts)
+        withdrawal = self._new_withdrawal(withdrawal_id, payee.processor, amount, Money.of_usd_down(amount))
+        withdrawal = dataclasses.replace(withdrawal, payee_id=payee.id, parts=taken.parts)
         for part in taken.parts:
-            await part_returns(self._conn, self._funding, made, part).set_aside(part.amount)
-        return WithdrawalPreview(withdrawal=made, rewards=taken.rewards)
+            await part_returns(self._conn, self._funding, withdrawal, part).set_aside(part.amount)
+        return WithdrawalPreview(withdrawal=withdrawal, rewards=taken.rewards)
 
     def _check_given(self, given: Usd) -> None:
         """Raise Rejected, with the most that can be withdrawn, if that is less than asked for, to the cent."""
@@ -378,8 +378,8 @@ class _Draft:
                 ErrorReason.WITHDRAWAL_NOT_PRETENDED
             )
 
-    def _made(self, withdrawal_id: UUID, processor: str, amount: Usd, money: Money) -> Withdrawal:
-        """Return the withdrawal; the caller sets its target."""
+    def _new_withdrawal(self, withdrawal_id: UUID, processor: str, amount: Usd, money: Money) -> Withdrawal:
+        """Return the withdrawal without its destination, which the caller sets."""
         request = self._request
         return Withdrawal(
             id=withdrawal_id,
@@ -396,5 +396,5 @@ class _Draft:
             money=money,
             state=WithdrawalProgress.ASKED if self._waits else WithdrawalProgress.APPROVED,
             asked_at=self._now,
-            next_look_at=None if self._waits else self._now + FIRST_LOOK,
+            next_look_at=None if self._waits else self._now + FIRST_SWEEP_AFTER,
         )

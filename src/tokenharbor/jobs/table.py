@@ -16,10 +16,10 @@ from tokenharbor.db.partitions import ensure_partitions
 from tokenharbor.funding.auto import top_up_low_accounts
 from tokenharbor.funding.events import handle_events, sweep_events
 from tokenharbor.funding.sweep import (
-    look_at_due_disputes,
-    look_at_due_refunds,
-    look_at_due_top_ups,
-    look_at_due_withdrawals,
+    sweep_disputes,
+    sweep_refunds,
+    sweep_top_ups,
+    sweep_withdrawals,
 )
 from tokenharbor.jobs.job import Job, JobContext
 from tokenharbor.kernel.signing import MessageSigner
@@ -76,10 +76,10 @@ async def _follow_payments(context: JobContext) -> None:
     """Handle events of processors, and check the top-ups, refunds, disputes and withdrawals that are due."""
     work = (
         handle_events,
-        look_at_due_top_ups,
-        look_at_due_refunds,
-        look_at_due_disputes,
-        look_at_due_withdrawals,
+        sweep_top_ups,
+        sweep_refunds,
+        sweep_disputes,
+        sweep_withdrawals,
     )
     while any([await each(context.funding) for each in work]):
         pass

@@ -10,7 +10,7 @@ from tokenharbor.app.commands.database import at_database
 from tokenharbor.app.session import CommandSession
 from tokenharbor.funding.documents import ReconciliationDocument
 from tokenharbor.funding.reconcile import Reconciliation, reconcile_processor, reconcile_provider
-from tokenharbor.funding.statement_reading import read_costs, read_moves
+from tokenharbor.funding.statement_reading import read_costs, read_movements
 from tokenharbor.kernel.documents import plain_document
 from tokenharbor.kernel.money import Usd
 
@@ -38,7 +38,7 @@ async def reconcile(
         raise click.UsageError("give either --provider or --processor")
     if provider is not None:
         return _result(await reconcile_provider(session.conn, provider, read_costs(statement), tolerance), provider)
-    return _result(await reconcile_processor(session.conn, str(processor), read_moves(statement)), str(processor))
+    return _result(await reconcile_processor(session.conn, str(processor), read_movements(statement)), str(processor))
 
 
 def _result(found: Reconciliation, name: str) -> CommandResult:

@@ -10,9 +10,9 @@ from tokenharbor.alerts.words import notice_subject, read_facts
 async def test_a_refund_is_told_once_however_often_it_is_heard_of(till: Till) -> None:
     top_up = await paid(till)
     made = await refund(till, top_up, usd="4")
-    told = (await till.processor.list_refunds(top_up.capture_id or ""))[0]
+    reported = (await till.processor.list_refunds(top_up.capture_id or ""))[0]
     for number in (1, 2):
-        await tell(till, told, number)
+        await tell(till, reported, number)
     async with till.pool.acquire() as conn:
         found = [notice for notice, _ in await list_notices(conn, till.account_id, 10)]
     notice = next(each for each in found if each.kind.value == "refund_made")

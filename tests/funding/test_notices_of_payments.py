@@ -17,7 +17,7 @@ from tokenharbor.kernel.money import Usd
 from tokenharbor.payments.types import DisputeState, PaymentState
 
 
-async def told(till: Till) -> list[tuple[str, str]]:
+async def notices(till: Till) -> list[tuple[str, str]]:
     """Kinds and subjects, oldest first."""
     async with till.pool.acquire() as conn:
         found = await list_notices(conn, till.account_id, 100)
@@ -27,12 +27,12 @@ async def told(till: Till) -> list[tuple[str, str]]:
 
 async def test_a_top_up_is_told_once_however_often_it_is_heard_of(till: Till) -> None:
     opened = await till.open("10", save_method=True)
-    assert await told(till) == []
+    assert await notices(till) == []
     till.processor.pay(opened.shown_id)
     for number in (1, 2, 3):
         await till.deliver(opened, number)
     await fulfil(till.funding, opened.id)
-    assert await told(till) == [("top_up_received", "Top-up received: 10.00 USD of credit")]
+    assert await notices(till) == [("top_up_received", "Top-up received: 10.00 USD of credit")]
 
 
 async def test_a_credit_that_is_undone_is_not_told(till: Till) -> None:
@@ -46,7 +46,7 @@ async def test_a_credit_that_is_undone_is_not_told(till: Till) -> None:
     till.processor.pay(opened.shown_id)
     till.hooks = Hooks()
     await fulfil(till.funding, opened.id)
-    assert await told(till) == []
+    assert await notices(till) == []
 
 
 async def test_automatic_top_ups_and_their_stop_are_told(till: Till) -> None:
@@ -60,7 +60,7 @@ async def test_automatic_top_ups_and_their_stop_are_told(till: Till) -> None:
         till.clock.advance(timedelta(hours=1))
         till.processor.charge_state = state
         await top_up_low_accounts(till.funding)
-    assert [kind for kind, _ in await told(till)] == ["top_up_received", "auto_top_up_made", "auto_top_up_stopped"]
+    assert [kind for kind, _ in await notices(till)] == ["top_up_received", "auto_top_up_made", "auto_top_up_stopped"]
     reason = await till.pool.fetchval("select facts from notice where kind = 'auto_top_up_stopped'")
     stopped = await till.pool.fetchval("select stop_reason from auto_top_up")
     assert msgspec.json.decode(reason) == {"reason": stopped, "code": "payment_failed"}
@@ -87,7 +87,7 @@ async def test_a_dispute_is_told_when_it_is_opened_and_when_it_is_over_and_the_o
         till.clock.advance(timedelta(minutes=1))
         for again in (1, 2):
             await hear(till, dispute(till, 1000, state, withdrawn), number * 10 + again)
-    assert await told(till) == [
+    assert await notices(till) == [
         ("top_up_received", "Top-up received: 10.00 USD of credit"),
         ("dispute_opened", "Payment disputed: 10.00 USD"),
         ("dispute_lost", "Dispute closed: 10.00 USD returned to the payer"),
@@ -110,7 +110,7 @@ async def test_a_withdrawal_is_told_at_each_step_once(till: Till) -> None:
     for state in ("approved", "called", "called", "done", "done"):
         till.clock.advance(timedelta(minutes=1))
         await till.pool.execute("update withdrawal set state = $1, decided_at = $2", state, till.clock.now())
-    assert sorted(await told(till)) == [
+    assert sorted(await notices(till)) == [
         ("withdrawal_approved", "Withdrawal approved: 5.00 USD"),
         ("withdrawal_asked", "Withdrawal requested: 5.00 USD"),
         ("withdrawal_done", "Withdrawal paid out: 5.00 USD"),
