@@ -40,7 +40,7 @@ class _NotInUse(DeliveryError):
 
 
 async def deliver_due(alerting: Alerting) -> int:
-    """Claim at most ten deliveries that are due and try each. Return how many were due. Raise DatabaseUnavailable."""
+    """Claim at most ten deliveries that are due and try each. Return how many were due. Raises DatabaseUnavailable."""
     async with alerting.acquire() as conn:
         due = list(await store.claim_deliveries(conn, alerting.world.clock.now(), _AT_ONCE))
     await asyncio.gather(*(_deliver(alerting, each) for each in due))
@@ -48,7 +48,7 @@ async def deliver_due(alerting: Alerting) -> int:
 
 
 async def deliver_notice(alerting: Alerting, notice_id: UUID) -> None:
-    """Try now the deliveries of one notice that are due and not claimed elsewhere. Raise DatabaseUnavailable."""
+    """Try now the deliveries of one notice that are due and not claimed elsewhere. Raises DatabaseUnavailable."""
     async with alerting.acquire() as conn:
         due = await store.claim_deliveries(conn, alerting.world.clock.now(), len(NoticeChannel), notice_id)
     for each in due:

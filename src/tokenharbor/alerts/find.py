@@ -23,7 +23,7 @@ SQL = read_queries(FindQueries, "tokenharbor.alerts", "find.sql")
 async def find_notices(alerting: Alerting) -> None:
     """Write the notices that are due and were not written in their period; for a job. Each kind is one transaction.
 
-    Raise the first failure of a kind after all kinds were tried.
+    Raises the first failure of a kind after all kinds were tried.
     """
     queries, each = asdict(SQL), EachRow("alerts")
     async with alerting.acquire() as conn:

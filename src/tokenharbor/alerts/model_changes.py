@@ -63,7 +63,7 @@ def coming_changes(catalog: Catalog, now: datetime) -> list[ComingChange]:
 
 
 async def find_model_changes(alerting: Alerting, catalog: Catalog) -> None:
-    """Write the notices of coming changes; for a job. Raise the first failure of a change after all were tried."""
+    """Write the notices of coming changes; for a job. Raises the first failure of a change after all were tried."""
     each = EachRow("model_changes")
     await each.do(coming_changes(catalog, alerting.world.clock.now()), partial(_tell_users, alerting))
     each.end()

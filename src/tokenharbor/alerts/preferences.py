@@ -27,14 +27,14 @@ class AlertChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def show_alerts(alerting: Alerting, account_id: UUID) -> AlertPreferences:
-    """Return the account's preferences. Raise Missing."""
+    """Return the account's preferences. Raises Missing."""
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         return await store.read_preferences(conn, account_id)
 
 
 async def change_alerts(alerting: Alerting, account_id: UUID, change: AlertChange) -> AlertPreferences:
-    """Change the fields that are set in `change`. Return the new preferences. Raise Missing."""
+    """Change the fields that are set in `change`. Return the new preferences. Raises Missing."""
     stated = {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}
     async with alerting.acquire() as conn, conn.transaction():
         await get_account(conn, account_id)
@@ -44,7 +44,7 @@ async def change_alerts(alerting: Alerting, account_id: UUID, change: AlertChang
 
 
 async def set_webhook(alerting: Alerting, account_id: UUID, url: str) -> AlertWebhook:
-    """Set the account's webhook with a new secret, which is shown once. Raise Missing, or Rejected for a bad URL."""
+    """Set the account's webhook with a new secret, which is shown once. Raises Missing, or Rejected for a bad URL."""
     check_webhook_url(url, private=alerting.webhooks.private)
     webhook = AlertWebhook(url, alerting.world.entropy.bytes(_SECRET_BYTES))
     async with alerting.acquire() as conn:
@@ -54,7 +54,7 @@ async def set_webhook(alerting: Alerting, account_id: UUID, url: str) -> AlertWe
 
 
 async def drop_webhook(alerting: Alerting, account_id: UUID) -> None:
-    """Remove the account's webhook. Raise Missing for the account."""
+    """Remove the account's webhook. Raises Missing for the account."""
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         await store.drop_webhook(conn, account_id)
@@ -77,7 +77,7 @@ async def restore_alerts(
 
 
 async def send_test(alerting: Alerting, account_id: UUID) -> tuple[Notice, Sequence[NoticeDelivery]]:
-    """Send a test notice by every channel. Return it with its deliveries. Raise Missing."""
+    """Send a test notice by every channel. Return it with its deliveries. Raises Missing."""
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         notice_id = await store.add_test(conn, account_id, alerting.world.clock.now())
@@ -90,7 +90,7 @@ async def send_test(alerting: Alerting, account_id: UUID) -> tuple[Notice, Seque
 async def list_notices(
     alerting: Alerting, account_id: UUID, most: int
 ) -> Sequence[tuple[Notice, Sequence[NoticeDelivery]]]:
-    """Return at most `most` of the account's notices with their deliveries, newest first. Raise Missing."""
+    """Return at most `most` of the account's notices with their deliveries, newest first. Raises Missing."""
     async with alerting.acquire() as conn:
         await get_account(conn, account_id)
         return await store.list_notices(conn, account_id, most)

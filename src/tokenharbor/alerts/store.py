@@ -63,7 +63,7 @@ async def write_preferences(conn: asyncpg.Connection, wanted: AlertPreferences, 
 
 
 async def read_webhook(conn: asyncpg.Connection, seal: SecretBox, account_id: UUID) -> AlertWebhook | None:
-    """Return the account's webhook, or None. Raise Misconfigured if its secret was sealed with another root secret."""
+    """Return the account's webhook, or None. Raises Misconfigured if its secret was sealed with another root secret."""
     row = await conn.fetchrow(SQL.webhook, account_id)
     if row is None:
         return None

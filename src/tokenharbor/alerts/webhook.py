@@ -56,7 +56,7 @@ def sign_webhook(secret: bytes, message_id: str, unix_seconds: int, body: bytes)
 
 
 def check_webhook_url(url: str, *, private: bool) -> SplitResult:
-    """Return the parts of a URL. Raise Rejected if it can never be a webhook's.
+    """Return the parts of a URL. Raises Rejected if it can never be a webhook's.
 
     The addresses of its host are checked at each post.
     """
@@ -93,7 +93,7 @@ class WebhookSender:
         self.private = private
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Return when the receiver has answered with 2xx. Raise DeliveryUnavailable or DeliveryRefused."""
+        """Return when the receiver has answered with 2xx. Raises DeliveryUnavailable or DeliveryRefused."""
         try:
             parts = check_webhook_url(url, private=self.private)
         except Rejected as error:

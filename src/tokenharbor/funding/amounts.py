@@ -28,7 +28,7 @@ class TopUpPrice:
 
 
 def rate_micro(text: str) -> int:
-    """Return a rate in millionths. Raise ValueError unless it is a positive decimal with at most six places."""
+    """Return a rate in millionths. Raises ValueError unless it is a positive decimal with at most six places."""
     match = _RATE.fullmatch(text)
     micro = 0 if match is None else int(match[1]) * 1_000_000 + int((match[2] or "").ljust(6, "0"))
     if micro <= 0:
@@ -37,7 +37,7 @@ def rate_micro(text: str) -> int:
 
 
 def is_rate_within(policy: TopUpPolicy, per_usd: str) -> bool:
-    """Return whether a rate is within the edition's bounds. Raise ValueError if it is no rate."""
+    """Return whether a rate is within the edition's bounds. Raises ValueError if it is no rate."""
     return rate_micro(policy.cny_rate_least) <= rate_micro(per_usd) <= rate_micro(policy.cny_rate_most)
 
 
@@ -46,7 +46,7 @@ def price_top_up(
 ) -> TopUpPrice:
     """Return the price of a credit of `amount`. In another currency it is rounded up to the minor unit.
 
-    Raise Rejected if the edition does not sell the amount or the currency, or if there is no rate in force.
+    Raises Rejected if the edition does not sell the amount or the currency, or if there is no rate in force.
     """
     _check_amount(policy, amount)
     if currency not in policy.currencies:

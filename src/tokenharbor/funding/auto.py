@@ -91,13 +91,13 @@ class AutoTopUpOutlook:
 
 
 async def show_auto_top_up(funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
-    """Return the account's auto top-up. Raise Missing."""
+    """Return the account's auto top-up. Raises Missing."""
     async with funding.acquire() as conn:
         return await _read_outlook(conn, funding, account_id)
 
 
 async def set_auto_top_up(funding: Funding, account_id: UUID, settings: AutoTopUpSettings) -> AutoTopUpOutlook:
-    """Switch auto top-up on. Raise Missing; Rejected if the edition does not allow it or no method is saved."""
+    """Switch auto top-up on. Raises Missing; Rejected if the edition does not allow it or no method is saved."""
     policy, now = funding.policy(), funding.world.clock.now()
     _check_settings(policy.auto_topup, settings)
     price_top_up(policy.topups, settings.amount, BOOKS_CURRENCY, None, now)
@@ -119,7 +119,7 @@ async def set_auto_top_up(funding: Funding, account_id: UUID, settings: AutoTopU
 
 
 async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str) -> AutoTopUpOutlook:
-    """Switch auto top-up off. Raise Missing."""
+    """Switch auto top-up off. Raises Missing."""
     async with funding.change() as conn:
         await get_account(conn, account_id)
         await auto_store.switch_off(conn, account_id, funding.world.clock.now(), actor)
@@ -129,7 +129,7 @@ async def switch_off_auto_top_up(funding: Funding, account_id: UUID, actor: str)
 async def top_up_low_accounts(funding: Funding) -> None:
     """Charge every account that is due; for a job. If a processor does not answer, the sweep asks it again.
 
-    Raise the first failure of an account after all were tried.
+    Raises the first failure of an account after all were tried.
     """
     async with funding.acquire() as conn:
         low = await auto_store.list_low(conn)
@@ -167,7 +167,7 @@ async def _begin(funding: Funding, account_id: UUID) -> TopUp | None:
 
 
 async def _read_outlook(conn: asyncpg.Connection, funding: Funding, account_id: UUID) -> AutoTopUpOutlook:
-    """Return the account's auto top-up. Raise Missing."""
+    """Return the account's auto top-up. Raises Missing."""
     policy, now = funding.policy().auto_topup, funding.world.clock.now()
     await get_account(conn, account_id)
     wanted = await auto_store.get(conn, account_id)
@@ -288,7 +288,7 @@ def _check_settings(policy: AutoTopUpPolicy, settings: AutoTopUpSettings) -> Non
 async def _processor_with_method(
     conn: asyncpg.Connection, funding: Funding, account_id: UUID, wanted: str | None
 ) -> str:
-    """Return the first processor that may charge the account's saved method. Raise Rejected."""
+    """Return the first processor that may charge the account's saved method. Raises Rejected."""
     for processor in funding.offered(ProcessorAbility.CHARGE_SAVED):
         if wanted in (None, processor.name) and await store.read_saved_method(conn, account_id, processor.name):
             return processor.name

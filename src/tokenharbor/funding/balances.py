@@ -47,7 +47,7 @@ class AddressBalances:
 
 
 async def read_address_balances(conn: asyncpg.Connection) -> AddressBalances:
-    """Return the balances of one moment. Reads all entries. Raise DatabaseUnavailable."""
+    """Return the balances of one moment. Reads all entries. Raises DatabaseUnavailable."""
     with as_database_unavailable():
         async with conn.transaction(isolation="repeatable_read", readonly=True):
             await conn.execute(SQL.allow_long)

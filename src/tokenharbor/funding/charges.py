@@ -15,7 +15,7 @@ async def charge_or_find(funding: Funding, top_up: TopUp) -> Payment:
     It is charged once: all tries have one idempotency key. If the top-up is older than processors keep keys, is no
     longer open, or auto top-up is off, nothing is charged: an earlier charge is only searched for.
 
-    Raise ProcessorUnavailable or ProcessorRefused.
+    Raises ProcessorUnavailable or ProcessorRefused.
     """
     processor = funding.processor(top_up.processor)
     async with funding.acquire() as conn:

@@ -171,7 +171,7 @@ class Funding:
             yield conn
 
     def processor(self, name: str) -> Processor:
-        """Return a processor by name. Raise ProcessorUnavailable if it is no longer configured, or may not pretend."""
+        """Return a processor by name. Raises ProcessorUnavailable if it is no longer configured, or may not pretend."""
         if name not in self.processors:
             raise ProcessorUnavailable(f"the processor {name} is not configured")
         if name in self.pretended and not self.may_pretend():
@@ -188,7 +188,7 @@ class Funding:
         return [each for each in named if ability in each.abilities]
 
     def known_processor(self, name: str) -> Processor:
-        """Return the processor that a webhook is for. Raise Missing."""
+        """Return the processor that a webhook is for. Raises Missing."""
         if name not in self.processors:
             raise Missing(f"no processor {name[:40]!r}")
         return self.processors[name]

@@ -100,7 +100,7 @@ async def add_dispute(conn: asyncpg.Connection, dispute: Dispute) -> Dispute:
 
 
 async def get_dispute(conn: asyncpg.Connection, dispute_id: UUID) -> Dispute:
-    """Return a dispute. Raise Missing."""
+    """Return a dispute. Raises Missing."""
     row = await conn.fetchrow(SQL.dispute, dispute_id)
     if row is None:
         raise Missing(f"no such dispute: {ids.show('dispute', dispute_id)}")

@@ -41,7 +41,7 @@ async def handle_dispute(funding: Funding, processor: str, event: ProcessorEvent
 
 
 async def follow_dispute(funding: Funding, dispute_id: UUID) -> None:
-    """Read a dispute again and apply it. Raise Missing, ProcessorError or DatabaseUnavailable."""
+    """Read a dispute again and apply it. Raises Missing, ProcessorError or DatabaseUnavailable."""
     async with funding.acquire() as conn:
         dispute = await dispute_store.get_dispute(conn, dispute_id)
     reported = await funding.processor(dispute.processor).read_dispute(dispute.dispute_id)
@@ -51,7 +51,7 @@ async def follow_dispute(funding: Funding, dispute_id: UUID) -> None:
 async def apply_dispute(funding: Funding, processor: str, reported: ProcessorDispute) -> Dispute:
     """Apply a dispute as read, in one transaction. Return ours.
 
-    Raise ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused if the currencies
+    Raises ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused if the currencies
     differ.
     """
     async with funding.change() as conn:
@@ -76,7 +76,7 @@ async def apply_dispute(funding: Funding, processor: str, reported: ProcessorDis
 async def _lock_capture(
     conn: asyncpg.Connection, funding: Funding, processor: str, reported: ProcessorDispute
 ) -> CaptureBalance:
-    """Lock the wallet of a dispute's capture and return the capture. Raise ProcessorUnavailable or ProcessorRefused."""
+    """Lock a dispute's wallet and return the disputed capture. Raises ProcessorUnavailable or ProcessorRefused."""
     found = await refund_store.find_capture(conn, processor, reported.capture_id)
     if found is not None:
         await Wallets(conn).lock_wallet(found.account_id, funding.world.clock.now())

@@ -51,7 +51,7 @@ SQL = read_queries(EventQueries, "tokenharbor.funding", "events.sql")
 async def receive_webhook(funding: Funding, processor: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Store a webhook's event; `handle_events` handles it later. Return whether it is new.
 
-    Raise Missing for an unknown processor; ForgedEvent; ProcessorUnavailable if the event cannot be checked now;
+    Raises Missing for an unknown processor; ForgedEvent; ProcessorUnavailable if the event cannot be checked now;
     DatabaseUnavailable.
     """
     event = await funding.known_processor(processor).read_event(headers, body)
@@ -60,7 +60,7 @@ async def receive_webhook(funding: Funding, processor: str, headers: Mapping[str
 
 
 async def handle_events(funding: Funding) -> int:
-    """Handle at most ten events that are due. Return how many were due. Raise DatabaseUnavailable."""
+    """Handle at most ten events that are due. Return how many were due. Raises DatabaseUnavailable."""
     async with funding.acquire() as conn:
         rows = await conn.fetch(SQL.claim, funding.world.clock.now(), _AT_ONCE)
     for row in rows:
@@ -71,7 +71,7 @@ async def handle_events(funding: Funding) -> int:
 async def sweep_events(funding: Funding) -> None:
     """List each processor's events since the last sweep, to find those for which no webhook arrived.
 
-    Raise the first failure of a processor after all were asked.
+    Raises the first failure of a processor after all were asked.
     """
     each = EachRow("processor_events")
     await each.do(funding.processors, partial(_sweep, funding))

@@ -53,7 +53,7 @@ class AppliedPayment:
 
 
 async def fulfil(funding: Funding, top_up_id: UUID) -> TopUp:
-    """Read a top-up's payment again and apply it. Raise Missing, ProcessorUnavailable or DatabaseUnavailable."""
+    """Read a top-up's payment again and apply it. Raises Missing, ProcessorUnavailable or DatabaseUnavailable."""
     async with funding.acquire() as conn:
         top_up = await store.get_top_up(conn, top_up_id)
     if top_up.state is TopUpState.PAID or top_up.processor == MANUAL:
@@ -68,7 +68,7 @@ async def fulfil(funding: Funding, top_up_id: UUID) -> TopUp:
 
 
 async def apply_payment(funding: Funding, top_up_id: UUID, payment: Payment) -> TopUp:
-    """Apply a payment as read, in one transaction. Raise Missing or DatabaseUnavailable."""
+    """Apply a payment as read, in one transaction. Raises Missing or DatabaseUnavailable."""
     try:
         async with funding.change() as conn:
             taken = await apply_payment_on(conn, funding, top_up_id, payment)
@@ -86,7 +86,7 @@ async def apply_payment_on(
 ) -> AppliedPayment:
     """Apply a payment as read, in the caller's transaction; the caller raises the alarm after its commit.
 
-    Raise Missing, BooksRefused or DatabaseUnavailable.
+    Raises Missing, BooksRefused or DatabaseUnavailable.
     """
     now = funding.world.clock.now()
     account_id = (await store.get_top_up(conn, top_up_id)).account_id
@@ -108,7 +108,7 @@ async def apply_payment_on(
 
 
 async def _read_again(funding: Funding, top_up: TopUp) -> Payment | None:
-    """Return the payment, or None if the processor knows none. Raise ProcessorUnavailable or ProcessorRefused."""
+    """Return the payment, or None if the processor knows none. Raises ProcessorUnavailable or ProcessorRefused."""
     processor = funding.processor(top_up.processor)
     if top_up.processor_id is not None:
         return await processor.read_payment(top_up.processor_id, top_up.shown_id)

@@ -34,7 +34,7 @@ async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
     """Record a payment. Return its top-up: paid, or open until another person confirms it, if the amount is above the
     edition's limit for one person.
 
-    Raise Missing, Rejected, BooksRefused, or Conflict if the reference was already used.
+    Raises Missing, Rejected, BooksRefused, or Conflict if the reference was already used.
     """
     reference = _check(payment)
     if MANUAL not in funding.processors:
@@ -58,7 +58,7 @@ async def record_payment(funding: Funding, payment: ManualPayment) -> TopUp:
 async def confirm_payment(funding: Funding, top_up_id: UUID, actor: str) -> TopUp:
     """Confirm a recorded payment, as the second person. Return its top-up, credited.
 
-    Raise Missing; Rejected for an empty `actor`; Conflict if the payment does not wait, or the person is the same.
+    Raises Missing; Rejected for an empty `actor`; Conflict if the payment does not wait, or the person is the same.
     """
     if not actor.strip():
         raise Rejected("say who confirms the payment", param="actor")
@@ -102,7 +102,7 @@ def _intent(funding: Funding, payment: ManualPayment, reference: str) -> TopUp:
 
 
 def _check(payment: ManualPayment) -> str:
-    """Return the reference in its normalized form. Raise Rejected."""
+    """Return the reference in its normalized form. Raises Rejected."""
     if payment.amount < NANO_PER_CENT or payment.amount % NANO_PER_CENT:
         raise Rejected(f"a payment must be a whole number of cents in {BOOKS_CURRENCY}", param="amount")
     if not payment.actor.strip():

@@ -55,12 +55,12 @@ async def add_payee(conn: asyncpg.Connection, payee: SavedPayee, address: PayeeA
 
 
 async def get_payee(conn: asyncpg.Connection, payee_id: UUID) -> SavedPayee:
-    """Return a payee. Raise Missing."""
+    """Return a payee. Raises Missing."""
     return _found(await conn.fetchrow(SQL.payee, payee_id), payee_id)
 
 
 async def lock_payee(conn: asyncpg.Connection, payee_id: UUID) -> SavedPayee:
-    """Lock and return a payee. Raise Missing."""
+    """Lock and return a payee. Raises Missing."""
     return _found(await conn.fetchrow(SQL.lock, payee_id), payee_id)
 
 

@@ -50,7 +50,7 @@ class NewPayee:
 
 
 async def add_payee(funding: Funding, wanted: NewPayee) -> SavedPayee:
-    """Add a payee, not verified yet. Raise Missing or Rejected; Conflict if the account has too many, or the address is
+    """Add an unverified payee. Raises Missing or Rejected; Conflict if the account has too many, or the address is
     already a payee's; RateLimited if too many were added today.
     """
     _check(funding, wanted)
@@ -75,7 +75,7 @@ async def add_payee(funding: Funding, wanted: NewPayee) -> SavedPayee:
 
 
 async def verify_payee(funding: Funding, payee_id: UUID, actor: str) -> SavedPayee:
-    """Record that an operator has verified a payee's address. Raise Missing; Rejected for an empty `actor`; Conflict if
+    """Record that an operator verified a payee's address. Raises Missing; Rejected for an empty `actor`; Conflict if
     it was removed or verified, or if the same person added it.
     """
     if not actor.strip():
@@ -90,7 +90,7 @@ async def verify_payee(funding: Funding, payee_id: UUID, actor: str) -> SavedPay
 
 
 async def remove_payee(funding: Funding, payee_id: UUID) -> SavedPayee:
-    """Remove a payee and erase its address. Raise Missing, or Conflict while a withdrawal to it is open."""
+    """Remove a payee and erase its address. Raises Missing, or Conflict while a withdrawal to it is open."""
     now = funding.world.clock.now()
     async with funding.change() as conn:
         await Wallets(conn).lock_wallet((await payee_store.get_payee(conn, payee_id)).account_id, now)
@@ -103,7 +103,7 @@ async def remove_payee(funding: Funding, payee_id: UUID) -> SavedPayee:
 
 
 async def check_payee(conn: asyncpg.Connection, funding: Funding, account_id: UUID, payee_id: UUID) -> SavedPayee:
-    """Return a payee that may be paid now. Raise Missing, also for another account's; Conflict."""
+    """Return a payee that may be paid now. Raises Missing, also for another account's; Conflict."""
     payee = await payee_store.lock_payee(conn, payee_id)
     if payee.account_id != account_id:
         raise Missing(f"the account has no payee {payee.shown_id}")
@@ -130,7 +130,7 @@ def is_payable(policy: WithdrawalPolicy, payee: SavedPayee, now: datetime) -> bo
 
 
 async def read_payee(conn: asyncpg.Connection, payee: SavedPayee) -> Payee:
-    """Return the payee for its processor. Raise Conflict if the address is not the one that was added."""
+    """Return the payee for its processor. Raises Conflict if the address is not the one that was added."""
     address = await payee_store.find_address(conn, payee.id)
     if address is None or _digest(payee.kind, address) != payee.digest:
         raise Conflict(f"the address of {payee.shown_id} is not the one that was added").because(

@@ -16,7 +16,7 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 
 async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer: Issuer) -> Paper:
-    """Return the receipt. Raise Missing for the top-up, or Conflict if it is not paid."""
+    """Return the receipt. Raises Missing for the top-up, or Conflict if it is not paid."""
     top_up = await store.get_top_up(conn, top_up_id)
     if top_up.state is not TopUpState.PAID or top_up.paid_at is None:
         raise Conflict(f"{top_up.shown_id} is not paid, so it has no receipt").because(ErrorReason.TOP_UP_NOT_PAID)

@@ -75,7 +75,7 @@ async def check_withdrawals_allowed(conn: asyncpg.Connection, funding: Funding, 
 async def follow_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
     """Ask the processor for a payout, or read its state there. Return the withdrawal as it is then.
 
-    Raise Missing, ProcessorUnavailable or DatabaseUnavailable.
+    Raises Missing, ProcessorUnavailable or DatabaseUnavailable.
     """
     async with funding.change() as conn:
         call = await _begin(conn, funding, withdrawal_id)
@@ -98,7 +98,7 @@ async def try_follow_withdrawal(funding: Funding, withdrawal_id: UUID) -> Withdr
 
 
 async def apply_payout(funding: Funding, withdrawal_id: UUID, reported: ProcessorPayout) -> Withdrawal:
-    """Apply a payout as read, in one transaction. Raise Missing or DatabaseUnavailable."""
+    """Apply a payout as read, in one transaction. Raises Missing or DatabaseUnavailable."""
     async with funding.change() as conn:
         before = await _lock(conn, funding, withdrawal_id)
         after = await _apply(conn, funding, before, reported)
@@ -122,7 +122,7 @@ async def handle_payout(funding: Funding, processor: str, event: ProcessorEvent)
 
 async def settle_payout(funding: Funding, withdrawal_id: UUID, reference: str | None, actor: str) -> Withdrawal:
     """Record how a payout ended: paid by hand, with the bank's reference; paid by a processor whose answer was lost,
-    with its object, which is read; or failed if `reference` is None. Raise Rejected, Conflict or ProcessorError.
+    with its object, which is read; or failed if `reference` is None. Raises Rejected, Conflict or ProcessorError.
     """
     async with funding.acquire() as conn:
         withdrawal = await withdrawal_store.get_withdrawal(conn, withdrawal_id)
@@ -205,7 +205,7 @@ async def _begin(conn: asyncpg.Connection, funding: Funding, withdrawal_id: UUID
 async def _payee(
     conn: asyncpg.Connection, funding: Funding, withdrawal: Withdrawal, payee_id: UUID, *, first: bool
 ) -> Payee:
-    """Return the payee. Raise Rejected, Conflict or Missing if the account, or this payee, may not be paid now."""
+    """Return the payee. Raises Rejected, Conflict or Missing if the account, or this payee, may not be paid now."""
     if first:
         await check_withdrawals_allowed(
             conn, funding, await Wallets(conn).lock(withdrawal.account_id, funding.world.clock.now())

@@ -28,7 +28,7 @@ async def set_exchange_rate(
 ) -> ExchangeRate:
     """Set the rate of a currency; it is in force now, or, if it waits, once another person has confirmed it.
 
-    Raise Rejected for a currency that the edition does not sell, a rate outside its bounds, or an empty `actor`.
+    Raises Rejected for a currency that the edition does not sell, a rate outside its bounds, or an empty `actor`.
     """
     _check(funding.policy().topups, currency, per_usd)
     if not actor.strip():
@@ -45,7 +45,7 @@ async def set_exchange_rate(
 async def confirm_exchange_rate(funding: Funding, currency: str, actor: str) -> ExchangeRate:
     """Confirm the rate that was set last, as the second person; it is in force from now on.
 
-    Raise Rejected for an empty `actor`; Conflict if the rate does not wait, has ended, or was set by the same person.
+    Raises Rejected for an empty `actor`; Conflict if the rate does not wait, has ended, or was set by the same person.
     """
     if not actor.strip():
         raise Rejected("say who confirms the rate", param="actor")

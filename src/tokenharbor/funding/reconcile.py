@@ -71,7 +71,7 @@ async def reconcile_provider(
     conn: asyncpg.Connection, provider: str, stated: Sequence[StatementCost], tolerance: Usd
 ) -> Reconciliation:
     """Compare a provider's costs by day and model, or by day if the statement names no models, over the days that it
-    covers. Amounts that differ by no more than `tolerance` agree. Raise DatabaseUnavailable.
+    covers. Amounts that differ by no more than `tolerance` agree. Raises DatabaseUnavailable.
     """
     theirs: dict[tuple[date, str], Usd] = {}
     for each in stated:
@@ -98,7 +98,7 @@ async def reconcile_processor(
     conn: asyncpg.Connection, processor: str, stated: Sequence[StatementMovement]
 ) -> Reconciliation:
     """Compare each capture, refund, dispute and withdrawal by its id, over the days that the statement covers, and the
-    totals. Raise DatabaseUnavailable.
+    totals. Raises DatabaseUnavailable.
     """
     since, until = _covered([each.day for each in stated])
     with as_database_unavailable():

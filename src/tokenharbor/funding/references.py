@@ -9,7 +9,7 @@ from tokenharbor.payments.manual import transfer_reference
 
 
 def read_reference(text: str) -> str:
-    """Return a reference in its normalized form. Raise Rejected."""
+    """Return a reference in its normalized form. Raises Rejected."""
     try:
         return transfer_reference(text)
     except ValueError as error:
@@ -17,7 +17,7 @@ def read_reference(text: str) -> str:
 
 
 async def check_unused(conn: asyncpg.Connection, reference: str) -> None:
-    """Lock a reference until the caller's transaction ends. Raise Conflict if it has paid a refund or a withdrawal.
+    """Lock a reference until the caller's transaction ends. Raises Conflict if it has paid a refund or a withdrawal.
 
     The lock is needed since refunds and withdrawals are two tables, which no unique index can cover.
     """

@@ -46,7 +46,7 @@ _IN_FLIGHT = (RefundProgress.ASKED, RefundProgress.CALLED)
 async def follow_refund(funding: Funding, refund_id: UUID) -> Refund:
     """Ask the processor for a refund, or read its state there. Return the refund as it is then.
 
-    Raise Missing, ProcessorUnavailable or DatabaseUnavailable.
+    Raises Missing, ProcessorUnavailable or DatabaseUnavailable.
     """
     async with funding.acquire() as conn:
         refund = await refund_store.get_refund(conn, refund_id)
@@ -69,7 +69,7 @@ async def try_follow_refund(funding: Funding, refund_id: UUID) -> Refund:
 
 
 async def apply_refund(funding: Funding, refund_id: UUID, reported: ProcessorRefund) -> Refund:
-    """Apply a processor's refund as read to ours, in one transaction. Raise Missing or DatabaseUnavailable."""
+    """Apply a processor's refund as read to ours, in one transaction. Raises Missing or DatabaseUnavailable."""
     async with funding.change() as conn:
         refund = await apply_refund_on(conn, funding, refund_id, reported)
     _report(funding, refund, reported)
@@ -79,7 +79,7 @@ async def apply_refund(funding: Funding, refund_id: UUID, reported: ProcessorRef
 async def apply_refund_on(
     conn: asyncpg.Connection, funding: Funding, refund_id: UUID, reported: ProcessorRefund
 ) -> Refund:
-    """Apply a processor's refund as read to ours, in the caller's transaction. Raise Missing."""
+    """Apply a processor's refund as read to ours, in the caller's transaction. Raises Missing."""
     account_id = (await refund_store.get_refund(conn, refund_id)).account_id
     await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())  # before any row of this room
     refund = await refund_store.get_refund(conn, refund_id)
@@ -106,7 +106,7 @@ async def apply_reported_refund(funding: Funding, processor: str, reported: Proc
     """Apply a processor's refund that may be ours or made in its dashboard. Return None if it failed before it was
     known.
 
-    Raise ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused if the currencies
+    Raises ProcessorUnavailable while no top-up of ours is known to have its capture, ProcessorRefused if the currencies
     differ.
     """
     async with funding.change() as conn:
@@ -148,7 +148,7 @@ async def _handle(funding: Funding, processor: str, reported: ProcessorRefund) -
 async def _ask(funding: Funding, refund: Refund) -> ProcessorRefund:
     """Ask the processor for a refund once, or find the one of an earlier try.
 
-    All tries have one idempotency key; after the first, the capture's refunds are searched before. Raise Rejected or
+    All tries have one idempotency key; after the first, the capture's refunds are searched before. Raises Rejected or
     Conflict if the refund is a withdrawal and the account may not withdraw any more.
     """
     processor = funding.processor(refund.processor)

@@ -78,7 +78,7 @@ async def add_refund(conn: asyncpg.Connection, refund: Refund) -> Refund:
 
 
 async def get_refund(conn: asyncpg.Connection, refund_id: UUID) -> Refund:
-    """Return a refund. Raise Missing."""
+    """Return a refund. Raises Missing."""
     row = await conn.fetchrow(SQL.refund, refund_id)
     if row is None:
         raise Missing(f"no such refund: {ids.show('refund', refund_id)}")

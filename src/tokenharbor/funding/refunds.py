@@ -97,7 +97,7 @@ class _Refundable:
 
 
 async def preview_refund(funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin) -> RefundPreview:
-    """Return what `ask_refund` would do now. Raise Missing, Rejected or Conflict."""
+    """Return what `ask_refund` would do now. Raises Missing, Rejected or Conflict."""
     async with funding.change() as conn:
         found = await _lock_refundable(conn, funding, top_up_id, amount, origin)
         capture = found.capture
@@ -116,7 +116,7 @@ async def preview_refund(funding: Funding, top_up_id: UUID, amount: Usd | None, 
 async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
     """Record a refund and ask the processor for it, unless an operator decides first. Return the refund.
 
-    The same idempotency key returns the same refund. If the processor does not answer, the sweep asks again. Raise
+    The same idempotency key returns the same refund. If the processor does not answer, the sweep asks again. Raises
     Missing; Rejected or Conflict if it cannot be refunded; Conflict if the key was used for another refund.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
@@ -129,14 +129,14 @@ async def ask_refund(funding: Funding, request: RefundRequest) -> Refund:
 
 
 async def approve_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
-    """Approve a refund in review and ask the processor for it. Raise Missing, or Conflict if it is not in review."""
+    """Approve a refund in review and ask the processor for it. Raises Missing, or Conflict if it is not in review."""
     async with funding.change() as conn:
         await approve_in_review(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
     return await try_follow_refund(funding, refund_id)
 
 
 async def reject_refund(funding: Funding, refund_id: UUID, actor: str, reason: str = "") -> Refund:
-    """Reject a refund in review and return its credit. Raise Missing, or Conflict if it is not in review."""
+    """Reject a refund in review and return its credit. Raises Missing, or Conflict if it is not in review."""
     async with funding.change() as conn:
         return await reject_in_review(conn, funding, await _lock_waiting(conn, funding, refund_id), actor, reason)
 
@@ -162,7 +162,7 @@ async def reject_in_review(
 async def settle_refund(funding: Funding, refund_id: UUID, reference: str | None, actor: str) -> Refund:
     """Record how a manual refund ended: paid, with the bank's reference, or failed if `reference` is None.
 
-    Raise Missing, Rejected, or Conflict: for a refund that its processor reports itself, for a reference that was
+    Raises Missing, Rejected, or Conflict: for a refund that its processor reports itself, for a reference that was
     already used, or when `actor` asked for the withdrawal that the refund belongs to.
     """
     if not actor.strip():
@@ -193,7 +193,7 @@ async def record_refund(
 ) -> RecordedRefund:
     """Record a refund and set its credit aside, or return the refund that this key already has.
 
-    With `waits`, it is in review whatever the edition says. Runs in the caller's transaction. Raise Missing, Rejected
+    With `waits`, it is in review whatever the edition says. Runs in the caller's transaction. Raises Missing, Rejected
     or Conflict.
     """
     account_id = (await store.get_top_up(conn, request.top_up_id)).account_id
@@ -242,7 +242,7 @@ async def record_refund(
 async def _lock_refundable(
     conn: asyncpg.Connection, funding: Funding, top_up_id: UUID, amount: Usd | None, origin: RefundOrigin
 ) -> _Refundable:
-    """Lock the top-up's wallet and return what can be refunded of it. Raise Missing, Rejected or Conflict."""
+    """Lock the top-up's wallet and return what can be refunded of it. Raises Missing, Rejected or Conflict."""
     top_up, now = await store.get_top_up(conn, top_up_id), funding.world.clock.now()
     await Wallets(conn).lock_wallet(top_up.account_id, now)
     if amount is not None and amount <= ZERO:
@@ -312,7 +312,7 @@ async def _needs_review(conn: asyncpg.Connection, funding: Funding, account_id: 
 
 
 def _reduced(found: _Refundable, rewards: RewardReturn) -> ReturnedMoney:
-    """Return the money that comes back after rewards are subtracted. Raise Conflict if nothing is left."""
+    """Return the money that comes back after rewards are subtracted. Raises Conflict if nothing is left."""
     returned = found.asked
     if rewards.reduced:
         returned = money_of(found.capture, returned.amount - rewards.reduced)
@@ -336,7 +336,7 @@ def _leaving(capture: CaptureBalance, returned: ReturnedMoney, postings: Sequenc
 
 
 async def _lock_refund(conn: asyncpg.Connection, funding: Funding, refund_id: UUID) -> Refund:
-    """Lock a refund's wallet and return the refund. Raise Missing."""
+    """Lock a refund's wallet and return the refund. Raises Missing."""
     account_id = (await refund_store.get_refund(conn, refund_id)).account_id
     await Wallets(conn).lock_wallet(account_id, funding.world.clock.now())
     return await refund_store.get_refund(conn, refund_id)

@@ -43,12 +43,12 @@ class StatementMovement:
 
 
 def read_costs(lines: Iterable[str]) -> Sequence[StatementCost]:
-    """Return the costs in a provider's statement. Raise Rejected with the number of a bad line."""
+    """Return the costs in a provider's statement. Raises Rejected with the number of a bad line."""
     return _read(lines, COST_COLUMNS, _cost)
 
 
 def read_movements(lines: Iterable[str]) -> Sequence[StatementMovement]:
-    """Return the movements in a processor's statement. Raise Rejected with the number of a bad line."""
+    """Return the movements in a processor's statement. Raises Rejected with the number of a bad line."""
     return _read(lines, MOVE_COLUMNS, _move)
 
 

@@ -114,7 +114,7 @@ class Statement:
 
 
 async def read_statement(conn: asyncpg.Connection, account_id: UUID, span: StatementSpan) -> Statement:
-    """Return a statement. Raise Missing for the account, Rejected for an empty span, or DatabaseUnavailable."""
+    """Return a statement. Raises Missing for the account, Rejected for an empty span, or DatabaseUnavailable."""
     if span.until <= span.since:
         raise Rejected("a statement must end after it begins", param="to").because(ErrorReason.STATEMENT_SPAN)
     with as_database_unavailable():

@@ -80,12 +80,12 @@ async def add_top_up(conn: asyncpg.Connection, top_up: TopUp) -> TopUp | None:
 
 
 async def get_top_up(conn: asyncpg.Connection, top_up_id: UUID) -> TopUp:
-    """Return a top-up. Raise Missing."""
+    """Return a top-up. Raises Missing."""
     return _found(await conn.fetchrow(SQL.top_up, top_up_id), top_up_id)
 
 
 async def lock_top_up(conn: asyncpg.Connection, top_up_id: UUID) -> TopUp:
-    """Lock and return a top-up. Raise Missing."""
+    """Lock and return a top-up. Raises Missing."""
     return _found(await conn.fetchrow(SQL.lock_top_up, top_up_id), top_up_id)
 
 
@@ -131,13 +131,13 @@ async def set_checkout(conn: asyncpg.Connection, top_up_id: UUID, processor_id: 
 async def set_state(
     conn: asyncpg.Connection, top_up_id: UUID, state: TopUpState, fault: str, processor_id: str | None = None
 ) -> TopUp:
-    """Set the state of a top-up, unless it is paid. Return the top-up as it is then. Raise Missing."""
+    """Set the state of a top-up, unless it is paid. Return the top-up as it is then. Raises Missing."""
     row = await conn.fetchrow(SQL.set_state, top_up_id, state.value, fault, processor_id)
     return await get_top_up(conn, top_up_id) if row is None else _top_up(row)
 
 
 async def set_confirmed(conn: asyncpg.Connection, top_up_id: UUID, actor: str) -> TopUp:
-    """Store the second person of a recorded payment. Raise Missing."""
+    """Store the second person of a recorded payment. Raises Missing."""
     return _found(await conn.fetchrow(SQL.set_confirmed, top_up_id, actor), top_up_id)
 
 
@@ -146,7 +146,7 @@ async def note_fault(conn: asyncpg.Connection, top_up_id: UUID, fault: str) -> N
 
 
 async def set_paid(conn: asyncpg.Connection, top_up_id: UUID, payment: Payment, at: datetime) -> TopUp:
-    """Mark a top-up as paid. Raise Missing."""
+    """Mark a top-up as paid. Raises Missing."""
     row = await conn.fetchrow(
         SQL.set_paid,
         top_up_id, payment.capture_id, at, payment.processor_id, payment.money.minor, payment.tax_minor,

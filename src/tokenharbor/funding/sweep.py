@@ -21,7 +21,7 @@ _AT_ONCE = 10
 async def sweep_top_ups(funding: Funding) -> int:
     """Claim at most ten top-ups that are due and read each again: after 5 s, 15 s, 1 min, 5 min, then hourly.
 
-    Return how many were due. A processor's failure is stored in the row, and the next sweep tries again. Raise
+    Return how many were due. A processor's failure is stored in the row, and the next sweep tries again. Raises
     DatabaseUnavailable.
     """
     async with funding.acquire() as conn:
@@ -31,7 +31,7 @@ async def sweep_top_ups(funding: Funding) -> int:
 
 
 async def sweep_refunds(funding: Funding) -> int:
-    """Claim at most ten refunds that are due and continue each. Return how many were due. Raise DatabaseUnavailable."""
+    """Claim at most ten refunds that are due and follow each. Return how many were due. Raises DatabaseUnavailable."""
     async with funding.acquire() as conn:
         due = await refund_store.claim_due(conn, funding.world.clock.now(), _AT_ONCE)
     await _sweep_each(funding, due, follow_refund, refund_store.note_fault)
@@ -41,7 +41,7 @@ async def sweep_refunds(funding: Funding) -> int:
 async def sweep_disputes(funding: Funding) -> int:
     """Claim at most ten disputes that are due, hourly while open, and read each. Return how many were due.
 
-    Raise DatabaseUnavailable.
+    Raises DatabaseUnavailable.
     """
     async with funding.acquire() as conn:
         due = await dispute_store.claim_due(conn, funding.world.clock.now(), _AT_ONCE)
@@ -50,9 +50,9 @@ async def sweep_disputes(funding: Funding) -> int:
 
 
 async def sweep_withdrawals(funding: Funding) -> int:
-    """Claim at most ten withdrawals that are due and continue each. Return how many were due.
+    """Claim at most ten withdrawals that are due and follow each. Return how many were due.
 
-    Raise DatabaseUnavailable.
+    Raises DatabaseUnavailable.
     """
     async with funding.acquire() as conn:
         due = await withdrawal_store.claim_due(conn, funding.world.clock.now(), _AT_ONCE)

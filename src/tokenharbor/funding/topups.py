@@ -53,7 +53,7 @@ class TopUpRequest:
 async def open_top_up(funding: Funding, request: TopUpRequest) -> TopUp:
     """Return the top-up with the URL where it is paid.
 
-    Raise Missing; Rejected if the edition does not sell it; Conflict if the key was used for another request or too
+    Raises Missing; Rejected if the edition does not sell it; Conflict if the key was used for another request or too
     many top-ups are open; ProcessorUnavailable (retry with the same key); ProcessorRefused.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
@@ -114,7 +114,7 @@ def _intent(funding: Funding, request: TopUpRequest, price: TopUpPrice, now: dat
 
 
 def _choose(funding: Funding, request: TopUpRequest) -> tuple[Processor, str]:
-    """Return the first processor and method that fit. Raise Rejected."""
+    """Return the first processor and method that fit. Raises Rejected."""
     sold = funding.policy().topups.methods
     offered = funding.offered(ProcessorAbility.CHECKOUT)
     for processor in offered:
@@ -143,7 +143,7 @@ def _is_same(top_up: TopUp, request: TopUpRequest) -> bool:
 
 
 async def _ask_for_checkout(funding: Funding, top_up: TopUp) -> TopUp:
-    """Ask the processor for a checkout. Raise Conflict if the top-up is too old, ProcessorUnavailable,
+    """Ask the processor for a checkout. Raises Conflict if the top-up is too old, ProcessorUnavailable,
     ProcessorRefused.
     """
     if funding.world.clock.now() > top_up.created_at + KEYS_LAST:

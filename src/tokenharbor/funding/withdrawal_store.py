@@ -59,7 +59,7 @@ async def add_withdrawal(conn: asyncpg.Connection, withdrawal: Withdrawal) -> Wi
 
 
 async def get_withdrawal(conn: asyncpg.Connection, withdrawal_id: UUID) -> Withdrawal:
-    """Return a withdrawal. Raise Missing."""
+    """Return a withdrawal. Raises Missing."""
     row = await conn.fetchrow(SQL.withdrawal, withdrawal_id)
     if row is None:
         raise Missing(f"no such withdrawal: {ids.show('withdrawal', withdrawal_id)}")

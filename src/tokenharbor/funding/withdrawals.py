@@ -84,7 +84,7 @@ class AccountOutlook:
 
 
 async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
-    """Return what an account can withdraw. Raise Missing."""
+    """Return what an account can withdraw. Raises Missing."""
     frozen = None
     async with funding.change() as conn:
         now = funding.world.clock.now()
@@ -108,7 +108,7 @@ async def preview_account(funding: Funding, account_id: UUID) -> AccountOutlook:
 
 
 async def preview_withdrawal(funding: Funding, request: WithdrawalRequest) -> WithdrawalPreview:
-    """Return what `ask_withdrawal` would do now, by doing it and rolling back. Raise Missing, Rejected or Conflict."""
+    """Return what `ask_withdrawal` would do now, by doing it and rolling back. Raises Missing, Rejected or Conflict."""
     async with funding.acquire() as conn:
         transaction = conn.transaction()
         await transaction.start()
@@ -121,7 +121,7 @@ async def preview_withdrawal(funding: Funding, request: WithdrawalRequest) -> Wi
 async def ask_withdrawal(funding: Funding, request: WithdrawalRequest) -> Withdrawal:
     """Record a withdrawal and ask the processor for it, unless a person has to approve it first. Return it.
 
-    The same idempotency key returns the same withdrawal. If the processor does not answer, the sweep asks again. Raise
+    The same idempotency key returns the same withdrawal. If the processor does not answer, the sweep asks again. Raises
     Missing, Rejected or Conflict.
     """
     if not 0 < len(request.idempotency_key) <= _LONGEST_KEY or not request.idempotency_key.isprintable():
@@ -139,7 +139,7 @@ async def ask_withdrawal(funding: Funding, request: WithdrawalRequest) -> Withdr
 
 
 async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
-    """Approve a withdrawal and ask the processor for it. Raise Missing; Rejected for an empty `actor`; Conflict if it
+    """Approve a withdrawal and ask the processor for it. Raises Missing; Rejected for an empty `actor`; Conflict if it
     does not wait, if the same person asked for it, or if the account may not withdraw now.
     """
     if not actor.strip():
@@ -161,12 +161,12 @@ async def approve_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, 
 
 
 async def reject_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
-    """Reject a waiting withdrawal and return its credit. Raise Missing, or Conflict if it does not wait."""
+    """Reject a waiting withdrawal and return its credit. Raises Missing, or Conflict if it does not wait."""
     return await _reject(funding, withdrawal_id, WithdrawalProgress.REJECTED, actor, reason)
 
 
 async def cancel_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, reason: str = "") -> Withdrawal:
-    """Cancel a waiting withdrawal for its account and return its credit. Raise Missing, or Conflict if it does not
+    """Cancel a waiting withdrawal for its account and return its credit. Raises Missing, or Conflict if it does not
     wait.
     """
     return await _reject(funding, withdrawal_id, WithdrawalProgress.CANCELLED, actor, reason)
@@ -174,7 +174,7 @@ async def cancel_withdrawal(funding: Funding, withdrawal_id: UUID, actor: str, r
 
 async def settle_withdrawal(funding: Funding, withdrawal_id: UUID, reference: str | None, actor: str) -> Withdrawal:
     """Record how a withdrawal ended that its processor does not report: paid, with the bank's reference or the
-    processor's object, or failed if `reference` is None. Raise Missing, Rejected, Conflict or ProcessorError.
+    processor's object, or failed if `reference` is None. Raises Missing, Rejected, Conflict or ProcessorError.
     """
     if not actor.strip():
         raise Rejected("name who settles the withdrawal", param="actor")
@@ -226,7 +226,7 @@ async def _read(funding: Funding, withdrawal_id: UUID) -> Withdrawal:
 
 
 async def _find_known(conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> Withdrawal | None:
-    """Lock the wallet and return the withdrawal that this key already has. Raise Conflict if it differs."""
+    """Lock the wallet and return the withdrawal that this key already has. Raises Conflict if it differs."""
     await Wallets(conn).lock_wallet(request.account_id, funding.world.clock.now())
     known = await withdrawal_store.find_by_key(conn, request.account_id, request.idempotency_key)
     if known is None:
@@ -240,7 +240,7 @@ async def _find_known(conn: asyncpg.Connection, funding: Funding, request: Withd
 
 
 async def _record(conn: asyncpg.Connection, funding: Funding, request: WithdrawalRequest) -> WithdrawalPreview:
-    """Record the withdrawal and set its credit aside. Raise Missing, Rejected or Conflict."""
+    """Record the withdrawal and set its credit aside. Raises Missing, Rejected or Conflict."""
     if (request.top_up_id is None) == (request.payee_id is None):
         raise Rejected("name either a top-up or a payee to withdraw to", param="to").because(
             ErrorReason.WITHDRAWAL_TARGET_MISSING

@@ -27,7 +27,7 @@ class Mail:
 def build_message(mail: Mail, sender: str) -> EmailMessage:
     """Return the message with its headers. A line break in a subject or address cannot start another header.
 
-    Raise DeliveryRefused for an invalid address.
+    Raises DeliveryRefused for an invalid address.
     """
     message = EmailMessage()
     message["From"] = _address(sender)

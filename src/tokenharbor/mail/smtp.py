@@ -35,7 +35,7 @@ class SmtpMailer:
     async def send(self, mail: Mail) -> None:
         """Return when the server has accepted the mail for at least one recipient.
 
-        Raise DeliveryUnavailable or DeliveryRefused.
+        Raises DeliveryUnavailable or DeliveryRefused.
         """
         import aiosmtplib  # noqa: PLC0415  slow to import, only where mail is sent
 

@@ -30,7 +30,7 @@ _REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9./_-]{3,79}", re.ASCII)
 
 
 def transfer_reference(text: str) -> str:
-    """Return a bank's reference in normalized form: capitals, no blanks. Raise ValueError if it is not valid."""
+    """Return a bank's reference in normalized form: capitals, no blanks. Raises ValueError if it is not valid."""
     reference = "".join(text.upper().split())
     if not _REFERENCE.fullmatch(reference):
         raise ValueError("a reference must have 4 to 80 letters, digits or ./_- and begin with a letter or digit")
@@ -38,7 +38,7 @@ def transfer_reference(text: str) -> str:
 
 
 def received_transfer(top_up_id: str, money: Money, reference: str, at: datetime) -> Payment:
-    """Return the payment that an operator has seen on the bank's statement. Raise ValueError for a bad reference."""
+    """Return the payment that an operator has seen on the bank's statement. Raises ValueError for a bad reference."""
     known = transfer_reference(reference)
     return Payment(
         processor_id=known, top_up_id=top_up_id, state=PaymentState.PAID, money=money, capture_id=known, paid_at=at

@@ -69,7 +69,7 @@ class PayPalHttp:
         return answer
 
     async def post(self, path: str, request: Any, request_id: str, *, refusals_too: bool = False) -> PayPalAnswer:
-        """Post once per `request_id`, as long as PayPal remembers it. Raise ProcessorRefused unless `refusals_too`."""
+        """Post once per `request_id`, as long as PayPal remembers it. Raises ProcessorRefused unless `refusals_too`."""
         headers = {"PayPal-Request-Id": request_id, "Prefer": "return=representation"}
         answer = await self._ask("POST", path, msgspec.json.encode(request), headers)
         if not refusals_too:

@@ -43,7 +43,7 @@ _REFUND_DAYS: Final = 180
 
 
 def amount_of(amount: PayPalAmount | PayPalPayoutAmount) -> Money:
-    """Return an amount. Raise ProcessorUnavailable if it is malformed or in an unknown currency."""
+    """Return an amount. Raises ProcessorUnavailable if it is malformed or in an unknown currency."""
     currency = amount.currency_code if isinstance(amount, PayPalAmount) else amount.currency
     try:
         return Money.parse(amount.value, currency)

@@ -129,7 +129,7 @@ class _Certificates:
 
 
 async def _download(address: str) -> x509.Certificate | None:
-    """Return a certificate, None if PayPal has none there. Raise ProcessorUnavailable."""
+    """Return a certificate, None if PayPal has none there. Raises ProcessorUnavailable."""
     import httpx  # noqa: PLC0415  takes a tenth of a second, only where PayPal is used
 
     try:

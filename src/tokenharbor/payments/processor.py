@@ -57,7 +57,7 @@ class Processor(Protocol):
     async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:
         """Return the current state of a payment. If the payer has approved an order, it is captured now.
 
-        Raise ProcessorRefused if the object carries another top-up's id.
+        Raises ProcessorRefused if the object carries another top-up's id.
         """
         ...
 
@@ -88,7 +88,7 @@ class Processor(Protocol):
         ...
 
     async def read_event(self, headers: Mapping[str, str], body: bytes) -> ProcessorEvent:
-        """Return a webhook's event; names of headers are in lower case. Raise ForgedEvent if it is not genuine."""
+        """Return a webhook's event; names of headers are in lower case. Raises ForgedEvent if it is not genuine."""
         ...
 
     async def close(self) -> None: ...

@@ -26,7 +26,7 @@ def instrument_hasher(key: bytes) -> HashInstrument:
 
 
 def read_answer(kind: type[T], answer: Any, who: str) -> T:
-    """Convert an answer. Raise ProcessorUnavailable if a required field is missing: the call may have succeeded."""
+    """Convert an answer. Raises ProcessorUnavailable if a required field is missing: the call may have succeeded."""
     try:
         return msgspec.convert(answer, kind)
     except (msgspec.ValidationError, RecursionError):
@@ -34,7 +34,7 @@ def read_answer(kind: type[T], answer: Any, who: str) -> T:
 
 
 def read_amount(currency: str | None, minor: int | None, who: str) -> Money:
-    """Return an amount. Raise ProcessorUnavailable if it is malformed or in an unknown currency."""
+    """Return an amount. Raises ProcessorUnavailable if it is malformed or in an unknown currency."""
     try:
         return Money((currency or "").upper(), -1 if minor is None else minor)
     except ValueError:

@@ -78,7 +78,7 @@ ResolveSecret = Callable[[str | None], str | None]
 def make_processors(
     settings: Mapping[str, Any], resolve: ResolveSecret, clock: Clock, hash_instrument: HashInstrument
 ) -> Mapping[str, Processor]:
-    """Return the configured processors by name. Raise Misconfigured if a secret's file cannot be read."""
+    """Return the configured processors by name. Raises Misconfigured if a secret's file cannot be read."""
     made: dict[str, Processor] = {}
     stripe, paypal, manual = settings["stripe"], settings["paypal"], settings["manual"]
     if secret := resolve(stripe.secret):

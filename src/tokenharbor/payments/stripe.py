@@ -196,7 +196,7 @@ class StripeProcessor:
             await self._http.close_async()
 
     async def _list(self, service: Any, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return all pages. Raise ProcessorUnavailable if there are too many: an object that matters may be unread."""
+        """Return all pages. Raises ProcessorUnavailable if there are too many: an object that matters may be unread."""
         found: list[dict[str, Any]] = []
         after: dict[str, Any] = {}
         for _ in range(_MOST_PAGES):

@@ -167,7 +167,7 @@ class StripeEvent(msgspec.Struct, frozen=True):
 
 
 def session_payment(session: StripeSession, hash_instrument: HashInstrument) -> Payment:
-    """Return a session's payment. Raise ProcessorUnavailable if it is complete but lacks its payment."""
+    """Return a session's payment. Raises ProcessorUnavailable if it is complete but lacks its payment."""
     intent = session.payment_intent if isinstance(session.payment_intent, StripeIntent) else None
     if session.status == "complete" and session.payment_status in ("paid", "unpaid"):
         if intent is None:
@@ -191,7 +191,7 @@ def session_payment(session: StripeSession, hash_instrument: HashInstrument) -> 
 
 
 def intent_payment(intent: StripeIntent, hash_instrument: HashInstrument) -> Payment:
-    """Return a PaymentIntent's payment. Raise ProcessorUnavailable if it is paid but lacks its charge."""
+    """Return a PaymentIntent's payment. Raises ProcessorUnavailable if it is paid but lacks its charge."""
     state, error = _intent_state(intent), intent.last_payment_error
     failed = state in (PaymentState.FAILED, PaymentState.NEEDS_PAYER)
     payment = Payment(

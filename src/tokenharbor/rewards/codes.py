@@ -46,7 +46,7 @@ class NewCode:
 
 
 async def create_code(conn: asyncpg.Connection, world: World, terms: CodeTerms, *, actor: str) -> NewCode:
-    """Create a code. Raise Rejected."""
+    """Create a code. Raises Rejected."""
     if terms.uses < 1:
         raise Rejected("a code must have at least one use", param="uses")
     now = world.clock.now()
@@ -70,7 +70,7 @@ async def create_code(conn: asyncpg.Connection, world: World, terms: CodeTerms, 
 async def redeem(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID, text: str) -> Reward:
     """Redeem a code for an account and return the reward.
 
-    Raise Missing for the account or the code; Conflict if it cannot be redeemed (again); BooksRefused.
+    Raises Missing for the account or the code; Conflict if it cannot be redeemed (again); BooksRefused.
     """
     if not policy.grants.codes:
         raise Conflict(f"the edition {policy.name} does not offer codes").because(ErrorReason.CODES_NOT_OFFERED)
@@ -101,7 +101,7 @@ def _redeemed() -> Conflict:
 
 
 async def revoke_code(conn: asyncpg.Connection, world: World, code_id: UUID) -> RedemptionCode:
-    """Revoke a code; credit that was redeemed stays. Raise Missing."""
+    """Revoke a code; credit that was redeemed stays. Raises Missing."""
     return await store.revoke_code(conn, code_id, world.clock.now())
 
 

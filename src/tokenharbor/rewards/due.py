@@ -37,7 +37,7 @@ PAGE: Final = 10_000
 
 
 async def run_due(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> bool:
-    """Grant what is due. Return whether credit was granted or unlocked. Raise BooksRefused."""
+    """Grant what is due. Return whether credit was granted or unlocked. Raises BooksRefused."""
     changed = False
     while await conn.fetchval(SQL.is_due, account_id, policy.referral.unpaid_referrals):
         async with conn.transaction():

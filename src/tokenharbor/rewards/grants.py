@@ -54,7 +54,7 @@ async def grant(conn: asyncpg.Connection, world: World, policy: Policy, incentiv
     """Grant an incentive, up to the lifetime cap, in the caller's transaction.
 
     Return None if its key was used before. Return a REFUSED reward if the cap leaves nothing, or the account is in
-    debt. Raise BooksRefused.
+    debt. Raises BooksRefused.
     """
     now = world.clock.now()
     state = await Wallets(conn).lock(incentive.account_id, now)
@@ -88,7 +88,7 @@ async def refuse_incentive(conn: asyncpg.Connection, world: World, incentive: In
 
 async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> Reward:
     """Claim the welcome grant, once for each account. It waits for an operator if another account of the same mailbox
-    has had one. Raise Missing, Conflict or BooksRefused.
+    has had one. Raises Missing, Conflict or BooksRefused.
     """
     grants = policy.grants
     async with conn.transaction():
@@ -118,7 +118,7 @@ async def claim_welcome(conn: asyncpg.Connection, world: World, policy: Policy, 
 
 
 async def approve(conn: asyncpg.Connection, world: World, policy: Policy, reward_id: UUID, *, actor: str) -> Reward:
-    """Grant a reward in review, with today's cap and terms. Raise Missing, Conflict or BooksRefused."""
+    """Grant a reward in review, with today's cap and terms. Raises Missing, Conflict or BooksRefused."""
     async with conn.transaction():
         reward = await _lock_waiting(conn, world, reward_id)
         mark = await store.lock_mark(conn, reward.account_id)
@@ -141,7 +141,7 @@ async def approve(conn: asyncpg.Connection, world: World, policy: Policy, reward
 
 
 async def refuse(conn: asyncpg.Connection, world: World, reward_id: UUID, *, reason: str, actor: str) -> Reward:
-    """Refuse a reward in review. Raise Missing, Conflict, or Rejected without a reason."""
+    """Refuse a reward in review. Raises Missing, Conflict, or Rejected without a reason."""
     if not reason.strip():
         raise Rejected("a refusal needs a reason", param="reason")
     async with conn.transaction():
@@ -154,7 +154,7 @@ async def refuse(conn: asyncpg.Connection, world: World, reward_id: UUID, *, rea
 
 
 def check_claim(reward: Reward | None, again: Conflict) -> Reward:
-    """Return the reward of a claim. Raise `again` if it was made before, Conflict if it was refused; the caller's
+    """Return the reward of a claim. Raises `again` if it was made before, Conflict if it was refused; the caller's
     transaction is then rolled back.
     """
     if reward is None:

@@ -22,7 +22,7 @@ _NOBODY: Final = UUID(int=0)
 async def run_idle(pool: asyncpg.Pool, world: World, policy: Policy) -> None:
     """Run what is due on accounts that were not billed for a while, and on referrers with a reward to come.
 
-    Raise the first failure of an account after all were tried.
+    Raises the first failure of an account after all were tried.
     """
 
     async def run(account_id: UUID) -> None:
@@ -40,14 +40,14 @@ async def run_idle(pool: asyncpg.Pool, world: World, policy: Policy) -> None:
 
 
 async def run_due_alone(pool: asyncpg.Pool, world: World, policy: Policy, account_id: UUID) -> bool:
-    """Run what is due on an account, on a new connection. Return whether credit came of it. Raise BooksError."""
+    """Run what is due on an account, on a new connection. Return whether credit came of it. Raises BooksError."""
     with as_database_unavailable():
         async with pool.acquire() as conn:
             return await run_due(conn, world, policy, account_id)
 
 
 async def run_due_again(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> None:
-    """Run what is due before a read, at most once a minute. Raise BooksError."""
+    """Run what is due before a read, at most once a minute. Raises BooksError."""
     if await conn.fetchval(SQL.is_due_again, account_id, world.clock.now()):
         await run_due(conn, world, policy, account_id)
 
@@ -55,7 +55,7 @@ async def run_due_again(conn: asyncpg.Connection, world: World, policy: Policy, 
 async def show_referrals(
     conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID
 ) -> tuple[str, Sequence[Referral]]:
-    """Grant what is due, then return an account's referral code and referrals. Raise Missing or BooksError."""
+    """Grant what is due, then return an account's referral code and referrals. Raises Missing or BooksError."""
     await get_account(conn, account_id)
     await run_due(conn, world, policy, account_id)
     return await referral_code(conn, world, account_id), await list_referrals(conn, account_id)

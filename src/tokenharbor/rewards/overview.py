@@ -108,7 +108,7 @@ class RewardOverview:
 
 
 async def read_rewards(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> RewardOverview:
-    """Grant what is due, at most once a minute, then return the overview. Raise Missing or BooksError."""
+    """Grant what is due, at most once a minute, then return the overview. Raises Missing or BooksError."""
     account, now = await get_account(conn, account_id), world.clock.now()
     await run_due_again(conn, world, policy, account_id)
     once = {each.kind: each for each in await store.list_once(conn, account_id)}

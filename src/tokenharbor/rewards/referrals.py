@@ -45,7 +45,7 @@ async def referral_code(conn: asyncpg.Connection, world: World, account_id: UUID
 
 
 async def find_referrer(conn: asyncpg.Connection, code: str) -> UUID:
-    """Return the account that a code belongs to. Raise Rejected for an unknown code."""
+    """Return the account that a code belongs to. Raises Rejected for an unknown code."""
     plain = code.strip().upper()
     referrer: UUID | None = await conn.fetchval(SQL.referrer, plain) if plain.isascii() and plain.isalnum() else None
     if referrer is None:
@@ -54,7 +54,7 @@ async def find_referrer(conn: asyncpg.Connection, code: str) -> UUID:
 
 
 async def record_sign_up(conn: asyncpg.Connection, world: World, code: str, referred: UUID) -> None:
-    """Record a referral, in the transaction that opens the account. Raise Rejected for an unknown code."""
+    """Record a referral, in the transaction that opens the account. Raises Rejected for an unknown code."""
     await conn.execute(SQL.add_referral, referred, await find_referrer(conn, code), world.clock.now())
 
 

@@ -93,7 +93,7 @@ async def plan_return(conn: asyncpg.Connection, state: CreditState, gone: TopUpR
 
 
 async def take_back(conn: asyncpg.Connection, world: World, gone: TopUpReturn) -> TakenRewards:
-    """Take rewards back for a return, once until it is undone, in the caller's transaction. Raise BooksRefused."""
+    """Take rewards back for a return, once until it is undone, in the caller's transaction. Raises BooksRefused."""
     now, wallets = world.clock.now(), Wallets(conn)
     state = await wallets.lock(gone.account_id, now)
     plan = await plan_return(conn, state, gone)
@@ -112,7 +112,7 @@ async def give_back(conn: asyncpg.Connection, world: World, account_id: UUID, re
     """Undo `take_back` for a return that did not happen, once, after the top-up's own lot was restored.
 
     The match is locked again only as far as the matched top-up remains. What became debt and was paid meanwhile is
-    granted as new credit. Runs in the caller's transaction. Raise BooksRefused.
+    granted as new credit. Runs in the caller's transaction. Raises BooksRefused.
     """
     now, wallets = world.clock.now(), Wallets(conn)
     await wallets.lock_wallet(account_id, now)

@@ -89,12 +89,12 @@ async def add_reward(conn: asyncpg.Connection, reward: Reward) -> bool:
 
 
 async def get_reward(conn: asyncpg.Connection, reward_id: UUID) -> Reward:
-    """Return a reward. Raise Missing."""
+    """Return a reward. Raises Missing."""
     return _found(await conn.fetchrow(SQL.reward, reward_id), reward_id)
 
 
 async def lock_reward(conn: asyncpg.Connection, reward_id: UUID) -> Reward:
-    """Lock and return a reward. Raise Missing."""
+    """Lock and return a reward. Raises Missing."""
     return _found(await conn.fetchrow(SQL.lock_reward, reward_id), reward_id)
 
 
@@ -145,7 +145,7 @@ async def list_codes(conn: asyncpg.Connection) -> Sequence[RedemptionCode]:
 
 
 async def lock_code(conn: asyncpg.Connection, digest: bytes) -> RedemptionCode:
-    """Lock and return a code. Raise Missing."""
+    """Lock and return a code. Raises Missing."""
     row = await conn.fetchrow(SQL.lock_code, digest)
     if row is None:
         raise Missing("no such code").because(ErrorReason.CODE_UNKNOWN)
@@ -157,7 +157,7 @@ async def use_code(conn: asyncpg.Connection, code_id: UUID) -> None:
 
 
 async def revoke_code(conn: asyncpg.Connection, code_id: UUID, at: datetime) -> RedemptionCode:
-    """Revoke a code. Raise Missing."""
+    """Revoke a code. Raises Missing."""
     row = await conn.fetchrow(SQL.revoke_code, code_id, at)
     if row is None:
         raise Missing(f"no such code: {ids.show('code', code_id)}")
