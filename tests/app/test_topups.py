@@ -71,7 +71,7 @@ def test_doctor_tells_of_pretended_credit_that_buys_what_is_charged(hub: Cli, mo
         with monkeypatch.context() as patched:
             patched.setenv(name, value)
             found, message = state()
-            assert (found, "10.000000000 USD of pretended payments on 1 accounts" in message) == ("bad", True)
+            assert (found, "10.000000000 USD of pretended payments on 1 account" in message) == ("bad", True)
 
 
 def test_what_is_left_of_pretended_credit_is_taken_back_beside_a_real_processor(bank: Cli) -> None:

@@ -37,18 +37,18 @@ class Drain(ChannelMessage, frozen=True):
     """To a worker: accept no new connections, finish open requests, then exit."""
 
 
-class StandIn(ChannelMessage, frozen=True):
-    """To a worker: also accept connections on the sockets of exactly these slots, whose workers are dead."""
+class ShareSockets(ChannelMessage, frozen=True):
+    """To a worker: also accept connections on the sockets of these slots, whose workers are dead, and of no others."""
 
     slots: Sequence[int]
 
 
-class CountsWanted(ChannelMessage, frozen=True):
-    """To a worker: send your metrics."""
+class MetricsRequest(ChannelMessage, frozen=True):
+    """To a worker: send its metrics."""
 
 
 class AllMetrics(ChannelMessage, frozen=True):
-    """To a worker that asked: the metrics of all workers, added up."""
+    """To a worker, on its request: the metrics of all workers, added up."""
 
     families: Sequence[MetricFamily]
 
@@ -64,18 +64,26 @@ class WorkerEnding(ChannelMessage, frozen=True):
     kind: EndKind
 
 
-class Counts(ChannelMessage, frozen=True):
+class WorkerMetrics(ChannelMessage, frozen=True):
     """From a worker: its metrics."""
 
     families: Sequence[MetricFamily]
 
 
-class AllMetricsWanted(ChannelMessage, frozen=True):
-    """From a worker: send me the metrics of all workers."""
+class AllMetricsRequest(ChannelMessage, frozen=True):
+    """From a worker: send it the metrics of all workers."""
 
 
 AnyMessage = (
-    Reload | Drain | StandIn | CountsWanted | AllMetrics | WorkerReady | WorkerEnding | Counts | AllMetricsWanted
+    Reload
+    | Drain
+    | ShareSockets
+    | MetricsRequest
+    | AllMetrics
+    | WorkerReady
+    | WorkerEnding
+    | WorkerMetrics
+    | AllMetricsRequest
 )
 _DECODER: Final = msgspec.json.Decoder(AnyMessage)
 

@@ -181,7 +181,8 @@ async def _check_pretended(conn: asyncpg.Connection, settings: Settings, stored:
     if not found:
         return Check("pretended credit", CheckState.OK, "none")
     left, accounts = Usd(sum(each.left for each in found)), {each.account_id for each in found}
-    message = f"{left} USD of pretended payments on {len(accounts)} accounts"
+    places = "1 account" if len(accounts) == 1 else f"{len(accounts)} accounts"
+    message = f"{left} USD of pretended payments on {places}"
     if may_pretend(settings, stored):
         return Check("pretended credit", CheckState.OFF, message)
     fix = "tokenharbor topups forget-pretended"

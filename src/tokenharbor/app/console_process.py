@@ -35,7 +35,7 @@ class ConsoleProcess:
         self._task = task
         self._clock = clock
         self._process: Process | None = None
-        self._leaving = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     def reload(self) -> None:
         """Tell the process to reload edition and catalogue."""
@@ -53,34 +53,34 @@ class ConsoleProcess:
             await asyncio.gather(keeping, return_exceptions=True)
             await self._end()
 
-    def leave(self) -> None:
+    def begin_stop(self) -> None:
         """Tell the process to end. A server that drains must not wait for its open streams."""
-        self._leaving.set()
+        self._stopping.set()
         if self._process is not None:
             _stdin(self._process).close()
 
     async def _keep(self) -> None:
         short = 0
-        while not self._leaving.is_set():
+        while not self._stopping.is_set():
             began = self._clock.monotonic()
             try:
-                reason = f"exit code {await self._live()}"
+                reason = f"exit code {await self._run_once()}"
             except OSError as error:  # no memory, no descriptor left
                 reason = str(error)
-            if self._leaving.is_set():
+            if self._stopping.is_set():
                 return
             _log.error("console_ended", reason=reason)
             short = 0 if self._clock.monotonic() - began > _STEADY_SECONDS else short + 1
             await asyncio.sleep(restart_pause_seconds(short))
 
-    async def _live(self) -> int:
+    async def _run_once(self) -> int:
         """Start the process, wait for its end, and return its exit code."""
         process = self._process = await create_subprocess_exec(
             sys.executable, "-m", "tokenharbor.app.console", stdin=PIPE, start_new_session=True
         )
         _stdin(process).write(msgspec.json.encode(self._task) + b"\n")
         code = await process.wait()
-        self._forget_socket()
+        self._remove_socket()
         return code
 
     async def _end(self) -> None:
@@ -95,9 +95,9 @@ class ConsoleProcess:
             _log.error("console_killed", reason=f"it did not end within {_END_SECONDS:.0f} seconds")
             process.kill()
             await process.wait()
-        self._forget_socket()
+        self._remove_socket()
 
-    def _forget_socket(self) -> None:
+    def _remove_socket(self) -> None:
         """Remove the socket: the gateway takes its existence as a sign that the console runs."""
         (Path(self._task.home) / CONSOLE_SOCKET).unlink(missing_ok=True)
 
@@ -108,7 +108,7 @@ async def run_console(
 ) -> AsyncIterator[ConsoleProcess]:
     """Run the console of a server that listens at `url`, unless it is disabled. Raises DatabaseUnavailable."""
     enabled = settings.console.enabled
-    login = await _role_of_its_own(database_url, root) if enabled else None
+    login = await _create_console_role(database_url, root) if enabled else None
     browser_url = settings.server.public_url or name_loopback(url)
     task = ConsoleTask(str(settings.home), str(settings.file), database_url, login, browser_url)
     console = ConsoleProcess(task, clock)
@@ -116,7 +116,7 @@ async def run_console(
         yield console
 
 
-async def _role_of_its_own(database_url: str, root: RootSecret) -> Login | None:
+async def _create_console_role(database_url: str, root: RootSecret) -> Login | None:
     """Create the console's database role and return its login.
 
     Return None, and log why, if the server may not create roles: the console then logs in as the server does.
@@ -136,5 +136,5 @@ async def _role_of_its_own(database_url: str, root: RootSecret) -> Login | None:
 
 def _stdin(process: Process) -> asyncio.StreamWriter:
     if process.stdin is None:
-        raise RuntimeError("a process without a pipe")
+        raise RuntimeError("the console process has no stdin pipe")
     return process.stdin

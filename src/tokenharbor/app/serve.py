@@ -54,9 +54,9 @@ async def _serve_alone(settings: Settings) -> None:
         lines = await first_run(harbor.context, harbor.pool, url, harbor.current_snapshot)
         context = harbor.context
         async with run_console(settings, context.root, context.database_url, url, context.world.clock) as console:
-            _say_ready(settings.home, url, lines)
+            _print_ready(settings.home, url, lines)
             both = dataclasses.replace(harbor, reload=partial(_reload, harbor, console))
-            await serve_until_stopped(both, signals, console.leave)
+            await serve_until_stopped(both, signals, console.begin_stop)
 
 
 async def _reload(harbor: Harbor, console: ConsoleProcess) -> bool:
@@ -76,11 +76,11 @@ async def _serve_with_workers(home: LockedHome, world: World, forks: ForkServer)
             workers.run(),
             run_console(home.settings, home.root, host.database_url, url, world.clock) as console,
         ):
-            _say_ready(home.settings.home, url, await _first_run(host, url))
-            await _until_told(host, workers, console, signals)
+            _print_ready(home.settings.home, url, await _first_run(host, url))
+            await _until_stopped(host, workers, console, signals)
 
 
-async def _until_told(host: Host, workers: Workers, console: ConsoleProcess, signals: ServerSignals) -> None:
+async def _until_stopped(host: Host, workers: Workers, console: ConsoleProcess, signals: ServerSignals) -> None:
     """Wait for a signal to stop, and reload on SIGHUP. Raises the exception of background work that failed."""
 
     async def reload() -> None:
@@ -109,7 +109,8 @@ async def _first_run(host: Host, url: str) -> Sequence[str]:
         return await first_run(context, database.pool, url, load)
 
 
-def _say_ready(home: Path, url: str, lines: Sequence[str]) -> None:
+def _print_ready(home: Path, url: str, lines: Sequence[str]) -> None:
+    """Write the URL to HOME, and print the first run's lines and the URL."""
     write_server_url(home, url)
     for line in (*lines, f"listening on {url}"):
         click.echo(line)

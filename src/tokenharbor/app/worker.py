@@ -16,16 +16,16 @@ import uvloop
 from tokenharbor.app.build import Harbor, open_worker
 from tokenharbor.app.channel import (
     AllMetrics,
-    AllMetricsWanted,
+    AllMetricsRequest,
     AnyMessage,
     Channel,
-    Counts,
-    CountsWanted,
     Drain,
     EndKind,
+    MetricsRequest,
     Reload,
-    StandIn,
+    ShareSockets,
     WorkerEnding,
+    WorkerMetrics,
     WorkerReady,
 )
 from tokenharbor.app.context import WorkerContext
@@ -87,21 +87,21 @@ async def serve_until_stopped(harbor: Harbor, signals: ServerSignals, close: Cal
         failed.result()
 
 
-async def run_on_event(told: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
+async def run_on_event(event: asyncio.Event, work: Callable[[], Awaitable[object]]) -> None:
     """Run `work` whenever the event is set, until cancelled."""
     while True:
-        await told.wait()
-        told.clear()
+        await event.wait()
+        event.clear()
         await work()
 
 
 def run_worker(home: LockedHome, task: bytes, descriptors: Sequence[int]) -> int:
     """Run a forked worker, and return its exit code."""
-    wanted = msgspec.json.decode(task, type=WorkerTask)
-    log_to_stderr(worker=wanted.slot)
+    worker_task = msgspec.json.decode(task, type=WorkerTask)
+    log_to_stderr(worker=worker_task.slot)
     end, *bound = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-    listeners = [bound[at : at + wanted.addresses] for at in range(0, len(bound), wanted.addresses)]
-    return uvloop.run(_Worker(home, wanted, listeners).run(end))
+    listeners = [bound[at : at + worker_task.addresses] for at in range(0, len(bound), worker_task.addresses)]
+    return uvloop.run(_Worker(home, worker_task, listeners).run(end))
 
 
 class _Worker:
@@ -114,8 +114,8 @@ class _Worker:
         self._signals = ServerSignals()
         self._channel: Channel
         self._harbor: Harbor | None = None
-        self._standing_in: dict[int, list[asyncio.Server]] = {}
-        self._asking: list[asyncio.Future[Sequence[MetricFamily]]] = []
+        self._shared_sockets: dict[int, list[asyncio.Server]] = {}
+        self._metrics_waiters: list[asyncio.Future[Sequence[MetricFamily]]] = []
 
     async def run(self, end: socket.socket) -> int:
         """Serve until told to stop; return the exit code."""
@@ -172,40 +172,40 @@ class _Worker:
         """
         try:
             async for message in self._channel.messages():
-                await self._hear(message)
+                await self._handle(message)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001  logged, and the worker exits
             _log.error("channel_broken", reason=f"{type(error).__name__}: {error}")
         os._exit(_ORPHANED)
 
-    async def _hear(self, message: AnyMessage) -> None:
+    async def _handle(self, message: AnyMessage) -> None:
         match message:
             case Reload():
                 self._signals.reload.set()
             case Drain():
                 self._signals.stopped.set()
-            case StandIn(slots):
-                await self._stand_in(slots)
-            case CountsWanted():
-                self._channel.send(Counts([] if self._harbor is None else self._harbor.metrics.families()))
+            case ShareSockets(slots):
+                await self._share_sockets_of(slots)
+            case MetricsRequest():
+                self._channel.send(WorkerMetrics([] if self._harbor is None else self._harbor.metrics.families()))
             case AllMetrics(families):
-                for asked in self._asking:
-                    if not asked.done():
-                        asked.set_result(families)
-                self._asking.clear()
+                for waiting in self._metrics_waiters:
+                    if not waiting.done():
+                        waiting.set_result(families)
+                self._metrics_waiters.clear()
 
-    async def _stand_in(self, slots: Sequence[int]) -> None:
-        for slot in [slot for slot in self._standing_in if slot not in slots]:
-            for listener in self._standing_in.pop(slot):
+    async def _share_sockets_of(self, slots: Sequence[int]) -> None:
+        for slot in [slot for slot in self._shared_sockets if slot not in slots]:
+            for listener in self._shared_sockets.pop(slot):
                 listener.close()
         for slot in slots:
-            if self._harbor is not None and slot not in self._standing_in and not self._signals.stopped.is_set():
-                self._standing_in[slot] = await self._listen(self._harbor, slot)
+            if self._harbor is not None and slot not in self._shared_sockets and not self._signals.stopped.is_set():
+                self._shared_sockets[slot] = await self._listen(self._harbor, slot)
 
     async def _gather_metrics(self, _own: Metrics) -> Sequence[MetricFamily]:
-        asked: asyncio.Future[Sequence[MetricFamily]] = asyncio.get_running_loop().create_future()
-        self._asking.append(asked)
-        if len(self._asking) == 1:
-            self._channel.send(AllMetricsWanted())
-        return await asked
+        metrics: asyncio.Future[Sequence[MetricFamily]] = asyncio.get_running_loop().create_future()
+        self._metrics_waiters.append(metrics)
+        if len(self._metrics_waiters) == 1:
+            self._channel.send(AllMetricsRequest())
+        return await metrics

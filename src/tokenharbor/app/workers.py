@@ -22,16 +22,16 @@ import structlog
 
 from tokenharbor.app.channel import (
     AllMetrics,
-    AllMetricsWanted,
+    AllMetricsRequest,
     AnyMessage,
     Channel,
-    Counts,
-    CountsWanted,
     Drain,
     EndKind,
+    MetricsRequest,
     Reload,
-    StandIn,
+    ShareSockets,
     WorkerEnding,
+    WorkerMetrics,
     WorkerReady,
 )
 from tokenharbor.app.fork_server import ForkServer
@@ -45,7 +45,7 @@ from tokenharbor.kernel.errors import WorkerFailed
 _MOST_STARTS: Final = 3  # in a row that never served
 _PAUSES_SECONDS: Final = (0.0, 0.2, 1.0, 5.0, 15.0)
 _STEADY_SECONDS: Final = 60.0  # a worker that ran this long has recovered
-_COUNTS_SECONDS: Final = 1.0
+_METRICS_SECONDS: Final = 1.0
 _CLEAN_UP_SECONDS: Final = 30.0  # after server.drain_seconds, to finish settling
 _log = structlog.get_logger("workers")
 
@@ -58,23 +58,23 @@ class Worker:
         self.pid = pid
         self.channel = channel
         self.serves = False
-        self.counts: Sequence[MetricFamily] = ()  # its latest metrics
-        self.stands_in: tuple[int, ...] = ()
-        self.last_words = WorkerEnding("", EndKind.FAULT)
-        self._counted = asyncio.Event()
+        self.metrics: Sequence[MetricFamily] = ()  # its latest metrics
+        self.shared_slots: tuple[int, ...] = ()
+        self.ending_message = WorkerEnding("", EndKind.FAULT)
+        self._metrics_received = asyncio.Event()
 
-    def counted(self, families: Sequence[MetricFamily]) -> None:
-        """Store the worker's metrics as it sends them."""
-        self.counts = families
-        self._counted.set()
+    def receive_metrics(self, families: Sequence[MetricFamily]) -> None:
+        """Store the metrics that the worker has sent."""
+        self.metrics = families
+        self._metrics_received.set()
 
-    async def count(self) -> None:
+    async def request_metrics(self) -> None:
         """Request the worker's metrics; keep the old ones if it does not answer within a second."""
-        self._counted.clear()
-        self.channel.send(CountsWanted())
+        self._metrics_received.clear()
+        self.channel.send(MetricsRequest())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_COUNTS_SECONDS):
-                await self._counted.wait()
+            async with asyncio.timeout(_METRICS_SECONDS):
+                await self._metrics_received.wait()
 
 
 class Workers:
@@ -148,7 +148,7 @@ class Workers:
             await self._follow(worker)
             if self._draining.is_set():
                 return
-            words = worker.last_words
+            words = worker.ending_message
             _log.error("worker_ended", worker=slot, pid=worker.pid, reason=words.reason)
             if worker.serves and words.kind is EndKind.MISCONFIGURED:
                 raise WorkerFailed(words.reason)
@@ -189,29 +189,29 @@ class Workers:
     async def _follow(self, worker: Worker) -> None:
         """Handle a worker's messages until it is dead, then reap it."""
         async for message in worker.channel.messages():
-            self._hear(worker, message)
+            self._handle(worker, message)
         worker.channel.close()
         try:
             code = await self._forks.reap(worker.pid)
         finally:
             del self._alive[worker.slot]
-            self._ended = add_up((self._ended, only_counters(worker.counts)))
+            self._ended = add_up((self._ended, only_counters(worker.metrics)))
             self._changed.set()
             self._share_sockets()
-        if not worker.last_words.reason:
-            worker.last_words = WorkerEnding(f"worker {worker.slot} {_how(code)}", EndKind.FAULT)
+        if not worker.ending_message.reason:
+            worker.ending_message = WorkerEnding(f"worker {worker.slot} {_how(code)}", EndKind.FAULT)
 
-    def _hear(self, worker: Worker, message: AnyMessage) -> None:
+    def _handle(self, worker: Worker, message: AnyMessage) -> None:
         match message:
             case WorkerReady():
                 worker.serves = True
                 self._changed.set()
                 self._share_sockets()
             case WorkerEnding():
-                worker.last_words = message
-            case Counts(families):
-                worker.counted(families)
-            case AllMetricsWanted():
+                worker.ending_message = message
+            case WorkerMetrics(families):
+                worker.receive_metrics(families)
+            case AllMetricsRequest():
                 task = asyncio.ensure_future(self._answer_metrics(worker))
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
@@ -224,15 +224,15 @@ class Workers:
         orphaned = [slot for slot in range(len(self._listeners)) if not self._serves(slot)]
         for number, worker in enumerate(serving):
             slots = tuple(slot for slot in orphaned if slot % len(serving) == number)
-            if slots != worker.stands_in:
-                worker.stands_in = slots
-                worker.channel.send(StandIn(slots))
+            if slots != worker.shared_slots:
+                worker.shared_slots = slots
+                worker.channel.send(ShareSockets(slots))
 
     async def _answer_metrics(self, worker: Worker) -> None:
-        asked = [each for each in self._alive.values() if each.serves]
-        await asyncio.gather(*(each.count() for each in asked))
-        counts = (self._ended, *(each.counts for each in self._alive.values()))
-        worker.channel.send(AllMetrics(add_up(counts)))
+        serving = [each for each in self._alive.values() if each.serves]
+        await asyncio.gather(*(each.request_metrics() for each in serving))
+        metrics = (self._ended, *(each.metrics for each in self._alive.values()))
+        worker.channel.send(AllMetrics(add_up(metrics)))
 
 
 def restart_pause_seconds(short: int) -> float:

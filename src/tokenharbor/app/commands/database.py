@@ -45,10 +45,10 @@ def _in_session(
 
 
 @contextlib.contextmanager
-def changing(look: str) -> Iterator[None]:
+def changing(check_command: str) -> Iterator[None]:
     """Wrap a change that must not be made twice: if the connection is lost meanwhile, it may have been made.
 
-    `look` is the command that shows whether it was. Raises DatabaseUnavailable.
+    `check_command` is the command that shows whether it was. Raises DatabaseUnavailable.
     """
     try:
         yield
@@ -57,7 +57,7 @@ def changing(look: str) -> Iterator[None]:
             raise
         raise DatabaseUnavailable(
             f"the database did not confirm the change ({error}), so it may have been made: "
-            f"check with tokenharbor {look} before you repeat it"
+            f"check with tokenharbor {check_command} before you repeat it"
         ) from error
 
 
