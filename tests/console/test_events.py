@@ -72,7 +72,7 @@ async def test_who_reads_too_slowly_is_let_go(office: Office) -> None:
         (first,) = [await watcher.events.get()]
         assert first is not None
         for _ in range(501):
-            watcher.tell(first)
+            watcher.push(first)
         assert await watcher.events.get() is None
 
 

@@ -34,11 +34,11 @@ def test_every_operation_states_its_right_its_id_and_its_errors() -> None:
         assert operation["tags"], (method, path)
         assert not {status for status in operation["responses"] if status.startswith(("4", "5"))}, (method, path)
         error = operation["responses"]["default"]["content"]["application/json"]["schema"]
-        of_router = path.startswith("/v1/")
-        shape = "RouterErrorDocument" if of_router else "ErrorDocument"
+        router_shape = path.startswith("/v1/")
+        shape = "RouterErrorDocument" if router_shape else "ErrorDocument"
         assert error == {"$ref": f"#/components/schemas/{shape}"}, (method, path)
         ways: list[dict[str, list[str]]] = (
-            [{"managementKey": []}] if of_router else [{"session": []}, {"managementKey": []}]
+            [{"managementKey": []}] if router_shape else [{"session": []}, {"managementKey": []}]
         )
         assert operation["security"] == ([] if operation["x-right"] == Right.ANYBODY else ways), (method, path)
 

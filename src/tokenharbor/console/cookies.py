@@ -48,21 +48,23 @@ def remove_session_cookie(connection: AnyConnection) -> Cookie:
     return _cookie(connection, "", 0)
 
 
-def openid_cookie(connection: AnyConnection, kept: str) -> Cookie:
-    """Return the cookie kept during a sign-in at an OpenID provider; an empty `kept` removes it."""
-    return _cookie(connection, kept, LASTS_SECONDS if kept else 0, _OPENID)
+def openid_cookie(connection: AnyConnection, sealed_request: str) -> Cookie:
+    """Return the cookie of a pending OpenID sign-in; an empty `sealed_request` removes it."""
+    return _cookie(connection, sealed_request, LASTS_SECONDS if sealed_request else 0, _OPENID)
 
 
-def openid_kept(connection: AnyConnection) -> str:
+def sealed_openid_request(connection: AnyConnection) -> str:
+    """Return the sealed request of the browser's pending OpenID sign-in, "" if there is none."""
     return connection.cookies.get(_name(connection, _OPENID), "")
 
 
-def sign_up_cookie(connection: AnyConnection, mark: str) -> Cookie:
-    """Return the cookie kept until the sign-up's link is opened; an empty `mark` removes it."""
-    return _cookie(connection, mark, int(VERIFY_LASTS.total_seconds()) if mark else 0, _SIGN_UP)
+def sign_up_cookie(connection: AnyConnection, browser_token: str) -> Cookie:
+    """Return the cookie of a sign-up whose link is not opened yet; an empty `browser_token` removes it."""
+    return _cookie(connection, browser_token, int(VERIFY_LASTS.total_seconds()) if browser_token else 0, _SIGN_UP)
 
 
-def sign_up_mark(connection: AnyConnection) -> str:
+def sign_up_token(connection: AnyConnection) -> str:
+    """Return the browser's token of its pending sign-up, "" if there is none."""
     return connection.cookies.get(_name(connection, _SIGN_UP), "")
 
 

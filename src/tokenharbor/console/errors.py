@@ -38,7 +38,7 @@ AnyRequest = Request[Any, Any, Any]
 ErrorHandler = Callable[[AnyRequest, Any], Response[Any]]
 _log = structlog.get_logger("console")
 _NO_BODY = "'data'"  # the framework's whole message if the body is missing
-OF_ROUTERS: Final = "/v1/"
+ROUTER_PREFIX: Final = "/v1/"
 """Prefix of the paths whose documents have the shapes of model routers."""
 
 _FOR_PEOPLE = (Refusal, ProcessorError, DeliveryError)
@@ -92,7 +92,7 @@ def answer_error(request: AnyRequest, error: Exception) -> Response[Any]:
     if not isinstance(known, _FOR_PEOPLE) and http_error(known).status >= 500:
         _report(request, error, request_id)
         known = _without_details(known, request_id)
-    answer = _respond(known, request_id, of_router=request.url.path.startswith(OF_ROUTERS))
+    answer = _respond(known, request_id, router_shape=request.url.path.startswith(ROUTER_PREFIX))
     if isinstance(known, MethodNotAllowed):
         answer.headers["allow"] = ", ".join(_methods(request, error))
     return answer
@@ -139,16 +139,16 @@ def _invalid(error: HTTPException) -> InvalidRequest:
     fault: dict[str, Any] = next((each for each in faults if isinstance(each, dict)), {})
     if fault.get("message") == _NO_BODY:
         return InvalidRequest("This request needs a JSON body.").because(ErrorReason.BODY_MISSING)
-    said = str(fault.get("message") or error.detail)
-    return InvalidRequest(said, param=fault.get("key")).because(ErrorReason.VALUE_INVALID, detail=said)
+    message = str(fault.get("message") or error.detail)
+    return InvalidRequest(message, param=fault.get("key")).because(ErrorReason.VALUE_INVALID, detail=message)
 
 
 def _without_details(error: HarborError, request_id: str) -> HarborError:
     """Replace the message, which is for operators and in the log."""
     if http_error(error).status == 503:
         return Unavailable("The service is unavailable: try again shortly.", retry_after=1)
-    said = f"Internal error. It is logged under this request's id: {request_id}"
-    return HarborError(said).because(ErrorReason.INTERNAL)
+    message = f"Internal error. It is logged under this request's id: {request_id}"
+    return HarborError(message).because(ErrorReason.INTERNAL)
 
 
 def _report(request: AnyRequest, error: Exception, request_id: str) -> None:
@@ -159,11 +159,11 @@ def _report(request: AnyRequest, error: Exception, request_id: str) -> None:
     _log.error("request_failed", request_id=request_id, path=path, reason=reason_of(error), place=place)
 
 
-def _respond(error: HarborError, request_id: str, *, of_router: bool) -> Response[Any]:
+def _respond(error: HarborError, request_id: str, *, router_shape: bool) -> Response[Any]:
     row = http_error(error)
     status = error.status if isinstance(error, Refusal) else row.status
     code = error.code if isinstance(error, Refusal) else row.code
-    document = _router_error if of_router else _error
+    document = _router_error if router_shape else _error
     headers = {"x-request-id": request_id, "cache-control": "no-store"}
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:

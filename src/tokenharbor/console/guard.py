@@ -2,7 +2,7 @@
 
 A caller presents a management key (`Authorization: Bearer thm_live_…`) or a session's cookie. Browsers also send the
 cookie with requests from other sites' pages. So a change authenticated by cookie must come from a page of ours, as
-`Sec-Fetch-Site` or `Origin` tells, and have a JSON body, which a form on another site cannot send.
+`Sec-Fetch-Site` or `Origin` shows, and have a JSON body, which a form on another site cannot send.
 """
 
 from litestar.connection import Request
@@ -88,12 +88,12 @@ def refuse_cross_site(connection: AnyConnection) -> None:
         return
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
-        ours = site in _SAME_SITE
+        is_ours = site in _SAME_SITE
     elif origin is not None:
-        ours = origin.partition("://")[2] == (headers.get("x-forwarded-host") or headers.get("host"))
+        is_ours = origin.partition("://")[2] == (headers.get("x-forwarded-host") or headers.get("host"))
     else:
-        ours = session_token(connection) is None  # without these headers, not a browser: safe without its cookie
-    if not ours:
+        is_ours = session_token(connection) is None  # without these headers, not a browser: safe without its cookie
+    if not is_ours:
         raise PermissionDenied("This request came from a page of another site.").because(ErrorReason.OTHER_SITE)
     sends = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     if sends and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
@@ -107,7 +107,7 @@ def refuse_cross_site_navigation(connection: AnyConnection) -> None:
 
 
 def is_from_our_page(connection: AnyConnection) -> bool:
-    """Return whether the browser says that a page of ours sent the request. Without TLS, only `Referer` tells."""
+    """Return whether the browser says that a page of ours sent the request. Without TLS, only `Referer` shows it."""
     headers = connection.headers
     site = headers.get("sec-fetch-site")
     if site is not None:

@@ -35,15 +35,15 @@ from tokenharbor.ledger.live import WalletMark, read_ended, read_granted, read_m
 from tokenharbor.ledger.wallets import Wallets
 from tokenharbor.rewards.types import RewardKind
 
-_LOOK_SECONDS: Final = 1.0
-_AWAY_SECONDS: Final = 2.0
-_LATELY: Final = timedelta(seconds=5)  # a row may be committed this long after its time
-_SHORT: Final = timedelta(seconds=60)  # a free request that took longer is not reported
-_MOST: Final = 50  # requests of an account per poll
-_MOST_WAITING: Final = 500  # unread events of a watcher
+_POLL_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 2.0
+_COMMIT_DELAY: Final = timedelta(seconds=5)  # a row may be committed this long after its time
+_LONGEST_REQUEST: Final = timedelta(seconds=60)  # a free request that took longer is not reported
+_MOST_REQUESTS: Final = 50  # requests of an account per poll
+_MOST_UNREAD: Final = 500  # unread events of a watcher
 _MOST_WATCHERS: Final = 200  # watchers (open pages) of one account
-_MOST_OF_ALL: Final = 4_000  # watchers of the process
-_REMEMBERED: Final = 2_000  # reported requests of an account, to avoid duplicates
+_MOST_IN_PROCESS: Final = 4_000  # watchers of the process
+_MOST_REPORTED: Final = 2_000  # reported requests of an account, to avoid duplicates
 _log = structlog.get_logger("console")
 
 
@@ -69,11 +69,11 @@ class LiveEvent(Document, frozen=True):
 
 @dataclass(eq=False)
 class Watcher:
-    """A watcher of an account and its queue of events. None in the queue ends it."""
+    """A client that watches an account, and its queue of events. None in the queue ends the stream."""
 
-    events: asyncio.Queue[LiveEvent | None] = field(default_factory=lambda: asyncio.Queue(_MOST_WAITING))
+    events: asyncio.Queue[LiveEvent | None] = field(default_factory=lambda: asyncio.Queue(_MOST_UNREAD))
 
-    def tell(self, event: LiveEvent) -> None:
+    def push(self, event: LiveEvent) -> None:
         """Queue an event. If the queue is full, end the watcher: its client reconnects with its last id."""
         try:
             self.events.put_nowait(event)
@@ -88,23 +88,24 @@ class Watcher:
 
 @dataclass(eq=False)
 class _Watched:
-    """A watched account."""
+    """A watched account: its last polled state, its watchers, and the requests reported to them."""
 
     mark: WalletMark
     watchers: set[Watcher] = field(default_factory=set)
-    told: dict[UUID, None] = field(default_factory=dict)
+    reported: dict[UUID, None] = field(default_factory=dict)
 
-    def tells_first(self, request_id: UUID) -> bool:
-        if request_id in self.told:
+    def mark_reported(self, request_id: UUID) -> bool:
+        """Mark a request as reported; return whether it was not before."""
+        if request_id in self.reported:
             return False
-        self.told[request_id] = None
-        if len(self.told) > _REMEMBERED:
-            del self.told[next(iter(self.told))]
+        self.reported[request_id] = None
+        if len(self.reported) > _MOST_REPORTED:
+            del self.reported[next(iter(self.reported))]
         return True
 
 
 class LiveFeed:
-    """Polls for all watchers of the process while `run` runs."""
+    """The live events of this process: polls for all watchers while `run` runs."""
 
     def __init__(self, pool: asyncpg.Pool, world: World) -> None:
         self._pool = pool
@@ -117,7 +118,7 @@ class LiveFeed:
         """Check the limits on watchers, per account and in all. Raises RateLimited."""
         own = self._accounts.get(account_id)
         all_watchers = sum(len(each.watchers) for each in self._accounts.values())
-        if (own is not None and len(own.watchers) >= _MOST_WATCHERS) or all_watchers >= _MOST_OF_ALL:
+        if (own is not None and len(own.watchers) >= _MOST_WATCHERS) or all_watchers >= _MOST_IN_PROCESS:
             raise RateLimited("Too many live pages are open: close some.", retry_after=30).because(
                 ErrorReason.LIVE_PAGES_MOST
             )
@@ -133,8 +134,8 @@ class LiveFeed:
             account.watchers.add(watcher)
             self._watched.set()
             try:
-                for event in await self._missed(conn, account_id, mark, after):
-                    watcher.tell(event)
+                for event in await self._missed_events(conn, account_id, mark, after):
+                    watcher.push(event)
             except BaseException:
                 self._forget(account_id, watcher)
                 raise
@@ -170,27 +171,27 @@ class LiveFeed:
                 if not isinstance(error, DatabaseUnavailable) and not is_unavailable(error):
                     raise
                 _log.warning("live_feed_waits", reason=type(error).__name__)
-                await asyncio.sleep(_AWAY_SECONDS)
-            await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def poll(self) -> None:
         """Poll once, and queue all events since the last poll."""
         seen = {account_id: account.mark for account_id, account in self._accounts.items()}
         async with self._pool.acquire() as conn:
             marks = await read_marks(conn, seen)
-            happened = await self._happened(conn, {each: mark.seq for each, mark in seen.items()}, marks)
+            events = await self._new_events(conn, {each: mark.seq for each, mark in seen.items()}, marks)
             for account_id, mark in marks.items():
                 if mark != seen[account_id]:
-                    happened.append((account_id, await self._balance(conn, account_id, mark.seq)))
+                    events.append((account_id, await self._balance(conn, account_id, mark.seq)))
         for account_id, mark in marks.items():
             if account_id in self._accounts:
                 self._accounts[account_id].mark = mark
-        for account_id, event in happened:
+        for account_id, event in events:
             account = self._accounts.get(account_id)
             for watcher in list(account.watchers) if account is not None else ():
-                watcher.tell(event)
+                watcher.push(event)
 
-    async def _missed(
+    async def _missed_events(
         self, conn: asyncpg.Connection, account_id: UUID, mark: WalletMark, after: int | None
     ) -> Sequence[LiveEvent]:
         missed: Sequence[tuple[UUID, LiveEvent]] = ()
@@ -198,17 +199,17 @@ class LiveFeed:
             missed = await self._entries(conn, {account_id: after}, {account_id: mark}, self._world.clock.now())
         return [*(event for _, event in missed), await self._balance(conn, account_id, mark.seq)]
 
-    async def _happened(
+    async def _new_events(
         self, conn: asyncpg.Connection, seen: Mapping[UUID, int], marks: Mapping[UUID, WalletMark]
     ) -> list[tuple[UUID, LiveEvent]]:
-        found = await self._entries(conn, seen, marks, self._world.clock.now() - _LATELY)
-        return [(account_id, event) for account_id, event in found if self._is_news(account_id, event)]
+        found = await self._entries(conn, seen, marks, self._world.clock.now() - _COMMIT_DELAY)
+        return [(account_id, event) for account_id, event in found if self._is_new(account_id, event)]
 
-    def _is_news(self, account_id: UUID, event: LiveEvent) -> bool:
+    def _is_new(self, account_id: UUID, event: LiveEvent) -> bool:
         account = self._accounts.get(account_id)
         if account is None or not isinstance(event.document, RequestDocument):
             return account is not None
-        return account.tells_first(ids.parse("req", event.document.id))
+        return account.mark_reported(ids.parse("req", event.document.id))
 
     async def _entries(
         self,
@@ -218,9 +219,9 @@ class LiveFeed:
         ended_after: datetime,
     ) -> list[tuple[UUID, LiveEvent]]:
         """Return the requests and cashback after the entries `seen`, with their accounts."""
-        began_after = lowest_id(self._world.clock.now() - _SHORT)
-        ended = await read_ended(conn, seen, began_after=began_after, ended_after=ended_after, most=_MOST)
-        granted = await read_granted(conn, seen, RewardKind.CASHBACK, _MOST)
+        began_after = lowest_id(self._world.clock.now() - _LONGEST_REQUEST)
+        ended = await read_ended(conn, seen, began_after=began_after, ended_after=ended_after, most=_MOST_REQUESTS)
+        granted = await read_granted(conn, seen, RewardKind.CASHBACK, _MOST_REQUESTS)
         events: list[tuple[UUID, Any]] = [
             (each.account_id, ("request", RequestDocument.of(each.record, each.amount))) for each in ended
         ]

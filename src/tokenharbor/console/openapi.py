@@ -12,7 +12,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from tokenharbor.console.authority import Right
-from tokenharbor.console.errors import OF_ROUTERS, ErrorDocument, RouterErrorDocument
+from tokenharbor.console.errors import ROUTER_PREFIX, ErrorDocument, RouterErrorDocument
 from tokenharbor.console.usd_number import UsdNumber
 from tokenharbor.kernel.money import Usd
 
@@ -70,12 +70,12 @@ def _describe(path: str, operation: dict[str, Any], right: Right) -> None:
     answers = operation["responses"]
     for status in [status for status in answers if status.startswith(("4", "5"))]:
         del answers[status]
-    of_router = path.startswith(OF_ROUTERS)
-    error = RouterErrorDocument if of_router else ErrorDocument
+    router_shape = path.startswith(ROUTER_PREFIX)
+    error = RouterErrorDocument if router_shape else ErrorDocument
     reference = {"$ref": f"#/components/schemas/{error.__name__}"}
     answers["default"] = {"description": "An error", "content": {"application/json": {"schema": reference}}}
     operation["x-right"] = right.value
-    ways = ("managementKey",) if of_router else ("session", "managementKey")
+    ways = ("managementKey",) if router_shape else ("session", "managementKey")
     operation["security"] = [] if right is Right.ANYBODY else [{way: []} for way in ways]
 
 

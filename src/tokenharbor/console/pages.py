@@ -52,7 +52,7 @@ _SECURE: Final[Mapping[str, str]] = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
-_FOREVER = "public, max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 _AN_HOUR = "public, max-age=3600"
 _READ: Final = (HttpMethod.GET, HttpMethod.HEAD)
 
@@ -64,12 +64,12 @@ class PageFile:
     kind: str
     body: bytes
     coded: Mapping[str, bytes]
-    lasting: bool  # its name has a hash of its content
+    immutable: bool  # its name has a hash of its content
 
     def answer(self, accepted: str) -> Response[bytes]:
         """Answer with the file in the best coding that the client accepts."""
         coding = next((each for each, _ in _CODINGS if each in self.coded and each in accepted), None)
-        headers = {**_SECURE, "cache-control": _FOREVER if self.lasting else _AN_HOUR, "vary": "accept-encoding"}
+        headers = {**_SECURE, "cache-control": _IMMUTABLE if self.immutable else _AN_HOUR, "vary": "accept-encoding"}
         if coding is not None:
             headers["content-encoding"] = coding
         body = self.body if coding is None else self.coded[coding]

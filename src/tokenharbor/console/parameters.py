@@ -62,7 +62,7 @@ def in_utc(moment: datetime | None) -> datetime | None:
     return min(max(stated, _FIRST), _LAST).astimezone(UTC)
 
 
-def to_come(moment: datetime | None, now: datetime, param: str) -> datetime | None:
+def future_expiry(moment: datetime | None, now: datetime, param: str) -> datetime | None:
     """Return an expiry, None for never. Raises InvalidRequest unless it is in the future, before the year 2900."""
     if moment is not None and not now < moment < _LAST:
         raise InvalidRequest("The expiry must be in the future, before the year 2900.", param=param).because(
@@ -71,7 +71,7 @@ def to_come(moment: datetime | None, now: datetime, param: str) -> datetime | No
     return moment
 
 
-def posted_key(key: str) -> str:
+def stored_idempotency_key(key: str) -> str:
     """Return an idempotency key as stored, with a prefix that keeps it apart from our own keys."""
     return f"api-{key}"
 

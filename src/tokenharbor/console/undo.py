@@ -1,4 +1,4 @@
-"""The undo of an e-mail change in the rooms beside sign-in: payments and alerts."""
+"""The undo of an e-mail change in payments and alerts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from tokenharbor.signin.undo import Intrusion, Undone, UndoneKind
 
 
 @dataclass(frozen=True, slots=True)
-class RoomsUndo:
-    """Undoes an intruder's changes to payments and alerts, for sign-in."""
+class UndoOutsideSignIn:
+    """Undoes an intruder's changes to payments and alerts, for `signin/undo.py`."""
 
     funding: Funding
     alerting: Alerting
@@ -21,7 +21,7 @@ class RoomsUndo:
         return [*await self._of_funding(intrusion), *await self._of_alerts(intrusion)]
 
     async def _of_funding(self, intrusion: Intrusion) -> Sequence[Undone]:
-        told = await undo_funding(
+        ended = await undo_funding(
             intrusion.conn,
             self.funding,
             intrusion.account_id,
@@ -31,10 +31,10 @@ class RoomsUndo:
         )
         undone = [
             intrusion.undone(UndoneKind.WITHDRAWAL, each.shown_id, f"{each.amount.brief_down()} USD")
-            for each in told.withdrawals
+            for each in ended.withdrawals
         ]
-        undone += [intrusion.undone(UndoneKind.PAYEE, each.shown_id, address) for each, address in told.payees]
-        return [*undone, intrusion.undone(UndoneKind.AUTO_TOP_UP)] if told.auto_top_up else undone
+        undone += [intrusion.undone(UndoneKind.PAYEE, each.shown_id, address) for each, address in ended.payees]
+        return [*undone, intrusion.undone(UndoneKind.AUTO_TOP_UP)] if ended.auto_top_up else undone
 
     async def _of_alerts(self, intrusion: Intrusion) -> Sequence[Undone]:
         dropped, restored = await restore_alerts(

@@ -41,7 +41,7 @@ POLLS: Final = AttemptLimit("poll", 60, timedelta(minutes=2))
 POLLS_BY_ADDRESS: Final = AttemptLimit("poll_address", 2_000, _QUARTER)
 ALERT_TESTS: Final = AttemptLimit("alert_test", 10, _QUARTER)
 """Test alerts of one account. Each sends a mail, and a post to a URL chosen by a customer."""
-TOP_UP_LOOKS: Final = AttemptLimit("top_up_look", 300, timedelta(minutes=1))
+TOP_UP_SYNCS: Final = AttemptLimit("top_up_look", 300, timedelta(minutes=1))
 """Updates of an account's unpaid top-ups. A page asks every two seconds."""
 TOP_UP_READS: Final = AttemptLimit("top_up_read", 60, timedelta(minutes=1))
 """How many of those updates ask the processor. The others are answered from the database."""

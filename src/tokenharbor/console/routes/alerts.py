@@ -68,7 +68,7 @@ async def change(conn: Conn, context: Context, account: AccountId, data: JSONBod
     """Change an account's alerts. Fields not given stay as they are."""
     low = data.low_balance_usd
     wanted = AlertChange(mail=data.mail, low_balance=low if low is UNSET else positive(low or None, "low_balance_usd"))
-    return AlertsDocument.of(await change_alerts(_by(context, conn), account, wanted))
+    return AlertsDocument.of(await change_alerts(_recording_author(context, conn), account, wanted))
 
 
 @put("/api/accounts/{account_id:str}/alerts/webhook", right=Right.MANAGE, operation_id="setWebhook", tags=["alerts"])
@@ -76,7 +76,7 @@ async def set_alert_webhook(
     conn: Conn, context: Context, account: AccountId, data: JSONBody[WebhookBody]
 ) -> WebhookDocument:
     """Set the webhook that notices are posted to, with a new secret."""
-    return WebhookDocument.of(await set_webhook(_by(context, conn), account, data.url))
+    return WebhookDocument.of(await set_webhook(_recording_author(context, conn), account, data.url))
 
 
 @delete(
@@ -84,7 +84,7 @@ async def set_alert_webhook(
 )
 async def drop_alert_webhook(conn: Conn, context: Context, account: AccountId) -> None:
     """Remove the webhook."""
-    await drop_webhook(_by(context, conn), account)
+    await drop_webhook(_recording_author(context, conn), account)
 
 
 @post("/api/accounts/{account_id:str}/alerts/test", right=Right.MANAGE, operation_id="testAlerts", tags=["alerts"])
@@ -95,7 +95,7 @@ async def test(context: Context, account: AccountId) -> NoticeDocument:
 
 
 @get("/api/accounts/{account_id:str}/notices", right=Right.READ, operation_id="listNotices", tags=["alerts"])
-async def list_told(context: Context, account: AccountId, limit: Limit = 50) -> list[NoticeDocument]:
+async def list_sent_notices(context: Context, account: AccountId, limit: Limit = 50) -> list[NoticeDocument]:
     """List the notices sent to the account, newest first."""
     return [NoticeDocument.of(*each) for each in await list_notices(context.alerting, account, limit)]
 
@@ -106,10 +106,10 @@ ALERT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (
     set_alert_webhook,
     drop_alert_webhook,
     test,
-    list_told,
+    list_sent_notices,
 )
 
 
-def _by(context: ConsoleContext, conn: asyncpg.Connection) -> Alerting:
+def _recording_author(context: ConsoleContext, conn: asyncpg.Connection) -> Alerting:
     """Return alerts on the request's transaction, which records the author of changes."""
     return replace(context.alerting, acquire=lambda: nullcontext(conn))

@@ -13,7 +13,7 @@ from tokenharbor.accounts.keys import issue_key
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountActor, AccountId, Caller, Conn, Context
 from tokenharbor.console.guard import client_address
-from tokenharbor.console.parameters import Moment, positive, to_come
+from tokenharbor.console.parameters import Moment, future_expiry, positive
 from tokenharbor.console.routes.keys import NewKeyDocument
 from tokenharbor.console.routes.session import visitor_of
 from tokenharbor.identity.changes import set_actor
@@ -69,7 +69,7 @@ class _Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             quota=positive(self.quota_usd, "quota_usd"),
             daily=positive(self.daily_usd, "daily_usd"),
             monthly=positive(self.monthly_usd, "monthly_usd"),
-            expires_at=to_come(self.expires_at, now, "expires_at"),
+            expires_at=future_expiry(self.expires_at, now, "expires_at"),
         )
 
 

@@ -20,7 +20,7 @@ from tokenharbor.signin.passkey_site import has_passkeys
 
 class CurrencyOfferDocument(Document, frozen=True):
     """A currency that the edition sells in, with the payment methods that accept it. `per_usd` is the price of one US
-    dollar in it (null for USD); `fault` tells why it cannot be used now.
+    dollar in it (null for USD); `fault` says why it cannot be used now.
     """
 
     currency: str

@@ -12,7 +12,7 @@ from tokenharbor.console.authority import Right
 from tokenharbor.console.context import Caller, Context
 from tokenharbor.console.cookies import session_token
 from tokenharbor.console.routes.session import LinkBody, NewPasswordBody, user_id_of, visitor_of
-from tokenharbor.console.undo import RoomsUndo
+from tokenharbor.console.undo import UndoOutsideSignIn
 from tokenharbor.identity.users import get_user
 from tokenharbor.signin import change_email
 from tokenharbor.signin.change_email import EmailChange
@@ -56,9 +56,9 @@ async def preview(data: JSONBody[LinkBody], request: AnyRequest, context: Contex
     """Preview what `undoEmail` would undo, besides ending sessions, passkeys and connected services: everything done in
     the user's name since one day before the change was requested.
     """
-    rooms = RoomsUndo(context.funding, context.alerting)
-    told = await change_email.preview_undo(context.sign_in, data.token, visitor_of(request), rooms)
-    return [UndoneDocument.of(each) for each in told]
+    rooms = UndoOutsideSignIn(context.funding, context.alerting)
+    undone = await change_email.preview_undo(context.sign_in, data.token, visitor_of(request), rooms)
+    return [UndoneDocument.of(each) for each in undone]
 
 
 @post("/api/email-undo", right=Right.ANYBODY, status_code=200, operation_id="undoEmail", tags=["session"])
@@ -66,9 +66,9 @@ async def undo(data: JSONBody[NewPasswordBody], request: AnyRequest, context: Co
     """Keep or restore the e-mail address with the link in the notice, and set a new password. Ends all sessions, and
     undoes everything done in the user's name since one day before the change was requested; the answer lists it.
     """
-    rooms = RoomsUndo(context.funding, context.alerting)
-    told = await change_email.undo_change(context.sign_in, data.token, data.password, visitor_of(request), rooms)
-    return [UndoneDocument.of(each) for each in told]
+    rooms = UndoOutsideSignIn(context.funding, context.alerting)
+    undone = await change_email.undo_change(context.sign_in, data.token, data.password, visitor_of(request), rooms)
+    return [UndoneDocument.of(each) for each in undone]
 
 
 EMAIL_ROUTES: Final[Sequence[HTTPRouteHandler]] = (ask, confirm, preview, undo)

@@ -39,8 +39,8 @@ async def stream_events(request: AnyRequest, account: AccountId, last_event_id: 
     and `heartbeat` after 20 seconds without any. `Last-Event-ID` resumes after that event; an event can come twice.
     """
     context_of(request).live.check_watcher_limits(account)
-    told = _events(request, account, event_number(last_event_id))
-    return Stream(told, media_type="text/event-stream", headers=_HEADERS)
+    events = _events(request, account, event_number(last_event_id))
+    return Stream(events, media_type="text/event-stream", headers=_HEADERS)
 
 
 def event_number(last_event_id: str | None) -> int | None:

@@ -28,7 +28,7 @@ from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Conn, Context
 from tokenharbor.console.lists import parse_id
 from tokenharbor.console.ownership import check_owner
-from tokenharbor.console.parameters import Moment, Name, OnceKey, positive, to_come
+from tokenharbor.console.parameters import Moment, Name, OnceKey, future_expiry, positive
 from tokenharbor.identity import store
 from tokenharbor.identity.idempotency import claim_idempotency_key
 from tokenharbor.identity.store import KeyRow, KeyRules
@@ -106,7 +106,7 @@ class KeyRulesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             stated[field] = positive(stated[field] or None, field)
         for field in stated.keys() & {"rpm", "tpm", "concurrency"}:
             stated[field] = stated[field] or None
-        to_come(stated.get("expires_at"), now, "expires_at")
+        future_expiry(stated.get("expires_at"), now, "expires_at")
         if "ip" in stated:
             stated["ip"] = tuple(_network(text) for text in stated["ip"])
         return KeyChange(**{_FIELDS.get(field, field): value for field, value in stated.items()})
@@ -227,7 +227,7 @@ async def end_key(conn: Conn, context: Context, account: AccountId, key_id: From
     tags=["keys"],
 )
 async def remove_key(conn: Conn, context: Context, account: AccountId, key_id: FromPath[str]) -> None:
-    """Revoke a key and remove it from the list. Its spending stays in the books."""
+    """Revoke a key and remove it from the list. Its spending stays in the ledger."""
     row = await _own_key(conn, account, key_id)
     await delete_key(conn, context.world, row.id)
 

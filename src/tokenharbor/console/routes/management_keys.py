@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountActor, AccountId, Conn, Context
 from tokenharbor.console.lists import Page, parse_id
-from tokenharbor.console.parameters import Moment, OnceKey, to_come
+from tokenharbor.console.parameters import Moment, OnceKey, future_expiry
 from tokenharbor.identity import management_keys
 from tokenharbor.identity.idempotency import claim_idempotency_key
 from tokenharbor.identity.roles import AccountRole
@@ -58,7 +58,7 @@ async def create_key(
     """Create a management key. It is shown only in this answer. Its role cannot exceed what its creator may grant, and
     it ends with the creator's membership.
     """
-    until = to_come(data.expires_at, context.world.clock.now(), "expires_at")
+    until = future_expiry(data.expires_at, context.world.clock.now(), "expires_at")
     issued = await management.issue_management_key(
         conn,
         context.world,

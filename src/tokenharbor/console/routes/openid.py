@@ -9,7 +9,7 @@ from litestar.params import FromQuery
 
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import Context
-from tokenharbor.console.cookies import openid_cookie, openid_kept, session_cookie, session_token
+from tokenharbor.console.cookies import openid_cookie, sealed_openid_request, session_cookie, session_token
 from tokenharbor.console.guard import is_from_our_page, refuse_cross_site_navigation
 from tokenharbor.console.routes.session import visitor_of
 from tokenharbor.kernel.errors import HarborError, Refusal, http_error
@@ -40,7 +40,7 @@ async def finish(request: AnyRequest, context: Context) -> Response[None]:
     """Return from the OpenID provider, and begin a session."""
     query = request.query_params
     code, state = query.get("code", ""), query.get("state", "")
-    back = OpenIdReturn(code=code, state=state, kept=openid_kept(request), session=session_token(request) or "")
+    back = OpenIdReturn(code=code, state=state, kept=sealed_openid_request(request), session=session_token(request) or "")
     gone = openid_cookie(request, "")
     try:
         begun = await finish_openid(context.sign_in, back, visitor_of(request))

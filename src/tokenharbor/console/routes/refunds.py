@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Caller, CallerFunding, Conn, Context
-from tokenharbor.console.parameters import IdempotencyKey, Line, positive, posted_key
+from tokenharbor.console.parameters import IdempotencyKey, Line, positive, stored_idempotency_key
 from tokenharbor.console.routes.topups import own_top_up
 from tokenharbor.funding import refund_store
 from tokenharbor.funding.dispute_store import list_disputes
@@ -63,7 +63,7 @@ async def create_refund(
     found = await own_top_up(context, account, top_up_id)
     request = RefundRequest(
         top_up_id=found.id,
-        idempotency_key=posted_key(idempotency_key),
+        idempotency_key=stored_idempotency_key(idempotency_key),
         origin=RefundOrigin.CUSTOMER,
         actor=caller.id,
         amount=positive(data.amount_usd, "amount_usd"),

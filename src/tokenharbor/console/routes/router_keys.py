@@ -18,7 +18,7 @@ from tokenharbor.accounts.spending import MeteredKey, read_key_spending
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Conn, Context
 from tokenharbor.console.ownership import check_owner
-from tokenharbor.console.parameters import ONE_LINE, Moment, OnceKey, to_come
+from tokenharbor.console.parameters import ONE_LINE, Moment, OnceKey, future_expiry
 from tokenharbor.console.usd_number import UsdNumber
 from tokenharbor.identity import store
 from tokenharbor.identity.idempotency import claim_idempotency_key
@@ -34,8 +34,8 @@ from tokenharbor.ledger.rollup import read_totals
 
 _PAGE: Final = 100
 _UNUSED: Final = MeteredKey(ZERO, ZERO, ZERO, None)
-_MOST_PLACES: Final = 9  # digits before the decimal point, and after it
-_NOTHING: Final = UsdNumber(0)
+_MOST_DIGITS: Final = 9  # digits before the decimal point, and after it
+_NO_USAGE: Final = UsdNumber(0)
 
 KeyName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=ONE_LINE)]
 Reset = Literal["daily", "weekly", "monthly"]
@@ -89,10 +89,10 @@ class RouterKeyDocument(Document, frozen=True, kw_only=True):
             usage_daily=UsdNumber(spent.day),
             usage_weekly=UsdNumber(week),
             usage_monthly=UsdNumber(spent.month),
-            byok_usage=_NOTHING,
-            byok_usage_daily=_NOTHING,
-            byok_usage_weekly=_NOTHING,
-            byok_usage_monthly=_NOTHING,
+            byok_usage=_NO_USAGE,
+            byok_usage_daily=_NO_USAGE,
+            byok_usage_weekly=_NO_USAGE,
+            byok_usage_monthly=_NO_USAGE,
             created_at=to_second(row.created_at),
             expires_at=to_second(row.rules.expires_at),
             last_used_at=to_second(spent.used_hour),
@@ -139,7 +139,7 @@ class NewRouterKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _refuse_byok(included=self.include_byok_in_limit)
         change = KeyChange(
             name=self.name,
-            expires_at=to_come(self.expires_at, now, "expires_at"),
+            expires_at=future_expiry(self.expires_at, now, "expires_at"),
             **_limit_change(_read_limit(self.limit), self.limit_reset),
         )
         return change_rules(KeyRules(), change)
@@ -253,7 +253,7 @@ async def edit_router_key(
 async def remove_router_key(
     conn: Conn, context: Context, account: AccountId, key_hash: FromPath[str]
 ) -> DeletedKeyDocument:
-    """Revoke a key and remove it from the list. Its spending stays in the books."""
+    """Revoke a key and remove it from the list. Its spending stays in the ledger."""
     row = await _own_key(conn, account, key_hash)
     await delete_key(conn, context.world, row.id)
     return DeletedKeyDocument()
@@ -300,7 +300,7 @@ def _read_limit(limit: Decimal | None) -> Usd | None:
     """Return a limit, or None. Raises InvalidRequest unless it is above 0, which elsewhere means no limit."""
     if limit is None:
         return None
-    if not limit.is_finite() or limit <= 0 or abs(limit.adjusted()) > _MOST_PLACES:
+    if not limit.is_finite() or limit <= 0 or abs(limit.adjusted()) > _MOST_DIGITS:
         raise InvalidRequest("limit must be an amount in US dollars above 0, or null for no limit.", param="limit")
     try:
         return Usd.parse(format(limit, "f"))

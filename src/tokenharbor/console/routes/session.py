@@ -16,7 +16,7 @@ from tokenharbor.console.cookies import (
     session_cookie,
     session_token,
     sign_up_cookie,
-    sign_up_mark,
+    sign_up_token,
 )
 from tokenharbor.console.guard import client_address
 from tokenharbor.identity.members import Membership, list_memberships
@@ -132,7 +132,7 @@ async def post_verification(
     """Open the link of a sign-up: creates the account and begins a session. A browser other than the one that signed up
     must send a password, else it gets 400 with `param` `password`.
     """
-    opened = OpenedLink(token=data.token, mark=sign_up_mark(request), password=data.password or "")
+    opened = OpenedLink(token=data.token, mark=sign_up_token(request), password=data.password or "")
     begun = await sign_up.verify_email(context.sign_in, opened, visitor_of(request), replaces=_shown(request))
     answer = await answer_session(request, context.sign_in, begun)
     answer.set_cookie(sign_up_cookie(request, ""))

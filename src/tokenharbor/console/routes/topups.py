@@ -13,7 +13,7 @@ from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Caller, CallerFunding, Conn, ConsoleContext, Context
 from tokenharbor.console.lists import Cursor, Limit, Page, page_of, parse_id
 from tokenharbor.console.ownership import check_owner
-from tokenharbor.console.parameters import IdempotencyKey, Name, posted_key
+from tokenharbor.console.parameters import IdempotencyKey, Name, stored_idempotency_key
 from tokenharbor.funding import store
 from tokenharbor.funding.auto import AutoTopUpSettings, set_auto_top_up, show_auto_top_up, switch_off_auto_top_up
 from tokenharbor.funding.auto_documents import AutoTopUpDocument
@@ -26,7 +26,7 @@ from tokenharbor.funding.topups import TopUpRequest, open_top_up
 from tokenharbor.funding.types import TopUp, TopUpState
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
-from tokenharbor.signin.limits import TOP_UP_LOOKS, TOP_UP_READS, admit, allows
+from tokenharbor.signin.limits import TOP_UP_READS, TOP_UP_SYNCS, admit, allows
 
 Progress = Annotated[TopUpState | None, QueryParameter(name="state", description="Only top-ups in this state.")]
 Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}(?![\\s\\S])")]
@@ -90,7 +90,7 @@ async def create_top_up(
         account_id=account,
         amount=data.amount_usd,
         currency=data.currency,
-        idempotency_key=posted_key(idempotency_key),
+        idempotency_key=stored_idempotency_key(idempotency_key),
         actor=caller.id,
         processor=data.processor,
         method=data.method,
@@ -123,7 +123,7 @@ async def sync_top_up(context: Context, account: AccountId, top_up_id: FromPath[
     """
     found = await own_top_up(context, account, top_up_id)
     if found.state in (TopUpState.OPEN, TopUpState.PENDING):
-        await admit(context.sign_in, [(TOP_UP_LOOKS, account.hex)])
+        await admit(context.sign_in, [(TOP_UP_SYNCS, account.hex)])
         if await allows(context.sign_in, TOP_UP_READS, account.hex):
             found = await fulfil(context.funding, found.id)
     return await _shown(context, found)

@@ -12,7 +12,7 @@ from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Caller, CallerFunding, Conn, ConsoleContext, Context
 from tokenharbor.console.lists import parse_id
 from tokenharbor.console.ownership import check_owner
-from tokenharbor.console.parameters import ONE_LINE, IdempotencyKey, Line, Name, positive, posted_key
+from tokenharbor.console.parameters import ONE_LINE, IdempotencyKey, Line, Name, positive, stored_idempotency_key
 from tokenharbor.console.routes.topups import own_top_up
 from tokenharbor.funding import payee_store, withdrawal_store
 from tokenharbor.funding.payees import NewPayee, add_payee, remove_payee
@@ -101,7 +101,7 @@ async def create_withdrawal(
     idempotency_key: IdempotencyKey,
 ) -> WithdrawalDocument:
     """Request a withdrawal."""
-    request = await _request(context, account, data, key=posted_key(idempotency_key), actor=caller.id)
+    request = await _request(context, account, data, key=stored_idempotency_key(idempotency_key), actor=caller.id)
     return WithdrawalDocument.of(await ask_withdrawal(funding, request))
 
 
