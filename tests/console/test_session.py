@@ -19,8 +19,8 @@ from tokenharbor.identity.user_mails import list_mails
 from tokenharbor.identity.users import find_user, make_operator
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.secret import RootSecret, SecretPurpose
-from tokenharbor.signin.entry import make_operator_link
 from tokenharbor.signin.openid_provider import OpenIdConfig, OpenIdProvider
+from tokenharbor.signin.sessions import make_operator_link
 
 EMAIL, PASSWORD = "eve@example.com", "dull-otter-91-lamp"
 COOKIE = re.compile(r"((?:__Host-th|th)(?:-openid|-sign-up)?)=([^;]*); (.*)")

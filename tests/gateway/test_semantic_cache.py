@@ -13,7 +13,7 @@ from tests.gateway.raw import RawAnswer
 from tokenharbor.funding.balances import read_address_balances
 from tokenharbor.gateway import semantic_hits
 from tokenharbor.gateway.semantic_cache import SemanticCache
-from tokenharbor.identity.semantic import let_requests_ask, turn_semantic_cache
+from tokenharbor.identity.semantic import set_semantic_by_request, set_semantic_cache
 from tokenharbor.kernel.errors import DatabaseUnavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -76,13 +76,13 @@ async def layer(house: House, question: str, **more: Any) -> str:
 
 async def turn(house: House, *, on: bool) -> None:
     async with house.harbor.pool.acquire() as conn:
-        await turn_semantic_cache(conn, house.payer.account_id, on=on)
+        await set_semantic_cache(conn, house.payer.account_id, on=on)
     await until(lambda: said(house).state == ("on" if on else "off"))
 
 
 async def let_requests(house: House, *, allowed: bool) -> None:
     async with house.harbor.pool.acquire() as conn:
-        await let_requests_ask(conn, house.payer.account_id, allowed=allowed)
+        await set_semantic_by_request(conn, house.payer.account_id, allowed=allowed)
     await until(lambda: said(house).by_request is allowed)
 
 

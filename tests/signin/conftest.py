@@ -21,7 +21,7 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import RootSecret
 from tokenharbor.kernel.world import World, make_world
 from tokenharbor.signin.context import SignIn, make_sign_in
-from tokenharbor.signin.entry import NewSession
+from tokenharbor.signin.sessions import NewSession
 from tokenharbor.signin.sign_up import OpenedLink, SignUpForm, sign_up, verify_email
 from tokenharbor.signin.undo import Intrusion, Undone
 
@@ -124,6 +124,6 @@ def new_user(sign_in: SignIn) -> NewUser:
 
     async def make(email: str) -> NewSession:
         mark = await sign_up(sign_in, SignUpForm(email=email, password=PASSWORD), Visitor())
-        return await verify_email(sign_in, OpenedLink(token=await link_to(sign_in, email), mark=mark), HERE)
+        return await verify_email(sign_in, OpenedLink(token=await link_to(sign_in, email), browser_token=mark), HERE)
 
     return make

@@ -21,8 +21,8 @@ from tokenharbor.kernel.errors import Conflict, RateLimited, Rejected, SignInRef
 from tokenharbor.signin import profile, team
 from tokenharbor.signin.change_email import FRESH, UNDO_LASTS, EmailChange, ask_change, confirm_change, undo_change
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import Credentials, NewSession, enter, show_session
 from tokenharbor.signin.reset import ask_reset, reset_password
+from tokenharbor.signin.sessions import Credentials, NewSession, find_open_session, sign_in_with_password
 from tokenharbor.signin.sign_up import OpenedLink, SignUpForm, sign_up, verify_email
 from tokenharbor.signin.undo import BEFORE
 
@@ -56,9 +56,11 @@ async def test_the_new_address_counts_once_its_link_is_opened(
     assert await email_of(sign_in, ada) == ADA
     await confirm_change(sign_in, await link_to(sign_in, NEW), HERE, session=ada.token)
     assert await email_of(sign_in, ada) == NEW
-    assert (await enter(sign_in, Credentials(email=NEW, password=PASSWORD), HERE)).user.id == ada.user.id
+    assert (
+        await sign_in_with_password(sign_in, Credentials(email=NEW, password=PASSWORD), HERE)
+    ).user.id == ada.user.id
     with pytest.raises(SignInRefused):
-        await enter(sign_in, Credentials(email=ADA, password=PASSWORD), HERE)
+        await sign_in_with_password(sign_in, Credentials(email=ADA, password=PASSWORD), HERE)
     told = [(each.field, each.after, each.address) for each in await read_user_changes(conn, ada.user.id)]
     assert told == [("email", "asked", HERE.address), ("email", "changed", HERE.address)]
 
@@ -153,7 +155,7 @@ async def test_a_sign_up_that_nobody_finished_keeps_nobody_from_an_address_and_g
     await change(sign_in, ada)
     assert (await find_user(conn, NEW)).id == ada.user.id  # type: ignore[union-attr]
     with pytest.raises(Rejected, match="used or has expired"):
-        await verify_email(sign_in, OpenedLink(token=squatted, mark=mark), ELSEWHERE)
+        await verify_email(sign_in, OpenedLink(token=squatted, browser_token=mark), ELSEWHERE)
 
 
 async def test_who_was_invited_by_the_new_address_joins_with_it(
@@ -170,10 +172,10 @@ async def test_who_was_invited_by_the_new_address_joins_with_it(
 
 async def test_all_sessions_end_but_the_one_that_confirms(sign_in: SignIn, new_user: NewUser) -> None:
     ada = await new_user(ADA)
-    thief = await enter(sign_in, Credentials(email=ADA, password=PASSWORD), ELSEWHERE)
+    thief = await sign_in_with_password(sign_in, Credentials(email=ADA, password=PASSWORD), ELSEWHERE)
     await change(sign_in, ada)
-    assert await show_session(sign_in, ada.token, "") is not None
-    assert await show_session(sign_in, thief.token, "") is None
+    assert await find_open_session(sign_in, ada.token, "") is not None
+    assert await find_open_session(sign_in, thief.token, "") is None
 
 
 async def test_whoever_opens_a_link_of_somebody_elses_request_gives_their_address_to_nobody(
@@ -190,7 +192,7 @@ async def test_whoever_opens_a_link_of_somebody_elses_request_gives_their_addres
         with pytest.raises(SignInRefused, match="Sign in here"):
             await confirm_change(sign_in, link, ELSEWHERE, session=session)
     assert await email_of(sign_in, thief) == ADA
-    assert await show_session(sign_in, bob.token, "") is not None
+    assert await find_open_session(sign_in, bob.token, "") is not None
     await team.accept_invitation(sign_in, invitation, ELSEWHERE, password=OTHER)
     assert account_id not in [each.account_id for each in await list_memberships(conn, thief.user.id)]
     with pytest.raises(Conflict, match="already"):
@@ -228,11 +230,11 @@ async def test_the_old_address_undoes_it_and_whoever_made_the_change_is_out(
     clock.advance(UNDO_LASTS - timedelta(minutes=1))
     await undo_change(sign_in, undo, OTHER, ELSEWHERE, ROOMS)
     assert await email_of(sign_in, ada) == ADA
-    assert await show_session(sign_in, ada.token, "") is None
+    assert await find_open_session(sign_in, ada.token, "") is None
     assert await list_identities(conn, ada.user.id) == []
-    assert (await enter(sign_in, Credentials(email=ADA, password=OTHER), HERE)).user.id == ada.user.id
+    assert (await sign_in_with_password(sign_in, Credentials(email=ADA, password=OTHER), HERE)).user.id == ada.user.id
     with pytest.raises(SignInRefused):
-        await enter(sign_in, Credentials(email=ADA, password=PASSWORD), HERE)
+        await sign_in_with_password(sign_in, Credentials(email=ADA, password=PASSWORD), HERE)
     for again in (undo_change(sign_in, undo, OTHER, HERE, ROOMS), confirm_change(sign_in, confirm, HERE)):
         with pytest.raises(Rejected, match="used or has expired"):
             await again

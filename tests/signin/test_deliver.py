@@ -16,11 +16,11 @@ from tokenharbor.kernel.errors import DeliveryRefused, DeliveryUnavailable
 from tokenharbor.kernel.world import World
 from tokenharbor.mail.message import Mail
 from tokenharbor.mail.smtp import SmtpConfig, SmtpMailer
-from tokenharbor.signin import entry
+from tokenharbor.signin import sessions
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.deliver import MOST_TRIES, UserMailDelivery, deliver_mails
-from tokenharbor.signin.entry import Credentials
 from tokenharbor.signin.retention import purge_sign_in
+from tokenharbor.signin.sessions import Credentials
 from tokenharbor.signin.sign_up import SignUpForm, sign_up
 
 ADA = "ada@example.com"
@@ -106,7 +106,7 @@ async def test_addresses_mails_and_unfinished_sign_ups_are_not_kept(
 ) -> None:
     edition = msgspec.structs.replace(policy, retention=msgspec.structs.replace(policy.retention, metadata_days=stated))
     ada = await new_user(ADA)
-    await entry.leave(sign_in, ada.token)
+    await sessions.sign_out(sign_in, ada.token)
     await sign_up(sign_in, SignUpForm(email="bob@example.com", password=PASSWORD), HERE)
     await conn.execute(
         "insert into account_change (id, user_id, at, actor, field, before, after, address)"
@@ -123,4 +123,4 @@ async def test_addresses_mails_and_unfinished_sign_ups_are_not_kept(
     left = [await conn.fetchval(f"select count(*) from {table}") for table in tables]  # noqa: S608
     assert left == [0, 0, 0, 0, 1], "who has shown that the e-mail is theirs stays"
     assert await conn.fetchval("select address is null from account_change") == (0 < stated < 31)
-    await entry.enter(sign_in, Credentials(email=ADA, password=PASSWORD), HERE)
+    await sessions.sign_in_with_password(sign_in, Credentials(email=ADA, password=PASSWORD), HERE)

@@ -11,9 +11,9 @@ from tokenharbor.identity.sessions import Visitor
 from tokenharbor.identity.users import ensure_user, get_user
 from tokenharbor.signin import profile, team
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import Credentials, enter
 from tokenharbor.signin.profile import ProfileChange
 from tokenharbor.signin.reset import ask_reset
+from tokenharbor.signin.sessions import Credentials, sign_in_with_password
 from tokenharbor.signin.sign_up import SignUpForm, sign_up
 
 ADA, BOB, LI = (f"{who}@example.com" for who in ("ada", "bob", "li"))
@@ -29,7 +29,7 @@ async def test_who_begins_to_use_pages_in_chinese_gets_mails_in_chinese_and_back
 ) -> None:
     await new_user(ADA)
     for visitor, chinese in ((HERE, False), (CHINESE, True), (HERE, True), (Visitor(locale="en"), False)):
-        await enter(sign_in, Credentials(email=ADA, password=PASSWORD), visitor)
+        await sign_in_with_password(sign_in, Credentials(email=ADA, password=PASSWORD), visitor)
         await ask_reset(sign_in, ADA, HERE)
         assert await is_chinese(sign_in, ADA) == chinese
 
@@ -37,7 +37,7 @@ async def test_who_begins_to_use_pages_in_chinese_gets_mails_in_chinese_and_back
 async def test_a_language_that_was_chosen_stands(sign_in: SignIn, new_user: NewUser, conn: asyncpg.Connection) -> None:
     ada = await new_user(ADA)
     await profile.change_profile(conn, ada.user.id, ProfileChange(locale="en"))
-    await enter(sign_in, Credentials(email=ADA, password=PASSWORD), CHINESE)
+    await sign_in_with_password(sign_in, Credentials(email=ADA, password=PASSWORD), CHINESE)
     await ask_reset(sign_in, ADA, CHINESE)
     assert not await is_chinese(sign_in, ADA)
 
@@ -65,8 +65,10 @@ async def test_who_is_new_is_invited_in_the_language_of_who_invites(
     sign_in: SignIn, new_user: NewUser, conn: asyncpg.Connection
 ) -> None:
     ada = await new_user(ADA)
-    await enter(sign_in, Credentials(email=ADA, password=PASSWORD), CHINESE)
-    await enter(sign_in, Credentials(email=(await new_user(BOB)).user.email, password=PASSWORD), Visitor(locale="en"))
+    await sign_in_with_password(sign_in, Credentials(email=ADA, password=PASSWORD), CHINESE)
+    await sign_in_with_password(
+        sign_in, Credentials(email=(await new_user(BOB)).user.email, password=PASSWORD), Visitor(locale="en")
+    )
     account_id, owner = await account_of(conn, ada), actor_of(ada, AccountRole.OWNER)
     for email, chinese in ((LI, True), (BOB, False)):
         await team.invite(conn, sign_in, account_id, email, AccountRole.VIEWER, actor=owner)

@@ -27,12 +27,12 @@ from tokenharbor.kernel.errors import (
 )
 from tokenharbor.signin import profile
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import Credentials, NewSession, enter
 from tokenharbor.signin.identities import disconnect, list_services
 from tokenharbor.signin.openid import LASTS_SECONDS, OpenIdReturn, begin_openid, finish_openid
 from tokenharbor.signin.openid_provider import OpenIdConfig, OpenIdProvider
 from tokenharbor.signin.passkeys import add_passkey, begin_passkey, remove_passkey
 from tokenharbor.signin.reset import ask_reset, reset_password
+from tokenharbor.signin.sessions import Credentials, NewSession, sign_in_with_password
 from tokenharbor.signin.sign_up import OpenedLink, SignUpForm, sign_up, verify_email
 
 EVE = "eve@example.com"
@@ -64,7 +64,9 @@ async def come_back(
     """`asks`: to be connected, on a page of ours."""
     start = await begin_openid(connected, referral, session if asks else "")
     code, state = peer.authorize(start.url, subject, email)
-    return await finish_openid(connected, OpenIdReturn(code=code, state=state, kept=start.kept, session=session), HERE)
+    return await finish_openid(
+        connected, OpenIdReturn(code=code, state=state, sealed_request=start.sealed_request, session=session), HERE
+    )
 
 
 async def test_HUB_4_somebody_new_signs_up_by_another_service_and_nothing_else_is_asked(
@@ -114,10 +116,16 @@ async def test_what_comes_back_belongs_to_the_browser_that_began(
 ) -> None:
     mine, theirs = await begin_openid(connected, ""), await begin_openid(connected, "")
     code, state = peer.authorize(theirs.url)
-    for kept, shown in ((mine.kept, state), (theirs.kept, "another"), ("", state), ("x" * 40, state), ("ÿ", state)):
+    for kept, shown in (
+        (mine.sealed_request, state),
+        (theirs.sealed_request, "another"),
+        ("", state),
+        ("x" * 40, state),
+        ("ÿ", state),
+    ):
         with pytest.raises(SignInRefused):
-            await finish_openid(connected, OpenIdReturn(code=code, state=shown, kept=kept), HERE)
-    back = OpenIdReturn(code=code, state=state, kept=theirs.kept)
+            await finish_openid(connected, OpenIdReturn(code=code, state=shown, sealed_request=kept), HERE)
+    back = OpenIdReturn(code=code, state=state, sealed_request=theirs.sealed_request)
     await finish_openid(connected, back, HERE)
     with pytest.raises(SignInRefused):
         await finish_openid(connected, back, HERE)
@@ -125,7 +133,7 @@ async def test_what_comes_back_belongs_to_the_browser_that_began(
     code, state = peer.authorize(late.url)
     clock.advance(timedelta(seconds=LASTS_SECONDS))
     with pytest.raises(SignInRefused):
-        await finish_openid(connected, OpenIdReturn(code=code, state=state, kept=late.kept), HERE)
+        await finish_openid(connected, OpenIdReturn(code=code, state=state, sealed_request=late.sealed_request), HERE)
 
 
 async def test_who_has_an_account_with_the_email_signs_in_to_it_first(
@@ -148,7 +156,7 @@ async def test_nobody_is_connected_who_did_not_ask_for_it_on_a_page_of_ours(
     bob = await new_user("bob@example.com")
     start = await begin_openid(connected, "", eve.token)
     code, state = peer.authorize(start.url, "s-2", "eve@work.example")
-    back = OpenIdReturn(code=code, state=state, kept=start.kept, session=bob.token)
+    back = OpenIdReturn(code=code, state=state, sealed_request=start.sealed_request, session=bob.token)
     assert (await finish_openid(connected, back, HERE)).user.id not in (eve.user.id, bob.user.id), "who asked has left"
 
 
@@ -240,7 +248,7 @@ async def test_a_sign_up_that_nobody_finished_gives_its_password_to_nobody(conne
     with pytest.raises(Rejected):
         await verify_email(connected, OpenedLink(token=token, password=PASSWORD), HERE)
     with pytest.raises(SignInRefused):
-        await enter(connected, Credentials(email=EVE, password="the-thiefs-own-77"), HERE)
+        await sign_in_with_password(connected, Credentials(email=EVE, password="the-thiefs-own-77"), HERE)
 
 
 async def test_a_second_factor_is_not_passed_by(

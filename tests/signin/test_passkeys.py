@@ -17,16 +17,16 @@ from tokenharbor.identity.users import get_user
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Conflict, Missing, Rejected, SignInRefused
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import NewSession
 from tokenharbor.signin.passkey_site import has_passkeys
 from tokenharbor.signin.passkeys import (
     add_passkey,
     begin_passkey,
     begin_passkey_sign_in,
-    enter_by_passkey,
     remove_passkey,
+    sign_in_with_passkey,
 )
 from tokenharbor.signin.reset import ask_reset, reset_password
+from tokenharbor.signin.sessions import NewSession
 
 ADA, EVE = "ada@example.com", "eve@example.com"
 
@@ -36,8 +36,8 @@ async def enrol(sign_in: SignIn, session: NewSession, device: Authenticator) -> 
     return await add_passkey(sign_in, session.user, "telephone", device.make(options), HERE)
 
 
-async def enter(sign_in: SignIn, device: Authenticator) -> NewSession:
-    return await enter_by_passkey(sign_in, device.sign(await begin_passkey_sign_in(sign_in, HERE)), HERE)
+async def sign_in_with_password(sign_in: SignIn, device: Authenticator) -> NewSession:
+    return await sign_in_with_passkey(sign_in, device.sign(await begin_passkey_sign_in(sign_in, HERE)), HERE)
 
 
 async def test_a_passkey_signs_its_user_in_and_the_user_is_told_that_it_was_added(
@@ -46,7 +46,7 @@ async def test_a_passkey_signs_its_user_in_and_the_user_is_told_that_it_was_adde
     ada, device = await new_user(ADA), Authenticator()
     await enrol(sign_in, ada, device)
     assert "passkey was added" in (await mails_to(sign_in, ADA))[0]
-    begun = await enter(sign_in, device)
+    begun = await sign_in_with_password(sign_in, device)
     assert begun.user.id == ada.user.id
     assert begun.token != ada.token
     (known,) = await list_passkeys(conn, ada.user.id)
@@ -79,7 +79,7 @@ async def test_what_was_made_or_signed_elsewhere_or_without_the_user_is_refused(
     await enrol(sign_in, ada, good)
     bad = replace(device, user=good.user, key=good.key, credential=good.credential, count=5)
     with pytest.raises(SignInRefused):
-        await enter(sign_in, bad)
+        await sign_in_with_password(sign_in, bad)
 
 
 async def test_a_challenge_is_signed_once_in_time_and_for_its_purpose(
@@ -92,15 +92,15 @@ async def test_a_challenge_is_signed_once_in_time_and_for_its_purpose(
         await add_passkey(sign_in, eve.user, "mine", made, HERE)
     await enrol(sign_in, ada, device)
     with pytest.raises(SignInRefused):  # a challenge to add one signs nobody in
-        await enter_by_passkey(sign_in, device.sign(await begin_passkey(sign_in, ada.user, PASSWORD)), HERE)
+        await sign_in_with_passkey(sign_in, device.sign(await begin_passkey(sign_in, ada.user, PASSWORD)), HERE)
     signed = device.sign(await begin_passkey_sign_in(sign_in, HERE))
-    assert (await enter_by_passkey(sign_in, signed, HERE)).user.id == ada.user.id
+    assert (await sign_in_with_passkey(sign_in, signed, HERE)).user.id == ada.user.id
     with pytest.raises(SignInRefused):
-        await enter_by_passkey(sign_in, signed, HERE)
+        await sign_in_with_passkey(sign_in, signed, HERE)
     late = device.sign(await begin_passkey_sign_in(sign_in, HERE))
     clock.advance(timedelta(minutes=6))
     with pytest.raises(SignInRefused):
-        await enter_by_passkey(sign_in, late, HERE)
+        await sign_in_with_passkey(sign_in, late, HERE)
 
 
 async def test_a_failed_try_uses_its_challenge_up(sign_in: SignIn, new_user: NewUser) -> None:
@@ -111,17 +111,17 @@ async def test_a_failed_try_uses_its_challenge_up(sign_in: SignIn, new_user: New
     broken["response"]["signature"] = broken["response"]["signature"][::-1]
     for each in (broken, signed):
         with pytest.raises(SignInRefused):
-            await enter_by_passkey(sign_in, each, HERE)
+            await sign_in_with_passkey(sign_in, each, HERE)
 
 
 async def test_a_copy_of_an_authenticator_is_noticed_by_its_count(sign_in: SignIn, new_user: NewUser) -> None:
     ada, device = await new_user(ADA), Authenticator()
     await enrol(sign_in, ada, device)
     thief = replace(device)
-    await enter(sign_in, device)
-    await enter(sign_in, device)
+    await sign_in_with_password(sign_in, device)
+    await sign_in_with_password(sign_in, device)
     with pytest.raises(SignInRefused):
-        await enter(sign_in, thief)
+        await sign_in_with_password(sign_in, thief)
 
 
 async def test_another_users_key_under_this_id_opens_nothing(sign_in: SignIn, new_user: NewUser) -> None:
@@ -132,10 +132,10 @@ async def test_another_users_key_under_this_id_opens_nothing(sign_in: SignIn, ne
         await enrol(sign_in, eve, Authenticator())
     forged = Authenticator(user=hers.user, credential=hers.credential, count=9)
     with pytest.raises(SignInRefused):
-        await enter(sign_in, forged)
+        await sign_in_with_password(sign_in, forged)
     posing = replace(hers, user=eve.user.id.bytes, count=9)
     with pytest.raises(SignInRefused):
-        await enter(sign_in, posing)
+        await sign_in_with_password(sign_in, posing)
 
 
 async def test_a_removed_passkey_and_one_from_before_a_reset_sign_nobody_in(
@@ -149,11 +149,11 @@ async def test_a_removed_passkey_and_one_from_before_a_reset_sign_nobody_in(
         await remove_passkey(sign_in, eve.user, passkey.id, HERE)
     await remove_passkey(sign_in, ada.user, passkey.id, HERE)
     with pytest.raises(SignInRefused):
-        await enter(sign_in, one)
+        await sign_in_with_password(sign_in, one)
     await ask_reset(sign_in, ADA, HERE)
     await reset_password(sign_in, await link_to(sign_in, ADA), "another-otter-17-lamp", HERE)
     with pytest.raises(SignInRefused):
-        await enter(sign_in, two)
+        await sign_in_with_password(sign_in, two)
     assert not await list_passkeys(conn, (await get_user(conn, ada.user.id)).id)
 
 
@@ -190,4 +190,4 @@ async def test_whatever_is_sent_as_a_passkey_is_refused_in_words(
     unlimited = replace(HERE, address="")
     for each in (shown, {**shown, "response": {"clientDataJSON": response}}):
         with pytest.raises((Rejected, SignInRefused)):
-            await enter_by_passkey(sign_in, each, unlimited)
+            await sign_in_with_passkey(sign_in, each, unlimited)

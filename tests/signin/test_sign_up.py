@@ -16,10 +16,10 @@ from tokenharbor.identity.users import find_user
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import PermissionDenied, RateLimited, Rejected, SignInRefused
 from tokenharbor.kernel.world import World
-from tokenharbor.signin import entry
+from tokenharbor.signin import sessions
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import Credentials
 from tokenharbor.signin.reset import ask_reset, reset_password
+from tokenharbor.signin.sessions import Credentials
 from tokenharbor.signin.sign_up import VERIFY_LASTS, OpenedLink, SignUpForm, sign_up, verify_email
 
 ADA = SignUpForm(email=" Ada@Example.com", password=PASSWORD, referral="FRIEND", locale="zh")
@@ -31,13 +31,13 @@ async def test_HUB_4_who_signs_up_by_email_owns_an_account_once_the_link_is_open
     mark = await sign_up(sign_in, ADA, HERE)
     assert [each async for each in store.list_accounts(conn)] == []
     token = await link_to(sign_in, "ada@example.com")
-    session = await verify_email(sign_in, OpenedLink(token=token, mark=mark), HERE)
+    session = await verify_email(sign_in, OpenedLink(token=token, browser_token=mark), HERE)
     [account] = [each async for each in store.list_accounts(conn)]
     assert account.emails == ("ada@example.com",)
     [membership] = await members.list_memberships(conn, session.user.id)
     assert (membership.account_id, membership.role) == (account.id, AccountRole.OWNER)
     assert referrals.recorded == [("FRIEND", account.id)]
-    opened = await entry.show_session(sign_in, session.token, "192.0.2.7")
+    opened = await sessions.find_open_session(sign_in, session.token, "192.0.2.7")
     assert opened is not None
     assert opened.user.email == "ada@example.com"
 
@@ -52,14 +52,14 @@ async def test_a_link_works_once_and_in_time(sign_in: SignIn, clock: ManualClock
     late = await link_to(sign_in, "ada@example.com")
     clock.advance(VERIFY_LASTS)
     with pytest.raises(Rejected, match="expired"):
-        await verify_email(sign_in, OpenedLink(token=late, mark=mark), HERE)
+        await verify_email(sign_in, OpenedLink(token=late, browser_token=mark), HERE)
     mark = await sign_up(sign_in, ADA, HERE)
     token = await link_to(sign_in, "ada@example.com")
     with pytest.raises(Rejected):
         await reset_password(sign_in, token, PASSWORD, HERE)
-    await verify_email(sign_in, OpenedLink(token=token, mark=mark), HERE)
+    await verify_email(sign_in, OpenedLink(token=token, browser_token=mark), HERE)
     for used in (token, "", token[:-1], token + "A"):
-        for opened in (OpenedLink(token=used, mark=mark), OpenedLink(token=used, password=PASSWORD)):
+        for opened in (OpenedLink(token=used, browser_token=mark), OpenedLink(token=used, password=PASSWORD)):
             with pytest.raises(Rejected, match="used"):
                 await verify_email(sign_in, opened, HERE)
 
@@ -68,10 +68,12 @@ async def test_nobody_puts_a_password_on_an_email_that_is_not_theirs(sign_in: Si
     await sign_up(sign_in, SignUpForm(email="ada@example.com", password="the-thiefs-own-77"), HERE)
     thiefs = await link_to(sign_in, "ada@example.com")
     mark = await sign_up(sign_in, ADA, HERE)
-    await verify_email(sign_in, OpenedLink(token=await link_to(sign_in, "ada@example.com"), mark=mark), HERE)
+    await verify_email(sign_in, OpenedLink(token=await link_to(sign_in, "ada@example.com"), browser_token=mark), HERE)
     with pytest.raises(SignInRefused):
-        await entry.enter(sign_in, Credentials(email="ada@example.com", password="the-thiefs-own-77"), HERE)
-    await entry.enter(sign_in, Credentials(email="ada@example.com", password=PASSWORD), HERE)
+        await sessions.sign_in_with_password(
+            sign_in, Credentials(email="ada@example.com", password="the-thiefs-own-77"), HERE
+        )
+    await sessions.sign_in_with_password(sign_in, Credentials(email="ada@example.com", password=PASSWORD), HERE)
     with pytest.raises(Rejected):
         await verify_email(sign_in, OpenedLink(token=thiefs, password=PASSWORD), HERE)
 
@@ -83,7 +85,7 @@ async def test_who_opens_a_thiefs_link_has_a_password_that_the_thief_does_not_kn
     token = await link_to(sign_in, "ada@example.com")
     for mark in ("", own, thiefs[:-1], "é"):
         with pytest.raises(Rejected) as refused:
-            await verify_email(sign_in, OpenedLink(token=token, mark=mark), HERE)
+            await verify_email(sign_in, OpenedLink(token=token, browser_token=mark), HERE)
         assert refused.value.param == "password", mark
     for weak in ("short-one", "ada@example.com-91"):
         with pytest.raises(Rejected) as refused:
@@ -93,8 +95,8 @@ async def test_who_opens_a_thiefs_link_has_a_password_that_the_thief_does_not_kn
     assert session.user.email == "ada@example.com"
     for password in ("the-thiefs-own-77", PASSWORD):
         with pytest.raises(SignInRefused):
-            await entry.enter(sign_in, Credentials(email="ada@example.com", password=password), HERE)
-    await entry.enter(sign_in, Credentials(email="ada@example.com", password="another-good-1"), HERE)
+            await sessions.sign_in_with_password(sign_in, Credentials(email="ada@example.com", password=password), HERE)
+    await sessions.sign_in_with_password(sign_in, Credentials(email="ada@example.com", password="another-good-1"), HERE)
 
 
 async def test_the_browsers_mark_is_no_token_and_none_opens_another_link(sign_in: SignIn) -> None:
@@ -102,7 +104,7 @@ async def test_the_browsers_mark_is_no_token_and_none_opens_another_link(sign_in
     tokens = {re.findall(r"#(\S+)", body)[0] for body in await mails_to(sign_in, "ada@example.com")}
     assert len({*marks, *tokens}) == 4
     with pytest.raises(Rejected, match="used"):
-        await verify_email(sign_in, OpenedLink(token=marks[1], mark=marks[1]), HERE)
+        await verify_email(sign_in, OpenedLink(token=marks[1], browser_token=marks[1]), HERE)
 
 
 async def test_nobody_learns_whether_an_email_has_an_account(
@@ -174,10 +176,12 @@ async def test_an_operators_account_is_opened_by_the_reset_mail(
 ) -> None:
     account = await store.create_account(conn, world, "ada@example.com", "e")
     with pytest.raises(SignInRefused):
-        await entry.enter(sign_in, Credentials(email="ada@example.com", password=PASSWORD), HERE)
+        await sessions.sign_in_with_password(sign_in, Credentials(email="ada@example.com", password=PASSWORD), HERE)
     await ask_reset(sign_in, "ada@example.com", HERE)
     await reset_password(sign_in, await link_to(sign_in, "ada@example.com"), PASSWORD, HERE)
-    session = await entry.enter(sign_in, Credentials(email="ada@example.com", password=PASSWORD), HERE)
+    session = await sessions.sign_in_with_password(
+        sign_in, Credentials(email="ada@example.com", password=PASSWORD), HERE
+    )
     assert [each.account_id for each in await members.list_memberships(conn, session.user.id)] == [account.id]
 
 

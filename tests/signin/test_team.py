@@ -18,9 +18,8 @@ from tokenharbor.kernel.errors import Conflict, Missing, PermissionDenied, RateL
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import SecretPurpose
 from tokenharbor.kernel.world import World
-from tokenharbor.signin import entry, team
+from tokenharbor.signin import sessions, team
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import Credentials, NewSession
 from tokenharbor.signin.limits import MANAGEMENT_KEYS
 from tokenharbor.signin.management import (
     MOST,
@@ -30,6 +29,7 @@ from tokenharbor.signin.management import (
     revoke_management_key,
 )
 from tokenharbor.signin.records import Actor
+from tokenharbor.signin.sessions import Credentials, NewSession
 
 DERIVED = ROOT.derive(SecretPurpose.KEY_HASHES)
 Role = AccountRole
@@ -79,7 +79,7 @@ async def test_who_is_invited_joins_with_the_role_of_the_invitation(
     assert new.session is not None
     with pytest.raises(Rejected, match="used"):
         await team.accept_invitation(sign_in, token, HERE, password="another-good-1")
-    await entry.enter(sign_in, Credentials(email="eve@example.com", password=PASSWORD), HERE)
+    await sessions.sign_in_with_password(sign_in, Credentials(email="eve@example.com", password=PASSWORD), HERE)
     assert await roles_of(conn, account_id) == {"ada": "owner", "bob": "billing", "eve": "viewer"}
     assert {each.role for each in await members.list_memberships(conn, bob.user.id)} == {Role.OWNER, Role.BILLING}
     assert len(await members.list_memberships(conn, new.session.user.id)) == 1, "no account of one's own"

@@ -19,13 +19,13 @@ from tokenharbor.identity.users import set_password
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import RateLimited, Rejected, SignInRefused
 from tokenharbor.kernel.world import World
-from tokenharbor.signin import connect, entry, profile, team
+from tokenharbor.signin import connect, profile, sessions, team
 from tokenharbor.signin.connect import BrowserRequest
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import Credentials
 from tokenharbor.signin.management import revoke_management_key
 from tokenharbor.signin.records import Actor
 from tokenharbor.signin.reset import ask_reset, reset_password
+from tokenharbor.signin.sessions import Credentials
 from tokenharbor.signin.sign_up import SignUpForm, sign_up
 
 ADA, BOB, EVE = (f"{who}@example.com" for who in ("ada", "bob", "eve"))
@@ -89,7 +89,7 @@ async def test_a_link_to_reset_a_password_ends_with_the_password(sign_in: SignIn
     await profile.change_password(sign_in, ada.user, PASSWORD, "another-good-1", HERE)
     with pytest.raises(Rejected, match="used or has expired"):
         await reset_password(sign_in, thiefs, "the-thiefs-own-77", HERE)
-    await entry.enter(sign_in, Credentials(email=ADA, password="another-good-1"), HERE)
+    await sessions.sign_in_with_password(sign_in, Credentials(email=ADA, password="another-good-1"), HERE)
 
 
 @pytest.mark.parametrize(("takes", "email"), [(False, EVE), (True, "eve@mailinator.com")])
@@ -103,7 +103,7 @@ async def test_an_invitation_is_no_way_to_an_account_that_one_could_not_sign_up_
     office = replace(sign_in, policy=lambda: closed)
     await ask_reset(office, email, HERE)
     await reset_password(office, await link_to(office, email), PASSWORD, HERE)
-    begun = await entry.enter(office, Credentials(email=email, password=PASSWORD), HERE)
+    begun = await sessions.sign_in_with_password(office, Credentials(email=email, password=PASSWORD), HERE)
     assert await members.list_memberships(conn, begun.user.id) == []
 
 
@@ -139,7 +139,7 @@ async def test_codes_of_an_app_are_guessed_fifty_times_a_day(
         clock.advance(timedelta(minutes=61))
         for _ in range(10):
             try:
-                await entry.enter(sign_in, guess, HERE)
+                await sessions.sign_in_with_password(sign_in, guess, HERE)
             except SignInRefused:
                 guesses += 1
             except RateLimited:
@@ -147,4 +147,4 @@ async def test_codes_of_an_app_are_guessed_fifty_times_a_day(
     assert 40 <= guesses <= 50
     clock.advance(timedelta(days=1))
     code = pyotp.TOTP(setup.secret).at(clock.now())
-    await entry.enter(sign_in, replace(guess, code=code), HERE)
+    await sessions.sign_in_with_password(sign_in, replace(guess, code=code), HERE)

@@ -26,8 +26,8 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.signin import connect, profile, team
 from tokenharbor.signin.change_email import confirm_change, preview_undo, undo_change
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import Credentials, NewSession, enter
 from tokenharbor.signin.records import Actor
+from tokenharbor.signin.sessions import Credentials, NewSession, sign_in_with_password
 from tokenharbor.signin.undo import BEFORE, Undone, UndoneKind
 from tokenharbor.wire import PROVIDER_DIALECTS
 
@@ -227,8 +227,8 @@ async def test_an_app_of_just_before_and_recovery_codes_of_since_pass_nobody_by(
     house.clock.advance(timedelta(minutes=1))
     shown = Credentials(email=ADA, password=OTHER, code=codes[0])
     with pytest.raises(SignInRefused, match="code"):
-        await enter(house.sign_in, shown, HERE)
-    await enter(house.sign_in, replace(shown, code=totp.at(house.clock.now())), HERE)
+        await sign_in_with_password(house.sign_in, shown, HERE)
+    await sign_in_with_password(house.sign_in, replace(shown, code=totp.at(house.clock.now())), HERE)
 
 
 async def test_an_app_that_was_set_up_just_before_the_request_is_asked_for_no_more(house: House) -> None:
@@ -238,7 +238,7 @@ async def test_an_app_that_was_set_up_just_before_the_request_is_asked_for_no_mo
     house.clock.advance(BEFORE - timedelta(minutes=1))
     await ask(house.sign_in, house.ada, code=totp.at(house.clock.now()))
     await house.undo(await link_to(house.sign_in, ADA))
-    await enter(house.sign_in, Credentials(email=ADA, password=OTHER), HERE)
+    await sign_in_with_password(house.sign_in, Credentials(email=ADA, password=OTHER), HERE)
 
 
 async def test_a_preview_says_what_an_undo_would_end_and_ends_nothing(house: House) -> None:

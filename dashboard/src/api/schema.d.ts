@@ -130,7 +130,8 @@ export interface paths {
         put: operations["resetPassword"];
         /**
          * PostReset
-         * @description Ask for a link to reset the password. It is mailed if the address has an account; the answer does not tell.
+         * @description Ask for a link to reset the password. It is mailed if the address has an account; the answer is the same
+         *     if not.
          */
         post: operations["askPasswordReset"];
         delete?: never;
@@ -940,7 +941,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * ListTold
+         * ListSentNotices
          * @description List the notices sent to the account, newest first.
          */
         get: operations["listNotices"];
@@ -1289,7 +1290,7 @@ export interface paths {
         post?: never;
         /**
          * RemoveKey
-         * @description Revoke a key and remove it from the list. Its spending stays in the books.
+         * @description Revoke a key and remove it from the list. Its spending stays in the ledger.
          */
         delete: operations["deleteKey"];
         options?: never;
@@ -1381,7 +1382,7 @@ export interface paths {
         post?: never;
         /**
          * RemoveRouterKey
-         * @description Revoke a key and remove it from the list. Its spending stays in the books.
+         * @description Revoke a key and remove it from the list. Its spending stays in the ledger.
          */
         delete: operations["deleteRouterKey"];
         options?: never;
@@ -2107,14 +2108,6 @@ export interface components {
             mail: boolean;
             low_balance_usd: string | null;
             webhook: string | null;
-        };
-        /** AskedConnectionDocument */
-        AskedConnectionDocument: {
-            name: string;
-            /** Format: date-time */
-            expires_at: string;
-            address: string;
-            agent: string;
         };
         /** AuditDocument */
         AuditDocument: {
@@ -2965,6 +2958,14 @@ export interface components {
             verified_at: string | null;
             verified_by: string | null;
             removed_at: string | null;
+        };
+        /** PendingConnectionDocument */
+        PendingConnectionDocument: {
+            name: string;
+            /** Format: date-time */
+            expires_at: string;
+            address: string;
+            agent: string;
         };
         /** PlanDocument */
         PlanDocument: {
@@ -5332,7 +5333,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AskedConnectionDocument"];
+                    "application/json": components["schemas"]["PendingConnectionDocument"];
                 };
             };
             /** @description An error */

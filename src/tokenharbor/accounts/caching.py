@@ -9,7 +9,7 @@ from tokenharbor.cache.similar.model import installed
 from tokenharbor.editions.policy import CachePolicy
 from tokenharbor.identity import changes, store
 from tokenharbor.identity.caller import SemanticState
-from tokenharbor.identity.semantic import let_requests_ask, turn_semantic_cache
+from tokenharbor.identity.semantic import set_semantic_by_request, set_semantic_cache
 from tokenharbor.identity.store import Account
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.errors import Misconfigured, Rejected
@@ -78,7 +78,7 @@ async def share_cache(conn: asyncpg.Connection, account_id: UUID, *, shared: boo
             await changes.share_cache(conn, account_id, shared=shared)
 
 
-async def choose_semantic_cache(conn: asyncpg.Connection, policy: CachePolicy, account_id: UUID, *, on: bool) -> None:
+async def switch_semantic_cache(conn: asyncpg.Connection, policy: CachePolicy, account_id: UUID, *, on: bool) -> None:
     """Turn the semantic cache on or off; turning it on begins a new trial. Raises Missing, and Rejected if the edition
     has no semantic cache or it is not installed.
     """
@@ -93,11 +93,11 @@ async def choose_semantic_cache(conn: asyncpg.Connection, policy: CachePolicy, a
         raise why.because(ErrorReason.SEMANTIC_CACHE_NOT_INSTALLED) from None
     async with conn.transaction():
         await changes.lock_account(conn, account_id)
-        await turn_semantic_cache(conn, account_id, on=on)
+        await set_semantic_cache(conn, account_id, on=on)
 
 
-async def let_requests_opt_in(conn: asyncpg.Connection, account_id: UUID, *, allowed: bool) -> None:
+async def allow_semantic_by_request(conn: asyncpg.Connection, account_id: UUID, *, allowed: bool) -> None:
     """Let single requests ask for the semantic cache, or not; in force within a second. Raises Missing."""
     async with conn.transaction():
         await changes.lock_account(conn, account_id)
-        await let_requests_ask(conn, account_id, allowed=allowed)
+        await set_semantic_by_request(conn, account_id, allowed=allowed)

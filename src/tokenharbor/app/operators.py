@@ -7,7 +7,7 @@ from tokenharbor.identity.users import find_user, make_operator, normalise_email
 from tokenharbor.kernel.errors import Missing
 from tokenharbor.kernel.secret import RootSecret, SecretPurpose
 from tokenharbor.kernel.world import World
-from tokenharbor.signin.entry import make_operator_link
+from tokenharbor.signin.sessions import make_operator_link
 
 
 async def make_operator_token(conn: asyncpg.Connection, world: World, root: RootSecret, email: str) -> str:

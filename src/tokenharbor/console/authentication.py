@@ -6,7 +6,7 @@ from tokenharbor.console.principal import Principal
 from tokenharbor.identity.management_keys import find_management_key
 from tokenharbor.identity.members import list_memberships
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import show_session
+from tokenharbor.signin.sessions import find_open_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class SignInAuthenticator:
     sign_in: SignIn
 
     async def by_session(self, token: str, address: str) -> Principal | None:
-        session = await show_session(self.sign_in, token, address)
+        session = await find_open_session(self.sign_in, token, address)
         if session is None:
             return None
         user = session.user

@@ -41,8 +41,8 @@ class UndoOutsideSignIn:
             intrusion.conn,
             self.alerting,
             intrusion.account_id,
-            webhook=intrusion.touched("alert_webhook"),
-            mail=intrusion.touched("alerts"),
+            webhook=intrusion.has_changed("alert_webhook"),
+            mail=intrusion.has_changed("alerts"),
         )
         kinds = {UndoneKind.ALERT_WEBHOOK: dropped, UndoneKind.ALERTS: restored}
         return [intrusion.undone(kind) for kind, done in kinds.items() if done]

@@ -55,7 +55,7 @@ class ToolConnection:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedConnection:
+class PendingConnection:
     """A connection that waits for consent, and where its tool asked from."""
 
     id: UUID
@@ -96,12 +96,12 @@ async def add_connection(
     )
 
 
-async def find_asked(conn: asyncpg.Connection, user_code: bytes, at: datetime) -> AskedConnection | None:
+async def find_pending(conn: asyncpg.Connection, user_code: bytes, at: datetime) -> PendingConnection | None:
     row = await conn.fetchrow(CONNECTION_SQL.asked, user_code, at)
     if row is None:
         return None
     asker = Visitor(str(row["address"] or ""), row["agent"])
-    return AskedConnection(row["id"], row["name"], row["expires_at"], asker)
+    return PendingConnection(row["id"], row["name"], row["expires_at"], asker)
 
 
 async def agree(conn: asyncpg.Connection, connection_id: UUID, consent: ToolConsent) -> None:

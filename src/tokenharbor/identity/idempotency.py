@@ -11,15 +11,16 @@ from tokenharbor.kernel.reasons import ErrorReason
 
 
 async def claim_idempotency_key(
-    conn: asyncpg.Connection, account_id: UUID, idempotency_key: str | None, made: str, at: datetime
+    conn: asyncpg.Connection, account_id: UUID, idempotency_key: str | None, created_id: str, at: datetime
 ) -> None:
-    """Record that an idempotency key has made `made` (a shown id), in the same transaction; do nothing without a key.
+    """Record in the caller's transaction that an idempotency key created `created_id` (a shown id); without a key, do
+    nothing.
 
-    Raises Conflict, which names the thing that the key made before; the caller must then roll back.
+    Raises Conflict, which names the id that the key created before; the caller must then roll back.
     """
     if idempotency_key is None:
         return
-    if await conn.fetchval(SQL.add_made_once, account_id, idempotency_key, made, at) is None:
+    if await conn.fetchval(SQL.add_made_once, account_id, idempotency_key, created_id, at) is None:
         before: str = await conn.fetchval(SQL.made_once, account_id, idempotency_key)
         raise Conflict(
             f"this Idempotency-Key was used to make {before}, whose secret was only in that response: if you did not "

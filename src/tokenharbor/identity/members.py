@@ -17,7 +17,7 @@ class MemberQueries:
 
     memberships: str
     accounts_of: str
-    let_in: str
+    admitted: str
     role: str
     members: str
     join: str
@@ -83,11 +83,11 @@ async def list_accounts_of(conn: asyncpg.Connection, user_id: UUID) -> Sequence[
     return [row["account_id"] for row in await conn.fetch(MEMBER_SQL.accounts_of, user_id)]
 
 
-async def list_let_in(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, since: datetime) -> frozenset[str]:
-    """Return the user and everyone whom they let into the account since: management keys that they made, people whom
+async def list_admitted(conn: asyncpg.Connection, account_id: UUID, user_id: UUID, since: datetime) -> frozenset[str]:
+    """Return the user and everyone whom they admitted to the account since: management keys that they made, people whom
     they or those keys invited, and so on; as shown ids.
     """
-    return frozenset(row["id"] for row in await conn.fetch(MEMBER_SQL.let_in, account_id, user_id, since))
+    return frozenset(row["id"] for row in await conn.fetch(MEMBER_SQL.admitted, account_id, user_id, since))
 
 
 async def find_role(conn: asyncpg.Connection, account_id: UUID, user_id: UUID) -> AccountRole | None:

@@ -12,7 +12,7 @@ SELECT role FROM membership WHERE account_id = $1 AND user_id = $2
 -- The accounts of which a user is, or was, a member.
 SELECT DISTINCT account_id FROM account_person WHERE user_id = $1 ORDER BY account_id
 
--- name: let_in
+-- name: admitted
 -- A user of an account, and everyone whom they let in since a time: management keys that they made, people whom they invited, and so on; as
 -- shown ids.
 WITH RECURSIVE giver (id) AS (

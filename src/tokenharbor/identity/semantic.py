@@ -24,12 +24,12 @@ class SemanticQueries:
 SQL = read_queries(SemanticQueries, "tokenharbor.identity", "semantic.sql")
 
 
-async def turn_semantic_cache(conn: asyncpg.Connection, account_id: UUID, *, on: bool) -> None:
+async def set_semantic_cache(conn: asyncpg.Connection, account_id: UUID, *, on: bool) -> None:
     """Turn the semantic cache on or off, which begins a new trial; do nothing if it already is."""
     await conn.execute(SQL.turn, account_id, "on" if on else "off")
 
 
-async def let_requests_ask(conn: asyncpg.Connection, account_id: UUID, *, allowed: bool) -> None:
+async def set_semantic_by_request(conn: asyncpg.Connection, account_id: UUID, *, allowed: bool) -> None:
     """Store whether single requests may ask for the cache while it is off."""
     await conn.execute(SQL.let_requests, account_id, allowed)
 

@@ -29,7 +29,7 @@ UPDATE app_user SET password = $2 WHERE id = $1
 -- Stores a user's name and language.
 UPDATE app_user SET name = $2, locale = $3 WHERE id = $1
 
--- name: see_locale
+-- name: record_locale
 -- Stores the language in which a user last used the pages.
 UPDATE app_user SET seen_locale = $2 WHERE id = $1
 

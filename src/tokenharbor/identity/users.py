@@ -28,7 +28,7 @@ class SignInQueries:
     verify_user: str
     set_password: str
     change_user: str
-    see_locale: str
+    record_locale: str
     set_email: str
     free_email: str
     move_invitations: str
@@ -155,10 +155,10 @@ async def change_user(conn: asyncpg.Connection, user_id: UUID, name: str, locale
     await conn.execute(SQL.change_user, user_id, name, locale)
 
 
-async def see_locale(conn: asyncpg.Connection, user: User, locale: str) -> None:
+async def record_locale(conn: asyncpg.Connection, user: User, locale: str) -> None:
     """Store the language in which a user uses the pages; do nothing for "", which is unknown."""
     if locale not in ("", user.seen_locale):
-        await conn.execute(SQL.see_locale, user.id, locale)
+        await conn.execute(SQL.record_locale, user.id, locale)
 
 
 async def set_email(conn: asyncpg.Connection, user_id: UUID, email: str, at: datetime) -> None:

@@ -35,7 +35,6 @@ from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.addresses import is_disposable
 from tokenharbor.signin.codes import use_code
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import open_link, show_session
 from tokenharbor.signin.limits import (
     CODES,
     CODES_A_DAY,
@@ -47,11 +46,12 @@ from tokenharbor.signin.limits import (
     mailbox_of,
     network_of,
 )
-from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.mails import MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.profile import check_password
 from tokenharbor.signin.records import FieldChange, record_own_change
+from tokenharbor.signin.sessions import find_open_session, open_link
 from tokenharbor.signin.sign_up import replace_password
-from tokenharbor.signin.undo import BEFORE, OtherRooms, Undone, undo_since
+from tokenharbor.signin.undo import BEFORE, UndoHooks, Undone, undo_since
 
 CONFIRM_LASTS: Final = timedelta(hours=24)
 UNDO_LASTS: Final = timedelta(days=7)
@@ -87,7 +87,7 @@ async def ask_change(sign_in: SignIn, user: User, asked: EmailChange, visitor: V
         )
     if email == user.email:
         raise Rejected("this is already your e-mail address", param="email").because(ErrorReason.EMAIL_YOURS)
-    await _check_who(sign_in, user, asked)
+    await _check_identity(sign_in, user, asked)
     await admit(
         sign_in,
         [(EMAIL_CHANGES, user.shown_id), (MAILS_BY_ADDRESS, network_of(visitor)), (MAILS, mailbox_of(email))],
@@ -101,7 +101,7 @@ async def ask_change(sign_in: SignIn, user: User, asked: EmailChange, visitor: V
         await end_tokens(conn, user.id, TokenPurpose.EMAIL, sign_in.world.clock.now())
         await _mail_new(conn, sign_in, user, email)
         undo = await _link(conn, sign_in, TokenPurpose.EMAIL_UNDO, user, user.email)
-        await send_mail(conn, sign_in, _letter(user, UserMailKind.EMAIL_NOTICE, to=user.email, token=undo))
+        await send_mail(conn, sign_in, _draft(user, UserMailKind.EMAIL_NOTICE, to=user.email, token=undo))
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="email", after="asked"))
 
 
@@ -112,7 +112,7 @@ async def confirm_change(sign_in: SignIn, token: str, visitor: Visitor, *, sessi
     another user has the address by now.
     """
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
-    shown = await show_session(sign_in, session, visitor.address)
+    shown = await find_open_session(sign_in, session, visitor.address)
     async with sign_in.acquire() as conn, conn.transaction():
         link = await open_link(conn, sign_in, token, TokenPurpose.EMAIL)
         if shown is None or shown.user.id != link.user_id:
@@ -128,7 +128,7 @@ async def confirm_change(sign_in: SignIn, token: str, visitor: Visitor, *, sessi
 
 
 async def undo_change(
-    sign_in: SignIn, token: str, password: str, visitor: Visitor, rooms: OtherRooms
+    sign_in: SignIn, token: str, password: str, visitor: Visitor, hooks: UndoHooks
 ) -> Sequence[Undone]:
     """Restore the old address, also over later changes, set a new password, and end all sessions. Undo what was done in
     the user's name meanwhile, and return it.
@@ -142,10 +142,10 @@ async def undo_change(
         link = await open_link(conn, sign_in, token, TokenPurpose.EMAIL_UNDO)
         sign_in.passwords.check(password, link.email)
         await replace_password(conn, link.user_id, hashed, sign_in.world.clock.now())
-        return await _undo(conn, sign_in, link, visitor, rooms)
+        return await _undo(conn, sign_in, link, visitor, hooks)
 
 
-async def preview_undo(sign_in: SignIn, token: str, visitor: Visitor, rooms: OtherRooms) -> Sequence[Undone]:
+async def preview_undo(sign_in: SignIn, token: str, visitor: Visitor, hooks: UndoHooks) -> Sequence[Undone]:
     """Return what `undo_change` would undo now, by doing it and rolling back. Raises as it does."""
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     async with sign_in.acquire() as conn:
@@ -153,13 +153,13 @@ async def preview_undo(sign_in: SignIn, token: str, visitor: Visitor, rooms: Oth
         await transaction.start()
         try:
             link = await open_link(conn, sign_in, token, TokenPurpose.EMAIL_UNDO)
-            return await _undo(conn, sign_in, link, visitor, rooms)
+            return await _undo(conn, sign_in, link, visitor, hooks)
         finally:
             await transaction.rollback()
 
 
 async def _undo(
-    conn: asyncpg.Connection, sign_in: SignIn, link: LinkToken, visitor: Visitor, rooms: OtherRooms
+    conn: asyncpg.Connection, sign_in: SignIn, link: LinkToken, visitor: Visitor, hooks: UndoHooks
 ) -> Sequence[Undone]:
     user, now = await lock_user(conn, link.user_id), sign_in.world.clock.now()
     assert link.made_at is not None, "it is in the database"  # noqa: S101  for mypy
@@ -173,7 +173,7 @@ async def _undo(
     await drop_passkeys(conn, user.id)
     await _drop_factors(conn, user, since)
     await end_sessions(conn, user.id, now)
-    undone = await undo_since(conn, sign_in.world, user, visitor, since=since, rooms=rooms)
+    undone = await undo_since(conn, sign_in.world, user, visitor, since=since, hooks=hooks)
     await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="email", after="undone"))
     return undone
 
@@ -186,7 +186,7 @@ async def _drop_factors(conn: asyncpg.Connection, user: User, since: datetime) -
         await drop_recovery_codes(conn, user.id)
 
 
-async def _check_who(sign_in: SignIn, user: User, asked: EmailChange) -> None:
+async def _check_identity(sign_in: SignIn, user: User, asked: EmailChange) -> None:
     """Check the password and the code; for a user with neither, that the session is fresh.
 
     Raises SignInRefused, RateLimited.
@@ -212,9 +212,9 @@ async def _mail_new(conn: asyncpg.Connection, sign_in: SignIn, user: User, email
     owner = await find_user(conn, email)
     if owner is not None and (owner.verified_at is not None or owner.operator or await is_member(conn, owner.id)):
         await end_tokens(conn, user.id, TokenPurpose.EMAIL, sign_in.world.clock.now())
-        await send_mail(conn, sign_in, _letter(owner, UserMailKind.EMAIL_TAKEN, to=email))
+        await send_mail(conn, sign_in, _draft(owner, UserMailKind.EMAIL_TAKEN, to=email))
     else:
-        await send_mail(conn, sign_in, _letter(user, UserMailKind.EMAIL, to=email, token=token))
+        await send_mail(conn, sign_in, _draft(user, UserMailKind.EMAIL, to=email, token=token))
 
 
 async def _link(conn: asyncpg.Connection, sign_in: SignIn, purpose: TokenPurpose, user: User, email: str) -> str:
@@ -231,5 +231,5 @@ async def _end_links(conn: asyncpg.Connection, user: User, at: datetime) -> None
         await end_tokens(conn, user.id, purpose, at)
 
 
-def _letter(user: User, kind: UserMailKind, *, to: str, token: str = "") -> MailLetter:
-    return MailLetter(kind=kind, user_id=user.id, locale=user.language, token=token, to=to)
+def _draft(user: User, kind: UserMailKind, *, to: str, token: str = "") -> MailDraft:
+    return MailDraft(kind=kind, user_id=user.id, locale=user.language, token=token, to=to)

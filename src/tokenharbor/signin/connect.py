@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import asyncpg
 
 from tokenharbor.identity import connections
-from tokenharbor.identity.connections import AskedConnection, ConnectionHashes, ToolConnection, ToolConsent
+from tokenharbor.identity.connections import ConnectionHashes, PendingConnection, ToolConnection, ToolConsent
 from tokenharbor.identity.sessions import Visitor
 from tokenharbor.identity.tokens import LONGEST_TOKEN, make_token
 from tokenharbor.kernel.errors import ConsentPending, Missing, Rejected
@@ -45,7 +45,7 @@ class DeviceCodes:
     user_code: str
 
 
-async def ask_by_device(sign_in: SignIn, name: str, visitor: Visitor) -> DeviceCodes:
+async def request_by_device(sign_in: SignIn, name: str, visitor: Visitor) -> DeviceCodes:
     """Store a tool's request, and return its codes. Raises RateLimited, Rejected."""
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     world = sign_in.world
@@ -57,7 +57,7 @@ async def ask_by_device(sign_in: SignIn, name: str, visitor: Visitor) -> DeviceC
     return codes
 
 
-async def show_asked(sign_in: SignIn, typed: str, user_id: str) -> AskedConnection:
+async def find_pending_connection(sign_in: SignIn, typed: str, user_id: str) -> PendingConnection:
     """Return the request under a typed code. Raises Missing, RateLimited."""
     await admit(sign_in, [(CODES_TYPED, user_id)])
     async with sign_in.acquire() as conn, conn.transaction():
@@ -127,8 +127,8 @@ async def take_connection(
     return connection.name, connection.consent
 
 
-async def _asked(conn: asyncpg.Connection, sign_in: SignIn, typed: str) -> AskedConnection:
-    found = await connections.find_asked(conn, _hash_typed(sign_in, typed), sign_in.world.clock.now())
+async def _asked(conn: asyncpg.Connection, sign_in: SignIn, typed: str) -> PendingConnection:
+    found = await connections.find_pending(conn, _hash_typed(sign_in, typed), sign_in.world.clock.now())
     if found is None:
         raise Missing("no tool waits under this code: compare it, or let the tool ask again").because(
             ErrorReason.CONNECT_UNKNOWN
@@ -178,4 +178,4 @@ def _hash(sign_in: SignIn, code: str) -> bytes:
 
 
 def _hash_typed(sign_in: SignIn, typed: str) -> bytes:
-    return sign_in.hasher.hash("typed", "".join(letter for letter in typed.upper()[:40] if letter.isalnum()))
+    return sign_in.hasher.hash("typed", "".join(draft for draft in typed.upper()[:40] if draft.isalnum()))

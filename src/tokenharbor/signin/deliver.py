@@ -61,9 +61,9 @@ async def _try(delivery: UserMailDelivery, mail: UserMail) -> tuple[MailState, s
     if delivery.mailer is None:
         return MailState.KEPT, "no mail server configured: an operator can read it in the console"
     text = mail.text
-    letter = Mail(id=str(mail.id), recipients=(mail.email,), subject=text.subject, body=text.body, at=mail.at)
+    draft = Mail(id=str(mail.id), recipients=(mail.email,), subject=text.subject, body=text.body, at=mail.at)
     try:
-        await delivery.mailer.send(letter)
+        await delivery.mailer.send(draft)
     except (DeliveryRefused, Misconfigured) as error:
         return MailState.FAILED, str(error)
     except Exception as error:

@@ -77,8 +77,8 @@ async def allows(sign_in: SignIn, limit: AttemptLimit, subject: str) -> bool:
         return await count_attempt(conn, limit, _hashed(sign_in, limit, subject), now) is None
 
 
-async def forget(sign_in: SignIn, tries: Sequence[tuple[AttemptLimit, str]]) -> None:
-    """Reset the counts after a success."""
+async def reset_counts(sign_in: SignIn, tries: Sequence[tuple[AttemptLimit, str]]) -> None:
+    """Reset these counts, after a successful attempt."""
     async with sign_in.acquire() as conn:
         for limit, subject in tries:
             await forget_attempts(conn, limit, _hashed(sign_in, limit, subject))

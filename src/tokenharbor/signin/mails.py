@@ -71,7 +71,7 @@ _ROLES: Final[Mapping[str, Mapping[AccountRole, str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MailLetter:
+class MailDraft:
     """A mail to write. `token` goes into the link; `about` names the account or the inviter, with `role`; `to`
     overrides the user's address.
     """
@@ -85,27 +85,27 @@ class MailLetter:
     to: str = field(default="", repr=False)
 
 
-async def send_mail(conn: asyncpg.Connection, sign_in: SignIn, letter: MailLetter) -> None:
+async def send_mail(conn: asyncpg.Connection, sign_in: SignIn, draft: MailDraft) -> None:
     """Store a mail in the caller's transaction; a job delivers it."""
-    words = WORDS.get(letter.locale, WORDS["en"])[letter.kind]
-    link = f"{sign_in.public_url}{_PATHS[letter.kind]}{letter.token}"
+    words = WORDS.get(draft.locale, WORDS["en"])[draft.kind]
+    link = f"{sign_in.public_url}{_PATHS[draft.kind]}{draft.token}"
     text = MailText(
-        words.subject.replace("{about}", letter.about),
-        words.body.replace("{link}", link).replace("{role}", _role_name(letter)).replace("{about}", letter.about),
+        words.subject.replace("{about}", draft.about),
+        words.body.replace("{link}", link).replace("{role}", _role_name(draft)).replace("{about}", draft.about),
     )
     world = sign_in.world
     mail = NewMail(
         id=world.ids.new(),
-        user_id=letter.user_id,
-        kind=letter.kind.value,
+        user_id=draft.user_id,
+        kind=draft.kind.value,
         at=world.clock.now(),
         text=text,
-        to=letter.to,
+        to=draft.to,
     )
     await add_mail(conn, sign_in.mail_seal, mail)
 
 
-def _role_name(letter: MailLetter) -> str:
-    if letter.role is None:
+def _role_name(draft: MailDraft) -> str:
+    if draft.role is None:
         return ""
-    return _ROLES.get(letter.locale, {}).get(letter.role, letter.role.value)
+    return _ROLES.get(draft.locale, {}).get(draft.role, draft.role.value)

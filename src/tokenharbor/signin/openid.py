@@ -30,11 +30,11 @@ from tokenharbor.kernel.errors import Conflict, Misconfigured, Missing, SecondFa
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import NewSession, begin_session, show_session
 from tokenharbor.signin.limits import TOKENS_BY_ADDRESS, admit, network_of
-from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.mails import MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.openid_provider import OpenIdPerson, OpenIdProvider, OpenIdRequest, make_request
 from tokenharbor.signin.records import FieldChange, record_own_change
+from tokenharbor.signin.sessions import NewSession, begin_session, find_open_session
 from tokenharbor.signin.sign_up import activate_user, check_sign_up
 
 LASTS_SECONDS: Final = 600
@@ -48,16 +48,16 @@ class OpenIdStart:
     """The URL to redirect to, and the sealed request that the browser keeps until it returns."""
 
     url: str
-    kept: str = field(repr=False)
+    sealed_request: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenIdReturn:
-    """A browser's return. `kept` is the sealed request, `session` the browser's session token."""
+    """A browser's return. `sealed_request` is the cookie of its pending sign-in, `session` its session token."""
 
     code: str = field(repr=False)
     state: str = field(repr=False)
-    kept: str = field(repr=False)
+    sealed_request: str = field(repr=False)
     session: str = field(default="", repr=False)
 
 
@@ -67,7 +67,7 @@ async def begin_openid(sign_in: SignIn, referral: str, session: str = "") -> Ope
     Raises Missing if no service is configured, Unavailable.
     """
     provider = _provider(sign_in)
-    current = await show_session(sign_in, session, "")
+    current = await find_open_session(sign_in, session, "")
     user = "" if current is None else current.user.shown_id
     request = make_request(sign_in.world, LASTS_SECONDS * 1_000, referral=referral, user=user)
     url = await provider.url(request, _redirect_uri(sign_in))
@@ -81,16 +81,16 @@ async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -
     Raises SignInRefused, SecondFactorNeeded, Conflict if the e-mail address has an account, and as `check_sign_up`.
     """
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
-    request = _unsealed(sign_in, back)
+    request = _unseal_request(sign_in, back)
     person = await _provider(sign_in).person(back.code, request, _redirect_uri(sign_in))
-    current = await show_session(sign_in, back.session, visitor.address)
+    current = await find_open_session(sign_in, back.session, visitor.address)
     asked = current is not None and current.user.shown_id == request.user
     user = await _known(sign_in, person, current.user if current is not None and asked else None, visitor)
     if user is None:
         email = await check_sign_up(sign_in, person.email, request.referral)
     async with sign_in.acquire() as conn, conn.transaction():
         if user is None:
-            user = await _newcomer(conn, sign_in, person, email, request.referral)
+            user = await _create_user(conn, sign_in, person, email, request.referral)
         return await begin_session(conn, sign_in, user, visitor, replaces=back.session)
 
 
@@ -103,7 +103,7 @@ async def _known(sign_in: SignIn, person: OpenIdPerson, current: User | None, vi
             change = FieldChange(field="other_service", after=person.issuer)
             await record_own_change(conn, sign_in.world, current, visitor, change)
             locale = current.language
-            await send_mail(conn, sign_in, MailLetter(kind=UserMailKind.CONNECTED, user_id=current.id, locale=locale))
+            await send_mail(conn, sign_in, MailDraft(kind=UserMailKind.CONNECTED, user_id=current.id, locale=locale))
             return current
         if user_id is None:
             await _check_new(conn, person)
@@ -128,7 +128,9 @@ async def _check_new(conn: asyncpg.Connection, person: OpenIdPerson) -> None:
         ).because(ErrorReason.OPENID_EMAIL_KNOWN)
 
 
-async def _newcomer(conn: asyncpg.Connection, sign_in: SignIn, person: OpenIdPerson, email: str, referral: str) -> User:
+async def _create_user(
+    conn: asyncpg.Connection, sign_in: SignIn, person: OpenIdPerson, email: str, referral: str
+) -> User:
     world = sign_in.world
     now = world.clock.now()
     user_id: UUID = await ensure_user(conn, world.ids.new(), email, now)
@@ -136,18 +138,18 @@ async def _newcomer(conn: asyncpg.Connection, sign_in: SignIn, person: OpenIdPer
     await _check_new(conn, person)
     await add_identity(conn, person.issuer, person.subject, user_id, now)
     await activate_user(conn, sign_in, user_id, password="", referral=referral)
-    name = "".join(letter for letter in person.name if letter.isprintable())[:_LONGEST_NAME]
+    name = "".join(draft for draft in person.name if draft.isprintable())[:_LONGEST_NAME]
     await change_user(conn, user_id, name, "")
     return await lock_user(conn, user_id)
 
 
-def _unsealed(sign_in: SignIn, back: OpenIdReturn) -> OpenIdRequest:
+def _unseal_request(sign_in: SignIn, back: OpenIdReturn) -> OpenIdRequest:
     """Return the browser's pending request. Raises SignInRefused."""
     refusal = SignInRefused("This sign-in was not begun in this browser, or has expired: begin again.").because(
         ErrorReason.OPENID_BEGIN_AGAIN
     )
     try:
-        sealed = base64.urlsafe_b64decode(back.kept.encode())
+        sealed = base64.urlsafe_b64decode(back.sealed_request.encode())
         request = msgspec.json.decode(sign_in.openid_seal.decrypt(sealed, _CONTEXT), type=OpenIdRequest)
     except (Misconfigured, binascii.Error, ValueError):
         raise refusal from None

@@ -23,12 +23,12 @@ from tokenharbor.kernel.errors import Conflict, Rejected, SignInRefused
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import NewSession, begin_session
 from tokenharbor.signin.limits import TOKENS_BY_ADDRESS, admit, network_of
-from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.mails import MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.passkey_site import PasskeySite, site_of
 from tokenharbor.signin.profile import check_name, check_password
 from tokenharbor.signin.records import FieldChange, record_own_change
+from tokenharbor.signin.sessions import NewSession, begin_session
 from tokenharbor.signin.sign_in_methods import check_can_sign_in
 
 MOST: Final = 20
@@ -45,11 +45,11 @@ class _ClientData(msgspec.Struct, frozen=True):
 
 
 async def begin_passkey(sign_in: SignIn, user: User, password: str) -> Mapping[str, Any]:
-    """Return the options for creating a passkey. A user with a password must show it.
+    """Return the options for creating a passkey. A user with a password must give it.
 
     Raises Missing, Conflict, SignInRefused, RateLimited.
     """
-    import webauthn  # noqa: PLC0415  for those who use one
+    import webauthn  # noqa: PLC0415  slow to import, and rarely needed
     from webauthn.helpers import structs  # noqa: PLC0415  likewise
 
     site = site_of(sign_in)
@@ -79,7 +79,7 @@ async def add_passkey(
     sign_in: SignIn, user: User, name: str, credential: Mapping[str, Any], visitor: Visitor
 ) -> Passkey:
     """Add the passkey that an authenticator has created. Raises Missing, Rejected, Conflict."""
-    import webauthn  # noqa: PLC0415  for those who use one
+    import webauthn  # noqa: PLC0415  slow to import, and rarely needed
 
     site, world = site_of(sign_in), sign_in.world
     refusal = Rejected("this passkey is not for this page, or took too long: begin again", param="credential").because(
@@ -114,8 +114,8 @@ async def add_passkey(
             raise Conflict("this passkey exists already, or you have too many").because(ErrorReason.PASSKEY_KNOWN)
         change = FieldChange(field="passkey", after=passkey.name, subject=passkey.shown_id)
         await record_own_change(conn, world, user, visitor, change)
-        letter = MailLetter(kind=UserMailKind.PASSKEY, user_id=user.id, locale=user.language)
-        await send_mail(conn, sign_in, letter)
+        draft = MailDraft(kind=UserMailKind.PASSKEY, user_id=user.id, locale=user.language)
+        await send_mail(conn, sign_in, draft)
     return passkey
 
 
@@ -131,7 +131,7 @@ async def remove_passkey(sign_in: SignIn, user: User, passkey_id: UUID, visitor:
 
 async def begin_passkey_sign_in(sign_in: SignIn, visitor: Visitor) -> Mapping[str, Any]:
     """Return the options for signing in with a passkey, for any user. Raises Missing, RateLimited."""
-    import webauthn  # noqa: PLC0415  for those who use one
+    import webauthn  # noqa: PLC0415  slow to import, and rarely needed
     from webauthn.helpers.structs import UserVerificationRequirement  # noqa: PLC0415  likewise
 
     site = site_of(sign_in)
@@ -145,7 +145,7 @@ async def begin_passkey_sign_in(sign_in: SignIn, visitor: Visitor) -> Mapping[st
     )
 
 
-async def enter_by_passkey(
+async def sign_in_with_passkey(
     sign_in: SignIn, credential: Mapping[str, Any], visitor: Visitor, *, replaces: str = ""
 ) -> NewSession:
     """Sign in the user whose passkey signed. Raises Missing, SignInRefused, RateLimited."""
@@ -167,7 +167,7 @@ def _signed_count(credential: Mapping[str, Any], challenge: bytes, site: Passkey
     """Return the authenticator's signature count. Raises SignInRefused if the signature is invalid, or if the count has
     not risen, which reveals a copied authenticator.
     """
-    import webauthn  # noqa: PLC0415  for those who use one
+    import webauthn  # noqa: PLC0415  slow to import, and rarely needed
 
     try:
         verified = webauthn.verify_authentication_response(
@@ -230,7 +230,7 @@ def _bytes(text: object) -> bytes:
 
 
 def _plain(options: Any) -> Mapping[str, Any]:
-    from webauthn.helpers import options_to_json  # noqa: PLC0415  for those who use one
+    from webauthn.helpers import options_to_json  # noqa: PLC0415  slow to import, and rarely needed
 
     plain: dict[str, Any] = msgspec.json.decode(options_to_json(options))
     return plain

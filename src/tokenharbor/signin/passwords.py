@@ -40,17 +40,17 @@ class Passwords:
         """Check a new password. Raises Rejected, with `param`, for one that is easy to guess."""
         plain = password.casefold()
         if not SHORTEST <= len(password) <= LONGEST:
-            said = f"a password must have {SHORTEST} to {LONGEST} characters"
-            raise Rejected(said, param=param).because(ErrorReason.PASSWORD_LENGTH, least=SHORTEST, most=LONGEST)
+            fault = f"a password must have {SHORTEST} to {LONGEST} characters"
+            raise Rejected(fault, param=param).because(ErrorReason.PASSWORD_LENGTH, least=SHORTEST, most=LONGEST)
         if len(set(plain)) < _FEWEST_LETTERS:
-            said = f"a password must have at least {_FEWEST_LETTERS} different characters"
-            raise Rejected(said, param=param).because(ErrorReason.PASSWORD_LETTERS, least=_FEWEST_LETTERS)
+            fault = f"a password must have at least {_FEWEST_LETTERS} different characters"
+            raise Rejected(fault, param=param).because(ErrorReason.PASSWORD_LETTERS, least=_FEWEST_LETTERS)
         if any(len(part) >= _SHORT_ENDING and part in plain for part in (email, email.partition("@")[0])):
-            said = "a password must not contain the e-mail address"
-            raise Rejected(said, param=param).because(ErrorReason.PASSWORD_HAS_EMAIL)
+            fault = "a password must not contain the e-mail address"
+            raise Rejected(fault, param=param).because(ErrorReason.PASSWORD_HAS_EMAIL)
         if self._is_common(plain):
-            said = "this password was found in a breach of another service: choose another"
-            raise Rejected(said, param=param).because(ErrorReason.PASSWORD_BREACHED)
+            fault = "this password was found in a breach of another service: choose another"
+            raise Rejected(fault, param=param).because(ErrorReason.PASSWORD_BREACHED)
 
     async def hash(self, password: str) -> str:
         salt = self._entropy.bytes(_SALT_BYTES)

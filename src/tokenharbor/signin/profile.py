@@ -17,10 +17,10 @@ from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin import codes
 from tokenharbor.signin.codes import TotpSetup
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import NewSession, begin_session
 from tokenharbor.signin.limits import CODES, CODES_A_DAY, GUESSES_HERE, admit
-from tokenharbor.signin.mails import LOCALES, MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.mails import LOCALES, MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.records import FieldChange, record_own_change
+from tokenharbor.signin.sessions import NewSession, begin_session
 from tokenharbor.signin.sign_in_methods import check_can_sign_in
 from tokenharbor.signin.sign_up import replace_password
 
@@ -46,7 +46,7 @@ async def change_profile(conn: asyncpg.Connection, user_id: UUID, change: Profil
 
 
 async def change_password(sign_in: SignIn, user: User, current: str, new: str, visitor: Visitor) -> NewSession:
-    """Change the password, end all sessions, and begin a new one. A user with a password must show it.
+    """Change the password, end all sessions, and begin a new one. A user with a password must give it.
 
     Raises Rejected, SignInRefused, RateLimited.
     """
@@ -60,7 +60,7 @@ async def change_password(sign_in: SignIn, user: User, current: str, new: str, v
         await replace_password(conn, user.id, hashed, now)
         await sessions.end_sessions(conn, user.id, now)
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="password", after="changed"))
-        await _tell(conn, sign_in, user, UserMailKind.NEW_PASSWORD)
+        await _notify(conn, sign_in, user, UserMailKind.NEW_PASSWORD)
         return await begin_session(conn, sign_in, await users.get_user(conn, user.id), visitor)
 
 
@@ -76,7 +76,7 @@ async def end_session(conn: asyncpg.Connection, sign_in: SignIn, user_id: UUID, 
 
 
 async def set_up_totp(sign_in: SignIn, user: User, password: str) -> TotpSetup:
-    """Make a secret for an authenticator app. A user with a password must show it, so that nobody can lock the user out
+    """Make a secret for an authenticator app. A user with a password must give it, so that nobody can lock the user out
     from a session left open. The user must keep a way to sign in, as an app ends sign-in with another service.
 
     Raises Conflict, SignInRefused, RateLimited.
@@ -97,7 +97,7 @@ async def confirm_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor)
         recovery = await codes.confirm_totp(conn, sign_in, user.id, code)
         await check_can_sign_in(conn, sign_in, await users.get_user(conn, user.id))
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="on"))
-        await _tell(conn, sign_in, user, UserMailKind.FACTOR_ON)
+        await _notify(conn, sign_in, user, UserMailKind.FACTOR_ON)
     return recovery
 
 
@@ -111,7 +111,7 @@ async def drop_totp(sign_in: SignIn, user: User, *, password: str, code: str, vi
     async with sign_in.acquire() as conn, conn.transaction():
         await codes.drop_totp(conn, sign_in, await users.lock_user(conn, user.id), code)
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="off"))
-        await _tell(conn, sign_in, user, UserMailKind.FACTOR_OFF)
+        await _notify(conn, sign_in, user, UserMailKind.FACTOR_OFF)
 
 
 async def remake_recovery_codes(
@@ -126,7 +126,7 @@ async def remake_recovery_codes(
     async with sign_in.acquire() as conn, conn.transaction():
         recovery = await codes.remake_recovery_codes(conn, sign_in, user.id, code)
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="recovery_codes", after="new"))
-        await _tell(conn, sign_in, user, UserMailKind.RECOVERY_CODES)
+        await _notify(conn, sign_in, user, UserMailKind.RECOVERY_CODES)
     return recovery
 
 
@@ -147,5 +147,5 @@ def check_name(name: str) -> str:
     return plain
 
 
-async def _tell(conn: asyncpg.Connection, sign_in: SignIn, user: User, what: UserMailKind) -> None:
-    await send_mail(conn, sign_in, MailLetter(kind=what, user_id=user.id, locale=user.language))
+async def _notify(conn: asyncpg.Connection, sign_in: SignIn, user: User, what: UserMailKind) -> None:
+    await send_mail(conn, sign_in, MailDraft(kind=what, user_id=user.id, locale=user.language))

@@ -10,10 +10,10 @@ from tokenharbor.identity.sessions import Visitor, end_sessions
 from tokenharbor.identity.tokens import LinkToken, TokenPurpose, add_token, end_tokens, make_token
 from tokenharbor.identity.users import drop_identities, find_user, get_user, normalise_email
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import open_link
 from tokenharbor.signin.limits import MAILS, MAILS_BY_ADDRESS, TOKENS_BY_ADDRESS, admit, mailbox_of, network_of
-from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.mails import MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.records import FieldChange, record_own_change
+from tokenharbor.signin.sessions import open_link
 from tokenharbor.signin.sign_up import activate_user, may_sign_up
 
 RESET_LASTS: Final = timedelta(hours=1)
@@ -35,8 +35,8 @@ async def ask_reset(sign_in: SignIn, email: str, visitor: Visitor) -> None:
             link = LinkToken(id=world.ids.new(), purpose=purpose, user_id=user.id)
             await add_token(conn, link, hashed, now, lasts=RESET_LASTS)
             locale = user.language or visitor.locale
-            letter = MailLetter(kind=UserMailKind.RESET, user_id=user.id, locale=locale, token=token)
-            await send_mail(conn, sign_in, letter)
+            draft = MailDraft(kind=UserMailKind.RESET, user_id=user.id, locale=locale, token=token)
+            await send_mail(conn, sign_in, draft)
 
 
 async def reset_password(sign_in: SignIn, token: str, password: str, visitor: Visitor) -> None:

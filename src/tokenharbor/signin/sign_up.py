@@ -1,9 +1,9 @@
 """Sign-up with an e-mail address and a password, and a mailed link that opens the account.
 
 Until the link is opened, there is an unverified user and no account. The password is stored with the link, and only
-used if the link is opened in the browser that signed up, which holds a mark of that link. In any other browser the
+used if the link is opened in the browser that signed up, which holds a browser token. In any other browser the
 user must choose a password again, so that nobody can preset a password for another's address. The answer, including
-the mark, is the same whether the address is known or not; a user with an account is told so by mail.
+the browser token, is the same whether the address is known or not; a user with an account is told so by mail.
 """
 
 import hmac
@@ -32,13 +32,13 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.signin.addresses import is_disposable
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import NewSession, begin_session, open_link
 from tokenharbor.signin.limits import MAILS, MAILS_BY_ADDRESS, TOKENS_BY_ADDRESS, admit, mailbox_of, network_of
-from tokenharbor.signin.mails import LOCALES, MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.mails import LOCALES, MailDraft, UserMailKind, send_mail
+from tokenharbor.signin.sessions import NewSession, begin_session, open_link
 
 VERIFY_LASTS: Final = timedelta(hours=24)
 
-_MARK: Final = "sign-up mark"
+_HASH_KIND: Final = "sign-up mark"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +53,16 @@ class SignUpForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedLink:
-    """An opened link of a sign-up: its token, the browser's mark and a chosen password, each empty if absent."""
+    """An opened link of a sign-up: its token, the browser's own token and a chosen password, each empty if absent."""
 
     token: str = field(repr=False)
-    mark: str = field(default="", repr=False)
+    browser_token: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
 
 
 async def sign_up(sign_in: SignIn, form: SignUpForm, visitor: Visitor) -> str:
-    """Sign up: mail a link, or a notice that there is an account already. Return the mark for the browser to keep until
-    the link is opened: a keyed hash of the link's token, which does not reveal the token.
+    """Sign up: mail a link, or a notice that there is an account already. Return the browser token, which the browser
+    keeps until the link is opened: a keyed hash of the link's token, which does not reveal that token.
 
     Raises PermissionDenied if the edition has no sign-up, Rejected for an invalid form, RateLimited.
     """
@@ -78,17 +78,15 @@ async def sign_up(sign_in: SignIn, form: SignUpForm, visitor: Visitor) -> str:
         user = await lock_user(conn, user_id)
         locale = user.language or locale or visitor.locale
         if user.verified_at is not None:
-            await send_mail(conn, sign_in, MailLetter(kind=UserMailKind.KNOWN, user_id=user_id, locale=locale))
-            return _mark_of(sign_in, token)
+            await send_mail(conn, sign_in, MailDraft(kind=UserMailKind.KNOWN, user_id=user_id, locale=locale))
+            return _browser_token_of(sign_in, token)
         purpose = TokenPurpose.VERIFY
         link = LinkToken(
             id=world.ids.new(), purpose=purpose, user_id=user_id, password=hashed, referral=form.referral.strip()
         )
         await add_token(conn, link, sign_in.hasher.hash(purpose, token), world.clock.now(), lasts=VERIFY_LASTS)
-        await send_mail(
-            conn, sign_in, MailLetter(kind=UserMailKind.VERIFY, user_id=user_id, locale=locale, token=token)
-        )
-    return _mark_of(sign_in, token)
+        await send_mail(conn, sign_in, MailDraft(kind=UserMailKind.VERIFY, user_id=user_id, locale=locale, token=token))
+    return _browser_token_of(sign_in, token)
 
 
 async def verify_email(sign_in: SignIn, opened: OpenedLink, visitor: Visitor, *, replaces: str = "") -> NewSession:
@@ -106,7 +104,7 @@ async def verify_email(sign_in: SignIn, opened: OpenedLink, visitor: Visitor, *,
         link = await open_link(conn, sign_in, opened.token, TokenPurpose.VERIFY)
         if opened.password:
             sign_in.passwords.check(opened.password, (await get_user(conn, link.user_id)).email)
-        elif not hmac.compare_digest(opened.mark.encode(), _mark_of(sign_in, opened.token).encode()):
+        elif not hmac.compare_digest(opened.browser_token.encode(), _browser_token_of(sign_in, opened.token).encode()):
             raise Rejected("this browser did not request this link: choose a password", param="password").because(
                 ErrorReason.PASSWORD_NEEDED
             )
@@ -171,5 +169,5 @@ async def check_sign_up(sign_in: SignIn, email: str, referral: str) -> str:
     return email
 
 
-def _mark_of(sign_in: SignIn, token: str) -> str:
-    return sign_in.hasher.hash(_MARK, token).hex()
+def _browser_token_of(sign_in: SignIn, token: str) -> str:
+    return sign_in.hasher.hash(_HASH_KIND, token).hex()

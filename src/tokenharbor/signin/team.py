@@ -27,10 +27,10 @@ from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
 from tokenharbor.kernel.world import World
 from tokenharbor.signin.context import SignIn
-from tokenharbor.signin.entry import NewSession, begin_session, open_link
 from tokenharbor.signin.limits import INVITATIONS, TOKENS_BY_ADDRESS, admit, network_of
-from tokenharbor.signin.mails import MailLetter, UserMailKind, send_mail
+from tokenharbor.signin.mails import MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.records import Actor, FieldChange, record
+from tokenharbor.signin.sessions import NewSession, begin_session, open_link
 from tokenharbor.signin.sign_up import activate_user
 
 INVITATION_LASTS: Final = timedelta(days=7)
@@ -81,8 +81,8 @@ async def invite(
     locale, about = await _language_of(conn, user_id, actor), _plain(account.name)
     kind = UserMailKind.INVITE if about else UserMailKind.INVITE_BY
     about = about or await _inviter(conn, account_id, actor)
-    letter = MailLetter(kind=kind, user_id=user_id, locale=locale, token=token, about=about, role=role)
-    await send_mail(conn, sign_in, letter)
+    draft = MailDraft(kind=kind, user_id=user_id, locale=locale, token=token, about=about, role=role)
+    await send_mail(conn, sign_in, draft)
     shown = ids.show("inv", link.id)
     await record(conn, world, account_id, actor, FieldChange(field="invitation", after=role, subject=shown))
     return InvitationRow(link.id, email, role, actor.id, now, now + INVITATION_LASTS)
@@ -225,7 +225,7 @@ async def end_open_grants(
 
 def _plain(name: str, others: str = " -'&") -> str:
     """Return an account's name for use in mails, without characters that mail programs would turn into a link."""
-    return "".join(letter for letter in name if letter.isalnum() or letter in others)[:60].strip()
+    return "".join(draft for draft in name if draft.isalnum() or draft in others)[:60].strip()
 
 
 async def _inviter(conn: asyncpg.Connection, account_id: UUID, actor: Actor) -> str:

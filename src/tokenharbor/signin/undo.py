@@ -73,32 +73,33 @@ class Intrusion:
     by: Actor
     now: datetime
 
-    def made(self, thing: str) -> Sequence[str]:
-        """Return the shown ids of the items of this kind that were added."""
-        return [each.subject for each in self.changes if each.field == thing and not each.before]
+    def added(self, field: str) -> Sequence[str]:
+        """Return the shown ids of the items that were added, by the name of their field in the audit log."""
+        return [each.subject for each in self.changes if each.field == field and not each.before]
 
-    def touched(self, thing: str) -> bool:
-        return any(each.field.partition(".")[0] == thing for each in self.changes)
+    def has_changed(self, setting: str) -> bool:
+        """Return whether a setting of the account was changed."""
+        return any(each.field.partition(".")[0] == setting for each in self.changes)
 
     def undone(self, kind: UndoneKind, shown: str = "", name: str = "") -> Undone:
         return Undone(kind, self.account_id, shown, name)
 
 
-class OtherRooms(Protocol):
-    """The undo in other rooms: payments, alerts."""
+class UndoHooks(Protocol):
+    """The undo of changes outside of sign-in: payments, alerts."""
 
     async def undo(self, intrusion: Intrusion) -> Sequence[Undone]: ...
 
 
 async def undo_since(
-    conn: asyncpg.Connection, world: World, user: User, visitor: Visitor, *, since: datetime, rooms: OtherRooms
+    conn: asyncpg.Connection, world: World, user: User, visitor: Visitor, *, since: datetime, hooks: UndoHooks
 ) -> Sequence[Undone]:
     """Undo the attacker's changes in every account that the user is or was a member of; return the items undone."""
     actor = Actor(id=user.shown_id, role=AccountRole.OWNER, user_id=user.id, address=visitor.address)
     undone: list[Undone] = []
     for account_id in await members.list_accounts_of(conn, user.id):
         await lock_account(conn, account_id)
-        actors = await members.list_let_in(conn, account_id, user.id, since)
+        actors = await members.list_admitted(conn, account_id, user.id, since)
         log = await read_changes_since(conn, account_id, since)
         theirs = [each for each in log if each.actor in actors]
         intrusion = Intrusion(
@@ -106,10 +107,10 @@ async def undo_since(
             now=world.clock.now(),
         )  # fmt: skip
         ended = [*await _undo_roles(world, intrusion, log), *await _end_keys(world, intrusion)]
-        ended += [*await _end_invitations(world, intrusion), *await rooms.undo(intrusion)]
+        ended += [*await _end_invitations(world, intrusion), *await hooks.undo(intrusion)]
         if ended:
-            told = FieldChange(field="email_undo", after=str(len(ended)), subject=user.shown_id)
-            await record(conn, world, account_id, actor, told)
+            change = FieldChange(field="email_undo", after=str(len(ended)), subject=user.shown_id)
+            await record(conn, world, account_id, actor, change)
         names = await read_names(conn, account_id, [each.id for each in ended])
         undone += [Undone(each.kind, account_id, each.id, each.name or names.get(each.id, "")) for each in ended]
     return undone
@@ -127,7 +128,7 @@ async def _undo_roles(world: World, intrusion: Intrusion, log: Sequence[AccountC
     undone: list[Undone] = []
     for subject, changed in roles.items():
         undone += await _undo_role(world, intrusion, subject, changed)
-    return [*undone, *await _give_back_role(world, intrusion, mine)]
+    return [*undone, *await _restore_role(world, intrusion, mine)]
 
 
 async def _undo_role(
@@ -147,7 +148,7 @@ async def _undo_role(
     return [intrusion.undone(UndoneKind.ROLE, subject)]
 
 
-async def _give_back_role(world: World, intrusion: Intrusion, changed: Sequence[AccountChange]) -> Sequence[Undone]:
+async def _restore_role(world: World, intrusion: Intrusion, changed: Sequence[AccountChange]) -> Sequence[Undone]:
     """Restore the user's own role if the attacker's members took it, or if the account has no other owner now."""
     conn, account_id, by = intrusion.conn, intrusion.account_id, intrusion.by
     if by.user_id is None or not changed or not changed[0].before:
@@ -159,8 +160,8 @@ async def _give_back_role(world: World, intrusion: Intrusion, changed: Sequence[
         return []
     await members.join_account(conn, account_id, by.user_id, before, intrusion.now)
     await members.change_role(conn, account_id, by.user_id, before)
-    told = FieldChange(field="role", before=role or "", after=before, subject=by.id)
-    await record(conn, world, account_id, by, told)
+    change = FieldChange(field="role", before=role or "", after=before, subject=by.id)
+    await record(conn, world, account_id, by, change)
     return [intrusion.undone(UndoneKind.ROLE, by.id)]
 
 
@@ -169,9 +170,9 @@ async def _end_keys(world: World, intrusion: Intrusion) -> Sequence[Undone]:
     ended = {
         **{
             shown: await revoke_management_key(conn, world, account_id, ids.parse("mkey", shown), actor=intrusion.by)
-            for shown in intrusion.made("management_key")
+            for shown in intrusion.added("management_key")
         },
-        **{shown: await store.revoke_key(conn, ids.parse("key", shown), now) for shown in intrusion.made("key")},
+        **{shown: await store.revoke_key(conn, ids.parse("key", shown), now) for shown in intrusion.added("key")},
     }
     kinds = {"mkey": UndoneKind.MANAGEMENT_KEY, "key": UndoneKind.KEY}
     return [intrusion.undone(kinds[shown.partition("_")[0]], shown) for shown, at in ended.items() if at == now]
@@ -184,8 +185,8 @@ async def _end_invitations(world: World, intrusion: Intrusion) -> Sequence[Undon
     for each in await members.list_invitations(conn, account_id, intrusion.now):
         if each.invited_by in intrusion.actors:
             shown = ids.show("inv", each.id)
-            told = FieldChange(field="invitation", before=each.role, subject=shown)
-            await record(conn, world, account_id, intrusion.by, told)
+            change = FieldChange(field="invitation", before=each.role, subject=shown)
+            await record(conn, world, account_id, intrusion.by, change)
             undone.append(intrusion.undone(UndoneKind.INVITATION, shown))
     await end_open_grants(conn, account_id, sorted(intrusion.actors), intrusion.now)
     return undone

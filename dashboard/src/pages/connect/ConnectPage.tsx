@@ -12,12 +12,12 @@ import { EndsField, SpendingFields } from "../keys/RuleFields.tsx";
 import { NO_RULES, type RuleValues } from "../keys/rules.ts";
 import { agentName } from "../settings/agents.ts";
 import style from "./Connect.module.css";
-import { agree, agreeByBrowser, type AskedConnection, lookUp, refuse } from "./queries.ts";
+import { agree, agreeByBrowser, type PendingConnection, lookUp, refuse } from "./queries.ts";
 
 type Answer = "agreed" | "refused";
 
 /** A tool that waits for approval of its code. */
-interface Waiting extends AskedConnection {
+interface Waiting extends PendingConnection {
   code: string;
 }
 
@@ -54,7 +54,7 @@ function ByCode() {
 }
 
 /** Where the request came from: a phished user sees a place that is not theirs. */
-function AskedFrom({ address, agent }: AskedConnection) {
+function AskedFrom({ address, agent }: PendingConnection) {
   if (address === "") return i18n._("The request's origin is unknown.");
   const from = agent === "" ? address : `${address}, ${agentName(agent)}`;
   return i18n._("The request came from {from}. If your tool does not run there, deny it.", { from });

@@ -10,9 +10,9 @@ export interface BrowserAsk {
   state?: string | undefined;
 }
 
-export type AskedConnection = Documents["AskedConnectionDocument"];
+export type PendingConnection = Documents["PendingConnectionDocument"];
 
-export function lookUp(user_code: string): Promise<AskedConnection> {
+export function lookUp(user_code: string): Promise<PendingConnection> {
   return ask(api.GET("/api/connections/{user_code}", { params: { path: { user_code } } }));
 }
 

@@ -11,10 +11,10 @@ from msgspec import UNSET, UnsetType
 
 from tokenharbor.accounts.caching import (
     CachingDocument,
-    choose_semantic_cache,
-    let_requests_opt_in,
+    allow_semantic_by_request,
     read_caching,
     share_cache,
+    switch_semantic_cache,
 )
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountId, Conn, Context
@@ -44,9 +44,9 @@ async def edit_caching(
     """Change the cache settings. Takes effect within a second."""
     policy = context.policy().cache
     if data.semantic is not UNSET:
-        await choose_semantic_cache(conn, policy, account, on=data.semantic)
+        await switch_semantic_cache(conn, policy, account, on=data.semantic)
     if data.semantic_by_request is not UNSET:
-        await let_requests_opt_in(conn, account, allowed=data.semantic_by_request)
+        await allow_semantic_by_request(conn, account, allowed=data.semantic_by_request)
     if data.shared is not UNSET:
         await share_cache(conn, account, shared=data.shared)
     return await read_caching(conn, policy, account)

@@ -47,7 +47,7 @@ class DeviceCodesDocument(Document, frozen=True):
     interval: int
 
 
-class AskedConnectionDocument(Document, frozen=True):
+class PendingConnectionDocument(Document, frozen=True):
     """A tool that waits for consent. `address` is where it asked from, `agent` its user agent; empty if unknown."""
 
     name: str
@@ -104,7 +104,7 @@ class FetchBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @post("/api/connections", right=Right.ANYBODY, operation_id="askForConnection", tags=["connections"])
 async def ask(data: JSONBody[ToolBody], request: AnyRequest, context: Context) -> DeviceCodesDocument:
     """Ask for an API key for a tool. Called by the tool."""
-    codes = await connect.ask_by_device(context.sign_in, data.name, visitor_of(request))
+    codes = await connect.request_by_device(context.sign_in, data.name, visitor_of(request))
     return DeviceCodesDocument(
         device_code=codes.device_code,
         user_code=codes.user_code,
@@ -115,10 +115,10 @@ async def ask(data: JSONBody[ToolBody], request: AnyRequest, context: Context) -
 
 
 @get("/api/connections/{user_code:str}", right=Right.SIGNED_IN, operation_id="getConnection", tags=["connections"])
-async def show(user_code: FromPath[str], caller: Caller, context: Context) -> AskedConnectionDocument:
+async def show(user_code: FromPath[str], caller: Caller, context: Context) -> PendingConnectionDocument:
     """Get the tool that waits under a code, with the address it asked from. Compare both before agreeing."""
-    found = await connect.show_asked(context.sign_in, user_code, caller.id)
-    return AskedConnectionDocument(
+    found = await connect.find_pending_connection(context.sign_in, user_code, caller.id)
+    return PendingConnectionDocument(
         name=found.name,
         expires_at=to_second(found.expires_at),
         address=found.asker.address,

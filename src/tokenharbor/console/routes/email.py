@@ -56,8 +56,8 @@ async def preview(data: JSONBody[LinkBody], request: AnyRequest, context: Contex
     """Preview what `undoEmail` would undo, besides ending sessions, passkeys and connected services: everything done in
     the user's name since one day before the change was requested.
     """
-    rooms = UndoOutsideSignIn(context.funding, context.alerting)
-    undone = await change_email.preview_undo(context.sign_in, data.token, visitor_of(request), rooms)
+    hooks = UndoOutsideSignIn(context.funding, context.alerting)
+    undone = await change_email.preview_undo(context.sign_in, data.token, visitor_of(request), hooks)
     return [UndoneDocument.of(each) for each in undone]
 
 
@@ -66,8 +66,8 @@ async def undo(data: JSONBody[NewPasswordBody], request: AnyRequest, context: Co
     """Keep or restore the e-mail address with the link in the notice, and set a new password. Ends all sessions, and
     undoes everything done in the user's name since one day before the change was requested; the answer lists it.
     """
-    rooms = UndoOutsideSignIn(context.funding, context.alerting)
-    undone = await change_email.undo_change(context.sign_in, data.token, data.password, visitor_of(request), rooms)
+    hooks = UndoOutsideSignIn(context.funding, context.alerting)
+    undone = await change_email.undo_change(context.sign_in, data.token, data.password, visitor_of(request), hooks)
     return [UndoneDocument.of(each) for each in undone]
 
 

@@ -31,7 +31,7 @@ async def start_openid(request: AnyRequest, context: Context, referral: FromQuer
     except HarborError as error:
         return _redirect(_problem(error))
     response = _redirect(start.url)
-    response.cookies = [openid_cookie(request, start.kept)]
+    response.cookies = [openid_cookie(request, start.sealed_request)]
     return response
 
 
@@ -40,16 +40,18 @@ async def finish(request: AnyRequest, context: Context) -> Response[None]:
     """Return from the OpenID provider, and begin a session."""
     query = request.query_params
     code, state = query.get("code", ""), query.get("state", "")
-    back = OpenIdReturn(code=code, state=state, kept=sealed_openid_request(request), session=session_token(request) or "")
-    gone = openid_cookie(request, "")
+    back = OpenIdReturn(
+        code=code, state=state, sealed_request=sealed_openid_request(request), session=session_token(request) or ""
+    )
+    removed_cookie = openid_cookie(request, "")
     try:
         begun = await finish_openid(context.sign_in, back, visitor_of(request))
     except HarborError as error:
         response = _redirect(_problem(error))
-        response.cookies = [gone]
+        response.cookies = [removed_cookie]
         return response
     response = _redirect(_HOME)
-    response.cookies = [gone, session_cookie(request, begun.token)]
+    response.cookies = [removed_cookie, session_cookie(request, begun.token)]
     return response
 
 

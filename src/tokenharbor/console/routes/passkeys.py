@@ -91,7 +91,7 @@ async def sign_in(
 ) -> Response[SessionDocument]:
     """Sign in with a passkey. No second factor is required."""
     shown = session_token(request) or ""
-    begun = await passkeys.enter_by_passkey(context.sign_in, data.credential, visitor_of(request), replaces=shown)
+    begun = await passkeys.sign_in_with_passkey(context.sign_in, data.credential, visitor_of(request), replaces=shown)
     return await answer_session(request, context.sign_in, begun)
 
 

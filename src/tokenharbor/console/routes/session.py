@@ -22,17 +22,17 @@ from tokenharbor.console.guard import client_address
 from tokenharbor.identity.members import Membership, list_memberships
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.sessions import Visitor
-from tokenharbor.identity.users import User, get_user, see_locale
+from tokenharbor.identity.users import User, get_user, record_locale
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.documents import Document
 from tokenharbor.kernel.errors import PermissionDenied
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
-from tokenharbor.signin import entry, reset, sign_up, team
+from tokenharbor.signin import reset, sessions, sign_up, team
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.documents import UserDocument
-from tokenharbor.signin.entry import Credentials, NewSession
 from tokenharbor.signin.mails import LOCALES
+from tokenharbor.signin.sessions import Credentials, NewSession
 from tokenharbor.signin.sign_up import OpenedLink, SignUpForm
 
 AnyRequest = Request[Any, Any, Any]
@@ -121,8 +121,8 @@ async def post_sign_up(data: JSONBody[SignUpBody], request: AnyRequest, context:
     The cookie of the answer lets this browser open the link without choosing a password again.
     """
     form = SignUpForm(email=data.email, password=data.password, referral=data.referral or "", locale=data.locale or "")
-    mark = await sign_up.sign_up(context.sign_in, form, visitor_of(request))
-    return Response(None, status_code=202, cookies=[sign_up_cookie(request, mark)])
+    browser_token = await sign_up.sign_up(context.sign_in, form, visitor_of(request))
+    return Response(None, status_code=202, cookies=[sign_up_cookie(request, browser_token)])
 
 
 @post("/api/email-verification", right=Right.ANYBODY, operation_id="verifyEmail", tags=["session"])
@@ -132,8 +132,8 @@ async def post_verification(
     """Open the link of a sign-up: creates the account and begins a session. A browser other than the one that signed up
     must send a password, else it gets 400 with `param` `password`.
     """
-    opened = OpenedLink(token=data.token, mark=sign_up_token(request), password=data.password or "")
-    begun = await sign_up.verify_email(context.sign_in, opened, visitor_of(request), replaces=_shown(request))
+    opened = OpenedLink(token=data.token, browser_token=sign_up_token(request), password=data.password or "")
+    begun = await sign_up.verify_email(context.sign_in, opened, visitor_of(request), replaces=_current_token(request))
     answer = await answer_session(request, context.sign_in, begun)
     answer.set_cookie(sign_up_cookie(request, ""))
     return answer
@@ -142,15 +142,19 @@ async def post_verification(
 @post("/api/session", right=Right.ANYBODY, operation_id="signIn", tags=["session"])
 async def post_session(data: JSONBody[SignInBody], request: AnyRequest, context: Context) -> Response[SessionDocument]:
     """Sign in. The error `totp_required` means that the password is right: send it again with a code."""
-    shown = Credentials(email=data.email, password=data.password, code=data.totp or "")
-    begun = await entry.enter(context.sign_in, shown, visitor_of(request), replaces=_shown(request))
+    credentials = Credentials(email=data.email, password=data.password, code=data.totp or "")
+    begun = await sessions.sign_in_with_password(
+        context.sign_in, credentials, visitor_of(request), replaces=_current_token(request)
+    )
     return await answer_session(request, context.sign_in, begun)
 
 
 @post("/api/operator-sign-in", right=Right.ANYBODY, operation_id="signInAsOperator", tags=["session"])
 async def post_operator(data: JSONBody[LinkBody], request: AnyRequest, context: Context) -> Response[SessionDocument]:
     """Sign in as operator with the link that the server printed."""
-    begun = await entry.enter_as_operator(context.sign_in, data.token, visitor_of(request), replaces=_shown(request))
+    begun = await sessions.sign_in_as_operator(
+        context.sign_in, data.token, visitor_of(request), replaces=_current_token(request)
+    )
     return await answer_session(request, context.sign_in, begun)
 
 
@@ -158,7 +162,7 @@ async def post_operator(data: JSONBody[LinkBody], request: AnyRequest, context: 
 async def read_session(request: AnyRequest, caller: Caller, conn: Conn) -> SessionDocument:
     """Get the session: its user with their accounts and rights."""
     user = await get_user(conn, user_id_of(caller.user_id))
-    await see_locale(conn, user, visitor_of(request).locale)  # pages call this first; mails use their language
+    await record_locale(conn, user, visitor_of(request).locale)  # pages call this first; mails use their language
     memberships = await list_memberships(conn, user.id)
     return _document(request, caller.session_id or user.id, user, memberships)
 
@@ -166,13 +170,15 @@ async def read_session(request: AnyRequest, caller: Caller, conn: Conn) -> Sessi
 @delete("/api/session", right=Right.ANYBODY, operation_id="signOut", tags=["session"])
 async def delete_session(request: AnyRequest, context: Context) -> Response[None]:
     """Sign out: ends the session."""
-    await entry.leave(context.sign_in, _shown(request))
+    await sessions.sign_out(context.sign_in, _current_token(request))
     return Response(None, status_code=204, cookies=[remove_session_cookie(request)])
 
 
 @post("/api/password-reset", right=Right.ANYBODY, status_code=202, operation_id="askPasswordReset", tags=["session"])
 async def post_reset(data: JSONBody[ResetMailBody], request: AnyRequest, context: Context) -> None:
-    """Ask for a link to reset the password. It is mailed if the address has an account; the answer does not tell."""
+    """Ask for a link to reset the password. It is mailed if the address has an account; the answer is the same
+    if not.
+    """
     await reset.ask_reset(context.sign_in, data.email, visitor_of(request))
 
 
@@ -187,9 +193,9 @@ async def post_acceptance(
     data: JSONBody[AcceptanceBody], request: AnyRequest, context: Context
 ) -> Response[AcceptedDocument]:
     """Join an account with an invitation's link. A user without a password sets one, which begins a session."""
-    visitor, shown = visitor_of(request), _shown(request)
+    visitor, current = visitor_of(request), _current_token(request)
     accepted = await team.accept_invitation(
-        context.sign_in, data.token, visitor, password=data.password or "", replaces=shown
+        context.sign_in, data.token, visitor, password=data.password or "", replaces=current
     )
     begun = accepted.session
     cookies = [] if begun is None else [session_cookie(request, begun.token)]
@@ -239,7 +245,7 @@ def user_id_of(user_id: UUID | None) -> UUID:
     return user_id
 
 
-def _shown(request: AnyConnection) -> str:
+def _current_token(request: AnyConnection) -> str:
     return session_token(request) or ""
 
 

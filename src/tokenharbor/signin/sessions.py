@@ -27,7 +27,7 @@ from tokenharbor.identity.users import (
     get_user,
     lock_user,
     normalise_email,
-    see_locale,
+    record_locale,
     set_password,
 )
 from tokenharbor.kernel.errors import Rejected, SecondFactorNeeded, SignInRefused
@@ -44,8 +44,8 @@ from tokenharbor.signin.limits import (
     GUESSES_HERE,
     TOKENS_BY_ADDRESS,
     admit,
-    forget,
     network_of,
+    reset_counts,
 )
 
 OPERATOR_LINK_LASTS: Final = timedelta(hours=24)
@@ -73,36 +73,38 @@ class NewSession:
     expires_at: datetime
 
 
-async def enter(sign_in: SignIn, shown: Credentials, visitor: Visitor, *, replaces: str = "") -> NewSession:
+async def sign_in_with_password(
+    sign_in: SignIn, credentials: Credentials, visitor: Visitor, *, replaces: str = ""
+) -> NewSession:
     """Sign in with e-mail address and password. Ends the browser's previous session (`replaces`).
 
     Raises Rejected for an invalid address, RateLimited, SignInRefused, SecondFactorNeeded.
     """
-    email, network = normalise_email(shown.email), network_of(visitor)
+    email, network = normalise_email(credentials.email), network_of(visitor)
     here = f"{email} {network}"
     await admit(sign_in, [(GUESSES_BY_ADDRESS, network), (GUESSES_HERE, here), (GUESSES, email)])
     async with sign_in.acquire() as conn:
         user = await find_user(conn, email)
     hashed = user.password if user is not None and user.verified_at is not None else ""
-    if not await sign_in.passwords.verify(shown.password, hashed) or user is None:
+    if not await sign_in.passwords.verify(credentials.password, hashed) or user is None:
         raise SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)
     if user.totp_at is not None:
-        if not shown.code:
+        if not credentials.code:
             raise SecondFactorNeeded("Also enter the code of your authenticator app.").because(ErrorReason.TOTP_NEEDED)
         await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
-    newer = await sign_in.passwords.hash(shown.password) if sign_in.passwords.is_outdated(hashed) else ""
+    newer = await sign_in.passwords.hash(credentials.password) if sign_in.passwords.is_outdated(hashed) else ""
     async with sign_in.acquire() as conn, conn.transaction():
         user = await _unchanged(conn, user)
         if user.totp_at is not None:
-            await use_code(conn, sign_in, user.id, shown.code)
+            await use_code(conn, sign_in, user.id, credentials.code)
         if newer:
             await set_password(conn, user.id, newer)
         begun = await begin_session(conn, sign_in, user, visitor, replaces=replaces)
-    await forget(sign_in, [(GUESSES_HERE, here), (CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
+    await reset_counts(sign_in, [(GUESSES_HERE, here), (CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     return begun
 
 
-async def enter_as_operator(sign_in: SignIn, token: str, visitor: Visitor, *, replaces: str = "") -> NewSession:
+async def sign_in_as_operator(sign_in: SignIn, token: str, visitor: Visitor, *, replaces: str = "") -> NewSession:
     """Sign in with a link that the server printed. Raises RateLimited, Rejected."""
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     async with sign_in.acquire() as conn, conn.transaction():
@@ -130,11 +132,11 @@ async def begin_session(
         await end_session_of(conn, sign_in.hasher.hash(_SESSION, replaces), now)
     hashed = sign_in.hasher.hash(_SESSION, token)
     await add_session(conn, session_id, hashed, user_id=user.id, visitor=visitor, at=now)
-    await see_locale(conn, user, visitor.locale)
+    await record_locale(conn, user, visitor.locale)
     return NewSession(session_id, user, token, now + LIFE)
 
 
-async def show_session(sign_in: SignIn, token: str, address: str) -> OpenSession | None:
+async def find_open_session(sign_in: SignIn, token: str, address: str) -> OpenSession | None:
     """Return the session of a browser's token, None if the token is not valid."""
     if not 0 < len(token) <= LONGEST_TOKEN:
         return None
@@ -142,7 +144,7 @@ async def show_session(sign_in: SignIn, token: str, address: str) -> OpenSession
         return await find_session(conn, sign_in.hasher.hash(_SESSION, token), address, sign_in.world.clock.now())
 
 
-async def leave(sign_in: SignIn, token: str) -> None:
+async def sign_out(sign_in: SignIn, token: str) -> None:
     """Sign out: end the session of this token."""
     async with sign_in.acquire() as conn:
         await end_session_of(conn, sign_in.hasher.hash(_SESSION, token[:LONGEST_TOKEN]), sign_in.world.clock.now())
