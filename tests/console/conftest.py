@@ -29,7 +29,7 @@ from tokenharbor.db.roles import ensure_console_role
 from tokenharbor.editions.load import load_edition
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.context import Funding
-from tokenharbor.funding.paper import Issuer
+from tokenharbor.funding.printed import Issuer
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.store import Account, create_account
 from tokenharbor.kernel import ids

@@ -11,8 +11,8 @@ from tests.funding.test_refunds import refund, tell
 from tokenharbor.funding.audit import find_capture_fault
 from tokenharbor.funding.documents import TopUpDocument
 from tokenharbor.funding.fulfil import fulfil
-from tokenharbor.funding.paper import Issuer
 from tokenharbor.funding.payment_receipts import make_payment_receipt
+from tokenharbor.funding.printed import Issuer
 from tokenharbor.funding.rates import set_exchange_rate
 from tokenharbor.funding.types import TopUp, TopUpState
 from tokenharbor.kernel.money import Money, Usd
@@ -57,8 +57,8 @@ async def test_what_is_credited_is_the_amount_before_tax(till: Till) -> None:
     shown = TopUpDocument.of(top_up)
     assert (shown.amount, shown.tax, shown.credit_usd) == ("10.83", "0.83", Usd.parse("10"))
     async with till.pool.acquire() as conn:
-        paper = await make_payment_receipt(conn, top_up.id, Issuer())
-    items = [(row[0], str(row[2])) for row in paper.tables[0].rows]
+        printed = await make_payment_receipt(conn, top_up.id, Issuer())
+    items = [(row[0], str(row[2])) for row in printed.tables[0].rows]
     assert items == [("Credit for API usage", "10.00 USD"), ("Tax", "0.83 USD"), ("Total", "10.83 USD")]
     assert await fulfil(till.funding, top_up.id) == top_up  # read again, it is what it was
     await check(till)

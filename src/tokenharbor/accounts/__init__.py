@@ -1,1 +1,1 @@
-"""Floor 4: what operators and customers do with accounts, keys, credit and credentials."""
+"""Floor 4: use cases of operators and customers: accounts, keys, credit, credentials."""

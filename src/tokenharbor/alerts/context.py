@@ -1,4 +1,4 @@
-"""What the alert functions need: the world, database connections, mail and webhooks."""
+"""The context of alerts: the world, database connections, mail and webhooks."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -14,7 +14,7 @@ from tokenharbor.mail.smtp import SmtpMailer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alerting:
-    """What one process needs to notify customers. `acquire` gives a connection for one step: none is held while mail is
+    """The parts of alerts in a process. `acquire` gives a connection for one step: none is held while mail is
     sent. If `mailer` is None, mail is off. `seal` encrypts the secrets of webhooks.
     """
 

@@ -21,7 +21,7 @@ from tokenharbor.db.partitions import lowest_id
 from tokenharbor.db.queries import read_queries
 
 NOTICE_DAYS: Final = 30
-"""How many days before a change a model's users are told, and for how many days after a request an account is a
+"""How many days before a change its model's users are notified, and for how many days after a request an account is a
 user.
 """
 
@@ -37,15 +37,15 @@ class ModelChangeQueries:
 
     begin: str
     allow_long: str
-    looked_until: str
-    set_looked: str
-    tell_users: str
+    scanned_until: str
+    set_scanned: str
+    notify_users: str
     purge_notices: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ComingChange:
-    """A change that a model's users are told of: `since` is when it takes effect."""
+    """A coming change of a model, of which its users are notified: `since` is when it takes effect."""
 
     model: str
     kind: NoticeKind
@@ -58,37 +58,37 @@ SQL = read_queries(ModelChangeQueries, "tokenharbor.alerts", "model_changes.sql"
 def coming_changes(catalog: Catalog, now: datetime) -> list[ComingChange]:
     """Return the price changes and retirements of the next 30 days."""
     last = now + timedelta(days=NOTICE_DAYS)
-    found = {change for model in catalog.models.values() for change in _changes(model) if now < change.since <= last}
-    return sorted(found)
+    changes = {change for model in catalog.models.values() for change in _changes(model) if now < change.since <= last}
+    return sorted(changes)
 
 
 async def find_model_changes(alerting: Alerting, catalog: Catalog) -> None:
     """Write the notices of coming changes; for a job. Raises the first failure of a change after all were tried."""
     each = EachRow("model_changes")
-    await each.do(coming_changes(catalog, alerting.world.clock.now()), partial(_tell_users, alerting))
+    await each.do(coming_changes(catalog, alerting.world.clock.now()), partial(_notify_users, alerting))
     each.end()
 
 
-async def _tell_users(alerting: Alerting, coming: ComingChange) -> None:
+async def _notify_users(alerting: Alerting, coming: ComingChange) -> None:
     now = alerting.world.clock.now()
     change = coming.model, coming.kind.value, coming.since
     async with alerting.acquire() as conn:
         await conn.execute(SQL.begin, *change, now - timedelta(days=NOTICE_DAYS))
-        looked: datetime = await conn.fetchval(SQL.looked_until, *change)
-        while looked < now:
-            until = min(looked + _STEP, now)
-            ids = lowest_id(looked - _LONGEST_REQUEST), lowest_id(until)
+        scanned: datetime = await conn.fetchval(SQL.scanned_until, *change)
+        while scanned < now:
+            until = min(scanned + _STEP, now)
+            ids = lowest_id(scanned - _LONGEST_REQUEST), lowest_id(until)
             async with conn.transaction():
                 await conn.execute(SQL.allow_long)
-                await conn.execute(SQL.tell_users, *change, *ids, now, timeout=_MOST_SECONDS)
-                await conn.execute(SQL.set_looked, *change, until)
-            looked = until
+                await conn.execute(SQL.notify_users, *change, *ids, now, timeout=_MOST_SECONDS)
+                await conn.execute(SQL.set_scanned, *change, until)
+            scanned = until
 
 
 async def purge_model_notices(conn: asyncpg.Connection, before: datetime) -> int:
     """Delete notices from before a time, since they say which models an account used. Return how many were deleted.
 
-    An account that still uses a model is told again.
+    An account that still uses a model is notified again.
     """
     notices = 0
     while deleted := await conn.fetchval(SQL.purge_notices, before, _NOTICES):

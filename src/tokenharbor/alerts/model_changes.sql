@@ -8,11 +8,11 @@ INSERT INTO model_change_look (model, kind, since, looked_until) VALUES ($1, $2,
 -- One day of requests takes longer than the usual statement timeout.
 SET LOCAL statement_timeout = '60s'
 
--- name: looked_until
+-- name: scanned_until
 -- How far the requests have been scanned for a change.
 SELECT looked_until FROM model_change_look WHERE (model, kind, since) = ($1, $2, $3)
 
--- name: set_looked
+-- name: set_scanned
 -- Moves the end of the scan forward, never back.
 UPDATE model_change_look SET looked_until = greatest(looked_until, $4) WHERE (model, kind, since) = ($1, $2, $3)
 
@@ -23,7 +23,7 @@ WITH gone AS (
     RETURNING 1)
 SELECT count(*) FROM gone
 
--- name: tell_users
+-- name: notify_users
 -- Notifies at $6 each account with a request of the model among the ids in [$4, $5), once for each change.
 INSERT INTO notice (account_id, kind, period, at, facts)
 SELECT DISTINCT r.account_id, $2, $1 || '/' || to_char($3::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), $6::timestamptz,

@@ -1,4 +1,4 @@
-"""What operators and customers do with alerts: read and change preferences, set a webhook, send a test."""
+"""Use cases of alerts for operators and customers: read and change preferences, set a webhook, send a test."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -74,9 +74,7 @@ class AccountOwner:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An alert as told to an account, once per kind and period. `facts` are ids, amounts and times as stored in the
-    row.
-    """
+    """An alert sent to an account, once per kind and period. `facts` are ids, amounts and times as stored."""
 
     id: UUID
     account_id: UUID

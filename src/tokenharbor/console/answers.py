@@ -1,4 +1,4 @@
-"""Answers other than JSON documents: CSV written while it is read, and papers as PDF."""
+"""Answers other than JSON documents: CSV written while it is read, and printed documents as PDF."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from litestar.response import Stream
 
 from tokenharbor.console.context import ConsoleContext
 from tokenharbor.console.exports import CsvLines
-from tokenharbor.funding.paper import Paper
+from tokenharbor.funding.printed import PrintedDocument
 from tokenharbor.kernel.ids import UUID
 
 
@@ -24,18 +24,18 @@ async def stream_csv(context: ConsoleContext, account_id: UUID, lines: CsvLines,
     return Stream(_with_first(first, pieces), media_type="text/csv; charset=utf-8", headers=_file(name))
 
 
-def pdf_bytes(paper: Paper) -> bytes:
-    """Render a paper as PDF. Takes about 10 ms of CPU: call it in a thread."""
+def pdf_bytes(printed: PrintedDocument) -> bytes:
+    """Render a printed document as PDF. Takes about 10 ms of CPU: call it in a thread."""
     from tokenharbor.funding.pdf import write_pdf  # noqa: PLC0415  reportlab takes 0.3 s to import
 
     file = io.BytesIO()
-    write_pdf(paper, file)
+    write_pdf(printed, file)
     return file.getvalue()
 
 
-async def answer_pdf(paper: Paper, name: str) -> Response[bytes]:
-    """Answer with a paper as a PDF file of this name."""
-    content = await asyncio.to_thread(pdf_bytes, paper)
+async def answer_pdf(printed: PrintedDocument, name: str) -> Response[bytes]:
+    """Answer with a printed document as a PDF file of this name."""
+    content = await asyncio.to_thread(pdf_bytes, printed)
     return Response(content, media_type="application/pdf", headers=_file(name))
 
 

@@ -18,7 +18,7 @@ from tokenharbor.console.live import LiveFeed
 from tokenharbor.console.principal import Authenticator, Principal
 from tokenharbor.editions.policy import Policy
 from tokenharbor.funding.context import Funding
-from tokenharbor.funding.paper import Issuer
+from tokenharbor.funding.printed import Issuer
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.secret import DerivedSecret
 from tokenharbor.kernel.world import World
@@ -32,7 +32,7 @@ AnyConnection = ASGIConnection[Any, Any, Any, Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleContext:
     """The process's shared parts. `pool` is for short statements; `heavy_pool` for long reads, maybe from a replica.
-    `key_hashes` hashes API keys, `prover` proves and signs receipts, `issuer` is named on papers.
+    `key_hashes` hashes API keys, `prover` proves and signs receipts, `issuer` is named on printed documents.
     """
 
     world: World

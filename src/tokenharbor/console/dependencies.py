@@ -49,8 +49,8 @@ async def provide_caller(request: AnyRequest) -> Principal:
 
 async def provide_funding(request: AnyRequest) -> Funding:
     caller: Principal = request.scope["user"]
-    asker = Requester(caller.id, client_address(request))
-    return dataclasses.replace(context_of(request).funding, asker=asker)
+    requester = Requester(caller.id, client_address(request))
+    return dataclasses.replace(context_of(request).funding, requester=requester)
 
 
 async def provide_account(request: AnyRequest) -> UUID:

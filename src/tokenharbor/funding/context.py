@@ -1,4 +1,4 @@
-"""What the use cases of funding need: the world, processors, policy, connections, alarms and hooks for rewards."""
+"""The context of funding: the world, processors, policy, connections, alarms and hooks for rewards."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ class NothingReturned:
 
 
 class CreditHooks(Protocol):
-    """What the rewards do in the transaction of a payment or a return of money. Each hook may raise, which rolls back
+    """The hooks of rewards in the transaction of a payment or a return of money. Each hook may raise, which rolls back
     that transaction. Each locks the wallet and may post entries, so a wallet that was read before is stale afterwards.
     """
 
@@ -138,7 +138,7 @@ Report = Callable[[FundingAlarm, str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who makes the request (a shown id) and from which address, for the audit log. "" if unknown."""
+    """The author of a request (a shown id) and their address, for the audit log; "" if unknown."""
 
     actor: str = ""
     address: str = ""
@@ -146,10 +146,10 @@ class Requester:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funding:
-    """What one process needs to work with payments. `acquire` gives a connection for one step: none is held while a
+    """The parts of payments in a process. `acquire` gives a connection for one step: none is held while a
     processor is called. `pretended` names the processors that move no money; they are used only while `may_pretend()`
-    is true. `policy()` is the edition in force. `public_url` is where browsers find this server. `asker` is the person
-    whose request this is, if any.
+    is true. `policy()` is the edition in force. `public_url` is where browsers find this server. `requester` is the
+    author of the current request, if any.
     """
 
     world: World
@@ -161,13 +161,13 @@ class Funding:
     public_url: str
     report: Report
     hooks: CreditHooks
-    asker: Requester = Requester()
+    requester: Requester = Requester()
 
     @contextlib.asynccontextmanager
     async def change(self) -> AsyncIterator[asyncpg.Connection]:
-        """Open a transaction whose changes the audit log attributes to `asker`, at our clock's time."""
+        """Open a transaction whose changes the audit log attributes to `requester`, at our clock's time."""
         async with self.acquire() as conn, conn.transaction():
-            await set_actor(conn, self.asker.actor, self.asker.address, self.world.clock.now())
+            await set_actor(conn, self.requester.actor, self.requester.address, self.world.clock.now())
             yield conn
 
     def processor(self, name: str) -> Processor:

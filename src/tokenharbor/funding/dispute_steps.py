@@ -1,4 +1,4 @@
-"""What a dispute changes in the books when its money is frozen, taken or given back; in the caller's transaction."""
+"""The changes of a dispute in the ledger when its money is frozen, taken or given back; in the caller's transaction."""
 
 import dataclasses
 from typing import Final

@@ -5,7 +5,7 @@ from datetime import UTC
 import asyncpg
 
 from tokenharbor.funding import store
-from tokenharbor.funding.paper import Issuer, Paper, PaperTable
+from tokenharbor.funding.printed import Issuer, PrintedDocument, PrintedTable
 from tokenharbor.funding.types import TopUpState
 from tokenharbor.identity.store import get_account
 from tokenharbor.kernel import ids
@@ -15,7 +15,7 @@ from tokenharbor.kernel.money import Money
 from tokenharbor.kernel.reasons import ErrorReason
 
 
-async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer: Issuer) -> Paper:
+async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer: Issuer) -> PrintedDocument:
     """Return the receipt. Raises Missing for the top-up, or Conflict if it is not paid."""
     top_up = await store.get_top_up(conn, top_up_id)
     if top_up.state is not TopUpState.PAID or top_up.paid_at is None:
@@ -38,4 +38,6 @@ async def make_payment_receipt(conn: asyncpg.Connection, top_up_id: UUID, issuer
     notes = ["This receipt is not a tax invoice."]
     if top_up.pretended:
         notes.append("Pretended payment: no processor is configured, and no money moved.")
-    return Paper("Receipt", issuer, facts, [PaperTable("Payment", ("Item", "Credited", "Paid"), rows, 2)], notes)
+    return PrintedDocument(
+        "Receipt", issuer, facts, [PrintedTable("Payment", ("Item", "Credited", "Paid"), rows, 2)], notes
+    )

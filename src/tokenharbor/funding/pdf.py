@@ -13,34 +13,34 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.platypus import LongTable, Paragraph, SimpleDocTemplate, Spacer
 
-from tokenharbor.funding.paper import Paper, PaperTable
+from tokenharbor.funding.printed import PrintedDocument, PrintedTable
 
 _WESTERN: Final = "Helvetica"
 _OTHER: Final = "STSong-Light"
 _WIDEST: Final = 60
 
 
-def write_pdf(paper: Paper, file: BinaryIO) -> None:
-    """Write a paper as PDF. The same paper gives the same bytes."""
+def write_pdf(printed: PrintedDocument, file: BinaryIO) -> None:
+    """Write a printed document as PDF. The same document gives the same bytes."""
     pdfmetrics.registerFont(UnicodeCIDFont(_OTHER))
     document = SimpleDocTemplate(
-        file, pagesize=A4, title=paper.title, author=paper.issuer.name, invariant=1, leftMargin=45, rightMargin=45
+        file, pagesize=A4, title=printed.title, author=printed.issuer.name, invariant=1, leftMargin=45, rightMargin=45
     )
-    document.build(_story(paper), onFirstPage=_number, onLaterPages=_number)
+    document.build(_story(printed), onFirstPage=_number, onLaterPages=_number)
 
 
-def _story(paper: Paper) -> list[Any]:
-    issuer = paper.issuer
+def _story(printed: PrintedDocument) -> list[Any]:
+    issuer = printed.issuer
     tax = f"Tax ID {issuer.tax_id}" if issuer.tax_id else ""
     lines = [issuer.name, *issuer.address.splitlines(), issuer.email, tax]
     story = [_text(line, 9) for line in lines if line]
-    story += [Spacer(1, 14), _text(paper.title, 15), Spacer(1, 8)]
-    story += [_text(f"{label}: {value}", 9) for label, value in paper.facts if value]
-    for table in paper.tables:
+    story += [Spacer(1, 14), _text(printed.title, 15), Spacer(1, 8)]
+    story += [_text(f"{label}: {value}", 9) for label, value in printed.facts if value]
+    for table in printed.tables:
         if table.rows:
             story += [Spacer(1, 14), _text(table.title, 11), Spacer(1, 4), _rows(table)]
     story.append(Spacer(1, 14))
-    return story + [_text(note, 8) for note in paper.notes]
+    return story + [_text(note, 8) for note in printed.notes]
 
 
 def _text(text: str, size: int) -> Any:
@@ -48,7 +48,7 @@ def _text(text: str, size: int) -> Any:
     return Paragraph(escape(text), style)
 
 
-def _rows(table: PaperTable) -> Any:
+def _rows(table: PrintedTable) -> Any:
     cells = [[_cell(cell) for cell in row] for row in (table.head, *table.rows)]
     others = [
         ("FONT", (column, line), (column, line), _OTHER, 8)

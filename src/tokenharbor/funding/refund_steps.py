@@ -1,7 +1,7 @@
-"""What a refund changes in the books when it is done, fails, or comes back; in the caller's transaction.
+"""The changes of a refund in the ledger when it is done, fails, or comes back; in the caller's transaction.
 
 The wallet is locked. Invariant: for each step there is one that undoes it, so a processor may report a refund as done,
-failed and done again, and the books follow.
+failed and done again, and the ledger follows.
 """
 
 import dataclasses

@@ -63,9 +63,9 @@ class LeavingCredit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundPreview:
-    """What a refund would do. `returned` is the money and the credit of the top-up that leaves for it; `rewards` are
-    taken back with it; `leaving` is all credit that leaves, by lot. `most` is the highest amount that can be asked for.
-    With `review`, an operator decides first.
+    """The effect of a refund before it is made. `returned` is the money and the credit of the top-up that leaves for
+    it; `rewards` are taken back with it; `leaving` is all credit that leaves, by lot. `most` is the highest amount that
+    can be asked for. With `review`, an operator decides first.
     """
 
     top_up_id: UUID

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
-from tokenharbor.funding.paper import Issuer, Paper, PaperTable
+from tokenharbor.funding.printed import Issuer, PrintedDocument, PrintedTable
 from tokenharbor.funding.statements import Statement
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.money import ZERO, Usd
@@ -44,7 +44,7 @@ def statement_lines(statement: Statement) -> Iterator[str]:
         yield csv_line(("payment", _show(paid.at), item, Pool.PAID, "", paid.credited, ""))
 
 
-def statement_paper(statement: Statement, issuer: Issuer, made_at: datetime) -> Paper:
+def printed_statement(statement: Statement, issuer: Issuer, made_at: datetime) -> PrintedDocument:
     account = statement.account
     facts = [
         ("Account", " ".join([account.name, ids.show("acct", account.id)]).strip()),
@@ -59,9 +59,9 @@ def statement_paper(statement: Statement, issuer: Issuer, made_at: datetime) -> 
     ]
     charges = [(each.day, each.model, each.requests, each.cost, each.fee) for each in statement.charges]
     tables = (
-        PaperTable("Balance (USD)", ("", *statement.opening, "total"), list(_balance(statement)), 5),
-        PaperTable("Top-ups", ("Time (UTC)", "Order", "Payment", "Paid", "Credit USD"), payments, 2),
-        PaperTable(
+        PrintedTable("Balance (USD)", ("", *statement.opening, "total"), list(_balance(statement)), 5),
+        PrintedTable("Top-ups", ("Time (UTC)", "Order", "Payment", "Paid", "Credit USD"), payments, 2),
+        PrintedTable(
             f"Usage: {_total(statement)} USD, of which service fee {statement.fees} USD",
             ("Day (UTC)", "Model", "Requests", "Cost USD", "Service fee USD"),
             charges,
@@ -69,7 +69,7 @@ def statement_paper(statement: Statement, issuer: Issuer, made_at: datetime) -> 
         ),
     )
     notes = ("Balances include held amounts.", "This statement is not a tax invoice.")
-    return Paper("Statement of account", issuer, facts, tables, notes)
+    return PrintedDocument("Statement of account", issuer, facts, tables, notes)
 
 
 def _balance(statement: Statement) -> Iterator[tuple[object, ...]]:

@@ -62,7 +62,7 @@ class WithdrawalRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithdrawalPreview:
-    """What a withdrawal would do: `withdrawal` as it would be recorded, and the rewards taken back with it."""
+    """The effect of a withdrawal before it is made: its row, and the rewards taken back with it."""
 
     withdrawal: Withdrawal
     rewards: RewardReturn

@@ -26,7 +26,7 @@ from tokenharbor.kernel.world import World
 from tokenharbor.signin.deliver import UserMailDelivery
 
 _RETRY = timedelta(minutes=1)  # after a failure, where the period is longer
-_LOOK = timedelta(seconds=5)  # so that a job that is made due by hand runs soon
+_CHECK_PERIOD = timedelta(seconds=5)  # so that a job that is made due by hand runs soon
 _DUE = 0.9  # of the period: a worker that checks once per period must not find the job due only a moment later
 _log = structlog.get_logger("jobs")
 
@@ -81,7 +81,7 @@ async def repeat(job: Job, context: JobContext) -> None:
 async def _do_when_due(job: Job, context: JobContext) -> None:
     """Wait until the job is due and claimed, then run it."""
     while True:
-        await asyncio.sleep(min(job.period, _LOOK).total_seconds())
+        await asyncio.sleep(min(job.period, _CHECK_PERIOD).total_seconds())
         if await context.pool.fetchval(SQL.claim, job.name, min(job.period, _RETRY) * _DUE) is not None:
             break
     try:

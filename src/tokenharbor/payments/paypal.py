@@ -15,7 +15,7 @@ from tokenharbor.kernel.money import Money
 from tokenharbor.payments import paypal_objects as objects
 from tokenharbor.payments import paypal_reading as reading
 from tokenharbor.payments.paypal_http import PayPalAnswer, PayPalHttp
-from tokenharbor.payments.paypal_objects import WHO
+from tokenharbor.payments.paypal_objects import NAME
 from tokenharbor.payments.reading import HashInstrument, read_answer
 from tokenharbor.payments.types import (
     CheckoutOrder,
@@ -81,13 +81,13 @@ class PayPalProcessor:
         answer = await self._http.post("/v2/checkout/orders", _order_request(order), order.idempotency_key)
         made = answer.read(objects.PayPalOrder)
         if made.pay_url is None:
-            raise ProcessorUnavailable(f"{WHO} opened a checkout without a URL; try again")
+            raise ProcessorUnavailable(f"{NAME} opened a checkout without a URL; try again")
         return OpenCheckout(processor_id=made.id, url=made.pay_url, expires_at=None)
 
     async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:
         order = await self._order(processor_id)
         if order.unit.custom_id != top_up_id:
-            raise ProcessorRefused(f"{WHO}'s order {processor_id} does not belong to top-up {top_up_id}")
+            raise ProcessorRefused(f"{NAME}'s order {processor_id} does not belong to top-up {top_up_id}")
         if order.status == "APPROVED" and not order.captures:
             order = await self._capture(order)
         return reading.order_payment(order, self._hash)
@@ -113,7 +113,7 @@ class PayPalProcessor:
         return None
 
     async def charge_saved(self, charge: SavedCharge) -> Payment:
-        raise ProcessorRefused(f"charges without the payer are not offered by {WHO}: {charge.top_up_id}")
+        raise ProcessorRefused(f"charges without the payer are not offered by {NAME}: {charge.top_up_id}")
 
     async def refund(self, order: RefundOrder) -> ProcessorRefund:
         request = {"amount": _amount(order.money), "custom_id": order.refund_id, "invoice_id": order.refund_id}
@@ -131,7 +131,7 @@ class PayPalProcessor:
         beside = answer.read(objects.PayPalCapture).supplementary_data
         order_id = beside.related_ids.order_id if beside and beside.related_ids else None
         if order_id is None:
-            raise ProcessorUnavailable(f"{WHO} sent a capture without its order; try again")
+            raise ProcessorUnavailable(f"{NAME} sent a capture without its order; try again")
         refunds = [reading.refund_of(each) for each in (await self._order(order_id)).refunds]
         return tuple(refund for refund in refunds if refund.capture_id == capture_id)
 
@@ -228,7 +228,7 @@ def _order_request(order: CheckoutOrder) -> dict[str, Any]:
 def _payout_request(order: PayoutOrder) -> dict[str, Any]:
     kind = _PAYEE_KINDS.get(order.payee.kind)
     if kind is None:
-        raise ProcessorRefused(f"{WHO} pays to {' or '.join(_PAYEE_KINDS)}, not to {order.payee.kind!r}")
+        raise ProcessorRefused(f"{NAME} pays to {' or '.join(_PAYEE_KINDS)}, not to {order.payee.kind!r}")
     item = {
         "recipient_type": kind,
         "receiver": order.payee.address,
@@ -242,10 +242,12 @@ def _payout_request(order: PayoutOrder) -> dict[str, Any]:
 
 def _made_before(answer: PayPalAnswer) -> str | None:
     """Return the batch that already has our id, if the refusal says so; else None."""
-    refusal = read_answer(objects.PayPalRefusal, answer.body, WHO)
+    refusal = read_answer(objects.PayPalRefusal, answer.body, NAME)
     if not any((each.field or "").upper().endswith("SENDER_BATCH_ID") for each in refusal.details or ()):
         return None
     made = next((link.href.rpartition("/")[2] for link in refusal.links or () if link.rel == "self"), None)
     if made is None:
-        raise ProcessorUnavailable(f"{WHO} already has this payout but does not say which: look it up in its dashboard")
+        raise ProcessorUnavailable(
+            f"{NAME} already has this payout but does not say which: look it up in its dashboard"
+        )
     return made

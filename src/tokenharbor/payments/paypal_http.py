@@ -7,7 +7,7 @@ import msgspec
 
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import ProcessorRefused, ProcessorUnavailable
-from tokenharbor.payments.paypal_objects import WHO, PayPalRefusal
+from tokenharbor.payments.paypal_objects import NAME, PayPalRefusal
 from tokenharbor.payments.reading import read_answer, sanitize_message
 
 T = TypeVar("T")
@@ -30,22 +30,22 @@ class PayPalAnswer:
         self.body = body
 
     def read(self, kind: type[T]) -> T:
-        return read_answer(kind, self.body, WHO)
+        return read_answer(kind, self.body, NAME)
 
     @property
     def issue(self) -> str | None:
         """The code of a refusal, None if it is none."""
         if not self.refused:
             return None
-        refusal = read_answer(PayPalRefusal, self.body, WHO)
+        refusal = read_answer(PayPalRefusal, self.body, NAME)
         return next((each.issue for each in refusal.details or ()), None) or refusal.name
 
     def raise_refusal(self) -> None:
         """Raise ProcessorRefused if the answer is a refusal."""
         if self.refused:
-            refusal = read_answer(PayPalRefusal, self.body, WHO)
+            refusal = read_answer(PayPalRefusal, self.body, NAME)
             words = next((each.description or each.issue for each in refusal.details or ()), None)
-            raise ProcessorRefused(sanitize_message(words or refusal.message, f"{WHO} refused"))
+            raise ProcessorRefused(sanitize_message(words or refusal.message, f"{NAME} refused"))
 
 
 class PayPalHttp:
@@ -86,9 +86,11 @@ class PayPalHttp:
             token = await self._valid_token(token)
             status, answer = await self._send(method, path, body, {**headers, **_bearer(token)})
         if status in (401, 403):
-            raise ProcessorUnavailable(f"{WHO} rejected our credentials: check [processors.paypal] and its permissions")
+            raise ProcessorUnavailable(
+                f"{NAME} rejected our credentials: check [processors.paypal] and its permissions"
+            )
         if status in _BUSY or not 200 <= status < 500:
-            raise ProcessorUnavailable(f"{WHO} did not answer (status {status}); try again")
+            raise ProcessorUnavailable(f"{NAME} did not answer (status {status}); try again")
         return PayPalAnswer(status, answer)
 
     async def _valid_token(self, not_this: str) -> str:
@@ -102,10 +104,10 @@ class PayPalHttp:
         form = {"grant_type": "client_credentials"}
         status, answer = await self._send("POST", _TOKEN_PATH, None, {}, data=form, auth=self._credentials)
         if status in (400, 401, 403):
-            raise ProcessorUnavailable(f"{WHO} rejected our credentials: check [processors.paypal]")
+            raise ProcessorUnavailable(f"{NAME} rejected our credentials: check [processors.paypal]")
         if status != 200:
-            raise ProcessorUnavailable(f"{WHO} did not answer (status {status}); try again")
-        token = read_answer(_Token, answer, WHO)
+            raise ProcessorUnavailable(f"{NAME} did not answer (status {status}); try again")
+        token = read_answer(_Token, answer, NAME)
         self._token = token.access_token
         self._token_ends_seconds = self._clock.monotonic() + token.expires_in - _RENEW_SECONDS_BEFORE
 
@@ -117,12 +119,12 @@ class PayPalHttp:
             async with asyncio.timeout(self._timeout_seconds + 5):
                 answer = await self._client.request(method, path, content=body, headers={**headers, **kind}, **form)
         except (*self._errors, TimeoutError) as failed:
-            raise ProcessorUnavailable(f"{WHO} did not answer ({type(failed).__name__}); try again") from None
+            raise ProcessorUnavailable(f"{NAME} did not answer ({type(failed).__name__}); try again") from None
         try:
             return answer.status_code, msgspec.json.decode(answer.content) if answer.content else None
         except (ValueError, RecursionError):
             if answer.status_code < 500:
-                raise ProcessorUnavailable(f"{WHO} sent an answer that is not JSON; try again") from None
+                raise ProcessorUnavailable(f"{NAME} sent an answer that is not JSON; try again") from None
             return answer.status_code, None
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tokenharbor.kernel.errors import ProcessorUnavailable
 
-WHO: Final = "PayPal"
+NAME: Final = "PayPal"
 
 
 class PayPalAmount(msgspec.Struct, frozen=True):
@@ -151,7 +151,7 @@ class PayPalOrder(msgspec.Struct, frozen=True):
     @property
     def unit(self) -> PayPalUnit:
         if len(self.purchase_units) != 1:
-            raise ProcessorUnavailable(f"{WHO} sent an order without its amount; try again")
+            raise ProcessorUnavailable(f"{NAME} sent an order without its amount; try again")
         return self.purchase_units[0]
 
     @property

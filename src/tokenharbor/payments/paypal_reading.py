@@ -13,7 +13,7 @@ import msgspec
 from tokenharbor.kernel.errors import ProcessorUnavailable
 from tokenharbor.kernel.money import Money
 from tokenharbor.payments.paypal_objects import (
-    WHO,
+    NAME,
     PayPalAmount,
     PayPalCapture,
     PayPalDispute,
@@ -48,7 +48,7 @@ def amount_of(amount: PayPalAmount | PayPalPayoutAmount) -> Money:
     try:
         return Money.parse(amount.value, currency)
     except ValueError:
-        raise ProcessorUnavailable(f"{WHO} gave an answer without a usable amount; try again") from None
+        raise ProcessorUnavailable(f"{NAME} gave an answer without a usable amount; try again") from None
 
 
 def _fee(amount: PayPalAmount | PayPalPayoutAmount | None) -> Money | None:
@@ -121,7 +121,7 @@ def refund_of(refund: PayPalRefund) -> ProcessorRefund:
     states = {"COMPLETED": RefundState.DONE, "FAILED": RefundState.FAILED, "CANCELLED": RefundState.FAILED}
     state = states.get(refund.status, RefundState.PENDING)
     if refund.capture_id is None:
-        raise ProcessorUnavailable(f"{WHO} sent a refund without its capture; try again")
+        raise ProcessorUnavailable(f"{NAME} sent a refund without its capture; try again")
     reason = refund.status_details.reason if refund.status_details else None
     return ProcessorRefund(
         processor_refund_id=refund.id,
@@ -143,7 +143,7 @@ def payout_of(batch: PayPalPayoutBatch, asked: Money | None, withdrawal_id: str 
     money = amount_of(item.payout_item.amount) if item else asked
     ours = item.payout_item.sender_item_id if item else withdrawal_id
     if money is None or ours is None:
-        raise ProcessorUnavailable(f"{WHO} sent a payout without its amount; try again")
+        raise ProcessorUnavailable(f"{NAME} sent a payout without its amount; try again")
     status = item.transaction_status if item else batch.batch_header.batch_status
     failed = status in _PAYOUT_FAILED or batch.batch_header.batch_status in ("DENIED", "CANCELED")
     done = item is not None and status == "SUCCESS"
@@ -165,7 +165,7 @@ def dispute_of(dispute: PayPalDispute) -> ProcessorDispute:
     """Return a dispute. Its state follows the money: it is WON only once the money has come back."""
     money = amount_of(dispute.dispute_amount)
     if len(dispute.disputed_transactions) != 1:
-        raise ProcessorUnavailable(f"{WHO} sent a dispute without its transaction; try again")
+        raise ProcessorUnavailable(f"{NAME} sent a dispute without its transaction; try again")
     withdrawn = _withdrawn(dispute, money)
     return ProcessorDispute(
         dispute_id=dispute.dispute_id,

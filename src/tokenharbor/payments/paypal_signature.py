@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import ForgedEvent, ProcessorUnavailable
-from tokenharbor.payments.paypal_objects import WHO
+from tokenharbor.payments.paypal_objects import NAME
 
 SENT_AGAIN_FOR: Final = timedelta(days=4)
 """How old an event may be; PayPal retries for three days."""
@@ -95,20 +95,20 @@ class _Certificates:
     async def key(self, address: str) -> RSAPublicKey:
         match = _ADDRESS.fullmatch(address)
         if match is None or match[1] not in self._origins:
-            raise ForgedEvent(f"webhook refused: the certificate is not {WHO}'s")
+            raise ForgedEvent(f"webhook refused: the certificate is not {NAME}'s")
         if address not in self._known:
             await self._learn(address)
         certificate = self._known.get(address)
         key = None if certificate is None else certificate.public_key()
         if certificate is None or not isinstance(key, RSAPublicKey):
-            raise ForgedEvent(f"webhook refused: {WHO} has no such certificate")
+            raise ForgedEvent(f"webhook refused: {NAME} has no such certificate")
         if not certificate.not_valid_before_utc <= self._clock.now() <= certificate.not_valid_after_utc:
             raise ForgedEvent("webhook refused: the certificate is not in force")
         return key
 
     async def _learn(self, address: str) -> None:
         if self._waiting >= _MOST_WAITING:
-            raise ProcessorUnavailable(f"too many other certificates of {WHO} are being loaded; try again")
+            raise ProcessorUnavailable(f"too many other certificates of {NAME} are being loaded; try again")
         self._waiting += 1
         try:
             async with self._turn:
@@ -124,7 +124,7 @@ class _Certificates:
             self._minute_ends_seconds, self._downloads = now + _MINUTE_SECONDS, 0
             self._known = {address: known for address, known in self._known.items() if known is not None}
         if self._downloads >= DOWNLOADS_A_MINUTE:
-            raise ProcessorUnavailable(f"too many unknown certificates of {WHO} were named in a minute; try again")
+            raise ProcessorUnavailable(f"too many unknown certificates of {NAME} were named in a minute; try again")
         self._downloads += 1
 
 
@@ -136,15 +136,15 @@ async def _download(address: str) -> x509.Certificate | None:
         async with asyncio.timeout(_TIMEOUT_SECONDS), httpx.AsyncClient(follow_redirects=False) as client:
             answer = await client.get(address)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failed:
-        raise ProcessorUnavailable(f"{WHO} sent no certificate ({type(failed).__name__}); try again") from None
+        raise ProcessorUnavailable(f"{NAME} sent no certificate ({type(failed).__name__}); try again") from None
     if answer.status_code in _ABSENT:
         return None
     if answer.status_code != _OK:
-        raise ProcessorUnavailable(f"{WHO} sent no certificate (status {answer.status_code}); try again")
+        raise ProcessorUnavailable(f"{NAME} sent no certificate (status {answer.status_code}); try again")
     try:
         return x509.load_pem_x509_certificate(answer.content)
     except ValueError:
-        raise ProcessorUnavailable(f"{WHO} sent a certificate that cannot be read; try again") from None
+        raise ProcessorUnavailable(f"{NAME} sent a certificate that cannot be read; try again") from None
 
 
 def _decode(signature: str) -> bytes:

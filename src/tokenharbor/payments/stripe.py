@@ -17,7 +17,7 @@ from tokenharbor.kernel.clock import Clock
 from tokenharbor.kernel.errors import ForgedEvent, ProcessorRefused, ProcessorUnavailable
 from tokenharbor.payments import stripe_objects as objects
 from tokenharbor.payments.reading import HashInstrument, read_answer, sanitize_message
-from tokenharbor.payments.stripe_objects import REFUND, SUBSCRIBED_EVENTS, TOP_UP, WHO
+from tokenharbor.payments.stripe_objects import NAME, REFUND, SUBSCRIBED_EVENTS, TOP_UP
 from tokenharbor.payments.stripe_signature import check_signature
 from tokenharbor.payments.types import (
     CheckoutOrder,
@@ -112,14 +112,14 @@ class StripeProcessor:
         call = self._client.v1.checkout.sessions.create_async(params, _once(order.idempotency_key))
         session = await self._ask(objects.StripeSession, call)
         if session.url is None:
-            raise ProcessorUnavailable(f"{WHO} opened a checkout without a URL; try again")
+            raise ProcessorUnavailable(f"{NAME} opened a checkout without a URL; try again")
         expires = None if session.expires_at is None else datetime.fromtimestamp(session.expires_at, UTC)
         return OpenCheckout(processor_id=session.id, url=session.url, expires_at=expires)
 
     async def read_payment(self, processor_id: str, top_up_id: str) -> Payment:
         payment = await self._read(processor_id)
         if payment.top_up_id != top_up_id:
-            raise ProcessorRefused(f"{WHO}'s {processor_id} does not belong to top-up {top_up_id}")
+            raise ProcessorRefused(f"{NAME}'s {processor_id} does not belong to top-up {top_up_id}")
         return payment
 
     async def _read(self, processor_id: str) -> Payment:
@@ -143,14 +143,14 @@ class StripeProcessor:
         import stripe  # noqa: PLC0415  see the file's first lines
 
         if self._config.automatic_tax:
-            raise ProcessorRefused(f"{WHO} adds tax only to checkouts: saved methods are not charged")
+            raise ProcessorRefused(f"{NAME} adds tax only to checkouts: saved methods are not charged")
         params = _charge_params(charge)
         try:
             call = self._client.v1.payment_intents.create_async(params, _once(charge.idempotency_key))
             intent = await self._ask(objects.StripeIntent, call, passing=(stripe.CardError,))
         except stripe.CardError as declined:
             answer = declined.json_body if isinstance(declined.json_body, dict) else {}
-            intent = read_answer(objects.StripeIntent, (answer.get("error") or {}).get("payment_intent"), WHO)
+            intent = read_answer(objects.StripeIntent, (answer.get("error") or {}).get("payment_intent"), NAME)
         return objects.intent_payment(intent, self._hash)
 
     async def refund(self, order: RefundOrder) -> ProcessorRefund:
@@ -164,13 +164,15 @@ class StripeProcessor:
 
     async def list_refunds(self, capture_id: str) -> Sequence[ProcessorRefund]:
         listed = await self._list(self._client.v1.refunds, {"charge": capture_id})
-        return tuple(objects.refund_of(read_answer(objects.StripeRefund, each, WHO)) for each in listed)
+        return tuple(objects.refund_of(read_answer(objects.StripeRefund, each, NAME)) for each in listed)
 
     async def pay_out(self, order: PayoutOrder) -> ProcessorPayout:
-        raise ProcessorRefused(f"{WHO} pays out only to its own account: {order.withdrawal_id} needs another processor")
+        raise ProcessorRefused(
+            f"{NAME} pays out only to its own account: {order.withdrawal_id} needs another processor"
+        )
 
     async def read_payout(self, processor_payout_id: str) -> ProcessorPayout:
-        raise ProcessorRefused(f"{WHO} has no payout {processor_payout_id}")
+        raise ProcessorRefused(f"{NAME} has no payout {processor_payout_id}")
 
     async def read_dispute(self, dispute_id: str) -> ProcessorDispute:
         call = self._client.v1.disputes.retrieve_async(dispute_id)
@@ -179,7 +181,7 @@ class StripeProcessor:
     async def list_events(self, since: datetime) -> Sequence[ProcessorEvent]:
         params = {"created": {"gte": int(since.timestamp())}, "types": list(SUBSCRIBED_EVENTS)}
         listed = await self._list(self._client.v1.events, params)  # the newest first
-        events = (objects.event_of(read_answer(objects.StripeEvent, each, WHO)) for each in reversed(listed))
+        events = (objects.event_of(read_answer(objects.StripeEvent, each, NAME)) for each in reversed(listed))
         return tuple(event for event in events if event.subject is not EventSubject.OTHER)
 
     async def read_event(self, headers: Mapping[str, str], body: bytes) -> ProcessorEvent:
@@ -201,12 +203,12 @@ class StripeProcessor:
         after: dict[str, Any] = {}
         for _ in range(_MOST_PAGES):
             page = await self._ask(dict[str, Any], service.list_async({**params, **after, "limit": _PAGE}))
-            data = read_answer(list[dict[str, Any]], page.get("data"), WHO)
+            data = read_answer(list[dict[str, Any]], page.get("data"), NAME)
             found += data
             if not page.get("has_more") or not data:
                 return found
             after = {"starting_after": str(data[-1].get("id"))}
-        raise ProcessorUnavailable(f"{WHO} lists more objects than can be read; ask from a later time")
+        raise ProcessorUnavailable(f"{NAME} lists more objects than can be read; ask from a later time")
 
     async def _ask(self, kind: type[T], call: Awaitable[Any], passing: tuple[type[Exception], ...] = ()) -> T:
         """Make a call and return its answer as a `kind`. Translate its errors to ours, except those in `passing`."""
@@ -219,13 +221,13 @@ class StripeProcessor:
             raise
         except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as refused:
             if refused.http_status in (409, 429):
-                raise ProcessorUnavailable(f"{WHO} is already processing this request; try again") from None
-            raise ProcessorRefused(sanitize_message(refused.user_message, f"{WHO} refused")) from None
+                raise ProcessorUnavailable(f"{NAME} is already processing this request; try again") from None
+            raise ProcessorRefused(sanitize_message(refused.user_message, f"{NAME} refused")) from None
         except (stripe.AuthenticationError, stripe.PermissionError):
-            raise ProcessorUnavailable(f"{WHO} rejected our credentials: check [processors.stripe]") from None
+            raise ProcessorUnavailable(f"{NAME} rejected our credentials: check [processors.stripe]") from None
         except (stripe.StripeError, TimeoutError) as failed:
-            raise ProcessorUnavailable(f"{WHO} did not answer ({type(failed).__name__}); try again") from None
-        return read_answer(kind, answer.to_dict() if isinstance(answer, stripe.StripeObject) else answer, WHO)
+            raise ProcessorUnavailable(f"{NAME} did not answer ({type(failed).__name__}); try again") from None
+        return read_answer(kind, answer.to_dict() if isinstance(answer, stripe.StripeObject) else answer, NAME)
 
 
 def _once(idempotency_key: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from tokenharbor.payments.types import (
     SavedMethod,
 )
 
-WHO: Final = "Stripe"
+NAME: Final = "Stripe"
 TOP_UP: Final = "top_up"
 """The name of our top-up's id in an object's metadata."""
 REFUND: Final = "refund"
@@ -171,7 +171,7 @@ def session_payment(session: StripeSession, hash_instrument: HashInstrument) -> 
     intent = session.payment_intent if isinstance(session.payment_intent, StripeIntent) else None
     if session.status == "complete" and session.payment_status in ("paid", "unpaid"):
         if intent is None:
-            raise ProcessorUnavailable(f"{WHO} sent a completed session without its payment; try again")
+            raise ProcessorUnavailable(f"{NAME} sent a completed session without its payment; try again")
         read = intent_payment(intent, hash_instrument)
         payer = session.customer_details.email if session.customer_details else None
         return msgspec.structs.replace(
@@ -186,7 +186,7 @@ def session_payment(session: StripeSession, hash_instrument: HashInstrument) -> 
         processor_id=session.id,
         top_up_id=_own(session.metadata, TOP_UP),
         state=states.get(session.status, PaymentState.FAILED),
-        money=read_amount(session.currency, session.amount_total, WHO),
+        money=read_amount(session.currency, session.amount_total, NAME),
     )
 
 
@@ -198,7 +198,7 @@ def intent_payment(intent: StripeIntent, hash_instrument: HashInstrument) -> Pay
         processor_id=intent.id,
         top_up_id=_own(intent.metadata, TOP_UP),
         state=state,
-        money=read_amount(intent.currency, intent.amount, WHO),
+        money=read_amount(intent.currency, intent.amount, NAME),
         fault=sanitize_message(error.message if error else None, "the payment was not completed") if failed else "",
     )
     return _with_charge(payment, intent, hash_instrument) if state is PaymentState.PAID else payment
@@ -223,14 +223,14 @@ def _intent_state(intent: StripeIntent) -> PaymentState:
 def _with_charge(payment: Payment, intent: StripeIntent, hash_instrument: HashInstrument) -> Payment:
     charge = intent.latest_charge
     if not isinstance(charge, StripeCharge) or not (charge.paid and charge.captured):
-        raise ProcessorUnavailable(f"{WHO} sent a paid payment without its charge; try again")
+        raise ProcessorUnavailable(f"{NAME} sent a paid payment without its charge; try again")
     paid_at = _time(charge.created)
     moved = charge.balance_transaction
     saved = intent.setup_future_usage == "off_session" and charge.method == "card"
     days = _REFUND_DAYS.get(charge.method)
     return msgspec.structs.replace(
         payment,
-        money=read_amount(charge.currency, charge.amount_captured, WHO),
+        money=read_amount(charge.currency, charge.amount_captured, NAME),
         capture_id=charge.id,
         paid_at=paid_at,
         fee=amount_or_none(moved.currency, moved.fee) if isinstance(moved, StripeBalanceTransaction) else None,
@@ -248,7 +248,7 @@ def refund_of(refund: StripeRefund) -> ProcessorRefund:
     return ProcessorRefund(
         processor_refund_id=refund.id,
         capture_id=refund.charge,
-        money=read_amount(refund.currency, refund.amount, WHO),
+        money=read_amount(refund.currency, refund.amount, NAME),
         state=state,
         refund_id=_own(refund.metadata, REFUND) or None,
         at=_time(refund.created),
@@ -258,7 +258,7 @@ def refund_of(refund: StripeRefund) -> ProcessorRefund:
 
 def dispute_of(dispute: StripeDispute) -> ProcessorDispute:
     """Return a dispute. Its state follows the money: it is WON only once the money has come back."""
-    money = read_amount(dispute.currency, dispute.amount, WHO)
+    money = read_amount(dispute.currency, dispute.amount, NAME)
     withdrawn = _withdrawn(dispute, money)
     due = dispute.evidence_details.due_by if dispute.evidence_details else None
     return ProcessorDispute(

@@ -14,7 +14,7 @@ from tokenharbor.kernel.money import Money
 
 
 class ProcessorAbility(StrEnum):
-    """What a processor can do."""
+    """An ability of a processor."""
 
     CHECKOUT = "checkout"
     CHARGE_SAVED = "charge_saved"
@@ -59,7 +59,7 @@ class DisputeState(StrEnum):
 
 
 class EventSubject(StrEnum):
-    """What an event is about, and so which object to read again."""
+    """The subject of an event: the kind of object to read again."""
 
     PAYMENT = "payment"  # object_id is what read_payment takes
     CAPTURE = "capture"  # object_id is a capture, whose refunds may have changed

@@ -1,9 +1,9 @@
 """What is due on an account: unlocked match, cashback, streaks and referrals, from the line and a mark on it.
 
-Nothing here has its own schedule. Whoever is about to read or move an account's credit runs what is due first, in their
-own transaction: a credit, a refund, a withdrawal, a dispute, a balance, a hold that would be refused. A job does so for
-idle accounts. What is due follows from the line below `spent`, which never changes, so the totals of each day are the
-same whoever runs it, when and how often.
+Nothing here has its own schedule. Every operation that reads or moves an account's credit first runs what is due, in
+its transaction: a credit, a refund, a withdrawal, a dispute, a balance, a hold that would be refused. A job does so
+for idle accounts. What is due follows from the line below `spent`, which never changes, so the totals of each day are
+the same whatever runs it, when and how often.
 
 Invariant: afterwards `locked` is at most what remains of the matched top-up. A job alone could not keep that, since
 every request would break it. The mark, the rewards and their credit are written in one transaction, with the wallet
@@ -37,7 +37,7 @@ PAGE: Final = 10_000
 
 
 async def run_due(conn: asyncpg.Connection, world: World, policy: Policy, account_id: UUID) -> bool:
-    """Grant what is due. Return whether credit was granted or unlocked. Raises BooksRefused."""
+    """Grant the rewards due on an account. Return whether credit was granted or unlocked. Raises BooksRefused."""
     changed = False
     while await conn.fetchval(SQL.is_due, account_id, policy.referral.unpaid_referrals):
         async with conn.transaction():

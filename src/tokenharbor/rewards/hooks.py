@@ -39,8 +39,8 @@ class RewardHooks:
     ) -> TakenRewards:
         """Return what `take_back` would take, without changing anything."""
         state = await Wallets(conn).lock(account_id, self.world.clock.now())
-        gone = TopUpReturn(account_id, lot_id, amount, _NOBODY, disputed=False)
-        return (await plan_return(conn, state, gone)).taken
+        part = TopUpReturn(account_id, lot_id, amount, _NOBODY, disputed=False)
+        return (await plan_return(conn, state, part)).taken
 
     async def take_back(
         self,

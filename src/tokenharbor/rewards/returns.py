@@ -61,50 +61,50 @@ class ReturnPlan:
     reversed: Usd
 
 
-async def plan_return(conn: asyncpg.Connection, state: CreditState, gone: TopUpReturn) -> ReturnPlan:
+async def plan_return(conn: asyncpg.Connection, state: CreditState, part: TopUpReturn) -> ReturnPlan:
     """Plan what to take back, without changing anything. The wallet is locked."""
     match = await conn.fetchrow(SQL.match, state.account_id)
     locked, match_postings = ZERO, []
-    if match is not None and match["top_up_lot"] == gone.lot_id:
+    if match is not None and match["top_up_lot"] == part.lot_id:
         lot_id = match["match_lot"]
-        if gone.disputed:
+        if part.disputed:
             locked = state.locked(lot_id)
             owed = await conn.fetchval(SQL.owed_for, lot_id, address.debt(state.account_id))
             match_postings = _whole_match(state, lot_id, owed)
         else:
-            locked = Usd(max(state.locked(lot_id) - max(state.remaining(gone.lot_id) - gone.amount, 0), 0))
+            locked = Usd(max(state.locked(lot_id) - max(state.remaining(part.lot_id) - part.amount, 0), 0))
             match_postings = _from_locked(state, lot_id, locked)
-    source = await conn.fetchrow(SQL.source, gone.lot_id)
+    source = await conn.fetchrow(SQL.source, part.lot_id)
     due = ZERO
     if source is not None:
-        amount, returned = state.lots[gone.lot_id].amount, Usd(source["returned"]) + gone.amount
+        amount, returned = state.lots[part.lot_id].amount, Usd(source["returned"]) + part.amount
         due = to_reverse(source["earned"], amount, min(returned, amount), Usd(source["reversed"]))
     cashback = _from_cashback(state, due)
     there = sum([posting.amount for posting in cashback], ZERO)
     short = due - there
-    reduced = ZERO if gone.disputed else min(short, gone.amount, state.unspent(gone.lot_id))
-    rest = short if gone.disputed else reduced
-    place = address.debt(state.account_id) if gone.disputed else address.account(state.account_id, Pool.PAID)
-    lot_id = _any_cashback(state, gone.lot_id) if gone.disputed else gone.lot_id
+    reduced = ZERO if part.disputed else min(short, part.amount, state.unspent(part.lot_id))
+    rest = short if part.disputed else reduced
+    place = address.debt(state.account_id) if part.disputed else address.account(state.account_id, Pool.PAID)
+    lot_id = _any_cashback(state, part.lot_id) if part.disputed else part.lot_id
     if rest:
         cashback.append(Posting(rest, place, address.CASHBACK, lot_id))
     taken = TakenRewards(locked, there, reduced, [*match_postings, *cashback])
     return ReturnPlan(taken, match_postings, cashback, there + rest)
 
 
-async def take_back(conn: asyncpg.Connection, world: World, gone: TopUpReturn) -> TakenRewards:
+async def take_back(conn: asyncpg.Connection, world: World, part: TopUpReturn) -> TakenRewards:
     """Take rewards back for a return, once until it is undone, in the caller's transaction. Raises BooksRefused."""
     now, wallets = world.clock.now(), Wallets(conn)
-    state = await wallets.lock(gone.account_id, now)
-    plan = await plan_return(conn, state, gone)
-    ours = (gone.return_id, gone.account_id, gone.lot_id, gone.amount, plan.reversed, now)
-    turn = await conn.fetchval(SQL.add_return, *ours)
-    if turn is None:
+    state = await wallets.lock(part.account_id, now)
+    plan = await plan_return(conn, state, part)
+    ours = (part.return_id, part.account_id, part.lot_id, part.amount, plan.reversed, now)
+    attempt = await conn.fetchval(SQL.add_return, *ours)
+    if attempt is None:
         return TakenRewards()
     for what, postings in (("match", plan.match), ("cashback", plan.cashback)):
         if postings:
-            await wallets.post(_entry(world, gone.account_id, now, _reference(gone.return_id, turn, what), postings))
-    await conn.execute(SQL.add_returned, gone.lot_id, gone.account_id, gone.amount, plan.reversed)
+            await wallets.post(_entry(world, part.account_id, now, _reference(part.return_id, attempt, what), postings))
+    await conn.execute(SQL.add_returned, part.lot_id, part.account_id, part.amount, plan.reversed)
     return plan.taken
 
 
@@ -245,6 +245,6 @@ def _entry(world: World, account_id: UUID, at: datetime, reference: str, posting
     )
 
 
-def _reference(return_id: UUID, turn: int, what: str) -> str:
-    """Return the reference of a return's entry. The first turn has no number."""
-    return f"return/{return_id}/{what}" + (f"/{turn}" if turn else "")
+def _reference(return_id: UUID, attempt: int, what: str) -> str:
+    """Return the reference of a return's entry. The first attempt at a return has no number."""
+    return f"return/{return_id}/{what}" + (f"/{attempt}" if attempt else "")

@@ -10,9 +10,9 @@ from tokenharbor.app.commands.arguments import ACCOUNT, MOMENT
 from tokenharbor.app.commands.common import Command, CommandResult
 from tokenharbor.app.commands.csv_output import write_csv
 from tokenharbor.app.commands.database import at_database
-from tokenharbor.app.commands.pdf_output import issuer_of, write_paper
+from tokenharbor.app.commands.pdf_output import issuer_of, write_printed
 from tokenharbor.app.session import CommandSession
-from tokenharbor.funding.statement_files import statement_lines, statement_paper
+from tokenharbor.funding.statement_files import printed_statement, statement_lines
 from tokenharbor.funding.statements import StatementSpan, read_statement
 from tokenharbor.kernel.ids import UUID
 
@@ -33,7 +33,7 @@ async def statements(
     statement = await read_statement(session.conn, account_id, StatementSpan(since, until))
     if pdf is None:
         return await write_csv(_each(statement_lines(statement)), None, "")
-    return write_paper(statement_paper(statement, issuer_of(session.settings), session.world.clock.now()), pdf)
+    return write_printed(printed_statement(statement, issuer_of(session.settings), session.world.clock.now()), pdf)
 
 
 async def _each(lines: Iterator[str]) -> AsyncIterator[str]:

@@ -10,7 +10,7 @@ from tokenharbor.accounts.changes import OPERATOR
 from tokenharbor.app.commands.arguments import ACCOUNT, NAME, SPAN, TOP_UP, USD
 from tokenharbor.app.commands.common import CommandResult, Group, field_lines, table
 from tokenharbor.app.commands.database import at_database, changing
-from tokenharbor.app.commands.pdf_output import issuer_of, write_paper
+from tokenharbor.app.commands.pdf_output import issuer_of, write_printed
 from tokenharbor.app.funding import open_command_funding, with_pretended
 from tokenharbor.app.session import CommandSession
 from tokenharbor.editions.load import load_edition
@@ -114,8 +114,8 @@ async def sync(session: CommandSession, top_up_id: UUID) -> CommandResult:
 @at_database
 async def receipt(session: CommandSession, top_up_id: UUID, *, pdf: BinaryIO) -> CommandResult:
     """Write the receipt of a paid top-up. It has the details of `[operator]`, and is not a tax invoice."""
-    paper = await make_payment_receipt(session.conn, top_up_id, issuer_of(session.settings))
-    return write_paper(paper, pdf)
+    printed = await make_payment_receipt(session.conn, top_up_id, issuer_of(session.settings))
+    return write_printed(printed, pdf)
 
 
 @topups.command()

@@ -23,7 +23,7 @@ from tokenharbor.console.context import AccountId, Conn, ConsoleContext, Context
 from tokenharbor.console.lists import Cursor, Limit, Page, page_of
 from tokenharbor.console.parameters import Since, Until, in_utc
 from tokenharbor.funding.statement_documents import StatementDocument
-from tokenharbor.funding.statement_files import statement_lines, statement_paper
+from tokenharbor.funding.statement_files import printed_statement, statement_lines
 from tokenharbor.funding.statements import Statement, StatementSpan, read_statement
 from tokenharbor.funding.store import read_lot_payments
 from tokenharbor.kernel.errors import InvalidRequest
@@ -129,8 +129,8 @@ async def print_statement(
 ) -> Response[bytes]:
     """Get a statement as PDF."""
     statement = await read_statement(heavy, account, _span(context, since, until))
-    paper = statement_paper(statement, context.issuer, context.world.clock.now())
-    return await answer_pdf(paper, _file_name(statement, "pdf"))
+    printed = printed_statement(statement, context.issuer, context.world.clock.now())
+    return await answer_pdf(printed, _file_name(statement, "pdf"))
 
 
 CREDIT_ROUTES: Final[Sequence[HTTPRouteHandler]] = (

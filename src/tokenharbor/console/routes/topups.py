@@ -139,8 +139,8 @@ async def sync_top_up(context: Context, account: AccountId, top_up_id: FromPath[
 async def print_receipt(conn: Conn, context: Context, account: AccountId, top_up_id: FromPath[str]) -> Response[bytes]:
     """Get the receipt of a paid top-up as PDF. It is not a tax invoice."""
     found = await check_owner(store.get_top_up(conn, parse_id("topup", top_up_id, "top_up_id")), account, "top-up")
-    paper = await make_payment_receipt(conn, found.id, context.issuer)
-    return await answer_pdf(paper, f"tokenharbor-receipt-{found.shown_id}.pdf")
+    printed = await make_payment_receipt(conn, found.id, context.issuer)
+    return await answer_pdf(printed, f"tokenharbor-receipt-{found.shown_id}.pdf")
 
 
 @get("/api/accounts/{account_id:str}/auto-top-up", right=Right.READ, operation_id="getAutoTopUp", tags=["top-ups"])

@@ -9,10 +9,10 @@ import pypdf
 import pytest
 
 from tokenharbor.funding.fulfil import fulfil
-from tokenharbor.funding.paper import Issuer, Paper
 from tokenharbor.funding.payment_receipts import make_payment_receipt
 from tokenharbor.funding.pdf import write_pdf
-from tokenharbor.funding.statement_files import HEADER, statement_lines, statement_paper
+from tokenharbor.funding.printed import Issuer, PrintedDocument
+from tokenharbor.funding.statement_files import HEADER, printed_statement, statement_lines
 from tokenharbor.funding.statements import (
     DailyCharge,
     PoolMovement,
@@ -32,10 +32,10 @@ ISSUER = Issuer("Token Harbor 港口 GmbH", "Kai 1 & 2\n20457 Hamburg", "billing
 NAMES = ("北京港口科技有限公司", "Łódź Привет", "Söhne & <Töchter>", "東京カナ한국", "=1+1")
 
 
-def text_of(paper: Paper) -> tuple[str, int]:
+def text_of(printed: PrintedDocument) -> tuple[str, int]:
     """A PDF's text without blanks, and its pages."""
     file = io.BytesIO()
-    write_pdf(paper, file)
+    write_pdf(printed, file)
     pages = pypdf.PdfReader(file).pages
     return "".join("".join(page.extract_text().split()) for page in pages), len(pages)
 
@@ -63,7 +63,7 @@ def statement(name: str, days: int = 2) -> Statement:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_statement_on_paper_has_its_sums_and_names_in_any_script(name: str) -> None:
-    text, pages = text_of(statement_paper(statement(name), ISSUER, UNTIL))
+    text, pages = text_of(printed_statement(statement(name), ISSUER, UNTIL))
     wanted = (
         name, ISSUER.name, "Kai 1 & 2", "20457 Hamburg", "DE 123", "ada@example.com", "模型 x", "topup_1",
         "Opening balance0.0000000050.0000000000.000000005", "Top-ups10.000000000", "Usage-0.000000020",
@@ -77,7 +77,7 @@ def test_a_statement_on_paper_has_its_sums_and_names_in_any_script(name: str) ->
 def test_the_same_statement_is_the_same_bytes_and_a_long_one_has_its_head_on_every_page() -> None:
     one, other = io.BytesIO(), io.BytesIO()
     for file in (one, other):
-        write_pdf(statement_paper(statement("a", 300), ISSUER, UNTIL), file)
+        write_pdf(printed_statement(statement("a", 300), ISSUER, UNTIL), file)
     assert one.getvalue() == other.getvalue()
     pages = pypdf.PdfReader(one).pages
     assert len(pages) > 3

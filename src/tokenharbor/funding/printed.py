@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """The operator, who issues a paper. `address` may have several lines."""
+    """The operator, who issues a printed document. `address` may have several lines."""
 
     name: str = ""
     address: str = ""
@@ -15,8 +15,8 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
-class PaperTable:
-    """A table of a paper; its last `numbers` columns are aligned as numbers."""
+class PrintedTable:
+    """A table of a printed document; its last `numbers` columns are aligned as numbers."""
 
     title: str
     head: Sequence[str]
@@ -25,11 +25,11 @@ class PaperTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
-    """The contents of a PDF. `facts` are pairs of label and value; `notes` are printed at the end."""
+class PrintedDocument:
+    """The contents of a printed document. `facts` are pairs of label and value; `notes` are printed at the end."""
 
     title: str
     issuer: Issuer
     facts: Sequence[tuple[str, str]]
-    tables: Sequence[PaperTable]
+    tables: Sequence[PrintedTable]
     notes: Sequence[str] = ()
