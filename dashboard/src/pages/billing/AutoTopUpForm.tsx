@@ -49,7 +49,7 @@ export function AutoTopUpForm({ of: auto, offer }: Props) {
     <form className={`stack ${style.form}`} onSubmit={submit} noValidate>
       <div className={style.fields}>
         <TextInput
-          label={i18n._("When the balance falls below")}
+          label={i18n._("Balance below")}
           description={i18n._("At least {amount}", { amount: toDigits(bounds.min_threshold_usd) })}
           {...money}
           key={form.key("threshold_usd")}
