@@ -62,6 +62,9 @@ class Doorman:
     async def by_management_key(self, key: str) -> Principal | None:
         return self.keys.get(key)
 
+    async def find_role(self, conn: asyncpg.Connection, principal: Principal, account_id: UUID) -> AccountRole | None:  # noqa: ARG002
+        return principal.roles.get(account_id)
+
 
 @dataclass
 class Browser:

@@ -30,6 +30,11 @@ async def test_a_body_without_end_in_depth_is_refused(office: Office, body: byte
     assert refusal(said) == (400, None)
 
 
+async def test_a_body_that_is_not_utf_8_is_refused(office: Office) -> None:
+    said = await office.anybody.ask("POST", "/api/session", content=b'{"email":"\xff"}', headers=JSON)
+    assert refusal(said) == (400, None)
+
+
 async def test_a_body_that_is_missing_is_asked_for(office: Office) -> None:
     said = await office.anybody.ask("POST", "/api/session", headers=JSON)
     assert (said.status_code, said.json()["error"]["message"]) == (400, "This request needs a JSON body.")

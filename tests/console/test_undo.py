@@ -1,6 +1,11 @@
 """The undo of an e-mail change over HTTP, including an attacker's changes to money and alerts."""
 
+import asyncio
+from collections.abc import Sequence
+
 import asyncpg
+import httpx
+import pytest
 from tests.console.conftest import Office
 from tests.console.test_session import Person, person, token_in_mail  # noqa: F401  a fixture
 
@@ -8,6 +13,7 @@ from tokenharbor.alerts.preferences import show_alerts
 from tokenharbor.funding import auto_store, payee_store
 from tokenharbor.funding.payees import NewPayee, add_payee
 from tokenharbor.funding.types import AutoTopUp
+from tokenharbor.identity.changes import lock_account
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.money import Usd
@@ -70,3 +76,43 @@ async def test_no_payee_charge_or_webhook_of_the_thief_outlives_the_undo(
     alerts = await show_alerts(context.alerting, account_id)
     assert (alerts.webhook, alerts.mail) == (None, True)
     assert (await person.ask("POST", "/api/email-undo/preview", body)).status_code == 400
+
+
+async def wait_until_held_up(conn: asyncpg.Connection, tasks: Sequence[asyncio.Task[httpx.Response]]) -> None:
+    """Until one of these waits for a lock (it has the pool's last connection), or all are over."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while not all(each.done() for each in tasks) and not await conn.fetchval(waiting):  # noqa: ASYNC110  no event says it
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("by_key", [False, True])
+async def test_a_change_that_was_let_in_just_before_access_ended_is_refused(
+    office: Office,
+    person: Person,  # noqa: F811  the fixture
+    by_key: bool,
+) -> None:
+    """A thief who creates keys all the time has some requests past the guard when the undo comes."""
+    session = (await person.signs_up(office)).json()
+    shown = session["accounts"][0]["id"]
+    path = f"/api/accounts/{shown}"
+    made = (await person.ask("POST", f"{path}/management-keys", {"name": "thief", "role": "admin"})).json()
+    thief = Person(person.client, {} if by_key else person.cookies)
+    headers = {"authorization": f"Bearer {made['secret']}"} if by_key else {}
+    tool = (await person.ask("POST", "/api/connections", {"name": "tool"})).json()
+    bodies = {
+        "keys": {"name": "stays"},
+        "management-keys": {"name": "stays", "role": "admin"},
+        "invitations": {"email": "friend@example.com", "role": "admin"},
+        "payees": {"processor": "paypal", "kind": "email", "address": "thief@pay.test"},
+        "connections": {"user_code": tool["user_code"]},
+    }
+    ends = "update management_key set revoked_at = $1" if by_key else "update user_session set ended_at = $1"
+    async with asyncio.TaskGroup() as group, office.context.pool.acquire() as conn, conn.transaction():
+        await lock_account(conn, ids.parse("acct", shown))  # as an undo does
+        tasks = [
+            group.create_task(thief.ask("POST", f"{path}/{name}", body, **headers)) for name, body in bodies.items()
+        ]
+        await wait_until_held_up(conn, tasks)
+        await conn.execute(ends, office.context.world.clock.now())
+    assert {each.result().status_code for each in tasks} <= {401, 503}, "503: it has waited too long"

@@ -1,10 +1,12 @@
 """The undo of an e-mail change ends all access that a thief of a session created since one day before it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import asyncpg
+import msgspec
 import pyotp
 import pytest
 from tests.signin.conftest import HERE, PASSWORD, ROOMS, NewUser, link_to
@@ -14,11 +16,13 @@ from tests.signin.test_theft import VERIFIER, consent_of
 
 from tokenharbor.accounts.keys import issue_key
 from tokenharbor.catalog.load import load_catalog
+from tokenharbor.editions.policy import Policy
 from tokenharbor.identity import members, store
-from tokenharbor.identity.changes import read_changes, set_actor
+from tokenharbor.identity.changes import lock_account, read_changes, set_actor
 from tokenharbor.identity.management_keys import find_management_key
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.store import KeyRules
+from tokenharbor.identity.users import lock_user
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Rejected, SignInRefused
@@ -27,7 +31,9 @@ from tokenharbor.signin import connect, profile, team
 from tokenharbor.signin.change_email import confirm_change, preview_undo, undo_change
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.records import Actor
+from tokenharbor.signin.retention import purge_sign_in
 from tokenharbor.signin.sessions import Credentials, NewSession, sign_in_with_password
+from tokenharbor.signin.sign_up import replace_password
 from tokenharbor.signin.undo import BEFORE, Undone, UndoneKind
 from tokenharbor.wire import PROVIDER_DIALECTS
 
@@ -253,3 +259,48 @@ async def test_a_preview_says_what_an_undo_would_end_and_ends_nothing(house: Hou
     assert await house.undo(undo) == [(Kind.KEY, "of owner")]
     with pytest.raises(Rejected, match="used or has expired"):
         await preview_undo(house.sign_in, undo, HERE, ROOMS)
+
+
+async def wait_until_held_up(conn: asyncpg.Connection, task: asyncio.Task[object]) -> None:
+    """Until it waits for a lock, or is over."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    async with asyncio.timeout(20):
+        while not task.done() and not await conn.fetchval(waiting):  # noqa: ASYNC110  no event says it
+            await asyncio.sleep(0.02)
+
+
+async def test_who_accepts_while_an_undo_ends_invitations_does_not_join(house: House, new_user: NewUser) -> None:
+    await new_user(MALLORY)
+    await team.invite(house.conn, house.sign_in, house.account_id, MALLORY, Role.ADMIN, actor=house.owner)
+    link, now = await link_to(house.sign_in, MALLORY), house.clock.now()
+    async with house.conn.transaction():
+        await lock_account(house.conn, house.account_id)
+        task = asyncio.create_task(team.accept_invitation(house.sign_in, link, HERE))
+        await wait_until_held_up(house.conn, task)
+        await team.end_open_grants(house.conn, house.account_id, [house.owner.id], now)
+    with pytest.raises(Rejected):
+        await task
+    assert await roles_of(house.conn, house.account_id) == {"ada": "owner"}
+
+
+async def test_no_app_is_set_up_by_who_was_signed_in_before_the_password_was_reset(house: House) -> None:
+    async with house.conn.transaction():
+        await lock_user(house.conn, house.ada.user.id)
+        task = asyncio.create_task(profile.set_up_totp(house.sign_in, house.ada.user, PASSWORD))
+        await wait_until_held_up(house.conn, task)
+        await replace_password(house.conn, house.ada.user.id, "another", house.clock.now())
+    with pytest.raises(SignInRefused):
+        await task
+
+
+async def test_on_the_last_day_an_undo_still_finds_who_was_let_in_where_little_is_kept(
+    house: House, new_user: NewUser, policy: Policy
+) -> None:
+    edition = msgspec.structs.replace(policy, retention=msgspec.structs.replace(policy.retention, metadata_days=7))
+    await house.let_in(new_user, MALLORY, Role.ADMIN, house.owner)
+    house.clock.advance(timedelta(hours=20))
+    await ask(house.sign_in, house.ada)
+    undo = await link_to(house.sign_in, ADA)
+    house.clock.advance(timedelta(days=6, hours=23))
+    await purge_sign_in(house.conn, house.sign_in.world, edition)
+    assert await house.undo(undo) == [(Kind.MEMBER, MALLORY)]

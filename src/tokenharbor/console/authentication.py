@@ -2,9 +2,16 @@
 
 from dataclasses import dataclass
 
+import asyncpg
+
 from tokenharbor.console.principal import Principal
-from tokenharbor.identity.management_keys import find_management_key
+from tokenharbor.identity import members
+from tokenharbor.identity.management_keys import find_management_key, find_role_of_key
 from tokenharbor.identity.members import list_memberships
+from tokenharbor.identity.roles import AccountRole
+from tokenharbor.identity.sessions import began_at
+from tokenharbor.kernel import ids
+from tokenharbor.kernel.ids import UUID
 from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.sessions import find_open_session
 
@@ -32,3 +39,11 @@ class SignInAuthenticator:
         if found is None:
             return None
         return Principal(found.shown_id, {found.account_id: found.role}, maker_id=found.created_by)
+
+    async def find_role(self, conn: asyncpg.Connection, principal: Principal, account_id: UUID) -> AccountRole | None:
+        now = self.sign_in.world.clock.now()
+        if principal.user_id is None:
+            return await find_role_of_key(conn, account_id, ids.parse("mkey", principal.id), now)
+        if await began_at(conn, principal.user_id, principal.session_id, now) is None:
+            return None
+        return await members.find_role(conn, account_id, principal.user_id)

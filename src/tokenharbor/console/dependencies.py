@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.di import Provide
 
 from tokenharbor.console.context import ConsoleContext, context_of
-from tokenharbor.console.guard import client_address
+from tokenharbor.console.guard import check_again, client_address
 from tokenharbor.console.principal import Principal
 from tokenharbor.funding.context import Funding, Requester
 from tokenharbor.identity.changes import set_actor
@@ -34,6 +34,7 @@ async def provide_conn(request: AnyRequest) -> AsyncIterator[asyncpg.Connection]
                 caller: Principal | None = request.scope.get("user")
                 if caller is not None:
                     await set_actor(conn, caller.id, client_address(request), context_of(request).world.clock.now())
+                    await check_again(request, conn)
                 yield conn
 
 
@@ -49,7 +50,15 @@ async def provide_caller(request: AnyRequest) -> Principal:
 
 async def provide_funding(request: AnyRequest) -> Funding:
     caller: Principal = request.scope["user"]
-    requester = Requester(caller.id, client_address(request))
+    checked = False
+
+    async def check(conn: asyncpg.Connection) -> None:  # once: later steps record what a processor answered
+        nonlocal checked
+        if not checked:
+            await check_again(request, conn)
+            checked = True
+
+    requester = Requester(caller.id, client_address(request), check)
     return dataclasses.replace(context_of(request).funding, requester=requester)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from asyncpg import LockNotAvailableError
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.routes import HTTPRoute
@@ -128,9 +129,13 @@ def _as_ours(error: Exception) -> HarborError:
             return RequestTooLarge("The body is too large.")
         case RecursionError():  # raised by the JSON reader only: our own code does not recurse that deep
             return InvalidRequest("The body is nested too deeply.").because(ErrorReason.BODY_TOO_DEEP)
+        case UnicodeDecodeError():  # likewise
+            said = "JSON is malformed: it must be UTF-8"
+            return InvalidRequest(said).because(ErrorReason.VALUE_INVALID, detail=said)
         case HTTPException(status_code=status) if status < 500:
             return _invalid(error)
-    return DatabaseUnavailable(str(error)) if is_unavailable(error) else HarborError(type(error).__name__)
+    busy = isinstance(error, LockNotAvailableError)  # somebody has changed the same account for seconds
+    return DatabaseUnavailable(str(error)) if busy or is_unavailable(error) else HarborError(type(error).__name__)
 
 
 def _invalid(error: HTTPException) -> InvalidRequest:

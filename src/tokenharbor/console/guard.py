@@ -5,6 +5,7 @@ cookie with requests from other sites' pages. So a change authenticated by cooki
 `Sec-Fetch-Site` or `Origin` shows, and have a JSON body, which a form on another site cannot send.
 """
 
+import asyncpg
 from litestar.connection import Request
 from litestar.handlers.base import BaseRouteHandler
 
@@ -12,6 +13,7 @@ from tokenharbor.console.authority import RIGHTS, Right
 from tokenharbor.console.context import AnyConnection, context_of
 from tokenharbor.console.cookies import session_token
 from tokenharbor.console.principal import Principal
+from tokenharbor.identity.changes import lock_account
 from tokenharbor.identity.keys import PREFIX
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import InvalidApiKey, MethodNotAllowed, NotFound, PermissionDenied, UnsupportedEncoding
@@ -43,6 +45,27 @@ async def check_access(connection: AnyConnection, handler: BaseRouteHandler) -> 
     elif not _may(principal, right):
         raise PermissionDenied(f"This request requires the right {right.value}.").because(
             ErrorReason.RIGHT_MISSING, right=right.value
+        )
+
+
+async def check_again(connection: AnyConnection, conn: asyncpg.Connection) -> None:
+    """Lock the account of a change, and check in its transaction that the caller still has the same role.
+
+    The caller was authenticated before the transaction began. Whatever ends access (a removal, the undo of an e-mail
+    change) locks the account too; so it waits for this change and sees it, or has ended the access of its caller.
+
+    Raises InvalidApiKey.
+    """
+    principal: Principal | None = connection.scope.get("user")
+    account_id: UUID | None = connection.scope.get("auth")
+    role = None if principal is None or account_id is None else principal.roles.get(account_id)
+    if principal is None or account_id is None or role is None:  # role: an operator, who may not change it
+        return
+    await lock_account(conn, account_id)
+    now = await context_of(connection).authenticator.find_role(conn, principal, account_id)
+    if now is not role:
+        raise InvalidApiKey("Your access to this account has just ended or changed.").because(
+            ErrorReason.MANAGEMENT_KEY_UNKNOWN if principal.user_id is None else ErrorReason.SIGN_IN_NEEDED
         )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import asyncpg
+
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.kernel.ids import UUID
 
@@ -26,3 +28,6 @@ class Authenticator(Protocol):
     async def by_session(self, token: str, address: str) -> Principal | None: ...
 
     async def by_management_key(self, key: str) -> Principal | None: ...
+
+    async def find_role(self, conn: asyncpg.Connection, principal: Principal, account_id: UUID) -> AccountRole | None:
+        """Return the role that a principal has in an account now; None if the session, key or membership has ended."""

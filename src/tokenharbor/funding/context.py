@@ -1,7 +1,7 @@
 """The context of funding: the world, processors, policy, connections, alarms and hooks for rewards."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -138,10 +138,13 @@ Report = Callable[[FundingAlarm, str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """The author of a request (a shown id) and their address, for the audit log; "" if unknown."""
+    """The author of a request (a shown id) and their address, for the audit log; "" if unknown. `check` raises in a
+    transaction if they no longer may make it, and locks the account until the transaction ends.
+    """
 
     actor: str = ""
     address: str = ""
+    check: Callable[[asyncpg.Connection], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,9 +168,13 @@ class Funding:
 
     @contextlib.asynccontextmanager
     async def change(self) -> AsyncIterator[asyncpg.Connection]:
-        """Open a transaction whose changes the audit log attributes to `requester`, at our clock's time."""
+        """Open a transaction whose changes the audit log attributes to `requester`, at our clock's time. Raises as
+        their `check` does.
+        """
         async with self.acquire() as conn, conn.transaction():
             await set_actor(conn, self.requester.actor, self.requester.address, self.world.clock.now())
+            if self.requester.check is not None:
+                await self.requester.check(conn)
             yield conn
 
     def processor(self, name: str) -> Processor:

@@ -66,6 +66,14 @@ async def find_management_key(
     return None if row is None else _key(row)
 
 
+async def find_role_of_key(
+    conn: asyncpg.Connection, account_id: UUID, key_id: UUID, at: datetime
+) -> AccountRole | None:
+    """Return the role of an account's management key, or None if it is not in force."""
+    role = await conn.fetchval(MEMBER_SQL.management_key_role, key_id, account_id, at)
+    return None if role is None else AccountRole(role)
+
+
 async def list_management_keys(conn: asyncpg.Connection, account_id: UUID) -> Sequence[ManagementKey]:
     """Return an account's management keys, oldest first, revoked ones included."""
     return [_key(row) for row in await conn.fetch(MEMBER_SQL.management_keys, account_id)]

@@ -30,6 +30,7 @@ class MemberQueries:
     end_invitations_by: str
     add_management_key: str
     find_management_key: str
+    management_key_role: str
     management_keys: str
     count_management_keys: str
     revoke_management_key: str

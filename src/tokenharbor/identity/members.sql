@@ -77,6 +77,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 SELECT id, account_id, created_by, first4, last4, name, role, created_at, expires_at, revoked_at FROM management_key
 WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
 
+-- name: management_key_role
+-- The role of a management key of an account, if it is in force.
+SELECT role FROM management_key WHERE id = $1 AND account_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
+
 -- name: management_keys
 -- An account's management keys, oldest first, revoked ones included.
 SELECT id, account_id, created_by, first4, last4, name, role, created_at, expires_at, revoked_at FROM management_key

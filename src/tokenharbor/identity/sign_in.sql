@@ -130,6 +130,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 UPDATE sign_in_token SET ended_at = $3 WHERE hash = $1 AND purpose = $2 AND ended_at IS NULL AND expires_at > $3
 RETURNING id, purpose, user_id, created_at, password, referral, account_id, role, invited_by, email
 
+-- name: invited_to
+-- The account that a token invites to.
+SELECT account_id FROM sign_in_token WHERE hash = $1
+
 -- name: end_tokens
 -- Ends a user's tokens for a purpose.
 UPDATE sign_in_token SET ended_at = $3 WHERE user_id = $1 AND purpose = $2 AND ended_at IS NULL
@@ -139,8 +143,8 @@ UPDATE sign_in_token SET ended_at = $3 WHERE user_id = $1 AND purpose = $2 AND e
 UPDATE sign_in_token SET ended_at = $4 WHERE user_id = $1 AND purpose = $2 AND id > $3 AND ended_at IS NULL
 
 -- name: purge_tokens
--- Deletes tokens that ended or expired before a time.
-DELETE FROM sign_in_token WHERE least(ended_at, expires_at) < $1
+-- Deletes tokens that ended or expired before a time, which is another one for invitations.
+DELETE FROM sign_in_token WHERE least(ended_at, expires_at) < CASE WHEN account_id IS NULL THEN $1::timestamptz ELSE $2 END
 
 -- name: count_attempt
 -- Counts an attempt in its window, and begins a new window if it is over.

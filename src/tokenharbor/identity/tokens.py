@@ -111,6 +111,12 @@ async def use_token(conn: asyncpg.Connection, hashed: bytes, purpose: TokenPurpo
     )
 
 
+async def find_invited_to(conn: asyncpg.Connection, hashed: bytes) -> UUID | None:
+    """Return the account that a token invites to; None if it is unknown or no invitation."""
+    account_id: UUID | None = await conn.fetchval(SQL.invited_to, hashed)
+    return account_id
+
+
 async def end_tokens(conn: asyncpg.Connection, user_id: UUID, purpose: TokenPurpose, at: datetime) -> None:
     """End all tokens of a user for a purpose."""
     await conn.execute(SQL.end_tokens, user_id, purpose.value, at)
@@ -123,5 +129,5 @@ async def end_later_tokens(
     await conn.execute(SQL.end_later_tokens, user_id, purpose.value, than.id, at)
 
 
-async def purge_tokens(conn: asyncpg.Connection, before: datetime) -> None:
-    await conn.execute(SQL.purge_tokens, before)
+async def purge_tokens(conn: asyncpg.Connection, before: datetime, invitations_before: datetime) -> None:
+    await conn.execute(SQL.purge_tokens, before, invitations_before)

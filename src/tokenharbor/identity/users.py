@@ -1,6 +1,7 @@
 """Users: people, known by e-mail. Each function uses the caller's transaction."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,11 @@ from tokenharbor.kernel.errors import Conflict, Missing, Rejected
 from tokenharbor.kernel.ids import UUID
 from tokenharbor.kernel.reasons import ErrorReason
 
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
+_EMAIL = re.compile(r'[^@\s"\\()<>,;:\[\]]{1,64}@[^@\s"\\()<>,;:\[\]]{1,255}')
+"""Without quotes and comments: `"ada"@…` and `"a\\da"@…` are further names of the mailbox `ada@…`."""
+
+_INVISIBLE = re.compile("[\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_SIGNS_OF_DOMAINS = frozenset(".-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class SignInQueries:
     purge_sessions: str
     add_token: str
     use_token: str
+    invited_to: str
     end_tokens: str
     end_later_tokens: str
     purge_tokens: str
@@ -115,9 +121,16 @@ class User:
 def normalise_email(text: str) -> str:
     """Return an e-mail address as it is stored. Raises Rejected for an invalid one."""
     email = text.strip().lower()
-    if _EMAIL.fullmatch(email) is None or not email.isprintable():
+    if _EMAIL.fullmatch(email) is None or not email.isprintable() or not _is_plain(email.partition("@")[2]):
         raise Rejected(f"not an e-mail address: {email[:100]!r}", param="email").because(ErrorReason.EMAIL_INVALID)
     return email
+
+
+def _is_plain(domain: str) -> bool:
+    """Return whether a domain is written in one way: mail servers map full-width letters, and drop invisible ones."""
+    signs = {each for each in domain if not each.isalnum() and unicodedata.category(each)[0] != "M"}
+    one_way = unicodedata.normalize("NFKC", domain) == domain and _INVISIBLE.search(domain) is None
+    return signs <= _SIGNS_OF_DOMAINS and one_way
 
 
 async def find_user(conn: asyncpg.Connection, email: str) -> User | None:

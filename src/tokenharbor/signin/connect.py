@@ -8,7 +8,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -35,6 +35,8 @@ _FAIR = 256 - 256 % len(_LETTERS)
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+Check = Callable[[asyncpg.Connection], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,14 @@ async def find_pending_connection(sign_in: SignIn, typed: str, user_id: str) -> 
         return await _asked(conn, sign_in, typed)
 
 
-async def agree(sign_in: SignIn, typed: str, consent: ToolConsent) -> None:
-    """Record consent: the tool may fetch its key. Raises Missing, RateLimited."""
+async def agree(sign_in: SignIn, typed: str, consent: ToolConsent, check: Check | None = None) -> None:
+    """Record consent: the tool may fetch its key. `check` raises if its giver no longer may. Raises Missing,
+    RateLimited.
+    """
     await admit(sign_in, [(CODES_TYPED, consent.agreed_by)])
     async with sign_in.acquire() as conn, conn.transaction():
+        if check is not None:
+            await check(conn)
         await connections.agree(conn, (await _asked(conn, sign_in, typed)).id, consent)
 
 

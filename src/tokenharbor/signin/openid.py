@@ -34,7 +34,7 @@ from tokenharbor.signin.limits import TOKENS_BY_ADDRESS, admit, network_of
 from tokenharbor.signin.mails import MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.openid_provider import OpenIdPerson, OpenIdProvider, OpenIdRequest, make_request
 from tokenharbor.signin.records import FieldChange, record_own_change
-from tokenharbor.signin.sessions import NewSession, begin_session, find_open_session
+from tokenharbor.signin.sessions import NewSession, begin_session, find_open_session, lock_unchanged
 from tokenharbor.signin.sign_up import activate_user, check_sign_up
 
 LASTS_SECONDS: Final = 600
@@ -91,6 +91,8 @@ async def finish_openid(sign_in: SignIn, back: OpenIdReturn, visitor: Visitor) -
     async with sign_in.acquire() as conn, conn.transaction():
         if user is None:
             user = await _create_user(conn, sign_in, person, email, request.referral)
+        else:
+            await _check_still_known(conn, person, user)
         return await begin_session(conn, sign_in, user, visitor, replaces=back.session)
 
 
@@ -99,6 +101,7 @@ async def _known(sign_in: SignIn, person: OpenIdPerson, current: User | None, vi
     async with sign_in.acquire() as conn, conn.transaction():
         user_id = await find_identity(conn, person.issuer, person.subject)
         if user_id is None and current is not None:
+            await lock_unchanged(conn, current)
             await add_identity(conn, person.issuer, person.subject, current.id, sign_in.world.clock.now())
             change = FieldChange(field="other_service", after=person.issuer)
             await record_own_change(conn, sign_in.world, current, visitor, change)
@@ -114,6 +117,15 @@ async def _known(sign_in: SignIn, person: OpenIdPerson, current: User | None, vi
                 ErrorReason.TOTP_NEEDED
             )
         return user
+
+
+async def _check_still_known(conn: asyncpg.Connection, person: OpenIdPerson, user: User) -> None:
+    """Check, with the user locked, that the service was not disconnected in the meantime. Raises SignInRefused."""
+    await lock_user(conn, user.id)
+    if await find_identity(conn, person.issuer, person.subject) != user.id:
+        raise SignInRefused("This service was disconnected in the meantime: begin again.").because(
+            ErrorReason.OPENID_BEGIN_AGAIN
+        )
 
 
 async def _check_new(conn: asyncpg.Connection, person: OpenIdPerson) -> None:

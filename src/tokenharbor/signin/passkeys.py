@@ -28,7 +28,7 @@ from tokenharbor.signin.mails import MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.passkey_site import PasskeySite, site_of
 from tokenharbor.signin.profile import check_name, check_password
 from tokenharbor.signin.records import FieldChange, record_own_change
-from tokenharbor.signin.sessions import NewSession, begin_session
+from tokenharbor.signin.sessions import NewSession, begin_session, lock_unchanged
 from tokenharbor.signin.sign_in_methods import check_can_sign_in
 
 MOST: Final = 20
@@ -108,7 +108,7 @@ async def add_passkey(
             name=check_name(name) or "passkey",
             created_at=world.clock.now(),
         )
-        await lock_user(conn, user.id)
+        await lock_unchanged(conn, user)
         full = len(await passkeys.list_passkeys(conn, user.id)) >= MOST
         if full or not await passkeys.add_passkey(conn, passkey):
             raise Conflict("this passkey exists already, or you have too many").because(ErrorReason.PASSKEY_KNOWN)

@@ -20,7 +20,7 @@ from tokenharbor.signin.context import SignIn
 from tokenharbor.signin.limits import CODES, CODES_A_DAY, GUESSES_HERE, admit
 from tokenharbor.signin.mails import LOCALES, MailDraft, UserMailKind, send_mail
 from tokenharbor.signin.records import FieldChange, record_own_change
-from tokenharbor.signin.sessions import NewSession, begin_session
+from tokenharbor.signin.sessions import NewSession, begin_session, lock_unchanged
 from tokenharbor.signin.sign_in_methods import check_can_sign_in
 from tokenharbor.signin.sign_up import replace_password
 
@@ -83,6 +83,7 @@ async def set_up_totp(sign_in: SignIn, user: User, password: str) -> TotpSetup:
     """
     await check_password(sign_in, user, password, param="password")
     async with sign_in.acquire() as conn, conn.transaction():
+        await lock_unchanged(conn, user)
         await check_can_sign_in(conn, sign_in, replace(user, totp_at=sign_in.world.clock.now()))
         return await codes.set_up_totp(conn, sign_in, user.id)
 
@@ -94,6 +95,7 @@ async def confirm_totp(sign_in: SignIn, user: User, code: str, visitor: Visitor)
     """
     await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     async with sign_in.acquire() as conn, conn.transaction():
+        await lock_unchanged(conn, user)
         recovery = await codes.confirm_totp(conn, sign_in, user.id, code)
         await check_can_sign_in(conn, sign_in, await users.get_user(conn, user.id))
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="on"))
@@ -109,7 +111,7 @@ async def drop_totp(sign_in: SignIn, user: User, *, password: str, code: str, vi
     await check_password(sign_in, user, password, param="password")
     await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     async with sign_in.acquire() as conn, conn.transaction():
-        await codes.drop_totp(conn, sign_in, await users.lock_user(conn, user.id), code)
+        await codes.drop_totp(conn, sign_in, await lock_unchanged(conn, user), code)
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="second_factor", after="off"))
         await _notify(conn, sign_in, user, UserMailKind.FACTOR_OFF)
 
@@ -124,6 +126,7 @@ async def remake_recovery_codes(
     await check_password(sign_in, user, password, param="password")
     await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     async with sign_in.acquire() as conn, conn.transaction():
+        await lock_unchanged(conn, user)
         recovery = await codes.remake_recovery_codes(conn, sign_in, user.id, code)
         await record_own_change(conn, sign_in.world, user, visitor, FieldChange(field="recovery_codes", after="new"))
         await _notify(conn, sign_in, user, UserMailKind.RECOVERY_CODES)

@@ -161,6 +161,16 @@ async def open_link(conn: asyncpg.Connection, sign_in: SignIn, token: str, purpo
     return link
 
 
+async def lock_unchanged(conn: asyncpg.Connection, user: User) -> User:
+    """Return the user, locked: whoever resets a password or undoes an e-mail change holds the lock meanwhile. Raises
+    SignInRefused if the password was changed in the meantime.
+    """
+    now = await lock_user(conn, user.id)
+    if now.password != user.password:
+        raise SignInRefused("The password was changed in the meantime.").because(ErrorReason.PASSWORD_CHANGED)
+    return now
+
+
 async def _unchanged(conn: asyncpg.Connection, user: User) -> User:
     """Return the user, locked. Raises SignInRefused if the password was changed in the meantime."""
     now = await lock_user(conn, user.id)

@@ -19,7 +19,15 @@ from tokenharbor.identity.management_keys import list_management_keys, revoke_ke
 from tokenharbor.identity.members import InvitationRow
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.sessions import Visitor
-from tokenharbor.identity.tokens import Invitation, LinkToken, TokenPurpose, add_token, make_token
+from tokenharbor.identity.tokens import (
+    LONGEST_TOKEN,
+    Invitation,
+    LinkToken,
+    TokenPurpose,
+    add_token,
+    find_invited_to,
+    make_token,
+)
 from tokenharbor.identity.users import ensure_user, get_user, normalise_email
 from tokenharbor.kernel import ids
 from tokenharbor.kernel.errors import Conflict, Missing, PermissionDenied, RateLimited, Rejected
@@ -110,6 +118,7 @@ async def accept_invitation(
     await admit(sign_in, [(TOKENS_BY_ADDRESS, network_of(visitor))])
     hashed = await sign_in.passwords.hash(password) if password else ""
     async with sign_in.acquire() as conn, conn.transaction():
+        await _lock_invited_to(conn, sign_in, token)
         link = await open_link(conn, sign_in, token, TokenPurpose.INVITE)
         user = await get_user(conn, link.user_id)
         session, invitation = None, link.invitation
@@ -176,6 +185,13 @@ def check_grant(actor: Actor, role: AccountRole) -> None:
         raise PermissionDenied(f"The role {actor.role} may not give or take the role {role}.").because(
             ErrorReason.ROLE_NOT_YOURS
         )
+
+
+async def _lock_invited_to(conn: asyncpg.Connection, sign_in: SignIn, token: str) -> None:
+    """Lock the account before its invitation, as does everybody who ends invitations and reads the members."""
+    account_id = await find_invited_to(conn, sign_in.hasher.hash(TokenPurpose.INVITE, token[: LONGEST_TOKEN + 1]))
+    if account_id is not None:
+        await lock_account(conn, account_id)
 
 
 async def _join(conn: asyncpg.Connection, world: World, invitation: Invitation, actor: Actor) -> None:

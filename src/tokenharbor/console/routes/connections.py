@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 from tokenharbor.accounts.keys import issue_key
 from tokenharbor.console.authority import Right
 from tokenharbor.console.context import AccountActor, AccountId, Caller, Conn, Context
-from tokenharbor.console.guard import client_address
+from tokenharbor.console.guard import check_again, client_address
 from tokenharbor.console.parameters import Moment, future_expiry, positive
 from tokenharbor.console.routes.keys import NewKeyDocument
 from tokenharbor.console.routes.session import visitor_of
@@ -141,10 +142,12 @@ async def refuse(user_code: FromPath[str], caller: Caller, context: Context) -> 
     operation_id="agreeToConnection",
     tags=["connections"],
 )
-async def agree(data: JSONBody[DeviceConsentBody], context: Context, account: AccountId, actor: AccountActor) -> None:
+async def agree(
+    data: JSONBody[DeviceConsentBody], request: AnyRequest, context: Context, account: AccountId, actor: AccountActor
+) -> None:
     """Agree that the tool that shows this code gets a key with these limits."""
     consent = data.consent(account, actor.id, context.world.clock.now())
-    await connect.agree(context.sign_in, data.user_code, consent)
+    await connect.agree(context.sign_in, data.user_code, consent, partial(check_again, request))
 
 
 @post(
