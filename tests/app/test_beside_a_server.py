@@ -69,7 +69,7 @@ def test_usage_says_what_an_answer_that_was_given_again_saved(cli: Cli, server: 
     assert costs == [cost, nothing]
     assert used["saved"] == {"total_usd": cost, "exact_usd": cost, "semantic_usd": nothing, "vendor_usd": nothing}
     last = cli("usage", account).out.splitlines()[-1]
-    assert last == f"{cost} USD saved: repeats {cost}, similar {nothing}, provider cache {nothing}"
+    assert last == f"{cost} USD saved: repeats {cost}, similar {nothing}, vendor cache {nothing}"
 
 
 def test_a_key_and_its_rules_are_in_force_at_once(cli: Cli, server: Server) -> None:

@@ -10,12 +10,12 @@ export function hasSaved({ total_usd: total }: Amounts): boolean {
   return !isZero(total) && !total.startsWith("-");
 }
 
-/** "repeats $3.10 · similar $0.20 · provider cache $0.82" */
+/** "repeats $3.10 · similar $0.20 · vendor cache $0.82" */
 export function savedLayers({ exact_usd: exact, semantic_usd: similar, vendor_usd: vendor }: Amounts): string {
   const layers: [string, string][] = [
     [exact, i18n._("repeats {amount}", { amount: toCents(exact) })],
     [similar, i18n._("similar {amount}", { amount: toCents(similar) })],
-    [vendor, i18n._("provider cache {amount}", { amount: toCents(vendor) })],
+    [vendor, i18n._("vendor cache {amount}", { amount: toCents(vendor) })],
   ];
   return layers
     .filter(([usd]) => !isZero(usd))

@@ -83,7 +83,7 @@ function layers(): Option[] {
   return [
     { value: "exact", label: i18n._("exact cache") },
     { value: "semantic", label: i18n._("similar request") },
-    { value: "prefix", label: i18n._("provider cache") },
+    { value: "prefix", label: i18n._("vendor cache") },
   ];
 }
 

@@ -142,7 +142,7 @@ function Cached({ receipt, ours }: { receipt: Document; ours: boolean }) {
     );
   const more = saved.startsWith("-");
   return (
-    <Line what={<span className="soft">{i18n._("Provider cache")}</span>} how={more ? i18n._("written for later requests") : i18n._("saved by the cache")}>
+    <Line what={<span className="soft">{i18n._("Vendor cache")}</span>} how={more ? i18n._("written for later requests") : i18n._("saved by the cache")}>
       <span className="soft">{more ? `+${toDigits(saved.slice(1))}` : toDigits(saved)}</span>
     </Line>
   );

@@ -100,7 +100,7 @@ function Legend({ measure }: { measure: Measure }) {
     calls: [i18n._("billed"), i18n._("not billed")],
     tokens: [i18n._("input and output"), i18n._("from cache")],
     latency: [i18n._("to first token"), i18n._("total")],
-    saved: [i18n._("provider cache"), i18n._("repeats")],
+    saved: [i18n._("vendor cache"), i18n._("repeats")],
   }[measure];
   return (
     <span className={style.legend} data-measure={measure}>

@@ -65,5 +65,5 @@ def _saved(total: UsageTotal) -> Sequence[str]:
     saved = total.saved
     if not saved.total:
         return ()
-    layers = f"repeats {saved.exact}, similar {saved.semantic}, provider cache {saved.vendor}"
+    layers = f"repeats {saved.exact}, similar {saved.semantic}, vendor cache {saved.vendor}"
     return (f"{saved.total} USD saved: {layers}",)
