@@ -94,7 +94,7 @@ async def sign_in_with_password(
         await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     newer = await sign_in.passwords.hash(credentials.password) if sign_in.passwords.is_outdated(hashed) else ""
     async with sign_in.acquire() as conn, conn.transaction():
-        user = await lock_unchanged(conn, user)
+        user = await _unchanged(conn, user)
         if user.totp_at is not None:
             await use_code(conn, sign_in, user.id, credentials.code)
         if newer:
@@ -168,4 +168,12 @@ async def lock_unchanged(conn: asyncpg.Connection, user: User) -> User:
     now = await lock_user(conn, user.id)
     if now.password != user.password:
         raise SignInRefused("The password was changed in the meantime.").because(ErrorReason.PASSWORD_CHANGED)
+    return now
+
+
+async def _unchanged(conn: asyncpg.Connection, user: User) -> User:
+    """Return the user, locked. Raises SignInRefused if the password was changed in the meantime."""
+    now = await lock_user(conn, user.id)
+    if now.password != user.password:
+        raise SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)
     return now
