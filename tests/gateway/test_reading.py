@@ -69,7 +69,7 @@ async def test_a_listed_price_is_of_a_provider_that_can_serve_here(house: House)
     assert [provider["name"] for provider in duo["providers"]] == ["beta"]
     assert (duo["pricing"]["input"], duo["pricing"]["output"]) == ("2", "4")
     assert (
-        'duo</code><span class="on">on</span></th><td class="n less">200k</td><td class="n">$2.00'
+        'duo</code><span class="on">available</span></th><td class="n less">200k</td><td class="n">$2.00'
         in render_page(front_template({}), without, "h", clock.now()).decode()
     )
 

@@ -34,7 +34,7 @@ async def _do_once(pool: asyncpg.Pool, job: Job) -> None:
 
 
 async def test_a_job_says_when_it_ran_and_what_failed(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "_LOOK", timedelta(seconds=0.01))
+    monkeypatch.setattr(jobs, "_CHECK_PERIOD", timedelta(seconds=0.01))
     faults: list[Exception | None] = [DatabaseUnavailable("away"), None]
 
     async def work(_context: Any) -> None:

@@ -98,7 +98,7 @@ def test_what_arrives_means_what_was_sent(tape: Path) -> None:
 class Played(FirstContentLimit):
     """A reader that returns one event for each byte fed."""
 
-    coming = 0
+    incomplete_bytes = 0
 
     def __init__(self, *events: Event) -> None:
         self._events = list(events)
