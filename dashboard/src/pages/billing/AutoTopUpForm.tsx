@@ -59,7 +59,7 @@ export function AutoTopUpForm({ of: auto, offer }: Props) {
           <TextInput description={i18n._("{least} to {most}", { least: toDigits(offer.min_usd), most: toDigits(offer.max_usd) })} {...money} {...amount} />
         ) : (
           <Select
-            description={i18n._("Choose one of the offered amounts")}
+            description={i18n._("Choose an amount")}
             data={offer.packs_usd.map((usd) => ({ value: plain(usd), label: toDigits(usd) }))}
             allowDeselect={false}
             {...amount}
