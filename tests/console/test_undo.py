@@ -1,13 +1,12 @@
 """The undo of an e-mail change over HTTP, including an attacker's changes to money and alerts."""
 
 import asyncio
-from collections.abc import Sequence
 
 import asyncpg
-import httpx
 import pytest
 from tests.console.conftest import Office
 from tests.console.test_session import Person, person, token_in_mail  # noqa: F401  a fixture
+from tests.db.waiting import wait_until_held_up
 
 from tokenharbor.alerts.preferences import show_alerts
 from tokenharbor.funding import auto_store, payee_store
@@ -78,14 +77,6 @@ async def test_no_payee_charge_or_webhook_of_the_thief_outlives_the_undo(
     assert (await person.ask("POST", "/api/email-undo/preview", body)).status_code == 400
 
 
-async def wait_until_held_up(conn: asyncpg.Connection, tasks: Sequence[asyncio.Task[httpx.Response]]) -> None:
-    """Until one of these waits for a lock (it has the pool's last connection), or all are over."""
-    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    async with asyncio.timeout(20):
-        while not all(each.done() for each in tasks) and not await conn.fetchval(waiting):  # noqa: ASYNC110  no event says it
-            await asyncio.sleep(0.02)
-
-
 @pytest.mark.parametrize("by_key", [False, True])
 async def test_a_change_that_was_let_in_just_before_access_ended_is_refused(
     office: Office,
@@ -113,6 +104,6 @@ async def test_a_change_that_was_let_in_just_before_access_ended_is_refused(
         tasks = [
             group.create_task(thief.ask("POST", f"{path}/{name}", body, **headers)) for name, body in bodies.items()
         ]
-        await wait_until_held_up(conn, tasks)
+        await wait_until_held_up(conn, *tasks)
         await conn.execute(ends, office.context.world.clock.now())
     assert {each.result().status_code for each in tasks} <= {401, 503}, "503: it has waited too long"

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pyotp
 import pytest
+from tests.db.waiting import wait_until_held_up
 from tests.signin.conftest import HERE, PASSWORD, ROOMS, NewUser, link_to
 from tests.signin.test_change_email import ADA, BOB, NEW, NEWER, OTHER, ask, change
 from tests.signin.test_team import DERIVED, account_of, actor_of, issue, join, roles_of
@@ -259,14 +260,6 @@ async def test_a_preview_says_what_an_undo_would_end_and_ends_nothing(house: Hou
     assert await house.undo(undo) == [(Kind.KEY, "of owner")]
     with pytest.raises(Rejected, match="used or has expired"):
         await preview_undo(house.sign_in, undo, HERE, ROOMS)
-
-
-async def wait_until_held_up(conn: asyncpg.Connection, task: asyncio.Task[object]) -> None:
-    """Until it waits for a lock, or is over."""
-    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    async with asyncio.timeout(20):
-        while not task.done() and not await conn.fetchval(waiting):  # noqa: ASYNC110  no event says it
-            await asyncio.sleep(0.02)
 
 
 async def test_who_accepts_while_an_undo_ends_invitations_does_not_join(house: House, new_user: NewUser) -> None:
