@@ -1,5 +1,6 @@
 """Passkeys: bound to one user and site, valid once per challenge, and replacing both password and code."""
 
+import asyncio
 import copy
 from dataclasses import replace
 from datetime import timedelta
@@ -9,11 +10,12 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.db.waiting import wait_until_held_up
 from tests.signin.authenticator import Authenticator
 from tests.signin.conftest import HERE, PASSWORD, NewUser, link_to, mails_to
 
 from tokenharbor.identity.passkeys import Passkey, list_passkeys
-from tokenharbor.identity.users import get_user
+from tokenharbor.identity.users import get_user, lock_user
 from tokenharbor.kernel.clock import ManualClock
 from tokenharbor.kernel.errors import Conflict, Missing, Rejected, SignInRefused
 from tokenharbor.signin.context import SignIn
@@ -27,6 +29,7 @@ from tokenharbor.signin.passkeys import (
 )
 from tokenharbor.signin.reset import ask_reset, reset_password
 from tokenharbor.signin.sessions import NewSession
+from tokenharbor.signin.sign_up import replace_password
 
 ADA, EVE = "ada@example.com", "eve@example.com"
 
@@ -36,7 +39,7 @@ async def enrol(sign_in: SignIn, session: NewSession, device: Authenticator) -> 
     return await add_passkey(sign_in, session.user, "telephone", device.make(options), HERE)
 
 
-async def sign_in_with_password(sign_in: SignIn, device: Authenticator) -> NewSession:
+async def sign_in_by_passkey(sign_in: SignIn, device: Authenticator) -> NewSession:
     return await sign_in_with_passkey(sign_in, device.sign(await begin_passkey_sign_in(sign_in, HERE)), HERE)
 
 
@@ -46,7 +49,7 @@ async def test_a_passkey_signs_its_user_in_and_the_user_is_told_that_it_was_adde
     ada, device = await new_user(ADA), Authenticator()
     await enrol(sign_in, ada, device)
     assert "passkey was added" in (await mails_to(sign_in, ADA))[0]
-    begun = await sign_in_with_password(sign_in, device)
+    begun = await sign_in_by_passkey(sign_in, device)
     assert begun.user.id == ada.user.id
     assert begun.token != ada.token
     (known,) = await list_passkeys(conn, ada.user.id)
@@ -57,6 +60,21 @@ async def test_who_left_a_session_open_gets_no_passkey_without_the_password(sign
     ada = await new_user(ADA)
     with pytest.raises(SignInRefused, match="password"):
         await begin_passkey(sign_in, ada.user, "wrong")
+
+
+async def test_no_passkey_is_added_by_who_was_signed_in_before_the_password_was_reset(
+    sign_in: SignIn, new_user: NewUser, conn: asyncpg.Connection, clock: ManualClock
+) -> None:
+    ada, device = await new_user(ADA), Authenticator()
+    made = device.make(await begin_passkey(sign_in, ada.user, PASSWORD))
+    async with conn.transaction():
+        await lock_user(conn, ada.user.id)
+        task = asyncio.create_task(add_passkey(sign_in, ada.user, "telephone", made, HERE))
+        await wait_until_held_up(conn, task)
+        await replace_password(conn, ada.user.id, "another", clock.now())
+    with pytest.raises(SignInRefused):
+        await task
+    assert await list_passkeys(conn, ada.user.id) == []
 
 
 @pytest.mark.parametrize(
@@ -79,7 +97,7 @@ async def test_what_was_made_or_signed_elsewhere_or_without_the_user_is_refused(
     await enrol(sign_in, ada, good)
     bad = replace(device, user=good.user, key=good.key, credential=good.credential, count=5)
     with pytest.raises(SignInRefused):
-        await sign_in_with_password(sign_in, bad)
+        await sign_in_by_passkey(sign_in, bad)
 
 
 async def test_a_challenge_is_signed_once_in_time_and_for_its_purpose(
@@ -118,10 +136,10 @@ async def test_a_copy_of_an_authenticator_is_noticed_by_its_count(sign_in: SignI
     ada, device = await new_user(ADA), Authenticator()
     await enrol(sign_in, ada, device)
     thief = replace(device)
-    await sign_in_with_password(sign_in, device)
-    await sign_in_with_password(sign_in, device)
+    await sign_in_by_passkey(sign_in, device)
+    await sign_in_by_passkey(sign_in, device)
     with pytest.raises(SignInRefused):
-        await sign_in_with_password(sign_in, thief)
+        await sign_in_by_passkey(sign_in, thief)
 
 
 async def test_another_users_key_under_this_id_opens_nothing(sign_in: SignIn, new_user: NewUser) -> None:
@@ -132,10 +150,10 @@ async def test_another_users_key_under_this_id_opens_nothing(sign_in: SignIn, ne
         await enrol(sign_in, eve, Authenticator())
     forged = Authenticator(user=hers.user, credential=hers.credential, count=9)
     with pytest.raises(SignInRefused):
-        await sign_in_with_password(sign_in, forged)
+        await sign_in_by_passkey(sign_in, forged)
     posing = replace(hers, user=eve.user.id.bytes, count=9)
     with pytest.raises(SignInRefused):
-        await sign_in_with_password(sign_in, posing)
+        await sign_in_by_passkey(sign_in, posing)
 
 
 async def test_a_removed_passkey_and_one_from_before_a_reset_sign_nobody_in(
@@ -149,11 +167,11 @@ async def test_a_removed_passkey_and_one_from_before_a_reset_sign_nobody_in(
         await remove_passkey(sign_in, eve.user, passkey.id, HERE)
     await remove_passkey(sign_in, ada.user, passkey.id, HERE)
     with pytest.raises(SignInRefused):
-        await sign_in_with_password(sign_in, one)
+        await sign_in_by_passkey(sign_in, one)
     await ask_reset(sign_in, ADA, HERE)
     await reset_password(sign_in, await link_to(sign_in, ADA), "another-otter-17-lamp", HERE)
     with pytest.raises(SignInRefused):
-        await sign_in_with_password(sign_in, two)
+        await sign_in_by_passkey(sign_in, two)
     assert not await list_passkeys(conn, (await get_user(conn, ada.user.id)).id)
 
 

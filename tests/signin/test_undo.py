@@ -276,6 +276,19 @@ async def test_who_accepts_while_an_undo_ends_invitations_does_not_join(house: H
     assert await roles_of(house.conn, house.account_id) == {"ada": "owner"}
 
 
+async def test_a_key_that_a_tool_fetches_while_an_undo_begins_ends_with_it(house: House) -> None:
+    await ask(house.sign_in, house.ada)
+    undo = await link_to(house.sign_in, ADA)
+    consent = await consent_of(house.sign_in, house.account_id, house.owner)
+    async with house.conn.transaction():
+        await connect.take_connection(house.conn, house.sign_in, consent, VERIFIER)
+        task = asyncio.create_task(house.undo(undo))
+        await wait_until_held_up(house.conn, task)
+        await house.key(house.owner)
+    assert await task == [(Kind.KEY, "of owner")]
+    assert await house.in_force() == set()
+
+
 async def test_no_app_is_set_up_by_who_was_signed_in_before_the_password_was_reset(house: House) -> None:
     async with house.conn.transaction():
         await lock_user(house.conn, house.ada.user.id)

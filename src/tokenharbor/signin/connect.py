@@ -184,4 +184,4 @@ def _hash(sign_in: SignIn, code: str) -> bytes:
 
 
 def _hash_typed(sign_in: SignIn, typed: str) -> bytes:
-    return sign_in.hasher.hash("typed", "".join(draft for draft in typed.upper()[:40] if draft.isalnum()))
+    return sign_in.hasher.hash("typed", "".join(letter for letter in typed.upper()[:40] if letter.isalnum()))

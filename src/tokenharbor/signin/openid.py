@@ -150,7 +150,7 @@ async def _create_user(
     await _check_new(conn, person)
     await add_identity(conn, person.issuer, person.subject, user_id, now)
     await activate_user(conn, sign_in, user_id, password="", referral=referral)
-    name = "".join(draft for draft in person.name if draft.isprintable())[:_LONGEST_NAME]
+    name = "".join(letter for letter in person.name if letter.isprintable())[:_LONGEST_NAME]
     await change_user(conn, user_id, name, "")
     return await lock_user(conn, user_id)
 

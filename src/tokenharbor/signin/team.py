@@ -241,7 +241,7 @@ async def end_open_grants(
 
 def _plain(name: str, others: str = " -'&") -> str:
     """Return an account's name for use in mails, without characters that mail programs would turn into a link."""
-    return "".join(draft for draft in name if draft.isalnum() or draft in others)[:60].strip()
+    return "".join(letter for letter in name if letter.isalnum() or letter in others)[:60].strip()
 
 
 async def _inviter(conn: asyncpg.Connection, account_id: UUID, actor: Actor) -> str:
