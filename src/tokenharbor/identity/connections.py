@@ -22,6 +22,7 @@ class ConnectionQueries:
     refuse: str
     waiting: str
     end: str
+    consented_account: str
     end_consents_by: str
     purge: str
 
@@ -119,6 +120,12 @@ async def agree(conn: asyncpg.Connection, connection_id: UUID, consent: ToolCons
 
 async def refuse(conn: asyncpg.Connection, connection_id: UUID, at: datetime) -> None:
     await conn.execute(CONNECTION_SQL.refuse, connection_id, at)
+
+
+async def find_consented_account(conn: asyncpg.Connection, secret: bytes) -> UUID | None:
+    """Return the account whose consent a tool's code has; None without consent."""
+    account_id: UUID | None = await conn.fetchval(CONNECTION_SQL.consented_account, secret)
+    return account_id
 
 
 async def find_waiting(conn: asyncpg.Connection, secret: bytes, at: datetime) -> ToolConnection | None:

@@ -23,6 +23,10 @@ UPDATE tool_connection SET ended_at = $2 WHERE id = $1
 SELECT id, name, challenge, account_id, agreed_by, quota, daily, monthly, key_expires_at FROM tool_connection
 WHERE secret_hash = $1 AND ended_at IS NULL AND expires_at > $2 FOR UPDATE
 
+-- name: consented_account
+-- The account whose consent a tool's own code has, if it has one.
+SELECT account_id FROM tool_connection WHERE secret_hash = $1
+
 -- name: end
 -- Ends a connection whose key was fetched.
 UPDATE tool_connection SET ended_at = $2 WHERE id = $1

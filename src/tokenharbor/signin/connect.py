@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import asyncpg
 
 from tokenharbor.identity import connections
+from tokenharbor.identity.changes import lock_account
 from tokenharbor.identity.connections import ConnectionHashes, PendingConnection, ToolConnection, ToolConsent
 from tokenharbor.identity.sessions import Visitor
 from tokenharbor.identity.tokens import LONGEST_TOKEN, make_token
@@ -117,17 +118,21 @@ async def admit_fetch(sign_in: SignIn, code: str, visitor: Visitor) -> None:
 async def take_connection(
     conn: asyncpg.Connection, sign_in: SignIn, code: str, verifier: str
 ) -> tuple[str, ToolConsent]:
-    """Return the tool's name and the consent, once. Call this in the transaction that creates the key.
+    """Return the tool's name and the consent, once. Call this in the transaction that creates the key. It locks the
+    account before the consent, as do all who end consents and then look which keys there are.
 
     Raises Rejected for a code that is unknown, used, refused or expired; ConsentPending.
     """
-    now = sign_in.world.clock.now()
-    connection = await connections.find_waiting(conn, _hash(sign_in, code[: LONGEST_TOKEN + 1]), now)
+    now, secret = sign_in.world.clock.now(), _hash(sign_in, code[: LONGEST_TOKEN + 1])
+    account_id = await connections.find_consented_account(conn, secret)
+    if account_id is not None:
+        await lock_account(conn, account_id)
+    connection = await connections.find_waiting(conn, secret, now)
     if connection is None or not _proves(verifier, connection.challenge):
         raise Rejected("this code was used or refused, or has expired: ask again", param="code").because(
             ErrorReason.CONNECT_OVER
         )
-    if connection.consent is None:
+    if connection.consent is None or connection.consent.account_id != account_id:  # the consent has just been given
         raise ConsentPending(f"Nobody has agreed yet: ask again in {POLL_SECONDS} seconds.")
     await connections.end_connection(conn, connection.id, now)
     return connection.name, connection.consent

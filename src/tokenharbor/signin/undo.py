@@ -20,7 +20,6 @@ import asyncpg
 
 from tokenharbor.identity import members, store
 from tokenharbor.identity.changes import AccountChange, lock_account, read_changes_since, read_names
-from tokenharbor.identity.connections import end_consents_by
 from tokenharbor.identity.roles import AccountRole
 from tokenharbor.identity.sessions import Visitor
 from tokenharbor.identity.users import User
@@ -101,7 +100,6 @@ async def undo_since(
     for account_id in await members.list_accounts_of(conn, user.id):
         await lock_account(conn, account_id)
         actors = await members.list_admitted(conn, account_id, user.id, since)
-        await end_consents_by(conn, account_id, sorted(actors), world.clock.now())  # waits for keys just being fetched
         log = await read_changes_since(conn, account_id, since)
         theirs = [each for each in log if each.actor in actors]
         intrusion = Intrusion(
