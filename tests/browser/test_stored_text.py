@@ -34,7 +34,7 @@ def write_everywhere(site: Site, person: Person) -> str:
     site.send("PATCH", "/api/user", {"name": SCRIPT}, cookie=person.cookie)
     key = person.new_key(name=SCRIPT)
     person.send("POST", "/management-keys", {"name": SCRIPT, "role": "viewer"})
-    person.send("POST", "/invitations", {"email": '<b/onclick="window.taken=1">@example.com', "role": "viewer"})
+    person.send("POST", "/invitations", {"email": "x'onclick='window.taken=1@example.com", "role": "viewer"})
     person.send("PUT", "/alerts/webhook", {"url": "https://example.com/<img/src=x/onerror=window.taken=1>"})
     person.top_up("10")
     site.vendor.set_answer({"text": SCRIPT, "usage": {"input": 3, "output": 100}})
