@@ -87,14 +87,14 @@ async def sign_in_with_password(
         user = await find_user(conn, email)
     hashed = user.password if user is not None and user.verified_at is not None else ""
     if not await sign_in.passwords.verify(credentials.password, hashed) or user is None:
-        raise SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)
+        raise _wrong()
     if user.totp_at is not None:
         if not credentials.code:
             raise SecondFactorNeeded("Also enter the code of your authenticator app.").because(ErrorReason.TOTP_NEEDED)
         await admit(sign_in, [(CODES, user.shown_id), (CODES_A_DAY, user.shown_id)])
     newer = await sign_in.passwords.hash(credentials.password) if sign_in.passwords.is_outdated(hashed) else ""
     async with sign_in.acquire() as conn, conn.transaction():
-        user = await _unchanged(conn, user)
+        user = await lock_unchanged(conn, user, _wrong())  # that it was changed would say that it was right
         if user.totp_at is not None:
             await use_code(conn, sign_in, user.id, credentials.code)
         if newer:
@@ -161,19 +161,16 @@ async def open_link(conn: asyncpg.Connection, sign_in: SignIn, token: str, purpo
     return link
 
 
-async def lock_unchanged(conn: asyncpg.Connection, user: User) -> User:
+async def lock_unchanged(conn: asyncpg.Connection, user: User, refusal: SignInRefused | None = None) -> User:
     """Return the user, locked: whoever resets a password or undoes an e-mail change holds the lock meanwhile. Raises
-    SignInRefused if the password was changed in the meantime.
+    `refusal`, or SignInRefused, if the password was changed in the meantime.
     """
     now = await lock_user(conn, user.id)
     if now.password != user.password:
-        raise SignInRefused("The password was changed in the meantime.").because(ErrorReason.PASSWORD_CHANGED)
+        changed = SignInRefused("The password was changed in the meantime.").because(ErrorReason.PASSWORD_CHANGED)
+        raise refusal or changed
     return now
 
 
-async def _unchanged(conn: asyncpg.Connection, user: User) -> User:
-    """Return the user, locked. Raises SignInRefused if the password was changed in the meantime."""
-    now = await lock_user(conn, user.id)
-    if now.password != user.password:
-        raise SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)
-    return now
+def _wrong() -> SignInRefused:
+    return SignInRefused(_WRONG).because(ErrorReason.SIGN_IN_WRONG)
